@@ -51,7 +51,7 @@ class LibraryOperations:
 
     async def rename_folder(self, path: Path, body: SaveFolder) -> Folder:
         async with self._state.turn:
-            id = await self._known("folders", "folder", path)
+            id = await self.known("folders", "folder", path)
             await self._unused("folders", body.name, id)
             async with self._database.transaction():
                 await self._database.execute("UPDATE folders SET name = ? WHERE id = ?", body.name, id)
@@ -61,7 +61,7 @@ class LibraryOperations:
     async def delete_folder(self, path: Path) -> Nothing:
         """Deletes a folder; its chats stay, in none."""
         async with self._state.turn:
-            id = await self._known("folders", "folder", path)
+            id = await self.known("folders", "folder", path)
             store = self._state.store
             rows = await self._database.rows("SELECT id FROM chats WHERE folder = ?", id)
             chats = [structs.replace(await store.chat(chat, deleted=True), folder=None) for (chat,) in rows]
@@ -83,7 +83,7 @@ class LibraryOperations:
         return await self._put_preset(new_id(), body)
 
     async def change_preset(self, path: Path, body: SavePreset) -> Preset:
-        return await self._put_preset(await self._known("presets", "preset", path), body)
+        return await self._put_preset(await self.known("presets", "preset", path), body)
 
     async def _put_preset(self, id: str, body: SavePreset) -> Preset:
         preset = Preset(id=id, name=body.name, system=body.system, model=body.model, parameters=body.parameters)
@@ -99,7 +99,7 @@ class LibraryOperations:
 
     async def delete_preset(self, path: Path) -> Nothing:
         async with self._state.turn:
-            id = await self._known("presets", "preset", path)
+            id = await self.known("presets", "preset", path)
             async with self._database.transaction():
                 await self._database.execute("DELETE FROM presets WHERE id = ?", id)
         return Nothing()
@@ -135,7 +135,8 @@ class LibraryOperations:
 
     # What they share.
 
-    async def _known(self, table: str, what: str, path: Path) -> str:
+    async def known(self, table: str, what: str, path: Path) -> str:
+        """Returns the id that ``path`` has; raises ``RequestError`` where there is nothing of it."""
         id = path[what]
         if not await self._database.rows(f"SELECT 1 FROM {table} WHERE id = ?", id):
             raise not_found(what, id)

@@ -21,8 +21,8 @@ from mlxr.runtime.errors import RequestError
 Path = Mapping[str, str]
 
 FORMATS = ("json", "markdown")
-MOST_NAMED = 200
-"""Things left out that a report names."""
+MOST_NAMED, LONGEST_REASON = 200, 400
+"""Things left out that a report names, and characters of each."""
 
 
 class TransferOperations:
@@ -62,6 +62,7 @@ class TransferOperations:
 
     async def import_chats(self, path: Path, body: bytes) -> ImportReport:
         """Takes all chats of a file, or says in words why it can't. Each chat comes whole or not at all."""
+        folder = await self._library.known("folders", "folder", path) if path.get("folder") else None
         try:
             imports = await anyio.to_thread.run_sync(read_chats, body)
         except ValueError as error:
@@ -75,11 +76,12 @@ class TransferOperations:
         taken: list[Chat] = []
         for imported in imports.chats:
             # A disk that is full leaves those that came before.
-            taken.append(await self._take(renewed(imported), path.get("folder") or None))
+            taken.append(await self._take(renewed(imported), folder))
         if not taken and not left_out:
             left_out.append("the file has no chat")
-        more = len(left_out) - MOST_NAMED
-        named = [*left_out[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])]
+        named = [reason[:LONGEST_REASON] for reason in left_out[:MOST_NAMED]]
+        if (more := len(left_out) - MOST_NAMED) > 0:
+            named.append(f"and {more} more")
         return ImportReport(format=imports.format, chats=taken, left_out=named)
 
     async def _take(self, imported: ImportedChat, folder: str | None) -> Chat:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxr.actors.chats.transfer.imported import ImportedChat, Imports, chat_of, turn_of
+from mlxr.actors.chats.transfer.imported import ImportedChat, Imports, called, chat_of, turn_of
 from mlxr.api.chats.views import ChatTurn
 
 FORMAT = "chatgpt"
@@ -26,7 +26,7 @@ def read_chatgpt(value: Any) -> Imports:
         if not isinstance(conversation, dict) or not isinstance(conversation.get("mapping"), dict):
             imports.left_out.append(f"conversation {index + 1} has no messages (`mapping`)")
             continue
-        name = conversation.get("title") or f"conversation {index + 1}"
+        name = called(conversation.get("title"), f"conversation {index + 1}")
         left_out: list[str] = []
         turns = _Reader(conversation["mapping"], left_out).read()
         imports.left_out += [f"{name}: {reason}" for reason in dict.fromkeys(left_out)]
@@ -56,22 +56,30 @@ class _Reader:
         self._turns: list[ChatTurn] = []
 
     def read(self) -> list[ChatTurn]:
-        roots = [id for id, node in self._mapping.items() if _parent(node) not in self._mapping]
-        waiting = list(roots)
-        while waiting:
-            id = waiting.pop(0)
-            if id in self._kept:
-                continue
-            node = self._mapping[id]
-            above = self._kept.get(_parent(node) or "")
-            turn = self._turn(id, above, node)
-            self._kept[id] = above if turn is None else id
-            if turn is not None:
-                self._turns.append(turn)
-            children = node.get("children") if isinstance(node, dict) else None
-            children = children if isinstance(children, list) else []
-            waiting += [child for child in children if isinstance(child, str) and child in self._mapping]
+        following: dict[str | None, list[str]] = {}
+        for id, node in self._mapping.items():
+            parent = _parent(node)
+            following.setdefault(parent if parent in self._mapping else None, []).append(id)
+        # Those that follow each other in a circle have no first: each that is left begins a branch.
+        for first in [*following.get(None, []), *self._mapping]:
+            waiting = [first]
+            while waiting:
+                id = waiting.pop()
+                if id in self._kept:
+                    continue
+                node = self._mapping[id]
+                above = self._kept.get(_parent(node) or "")
+                turn = self._turn(id, above, node)
+                self._kept[id] = above if turn is None else id
+                if turn is not None:
+                    self._turns.append(turn)
+                waiting += [*reversed(following.get(id, [])), *reversed(self._children(node))]
         return self._turns
+
+    def _children(self, node: Any) -> list[str]:
+        children = node.get("children") if isinstance(node, dict) else None
+        children = children if isinstance(children, list) else []
+        return [child for child in children if isinstance(child, str) and child in self._mapping]
 
     def _turn(self, id: str, above: str | None, node: Any) -> ChatTurn | None:
         message = node.get("message") if isinstance(node, dict) else None
@@ -89,7 +97,7 @@ class _Reader:
             self._left_out.append("results of ChatGPT's own tools")
             return None
         if role not in _ROLES or kind not in (_TEXTS | {"thoughts"}):
-            self._left_out.append(f"content of the kind {kind!r}")
+            self._left_out.append(f"content of the kind {kind[:40]!r}")
             return None
         if kind == "thoughts":
             self._left_out.append("thoughts of a model, which belong to no answer there")

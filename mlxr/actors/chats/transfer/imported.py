@@ -36,14 +36,19 @@ class Imports:
 
 def renewed(imported: ImportedChat) -> ImportedChat:
     """Returns a chat with ids of its own, so that it stands beside one that it is a copy of. Answers that were on their
-    way are taken as stopped; a message whose parent is not there begins a branch of its own."""
+    way are taken as stopped, and so are those that call tools: a file makes nothing run. A message whose parent is not
+    there begins a branch of its own."""
     ids: dict[str, str] = {}
     turns: list[ChatTurn] = []
     for turn in imported.messages:
         ids[turn.id] = new_id()
         changes: dict[str, Any] = {"id": ids[turn.id], "parent": ids.get(turn.parent or ""), "continuable": False}
-        if turn.open:
+        if turn.open or turn.state == "tools":
             changes |= {"state": "stopped", "finish_reason": "cancelled"}
+        if any(call.result is None for call in turn.tool_calls):
+            changes["tool_calls"] = [
+                call if call.result is not None else structs.replace(call, state="denied") for call in turn.tool_calls
+            ]
         turns.append(structs.replace(turn, **changes))
     leaf = ids.get(imported.chat.leaf or "", turns[-1].id if turns else None)
     chat = structs.replace(
@@ -57,6 +62,11 @@ def renewed(imported: ImportedChat) -> ImportedChat:
         title=imported.chat.title[:LONGEST_TITLE],
     )
     return ImportedChat(chat, turns, imported.folder)
+
+
+def called(title: object, otherwise: str) -> str:
+    """Returns what a chat is called where something of it was left out."""
+    return title.strip()[:80] or otherwise if isinstance(title, str) else otherwise
 
 
 def chat_of(title: object, created: object, updated: object, leaf: str | None = None) -> Chat:

@@ -23,7 +23,7 @@ _UNESCAPED = re.compile(r"^\\(\\*)(## (?:User|Assistant|System)\b|# )", re.MULTI
 def to_markdown(detail: ChatDetail) -> str:
     """Returns the branch in view. Lines of texts that look like our heads are escaped."""
     chat = detail.chat
-    parts = [f"# {chat.title or 'Chat'}"]
+    parts = [f"# {_one_line(chat.title) or 'Chat'}"]
     if chat.system:
         parts.append(f"## System\n\n{_escaped(chat.system)}")
     parts += [_section(turn) for turn in path_to(detail.messages, chat.leaf)]
@@ -35,7 +35,7 @@ def several_to_markdown(details: Sequence[ChatDetail]) -> str:
 
 
 def is_markdown(text: str) -> bool:
-    return any(_HEAD.match(line) for line in text.splitlines())
+    return any(_HEAD.match(line) for line in _lines(text))
 
 
 def read_markdown(text: str) -> Imports:
@@ -47,7 +47,7 @@ def read_markdown(text: str) -> Imports:
         if sections:
             imports.chats.append(_chat(title, sections))
 
-    for line in text.splitlines():
+    for line in _lines(text):
         if found := _HEAD.match(line):
             sections.append((_ROLES[found[1]], found[2] or "", []))
         elif found := _TITLE.match(line):
@@ -74,7 +74,8 @@ def _chat(title: str, sections: list[tuple[str, str, list[str]]]) -> ImportedCha
 
 
 def _section(turn: ChatTurn) -> str:
-    head = f"## {_HEADS[turn.role]}" + (f" ({turn.model})" if turn.model and turn.role == "assistant" else "")
+    model = _one_line(turn.model or "") if turn.role == "assistant" else ""
+    head = f"## {_HEADS[turn.role]}" + (f" ({model})" if model else "")
     parts: list[str] = []
     for part in turn.content:
         if isinstance(part, ImagePart):
@@ -82,12 +83,21 @@ def _section(turn: ChatTurn) -> str:
         elif isinstance(part, FilePart):
             parts.append(f"*{part.name}*\n\n{fenced(part.text)}")
         else:
-            parts.append(_escaped(part.text))
+            parts.append(part.text)
     for call in turn.tool_calls:
         parts.append(f"*{call.name}*\n\n{fenced(call.arguments)}")
         if call.result is not None:
             parts.append(fenced(call.result))
-    return "\n\n".join([head, *parts])
+    return "\n\n".join([head, *map(_escaped, parts)])
+
+
+def _lines(text: str) -> list[str]:
+    """Returns the lines of ``text`` as ``_escaped`` sees them: a form feed, say, ends none."""
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _escaped(text: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mlxr.actors.chats.transfer.imported import ImportedChat, Imports, chat_of, turn_of
+from mlxr.actors.chats.transfer.imported import ImportedChat, Imports, called, chat_of, turn_of
 from mlxr.api.chats.views import ChatTurn
 
 FORMAT = "open-webui"
 _ROLES = frozenset({"user", "assistant", "system"})
-_REASONING = re.compile(r"<details type=\"reasoning\"([^>]*)>(.*?)</details>\s*", re.DOTALL)
+_OPENS, _CLOSES = '<details type="reasoning"', "</details>"
 _DURATION = re.compile(r"duration=\"(\d{1,9})\"")
-_SUMMARY = re.compile(r"\s*<summary>.*?</summary>\s*", re.DOTALL)
 _QUOTE = re.compile(r"^(?:>|&gt;) ?", re.MULTILINE)
 
 
@@ -30,7 +29,7 @@ def read_open_webui(value: Any) -> Imports:
             continue
         inner = entry["chat"] if isinstance(entry.get("chat"), dict) else entry
         title = entry.get("title") or inner.get("title")
-        name = title or f"chat {index + 1}"
+        name = called(title, f"chat {index + 1}")
         left_out: list[str] = []
         turns = _turns(history, left_out)
         imports.left_out += [f"{name}: {reason}" for reason in dict.fromkeys(left_out)]
@@ -65,20 +64,27 @@ def _turns(history: dict[str, Any], left_out: list[str]) -> list[ChatTurn]:
         known = isinstance(parent, str) and parent in messages
         children.setdefault(parent if known else None, []).append(id)
     turns: list[ChatTurn] = []
-    waiting: list[tuple[str, str | None]] = [(id, None) for id in children.get(None, [])]
-    while waiting:
-        id, above = waiting.pop(0)
-        turn = _turn(id, above, messages[id], left_out)
-        if turn is not None:
-            turns.append(turn)
-        waiting += [(child, above if turn is None else id) for child in children.get(id, [])]
+    seen: set[str] = set()
+    # Those that follow each other in a circle have no first: each that is left begins a branch.
+    for first in [*children.get(None, []), *messages]:
+        waiting: list[tuple[str, str | None]] = [(first, None)]
+        while waiting:
+            id, above = waiting.pop()
+            if id in seen:
+                continue
+            seen.add(id)
+            turn = _turn(id, above, messages[id], left_out)
+            if turn is not None:
+                turns.append(turn)
+            following = children.get(id, [])
+            waiting += [(child, above if turn is None else id) for child in reversed(following)]
     return turns
 
 
 def _turn(id: str, above: str | None, message: dict[str, Any], left_out: list[str]) -> ChatTurn | None:
     role, content = message.get("role"), message.get("content")
     if not isinstance(role, str) or role not in _ROLES or not isinstance(content, str):
-        left_out.append(f"a message of {role!r}, which is not known here")
+        left_out.append(f"a message of {repr(role)[:40]}, which is not known here")
         return None
     if message.get("files"):
         left_out.append("files and images, which the export does not hold")
@@ -92,10 +98,27 @@ def _turn(id: str, above: str | None, message: dict[str, Any], left_out: list[st
 
 def _apart(content: str) -> tuple[str, str, float | None]:
     """Returns an answer's text, its reasoning, and how long that took."""
+    said: list[str] = []
     reasoning: list[str] = []
     duration: float | None = None
-    for found in _REASONING.finditer(content):
-        if took := _DURATION.search(found[1]):
+    at = 0
+    # No expression with a lazy middle: what is opened a thousand times and never closed would be read as often.
+    while (begin := content.find(_OPENS, at)) >= 0:
+        inside = content.find(">", begin) + 1
+        end = content.find(_CLOSES, inside) if inside else -1
+        if end < 0:
+            break
+        if took := _DURATION.search(content[begin:inside]):
             duration = (duration or 0.0) + float(took[1])
-        reasoning.append(_QUOTE.sub("", _SUMMARY.sub("", found[2])).strip())
-    return _REASONING.sub("", content), "\n\n".join(reasoning), duration
+        reasoning.append(_QUOTE.sub("", _without_summary(content[inside:end])).strip())
+        said.append(content[at:begin])
+        at = end + len(_CLOSES)
+        while content[at : at + 1].isspace():
+            at += 1
+    return "".join([*said, content[at:]]), "\n\n".join(reasoning), duration
+
+
+def _without_summary(thought: str) -> str:
+    before, _, rest = thought.partition("<summary>")
+    _, closed, after = rest.partition("</summary>")
+    return before.rstrip() + after.lstrip() if closed else thought
