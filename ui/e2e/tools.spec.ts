@@ -171,13 +171,14 @@ test("a token shows how likely it was, under the pointer and by keys", async ({ 
   await page.waitForTimeout(600);
   await page.getByRole("textbox", { name: "Message" }).fill("Say hello");
   await page.getByRole("button", { name: "Send" }).click();
-  await expect(page.getByRole("button", { name: "Token probabilities" })).toBeVisible();
-  await page
-    .locator(".markdown")
-    .last()
-    .hover({ position: { x: 12, y: 10 } });
-  await expect(page.getByRole("tooltip").locator("tr").first()).toContainText("%");
-  await page.getByRole("button", { name: "Token probabilities" }).click();
+  await expect(page.getByRole("button", { name: "Token probabilities", exact: true })).toBeVisible();
+  const answer = page.locator(".markdown").last();
+  await expect(async () => {
+    await answer.hover({ position: { x: 40, y: 12 } });
+    await answer.hover({ position: { x: 14, y: 10 } });
+    await expect(page.getByRole("tooltip").locator("tr").first()).toContainText("%", { timeout: 500 });
+  }).toPass({ timeout: 20_000 });
+  await page.getByRole("button", { name: "Token probabilities", exact: true }).click();
   const dialog = page.getByRole("dialog", { name: "Token probabilities" });
   await dialog.getByRole("toolbar").getByRole("button").first().focus();
   await page.keyboard.press("ArrowRight");

@@ -38,12 +38,15 @@ export const RowView = memo(
       (before.row.kind === "segment" &&
         after.row.kind === "segment" &&
         before.row.segment === after.row.segment &&
-        before.row.growing === after.row.growing)),
+        before.row.growing === after.row.growing &&
+        hasProbabilities(before.row) === hasProbabilities(after.row))),
 );
+
+const hasProbabilities = ({ message }: Row): boolean => !isOpen(message) && (message.turn.logprobs ?? []).length > 0;
 
 /** Answers that have probabilities show them under the pointer. */
 function Hovered({ row, children }: { row: Row & { kind: "segment" }; children: ReactNode }) {
-  if (isOpen(row.message) || (row.message.turn.logprobs ?? []).length === 0) return children;
+  if (!hasProbabilities(row)) return children;
   return (
     <Suspense fallback={children}>
       <TokenHover message={row.message} segment={row.segment.key}>
