@@ -1,13 +1,13 @@
 // Prints what the chat page loads first, with Brotli as the server sends it and with gzip as older browsers and those
-// over plain http:// from elsewhere get it, and fails where the first is beyond the limit.
+// over plain http:// from elsewhere get it, and fails where either is beyond the limit.
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 const DIST = resolve(import.meta.dirname, "../../mlxr/http/ui/bundle/dist");
 const LIMIT = 200_000;
-/** What is loaded to show a chat, by the sources that the build's manifest names. */
-const ENTRIES = ["index.html", "src/features/chat/ChatPage.tsx", "src/features/chat/sidebar/ChatList.tsx"];
+/** What is loaded to show a new chat, by the sources that the build's manifest names. */
+const ENTRIES = ["index.html", "src/features/chat/NewChatPage.tsx", "src/features/chat/sidebar/ChatList.tsx"];
 
 const manifest = JSON.parse(readFileSync(join(DIST, ".vite/manifest.json"), "utf8"));
 const files = new Set(["index.html", "theme.js"]);
@@ -29,5 +29,5 @@ for (const file of files) {
   total.gzip += sizes.gzip;
   process.stdout.write(`${String(sizes.brotli).padStart(8)} ${String(sizes.gzip).padStart(8)}  ${file}\n`);
 }
-process.stdout.write(`${total.brotli} bytes with Brotli, of ${LIMIT}; ${total.gzip} with gzip\n`);
-process.exitCode = total.brotli > LIMIT ? 1 : 0;
+process.stdout.write(`${total.brotli} bytes with Brotli, ${total.gzip} with gzip, of ${LIMIT} each\n`);
+process.exitCode = Math.max(total.brotli, total.gzip) > LIMIT ? 1 : 0;

@@ -1,4 +1,4 @@
-import { lazy, Suspense, useRef } from "react";
+import { lazy, type ReactNode, Suspense, useRef } from "react";
 import { useCommands } from "@/app/commands";
 import { copyText } from "@/components/CopyButton";
 import { ErrorNotice } from "@/components/ErrorNotice";
@@ -18,7 +18,6 @@ import { textOf } from "./model";
 import { PanelSlot } from "./panels/PanelSlot";
 import { chatTexts } from "./texts";
 import { MessageActionsContext } from "./thread/actions";
-import { Thread } from "./thread/Thread";
 import { useToolLoop } from "./tools/useCalling";
 
 const CompareView = lazy(() => import("./compare/CompareView"));
@@ -27,10 +26,12 @@ export interface ChatViewProps {
   chat: ChatController;
   panel: string | undefined;
   onPanel: (panel: string | undefined) => void;
+  /** Shows the messages, where there are some: a new chat has none and loads nothing for them. */
+  children?: ReactNode;
 }
 
 /** A whole chat: header, messages, composer, and the panel that is open. */
-export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
+export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
   const texts = useTexts(chatTexts);
   const toast = useToast();
   const composer = useRef<ComposerHandle>(null);
@@ -64,7 +65,6 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
     <ChatContext value={chat}>
       <MessageActionsContext value={chat.actions}>
         <ProgressContext value={chat.progress}>
-          {" "}
           <div className="flex h-full min-h-0">
             <DropZone onFiles={attachments.add}>
               <ChatHeader panel={panel} onPanel={onPanel} />
@@ -83,7 +83,7 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
                   <CompareView chat={chat} comparison={shown} onChoose={compare.choose} />
                 </Suspense>
               ) : (
-                <Thread key={chat.id} messages={chat.messages} />
+                children
               )}
               <div className="px-4 pb-[calc(12px+env(safe-area-inset-bottom))]">
                 <div className="mx-auto max-w-3xl">
@@ -104,7 +104,7 @@ export function ChatView({ chat, panel, onPanel }: ChatViewProps) {
             </DropZone>
             <PanelSlot id={panel} onClose={() => onPanel(undefined)} />
           </div>
-        </ProgressContext>{" "}
+        </ProgressContext>
       </MessageActionsContext>
     </ChatContext>
   );

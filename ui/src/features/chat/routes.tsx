@@ -7,7 +7,7 @@ export const chatRoutes = [
     getParentRoute: () => rootRoute,
     path: "/",
     validateSearch,
-    component: lazyRouteComponent(() => import("./ChatPage"), "NewChatPage"),
+    component: lazyRouteComponent(() => import("./NewChatPage"), "NewChatPage"),
   }),
   createRoute({
     getParentRoute: () => rootRoute,
