@@ -36,7 +36,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, empty }: TableProps
       column.className,
     );
   return (
-    <div className="overflow-x-auto rounded-md border border-line">
+    <div className="overflow-x-auto rounded-md border border-line" tabIndex={0}>
       <table className="w-full border-collapse">
         <caption className="sr-only">{caption}</caption>
         <thead className="bg-sunken text-sm text-muted">
