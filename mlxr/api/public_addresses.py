@@ -8,6 +8,10 @@ from typing import Final
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of version 6 that a gateway takes to the address of version 4 in their last 32 bits (RFC 6052)."""
 
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All that is given out of version 6. What lies beside it is of this network, whatever a Python's list says of it:
+site-local (fec0::/10), translated here (64:ff9b:1::/48), compatible with version 4 (::/96)."""
+
 
 def is_public(address: str) -> bool:
     """Returns whether an IP address is reached over the public Internet. Raises ``ValueError`` for what is none."""
@@ -18,4 +22,6 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(str(inner))
+        if found not in _UNICAST:
+            return False
     return found.is_global and not found.is_multicast

@@ -68,8 +68,10 @@ def failure(host: str, error: BaseException) -> str:
             return f"can't connect to {host}:{error.port} ({error.os_error.strerror or error.os_error})"
         case aiohttp.TooManyRedirects():
             return f"{host} sends from one address to the next without an end"
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+        case aiohttp.InvalidUrlRedirectClientError() | aiohttp.NonHttpUrlRedirectClientError():
             return f"{host} sends on to what is no address of the web"
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return f"{host} is no host that an address of the web can have"
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | ConnectionError():
             return f"{host} cut the connection"
     return f"{host} does not speak HTTP as it should ({error or type(error).__name__})"

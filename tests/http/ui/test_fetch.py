@@ -81,6 +81,7 @@ async def test_a_redirect_to_a_private_address_is_refused_where_it_leads(monkeyp
         ("http://a:b@example.org/", "password"),
         ("http://[::1", "no address of a page"),
         ("http://127.0.0.1:9/", "can't connect"),
+        ("http://2130706433/", "2130706433 is no host"),
     ],
 )
 async def test_what_is_no_page_is_told_in_words(url: str, words: str) -> None:

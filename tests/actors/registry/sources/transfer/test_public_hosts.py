@@ -20,7 +20,24 @@ async def server() -> AsyncIterator[Web]:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1%eth0", "::ffff:10.0.0.1"],
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+        "::127.0.0.1",
+        "fec0::1",
+        "fc00::1",
+        "ff0e::1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+    ],
 )
 def test_addresses_of_this_network_are_not_everybodys(address: str) -> None:
     assert not is_public(address)
@@ -31,6 +48,7 @@ def test_addresses_of_this_network_are_not_everybodys(address: str) -> None:
 def test_addresses_of_the_internet_are() -> None:
     assert is_public("8.8.8.8")
     assert is_public("2606:4700:4700::1111")
+    assert is_public("64:ff9b::808:808")
     require_public("8.8.8.8")
 
 
