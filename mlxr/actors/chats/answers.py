@@ -91,8 +91,13 @@ class Answers:
         for chat_id, turn in await state.store.open_messages():
             if turn.id in state.live:
                 continue
-            run, pieces = await state.store.run(turn.id), await state.store.pieces(turn.id)
-            chat = await state.store.chat(chat_id, deleted=True)
+            try:
+                chat = await state.store.chat(chat_id, deleted=True)
+                run, pieces = await state.store.run(turn.id), await state.store.pieces(turn.id)
+            except RequestError as error:
+                # One that is damaged keeps no other from going on.
+                log.error("an answer does not go on: %s", error)
+                continue
             if run is None or chat.deleted is not None:
                 async with state.store.database.transaction():
                     stopped = structs.replace(turn, state="stopped", finish_reason="cancelled")

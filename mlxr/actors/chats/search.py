@@ -46,7 +46,10 @@ class Search:
         )  # fmt: skip
         hits: dict[str, SearchHit] = {}
         for body, message, snippet in rows:
-            chat = msgspec.json.decode(body, type=Chat)
+            try:
+                chat = msgspec.json.decode(body, type=Chat)
+            except msgspec.MsgspecError:
+                continue
             if chat.id not in hits and len(hits) < number:
                 hits[chat.id] = SearchHit(chat=self._state.shown(chat), message=message, snippet=parts_of(snippet))
         return SearchResult(hits=list(hits.values()))

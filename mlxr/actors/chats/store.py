@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -23,9 +25,19 @@ _turn = msgspec.json.Decoder(ChatTurn)
 _run = msgspec.msgpack.Decoder(Run)
 _piece = msgspec.msgpack.Decoder(Piece)
 
+log = logging.getLogger("mlxr.chats")
+
+T = TypeVar("T", covariant=True)
+
 PAGE = 100
 """Chats of one list, where a browser does not say how many it wants."""
 MOST = 1000
+
+
+class Decoder(Protocol[T]):
+    """Reads one kind of row."""
+
+    def decode(self, buf: Any, /) -> T: ...
 
 
 def new_id() -> str:
@@ -35,6 +47,16 @@ def new_id() -> str:
 
 def not_found(what: str, id: str) -> RequestError:
     return RequestError(ErrorInfo(ErrorCode.NOT_FOUND, f"there is no {what} {id[:80]!r}; it may have been deleted"))
+
+
+def _read(decoder: Decoder[T], body: Any, what: str, id: str) -> T:
+    """Returns what is in a row. Raises ``RequestError`` in words where it can't be read, as after a disk's fault."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
+        log.error("the %s %s can't be read: %s", what, id, error)
+        text = f"the {what} {id} can't be read: what the chats' file has of it is damaged ({error})"
+        raise RequestError(ErrorInfo(ErrorCode.INTERNAL, text)) from error
 
 
 class ChatStore:
@@ -48,7 +70,7 @@ class ChatStore:
     async def chat(self, id: str, *, deleted: bool = False) -> Chat:
         """Returns a chat; one that was deleted only where that is asked for. Raises ``RequestError``."""
         rows = await self.database.rows("SELECT body FROM chats WHERE id = ?", id)
-        chat = _chat.decode(rows[0][0]) if rows else None
+        chat = _read(_chat, rows[0][0], "chat", id) if rows else None
         if chat is None or (chat.deleted is not None and not deleted):
             raise not_found("chat", id)
         return chat
@@ -56,7 +78,8 @@ class ChatStore:
     async def chats(
         self, *, limit: int = PAGE, after: str = "", folder: str | None = None, archived: bool | None = False
     ) -> tuple[list[Chat], str | None]:
-        """Returns chats, those used last first, and what to ask for as ``after`` for more."""
+        """Returns chats, those used last first, and what to ask for as ``after`` for more. One that can't be read is
+        left out, which the database's ``notice`` says."""
         where, values = ["deleted IS NULL"], list[Any]()
         if archived is not None:
             where.append("archived = ?")
@@ -72,10 +95,17 @@ class ChatStore:
             except ValueError as error:
                 text = f"`after` is {after[:60]!r}, which no list of chats has given as its `next`"
                 raise RequestError(ErrorInfo(ErrorCode.INVALID, text, "after")) from error
-        query = f"SELECT body FROM chats WHERE {' AND '.join(where)} ORDER BY updated DESC, id DESC LIMIT ?"
+        query = (
+            f"SELECT id, updated, body FROM chats WHERE {' AND '.join(where)} ORDER BY updated DESC, id DESC LIMIT ?"
+        )
         rows = await self.database.rows(query, *values, limit + 1)
-        found = [_chat.decode(body) for (body,) in rows[:limit]]
-        more = f"{found[-1].updated!r}:{found[-1].id}" if len(rows) > limit else None
+        found: list[Chat] = []
+        for id, _, body in rows[:limit]:
+            try:
+                found.append(_read(_chat, body, "chat", id))
+            except RequestError as error:
+                self.database.notice = f"{error}; the others are listed"
+        more = f"{rows[limit - 1][1]!r}:{rows[limit - 1][0]}" if len(rows) > limit else None
         return found, more
 
     async def expired(self, before: float) -> list[str]:
@@ -108,8 +138,8 @@ class ChatStore:
 
     async def messages(self, chat: str) -> list[ChatTurn]:
         """Returns a chat's messages, in the order in which they were made."""
-        rows = await self.database.rows("SELECT body FROM messages WHERE chat = ? ORDER BY number", chat)
-        return [_turn.decode(body) for (body,) in rows]
+        rows = await self.database.rows("SELECT id, body FROM messages WHERE chat = ? ORDER BY number", chat)
+        return [_read(_turn, body, "message", id) for id, body in rows]
 
     async def put_message(self, chat: str, turn: ChatTurn) -> None:
         body = _json.encode(turn).decode()
@@ -133,9 +163,13 @@ class ChatStore:
         await self.drop_unused_attachments()
 
     async def open_messages(self) -> list[tuple[str, ChatTurn]]:
-        """Returns the answers that were on their way, with their chats."""
-        rows = await self.database.rows("SELECT chat, body FROM messages WHERE open ORDER BY number")
-        return [(chat, _turn.decode(body)) for chat, body in rows]
+        """Returns the answers that were on their way, with their chats; what can't be read stays as it is."""
+        rows = await self.database.rows("SELECT chat, id, body FROM messages WHERE open ORDER BY number")
+        found: list[tuple[str, ChatTurn]] = []
+        for chat, id, body in rows:
+            with suppress(RequestError):
+                found.append((chat, _read(_turn, body, "message", id)))
+        return found
 
     async def _index(self, text: str, chat: str, message: str | None) -> None:
         await self.database.execute("INSERT INTO search (text, chat, message) VALUES (?, ?, ?)", text, chat, message)
@@ -144,7 +178,7 @@ class ChatStore:
 
     async def run(self, message: str) -> Run | None:
         rows = await self.database.rows("SELECT body FROM runs WHERE message = ?", message)
-        return _run.decode(rows[0][0]) if rows else None
+        return _read(_run, rows[0][0], "answer", message) if rows else None
 
     async def put_run(self, message: str, run: Run) -> None:
         await self.database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", message, _pack.encode(run))
@@ -154,7 +188,7 @@ class ChatStore:
 
     async def pieces(self, message: str) -> list[Piece]:
         rows = await self.database.rows("SELECT body FROM pieces WHERE message = ? ORDER BY start", message)
-        return [_piece.decode(body) for (body,) in rows]
+        return [_read(_piece, body, "answer", message) for (body,) in rows]
 
     async def put_piece(self, message: str, start: int, piece: Piece) -> None:
         await self.database.execute(

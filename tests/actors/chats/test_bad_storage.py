@@ -161,3 +161,32 @@ async def no_notice(r: Rig) -> None:
     with anyio.fail_after(20):
         while (await r.ask("list"))["notice"] is not None:  # noqa: ASYNC110  (it is asked for)
             await anyio.sleep(0.02)
+
+
+@pytest.mark.parametrize("body", ["{bad", '{"id": 7}', b"\xff\xff"])
+async def test_a_record_that_is_damaged_costs_no_other_and_is_left_as_it_is(tmp_path: Path, body: str | bytes) -> None:
+    async with rig(tmp_path) as r:
+        bad, good, half = await r.chat(title="bad"), await r.chat(title="good"), await r.chat(title="half")
+        await r.send(half)
+        await r.settled(half)
+        r.script = silent
+        await r.send(bad)
+        await r.send(good)
+    with sqlite3.connect(tmp_path / "chats.sqlite") as file:
+        file.execute("UPDATE chats SET body = ? WHERE id = ?", (body, bad))
+        file.execute("UPDATE messages SET body = ? WHERE chat = ?", (body, half))
+    file.close()
+    async with rig(tmp_path) as r:
+        assert (await r.settled(good)).keys(), "its answer went on"
+        shown = await r.ask("list")
+        assert {chat["id"] for chat in shown["chats"]} == {good, half}
+        assert f"the chat {bad} can't be read" in shown["notice"]
+        (page,) = (await r.ask("list", limit="1"))["chats"]
+        assert page["id"] in (good, half)
+        for chat in (bad, half):
+            with pytest.raises(AskError, match="can't be read"):
+                await r.ask("get", chat=chat)
+        assert [hit["chat"]["id"] for hit in (await r.ask("search", q="good"))["hits"]] == [good]
+    with sqlite3.connect(tmp_path / "chats.sqlite") as file:
+        assert file.execute("SELECT body FROM chats WHERE id = ?", (bad,)).fetchall() == [(body,)]
+    file.close()
