@@ -123,6 +123,7 @@ async def test_open_webuis_export_comes_with_reasoning_told_apart(tmp_path: Path
         answer = list((await r.messages(chat["id"])).values())[1]
         assert (answer["reasoning"], answer["reasoning_seconds"]) == ("Birds of the night.", 3.0)
         assert answer["model"] == "llama3"
+        assert chat["model"] == "llama3", "the chat goes on with the model that answered last"
 
 
 async def test_an_export_comes_back_as_it_was_beside_the_chat_that_it_is_of(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from mlxr.actors.chats.store import new_id
+from mlxr.actors.chats.tree import path_to
 from mlxr.api.chats.views import Chat, ChatTurn, ContentPart, TextPart
 
 LONGEST_TITLE = 400
@@ -37,7 +38,7 @@ class Imports:
 def renewed(imported: ImportedChat) -> ImportedChat:
     """Returns a chat with ids of its own, so that it stands beside one that it is a copy of. Answers that were on their
     way are taken as stopped, and so are those that call tools: a file makes nothing run. A message whose parent is not
-    there begins a branch of its own."""
+    there begins a branch of its own. A chat that names no model goes on with the one that answered last."""
     ids: dict[str, str] = {}
     turns: list[ChatTurn] = []
     for turn in imported.messages:
@@ -51,9 +52,11 @@ def renewed(imported: ImportedChat) -> ImportedChat:
             ]
         turns.append(structs.replace(turn, **changes))
     leaf = ids.get(imported.chat.leaf or "", turns[-1].id if turns else None)
+    answered = [turn.model for turn in path_to(turns, leaf) if turn.role == "assistant" and turn.model]
     chat = structs.replace(
         imported.chat,
         id=new_id(),
+        model=imported.chat.model or (answered[-1] if answered else None),
         folder=None,
         leaf=leaf,
         version=0,
