@@ -30,6 +30,6 @@ PAGE: Final[Mapping[str, str]] = {
     **NOT_A_PAGE,
     "Content-Security-Policy": "; ".join(f"{name} {sources}" for name, sources in _POLICY.items()),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=()",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=()",
 }
 """For pages: everything comes from this server; nothing is inline, nothing is asked of others, nobody frames them."""
