@@ -11,7 +11,7 @@ test("a completion shows each token's probability and alternatives @short", asyn
   await page.goto("/ui/playground");
   await page.getByLabel("Text to go on with").fill("The capital of France is");
   await page.getByRole("spinbutton", { name: "Temperature" }).fill("0");
-  await page.getByRole("spinbutton", { name: "Most tokens" }).fill("6");
+  await page.getByRole("spinbutton", { name: "Token limit" }).fill("6");
   await page.getByRole("button", { name: "Run" }).click();
   const result = page.getByRole("region", { name: "Result" });
   await expect(result).toContainText("cut at the limit");
@@ -29,7 +29,7 @@ test("a completion shows each token's probability and alternatives @short", asyn
 test("a long completion stops when it is told to", async ({ page, server }) => {
   await page.goto("/ui/playground");
   await page.getByLabel("Text to go on with").fill("One, two, three,");
-  await page.getByRole("spinbutton", { name: "Most tokens" }).fill("512");
+  await page.getByRole("spinbutton", { name: "Token limit" }).fill("512");
   await page.getByRole("button", { name: "Run" }).click();
   await expect(page.getByRole("region", { name: "Result" }).getByRole("button", { name: /%$/ }).nth(3)).toBeVisible();
   await page.getByRole("button", { name: "Stop" }).click();

@@ -129,7 +129,7 @@ test("parameters say their defaults, keep what is changed, and presets bring it 
   await page.goto("/?panel=parameters");
   const side = page.getByRole("complementary", { name: "Parameters" });
   await expect(side.getByText("Default: until the answer or the context ends")).toBeVisible();
-  await side.getByRole("textbox", { name: "Most tokens of an answer" }).fill("4");
+  await side.getByRole("textbox", { name: "Token limit of an answer" }).fill("4");
   await side.getByLabel("Temperature").first().fill("0");
   await side.getByLabel("Name of the preset").fill("Short");
   await side.getByRole("button", { name: "Save as a preset" }).click();
@@ -140,9 +140,9 @@ test("parameters say their defaults, keep what is changed, and presets bring it 
 
   await page.goto("/?panel=parameters");
   await side.getByLabel("Preset", { exact: true }).selectOption("Short");
-  await expect(side.getByRole("textbox", { name: "Most tokens of an answer" })).toHaveValue("4");
-  await side.getByRole("button", { name: "Set Most tokens of an answer back" }).click();
-  await expect(side.getByRole("textbox", { name: "Most tokens of an answer" })).toHaveValue("");
+  await expect(side.getByRole("textbox", { name: "Token limit of an answer" })).toHaveValue("4");
+  await side.getByRole("button", { name: "Set Token limit of an answer back" }).click();
+  await expect(side.getByRole("textbox", { name: "Token limit of an answer" })).toHaveValue("");
 });
 
 test("an answer is held to a JSON schema", async ({ page, server }) => {

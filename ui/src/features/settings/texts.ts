@@ -67,7 +67,7 @@ export const settingsTexts = defineTexts({
     keptHere: "Wird in diesem Browser aufbewahrt, nur für diesen Server.",
     developer: "Entwicklermodus",
     developerHint:
-      "Zeigt, was nur Entwickler brauchen: rohe Ereignisse und auf der Seite Messwerte eine Taste, die den Executor abschießt, damit man Antworten überleben sehen kann.",
+      "Zeigt, was nur Entwickler brauchen: rohe Ereignisse und auf der Seite Messwerte eine Taste, die den Executor gewaltsam beendet: die Antworten laufen weiter.",
     key: "API-Schlüssel",
     keyStored:
       "Dieser Browser hat einen Schlüssel. Er geht im Authorization-Header an diesen Server, nie in eine Adresse.",

@@ -75,11 +75,12 @@ export const toolTexts = defineTexts({
     approvals: { ask: "Nachfragen", always: "Immer ausführen", never: "Nie ausführen" },
     approvalOf: (name: string) => `Zustimmung für ${name}`,
     choice: "Welches Werkzeug",
-    choiceText: "Gilt für das, was du als Nächstes sendest.",
+    choiceText: "Gilt für das, was Sie als Nächstes senden.",
     choices: { auto: "Das Modell entscheidet", required: "Es muss eines aufrufen", none: "Es darf keines aufrufen" },
     choiceOf: (name: string) => `Es muss ${name} aufrufen`,
     privateFetch: "Seiten privater Adressen",
-    privateFetchText: "Lässt Modelle Seiten dieses Rechners und seiner Netze lesen. Nur für solche, denen du traust.",
+    privateFetchText:
+      "Lässt Modelle Seiten dieses Rechners und seiner Netze lesen. Nur für solche, denen Sie vertrauen.",
     add: "Server hinzufügen",
     edit: "Ändern",
     remove: "Entfernen",
@@ -104,7 +105,7 @@ export const toolTexts = defineTexts({
     addHeader: "Header hinzufügen",
     removeHeader: "Header entfernen",
     asks: "soll ausgeführt werden",
-    asksText: "Das Modell bittet darum. Sieh dir die Argumente an: du darfst sie ändern.",
+    asksText: "Das Modell bittet darum. Sehen Sie sich die Argumente an: Sie dürfen sie ändern.",
     arguments: "Argumente",
     noJson: "Das ist kein JSON-Objekt.",
     runOnce: "Einmal ausführen",
@@ -121,6 +122,6 @@ export const toolTexts = defineTexts({
     result: "Ergebnis",
     missing: "So ein Werkzeug gibt es gerade nicht: schalte es bei den Werkzeugen ein, oder lehne den Aufruf ab.",
     tooMany: (rounds: number) =>
-      `Das Modell hat ${rounds}-mal nacheinander Werkzeuge aufgerufen; dieses braucht deine Zustimmung.`,
+      `Das Modell hat ${rounds}-mal nacheinander Werkzeuge aufgerufen; dieses braucht Ihre Zustimmung.`,
   },
 });

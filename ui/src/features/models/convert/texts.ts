@@ -82,7 +82,7 @@ export const convertTexts = defineTexts({
     noRoom: (needed: string, free: string) => `Es braucht ${needed}, und auf der Platte sind ${free} frei.`,
     name: "Name des neuen Modells",
     taken: "Ein Modell dieses Namens gibt es schon; es wird ersetzt.",
-    make: "Machen",
+    make: "Erstellen",
     close: "Schließen",
   },
 });
