@@ -67,7 +67,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
       {children}
       <ol
         aria-live="polite"
-        className="pointer-events-none fixed inset-x-3 bottom-[calc(12px+env(safe-area-inset-bottom))] z-50 flex flex-col items-center gap-2"
+        className="pointer-events-none fixed inset-x-3 top-[calc(56px+env(safe-area-inset-top))] z-50 flex flex-col items-center gap-2"
       >
         {list}
       </ol>

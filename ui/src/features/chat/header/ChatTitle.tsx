@@ -21,7 +21,7 @@ export function ChatTitle({ title, onChange }: { title: string; onChange: (title
         if (event.key === "Enter") event.currentTarget.blur();
         if (event.key === "Escape") setTyped(null);
       }}
-      className="h-8 max-w-96 min-w-0 flex-1 truncate rounded-md border border-transparent bg-transparent px-2 text-muted hover:border-line focus:border-line-strong focus:text-ink pointer-coarse:h-11"
+      className="h-8 max-w-2xl min-w-0 flex-1 truncate rounded-md border border-transparent bg-transparent px-2 text-muted hover:border-line focus:border-line-strong focus:text-ink pointer-coarse:h-11"
     />
   );
 }

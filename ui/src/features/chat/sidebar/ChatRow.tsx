@@ -119,7 +119,7 @@ function Rename({ title, onDone }: { title: string; onDone: (title: string | nul
 
 function Snippet({ pieces }: { pieces: NonNullable<ChatSummary["snippet"]> }) {
   return (
-    <span className="line-clamp-2 pb-1 text-xs font-normal text-muted">
+    <span className="mb-1 line-clamp-2 text-xs font-normal text-muted">
       {pieces.map(({ text, hit }, index) =>
         hit ? (
           // biome-ignore lint/suspicious/noArrayIndexKey: a snippet's pieces have no other name

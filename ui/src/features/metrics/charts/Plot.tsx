@@ -22,6 +22,11 @@ export interface PlotProps {
 
 const HEIGHT = 168;
 const AXIS = { size: 56, gap: 4 };
+/** How far apart two times have to be, so that neither touches the other. */
+const TIME_SPACE = 76;
+
+/** What an axis shows at least, so that its labels differ where nothing goes on. */
+const LEAST_TOP: Record<Unit, number> = { rate: 10, seconds: 0.01, count: 4, bytes: 1e6, share: 1 };
 
 /** Draws the curves of a chart. It is a picture: what it shows is told by the legend and the table beside it. */
 export default function Plot({ series, unit, sparse, data, shown, onZoom, onReset, onHover }: PlotProps) {
@@ -97,9 +102,14 @@ function options(
       points: { size: 6 },
       sync: { key: "metrics" },
     },
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, unit === "share" ? 1 : 0.001)] } },
+    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, LEAST_TOP[unit])] } },
     axes: [
-      { ...axis, size: 28, values: (_, splits, __, ___, step) => splits.map((at) => time(at, step < 60)) },
+      {
+        ...axis,
+        size: 28,
+        space: TIME_SPACE,
+        values: (_, splits, __, ___, step) => splits.map((at) => time(at, step < 60)),
+      },
       {
         ...axis,
         ...AXIS,

@@ -65,7 +65,7 @@ function Copied({ text, label }: { text: string; label: string }) {
   const texts = useTexts(detailTexts);
   return (
     <span className="flex items-start gap-2">
-      <code className="min-w-0 font-mono text-sm wrap-anywhere">{text}</code>
+      <code className="min-w-0 flex-1 font-mono text-sm wrap-anywhere">{text}</code>
       <CopyButton text={text} label={texts.copyPart(label)} />
     </span>
   );

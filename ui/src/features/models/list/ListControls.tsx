@@ -27,6 +27,7 @@ export function ListControls({ words, show, sort, onChange }: ListControlsProps)
       <Select
         label={texts.show}
         labelHidden
+        fieldClassName="max-sm:flex-1"
         value={show}
         options={SHOWS.map((value) => ({ value, label: texts.shows[value] }))}
         onChange={(event) => onChange({ show: showOf(event.target.value) })}
@@ -34,6 +35,7 @@ export function ListControls({ words, show, sort, onChange }: ListControlsProps)
       <Select
         label={texts.sortBy}
         labelHidden
+        fieldClassName="max-sm:flex-1"
         value={sort}
         options={SORTS.map((value) => ({ value, label: texts.sorts[value] }))}
         onChange={(event) => onChange({ sort: sortOf(event.target.value) })}
