@@ -228,11 +228,18 @@ class Answers:
                 await ended.wait()
 
     def drop(self, message: str) -> None:
-        """Aborts an answer whose message is being deleted."""
+        """Aborts an answer whose message is being deleted; what of it is not written never is."""
+        self._state.unsaved.pop(message, None)
         if (answer := self._state.live.pop(message, None)) is not None:
             self._by_number.pop(answer.answer, None)
             self._ended.pop(message).set()
             self._tell(StopAnswer(answer.answer))
+
+    def drop_all(self, chat: str) -> None:
+        """The same for all answers of a chat."""
+        unsaved = [message for message, (of, _, _) in self._state.unsaved.items() if of == chat]
+        for message in [*unsaved, *(answer.message for answer in self._state.live_of(chat))]:
+            self.drop(message)
 
     def on_ended(self, message: AnswerEnded) -> None:
         if message.answer in self._by_number:

@@ -78,7 +78,7 @@ class ChatOperations:
 
     async def delete(self, path: Path) -> Deleted:
         chat = await self._store.chat(path["chat"], deleted=True)
-        await self._answers.stop([answer.message for answer in self._state.live_of(chat.id)])
+        await self._stop_all(chat.id)
         async with self._state.turn:
             now = time.time()
             undo = self._section.undo_seconds if path.get("now") not in ("true", "1") else 0.0
@@ -87,10 +87,20 @@ class ChatOperations:
                 async with self._store.database.transaction():
                     await self._store.put_chat(structs.replace(chat, deleted=now))
             else:
-                async with self._store.database.transaction():
-                    await self._store.remove_chat(chat.id)
+                await self._remove(chat.id)
             self._state.announce_removed(chat.id)
-            return Deleted(id=chat.id, undo_until=now + undo if undo else None)
+        # No more can begin now; some may have while the others were being stopped.
+        await self._stop_all(chat.id)
+        return Deleted(id=chat.id, undo_until=now + undo if undo else None)
+
+    async def _stop_all(self, id: str) -> None:
+        await self._answers.stop([answer.message for answer in self._state.live_of(id)])
+
+    async def _remove(self, id: str) -> None:
+        """Deletes a chat for good, with its answers on their way: nothing is to be written for what is gone."""
+        async with self._store.database.transaction():
+            await self._store.remove_chat(id)
+        self._answers.drop_all(id)
 
     async def restore(self, path: Path) -> Chat:
         async with self._state.turn:
@@ -106,8 +116,7 @@ class ChatOperations:
         async with self._state.turn:
             expired = await self._store.expired(time.time() - self._section.undo_seconds)
             for id in expired:
-                async with self._store.database.transaction():
-                    await self._store.remove_chat(id)
+                await self._remove(id)
 
     async def save(self, chat: Chat) -> Chat:
         """Writes a chat and tells everybody."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from mlxr.runtime.messages.chats import AnswerDeltas, AnswerEnded
@@ -242,3 +245,26 @@ def cut_among_calls(r: Rig, run: RunAnswer) -> None:
     r.start(run)
     r.tell(AnswerDeltas(run.answer, [Delta(1, 0, tool_calls=[ToolCallDelta(0, "call_0", "clock")], tokens=1, ids=[7])]))
     r.end(run, FinishReason.LENGTH)
+
+
+@pytest.mark.parametrize("now", ["true", "false"])
+async def test_an_answer_that_begins_while_its_chat_is_deleted_ends_with_it_and_holds_up_no_other(
+    tmp_path: Path, now: str
+) -> None:
+    async with rig(tmp_path) as r:
+        r.script = silent
+        chat, other = await r.chat(), await r.chat()
+        answer = (await r.send(chat))["answers"][0]["id"]
+        await r.until(lambda: r.runs)
+        r.script = lambda rig, run: rig.start(run)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(r.ask, "delete", chat=chat, now=now))
+            with suppress(AskError):
+                await r.ask("again", {}, chat=chat, message=answer)
+        with pytest.raises(AskError, match="no chat"):
+            await r.ask("get", chat=chat)
+        assert {run.answer for run in r.runs} <= set(r.stops), "none of them runs on"
+        r.script = lambda rig, run: rig.answer(run, "Hello")
+        kept = (await r.send(other))["answers"][0]["id"]
+        assert (await r.settled(other))[kept]["state"] == "done"
+        assert (await r.ask("list"))["notice"] is None
