@@ -190,6 +190,29 @@ test("a chat is renamed, pinned, and deleted with a way back", async ({ page, se
   await expect(list.getByRole("link", { name: "My chat" })).toBeVisible();
 });
 
+test("a folder is renamed and deleted, and its chats stay", async ({ page, server }) => {
+  const { id: folder } = (await (
+    await page.request.post(`${server.url}/api/ui/folders`, { data: { name: "Zoo" } })
+  ).json()) as { id: string };
+  const data = { model: "smollm2", title: "Kept chat", folder };
+  expect((await page.request.post(`${server.url}/api/ui/chats`, { data })).ok()).toBe(true);
+  await page.goto("/");
+  const list = page.getByRole("region", { name: "Chats" });
+  await list.getByRole("heading", { name: "Zoo" }).hover();
+  await list.getByRole("button", { name: "What to do with the folder “Zoo”" }).click();
+  await page.getByRole("menuitem", { name: "Rename" }).click();
+  await list.getByRole("textbox", { name: "Name of the folder" }).fill("Animals");
+  await page.keyboard.press("Enter");
+  const renamed = list.getByRole("region", { name: "Animals" });
+  await expect(renamed.getByRole("link", { name: "Kept chat" })).toBeVisible();
+  await list.getByRole("heading", { name: "Animals" }).hover();
+  await list.getByRole("button", { name: "What to do with the folder “Animals”" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await expect(renamed).toHaveCount(0);
+  await expect(list.getByRole("link", { name: "Kept chat" })).toBeVisible();
+});
+
 test("on a phone the chats are in a drawer, and a chat fits @phone", async ({ page, server }) => {
   await openChat(page, server, { max_tokens: 20 });
   await send(page, "Say hello.");

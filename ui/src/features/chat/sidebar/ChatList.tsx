@@ -11,6 +11,7 @@ import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import { ChatRow } from "./ChatRow";
+import { FolderHeading } from "./FolderHeading";
 import { type ChatGroup, grouped } from "./groups";
 import { chatsMatching, folderList, saveAllChats, summaryOf } from "./queries";
 import { useChatRowActions } from "./useChatRowActions";
@@ -72,9 +73,13 @@ export default function ChatList() {
         {chats.data?.length === 0 && (
           <p className="px-2 py-3 text-sm text-muted">{words === "" ? texts.noChats : texts.nothingFound}</p>
         )}
-        {grouped(found, new Date()).map((group) => (
+        {grouped(found, new Date(), words === "" ? known : []).map((group) => (
           <section key={group.key} aria-label={headingOf(group, texts)}>
-            <h3 className="px-2 pt-3 pb-1 text-xs font-medium text-muted">{headingOf(group, texts)}</h3>
+            {group.heading.kind === "folder" ? (
+              <FolderHeading id={group.heading.id} name={group.heading.name} />
+            ) : (
+              <h3 className="px-2 pt-3 pb-1 text-xs font-medium text-muted">{headingOf(group, texts)}</h3>
+            )}
             <ul>
               {group.chats.map((chat) => (
                 <li key={chat.id}>

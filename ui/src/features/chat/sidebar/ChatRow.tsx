@@ -2,13 +2,13 @@ import { Link } from "@tanstack/react-router";
 import { Download, Ellipsis, FileJson, FolderInput, FolderMinus, Pencil, Pin, PinOff, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { IconButton } from "@/components/Button";
-import { FIELD } from "@/components/classes";
 import { Menu, type MenuEntry } from "@/components/Menu";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import type { ChatSummary } from "./groups";
 import type { Folder } from "./queries";
+import { RenameField } from "./RenameField";
 
 export interface ChatRowActions {
   rename: (chat: ChatSummary, title: string) => void;
@@ -34,8 +34,9 @@ export function ChatRow({
   const [renaming, setRenaming] = useState(false);
   if (renaming) {
     return (
-      <Rename
-        title={chat.title}
+      <RenameField
+        label={texts.titleOf}
+        name={chat.title}
         onDone={(title) => {
           setRenaming(false);
           if (title !== null && title !== chat.title) actions.rename(chat, title);
@@ -94,26 +95,6 @@ export function ChatRow({
         />
       </div>
     </div>
-  );
-}
-
-function Rename({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
-  const texts = useTexts(chatTexts);
-  const [typed, setTyped] = useState(title);
-  return (
-    <input
-      aria-label={texts.titleOf}
-      autoFocus
-      value={typed}
-      onFocus={(event) => event.target.select()}
-      onChange={(event) => setTyped(event.target.value)}
-      onBlur={() => onDone(typed.trim())}
-      onKeyDown={(event) => {
-        if (event.key === "Enter") onDone(typed.trim());
-        if (event.key === "Escape") onDone(null);
-      }}
-      className={`${FIELD} h-8 pointer-coarse:h-11`}
-    />
   );
 }
 

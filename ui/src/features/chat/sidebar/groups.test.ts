@@ -38,3 +38,16 @@ test("pinned chats come first, then folders by name, then the rest by age, the n
     ["older", ["old"]],
   ]);
 });
+
+test("a folder is there without a chat, too", () => {
+  const folders = [
+    { id: "1", name: "Zoo" },
+    { id: "2", name: "Art" },
+  ];
+  const groups = grouped([chat("today", 0), chat("z", 1, { folder: { id: "1", name: "Zoo" } })], now, folders);
+  expect(groups.map(({ key, chats }) => [key, chats.map(({ id }) => id)])).toEqual([
+    ["folder:Art:2", []],
+    ["folder:Zoo:1", ["z"]],
+    ["today", ["today"]],
+  ]);
+});

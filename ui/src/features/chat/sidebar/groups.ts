@@ -22,18 +22,24 @@ export interface ChatGroup {
 
 const DAY = 86_400_000;
 
-/** Returns `chats` as the sidebar shows them: pinned ones, folders by name, and the rest by when they were last used. */
-export function grouped(chats: readonly ChatSummary[], now: Date): ChatGroup[] {
+/**
+ * Returns `chats` as the sidebar shows them: pinned ones, folders by name, and the rest by when they were last used.
+ * Each of `folders` is there, also without a chat.
+ */
+export function grouped(
+  chats: readonly ChatSummary[],
+  now: Date,
+  folders: readonly { id: string; name: string }[] = [],
+): ChatGroup[] {
   const groups = new Map<string, { heading: ChatGroup["heading"]; chats: ChatSummary[] }>();
+  for (const { id, name } of folders) {
+    const heading = { kind: "folder", id, name } as const;
+    groups.set(keyOf(heading), { heading, chats: [] });
+  }
   const recent = chats.toSorted((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime());
   for (const chat of recent) {
     const heading = headingOf(chat, now);
-    const key =
-      heading.kind === "folder"
-        ? `folder:${heading.name}:${heading.id}`
-        : heading.kind === "age"
-          ? heading.age
-          : "pinned";
+    const key = keyOf(heading);
     const group = groups.get(key) ?? { heading, chats: [] };
     group.chats.push(chat);
     groups.set(key, group);
@@ -42,6 +48,11 @@ export function grouped(chats: readonly ChatSummary[], now: Date): ChatGroup[] {
   return [...groups]
     .map(([key, group]) => ({ key, ...group }))
     .toSorted((a, b) => place(a) - place(b) || (a.heading.kind === "folder" ? a.key.localeCompare(b.key) : 0));
+}
+
+function keyOf(heading: ChatGroup["heading"]): string {
+  if (heading.kind === "folder") return `folder:${heading.name}:${heading.id}`;
+  return heading.kind === "age" ? heading.age : "pinned";
 }
 
 function headingOf({ pinned, folder, updatedAt }: ChatSummary, now: Date): ChatGroup["heading"] {

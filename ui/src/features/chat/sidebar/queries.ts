@@ -69,6 +69,15 @@ export function summaryOf({ chat, snippet }: Found, folders: readonly Folder[]):
 
 export const createFolder = (name: string): Promise<Folder> => unwrap(api.POST("/api/ui/folders", { body: { name } }));
 
+const inFolder = (folder: string) => ({ params: { path: { folder } } });
+
+export const renameFolder = (id: string, name: string): Promise<Folder> =>
+  unwrap(api.PUT("/api/ui/folders/{folder}", { ...inFolder(id), body: { name } }));
+
+/** Deletes a folder; its chats stay, in none. */
+export const deleteFolder = (id: string): Promise<unknown> =>
+  unwrap(api.DELETE("/api/ui/folders/{folder}", inFolder(id)));
+
 const at = (chat: string) => ({ params: { path: { chat } } });
 
 export const deleteChat = (id: string): Promise<Schemas["Deleted"]> =>
