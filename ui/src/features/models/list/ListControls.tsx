@@ -22,12 +22,12 @@ export function ListControls({ words, show, sort, onChange }: ListControlsProps)
         placeholder={texts.search}
         value={words}
         onChange={(event) => onChange({ q: event.target.value })}
-        className={`${FIELD} h-8 w-auto! min-w-52 flex-1 pointer-coarse:h-11`}
+        className={`${FIELD} h-8 w-auto! min-w-52 flex-1 max-sm:basis-full pointer-coarse:h-11`}
       />
       <Select
         label={texts.show}
         labelHidden
-        fieldClassName="max-sm:flex-1"
+        fieldClassName="max-sm:grow"
         value={show}
         options={SHOWS.map((value) => ({ value, label: texts.shows[value] }))}
         onChange={(event) => onChange({ show: showOf(event.target.value) })}
@@ -35,7 +35,7 @@ export function ListControls({ words, show, sort, onChange }: ListControlsProps)
       <Select
         label={texts.sortBy}
         labelHidden
-        fieldClassName="max-sm:flex-1"
+        fieldClassName="max-sm:grow"
         value={sort}
         options={SORTS.map((value) => ({ value, label: texts.sorts[value] }))}
         onChange={(event) => onChange({ sort: sortOf(event.target.value) })}
