@@ -93,3 +93,12 @@ test("a price is no formula, and a formula is", () => {
   expect(inline("Since $a^2 = b$ holds")).toEqual(["text", "math", "text"]);
   expect(inline("Since \\(a^2\\) holds")).toEqual(["text", "math", "text"]);
 });
+
+test("what nests thousands deep comes as it was written", () => {
+  const staircase = Array.from({ length: 1_000 }, (_, level) => `${" ".repeat(2 * level)}- x`).join("\n");
+  for (const text of [`${">".repeat(10_000)} x`, `${"- ".repeat(10_000)}x`, `${"1. ".repeat(10_000)}x`, staircase]) {
+    expect(raws(segmentsOf(text))).toEqual([["code", text]]);
+  }
+  expect(raws(segmentsOf(`${"> ".repeat(20)}x`)).map(([type]) => type)).toEqual(["blockquote"]);
+  expect(raws(segmentsOf("-".repeat(500))).map(([type]) => type)).toEqual(["hr"]);
+});

@@ -36,11 +36,15 @@ const { defaults } = new Marked({ gfm: true, extensions: EXTENSIONS });
 
 export type Links = Lexer["tokens"]["links"];
 
+/** A line that nests a hundred quotes or lists: parsing it takes minutes or all of the stack, and nobody reads it. */
+const TOO_DEEP = /^(?:[ \t]*(?:>|[*+-][ \t]|\d{1,9}[.)][ \t])){100}|^(?: {4}|\t){50}[ \t]*(?:[*+-]|\d{1,9}[.)])[ \t]/m;
+
 /**
- * Returns the blocks of `source`, CommonMark with GitHub's tables and lists, and formulas. `links` has the reference
+ * Returns the blocks of `source`, CommonMark with GitHub's tables and lists, and formulas; what nests too deeply comes as it was written. `links` has the reference
  * definitions of the text before, and gets those of this one.
  */
 export function lex(source: string, links?: Links): Token[] {
+  if (TOO_DEEP.test(source)) return [{ type: "code", raw: source, text: source, lang: "" }];
   const lexer = new Lexer(defaults);
   if (links !== undefined) lexer.tokens.links = links;
   return lexer.lex(source);
@@ -48,6 +52,7 @@ export function lex(source: string, links?: Links): Token[] {
 
 /** Returns the sources of the blocks of `source`, which takes half as long, and the definitions in it. */
 export function splitBlocks(source: string): { raws: string[]; links: Links } {
+  if (TOO_DEEP.test(source)) return { raws: [source], links: {} };
   const lexer = new Lexer(defaults);
   const tokens = lexer.blockTokens(source.replaceAll("\r\n", "\n"), lexer.tokens);
   return { raws: tokens.map(({ raw }) => raw), links: lexer.tokens.links };
