@@ -35,12 +35,13 @@ export function KeyDialog() {
         <TextField
           label={texts.key}
           type="password"
+          autoFocus
           autoComplete="off"
           required
           value={typed}
           onChange={(event) => setTyped(event.target.value)}
         />
-        <div className="flex justify-end gap-2">
+        <div className="flex flex-wrap justify-end gap-2">
           <Button onClick={() => setWanted(false)}>{common.cancel}</Button>
           <Button look="primary" type="submit">
             {texts.keyUse}
