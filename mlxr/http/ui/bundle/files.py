@@ -45,7 +45,7 @@ class File(Struct, frozen=True):
 class Bundle:
     """The files below ``root`` by name. Nothing else can be asked for, whatever a path says."""
 
-    def __init__(self, root: Path = BUILT) -> None:
+    def __init__(self, root: Path) -> None:
         found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
         suffixes = tuple(_ENCODINGS.values())
         self._files = {name: _file(name, found) for name in found if not name.endswith(suffixes)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from html import escape
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from anyio import to_thread
 from mlxr.http import page_headers
 from mlxr.http.errors import HttpError, Problem
 from mlxr.http.services import Services
-from mlxr.http.ui.bundle.files import PAGE, Bundle, File
+from mlxr.http.ui.bundle.files import BUILT, PAGE, Bundle, File
 
 SERVICE_WORKER = "sw.js"
 """May answer for every page, those at / too."""
@@ -28,10 +28,15 @@ _FOREVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
 
 
-@cache
 def built() -> Bundle:
-    """Returns the bundle, read when it is first asked for."""
-    return Bundle()
+    """Returns the bundle, read when it is first asked for and whenever it was built anew."""
+    page = BUILT / PAGE
+    return _read(page.stat().st_mtime_ns if page.is_file() else 0)
+
+
+@lru_cache(maxsize=1)
+def _read(built_at: int) -> Bundle:
+    return Bundle(BUILT)
 
 
 async def page(services: Services, body: None, request: web.Request) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,13 @@ async def test_without_a_bundle_the_page_says_how_to_get_it(tmp_path: Path, monk
             assert status == 200
             assert "make setup" in text
         assert (await get(r.url + "/", Accept="*/*"))[1] == "Ollama is running"
+
+
+def test_a_bundle_that_is_built_under_a_running_server_is_served(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(serve, "BUILT", built)
+    assert serve.built().get("assets/index-abc.js") is not None
+    (built / "assets" / "index-abc.js").rename(built / "assets" / "index-new.js")
+    os.utime(built / "index.html", ns=(1, 1))
+    assert serve.built().get("assets/index-abc.js") is None
+    assert serve.built().get("assets/index-new.js") is not None
