@@ -16,7 +16,6 @@ QUANTIZE = [
     ("mlxr quantize ./model-f16.gguf --type IQ4_XS --name small", "a file of yours, under a name"),
     ("mlxr quantize smollm2 --type Q4_K_M --requantize --name small-k", "one that is quantized already"),
     ("mlxr quantize mine-f16 --type Q8_0 --endpoint studio:11435", "by a server, beside what it answers"),
-    ("mlxr quantize mine-f16 --type IQ2_M --imatrix mine.imatrix.gguf", "with importances, for very few bits"),
 ]
 
 TypeOption = Annotated[

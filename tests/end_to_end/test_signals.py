@@ -126,7 +126,7 @@ def test_nothing_that_is_stuck_holds_the_end_up(tmp_path: Path, call: str, statu
         "from mlxr.http.settings import ServerSettings; from mlxr.runtime.paths import Home;"
         "real = os.execv;"
         f"os.execv = lambda path, argv: real(path, [path, {str(script)!r}, argv[3]]);"
-        f"o.exec_server(Config(server=ServerSettings(port=0, drain_seconds=0.5)), Home(Path({str(home)!r})))"
+        f"o.exec_server(Config(server=ServerSettings(port=0, drain_seconds=0.5)), Home(Path({str(home)!r})), [])"
     )
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-c", launch], stdout=log, stderr=log)
