@@ -5,9 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 import sqlite3
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,16 +14,14 @@ from typing import Any
 import aiosqlite
 import anyio
 
-from mlxr.actors.chats.migrations import MIGRATIONS, migrate
-from mlxr.actors.registry.catalogue.damage import is_damage
+from mlxr.actors.chats.migrations import MIGRATIONS
 from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.sqlite_files import is_damage, is_full, migrate, set_aside
 
 log = logging.getLogger("mlxr.chats")
 
 BUSY_SECONDS = 10
-LEAST_FREE = 1 << 20
-"""Bytes of a disk below which writes may fail for want of room."""
 LOG_BYTES = 4 << 20
 """What the write-ahead log keeps of the disk when nothing is in it."""
 
@@ -60,7 +56,7 @@ class Database:
             try:
                 return await cls._prepared(path, lock)
             except ChatsDamaged as error:
-                aside = _set_aside(path)
+                aside = set_aside(path)
                 log.warning("%s; it is kept as %s", error, aside)
                 database = await cls._prepared(path, lock)
                 database.notice = f"{error}; it was set aside as {aside.name}, and these chats begin anew"
@@ -124,7 +120,7 @@ class Database:
                     raise
 
     def _failure(self, error: sqlite3.Error) -> RequestError:
-        if _is_full(error, self._path):
+        if is_full(error, self._path.parent):
             text = f"the disk of {self._path.parent} is full, so that chats can't be kept; make room"
             return RequestError(ErrorInfo(ErrorCode.STORAGE_FULL, text))
         log.error("the chats in %s can't be used: %s", self._path, error)
@@ -154,7 +150,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     if version < len(MIGRATIONS):
         await connection.execute("BEGIN IMMEDIATE")
         try:
-            await migrate(connection)
+            await migrate(connection, MIGRATIONS)
         except BaseException:
             await connection.execute("ROLLBACK")
             raise
@@ -182,21 +178,5 @@ def _lock(path: Path) -> int:
     return lock
 
 
-def _is_full(error: sqlite3.Error, path: Path) -> bool:
-    kind = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    return kind == sqlite3.SQLITE_FULL or (
-        kind == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < LEAST_FREE
-    )
-
-
 def _reason(error: sqlite3.Error, path: Path) -> str:
-    return "the disk is full" if _is_full(error, path) else str(error)
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename a damaged file, with what SQLite has beside it; returns its new name."""
-    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
-    return aside
+    return "the disk is full" if is_full(error, path.parent) else str(error)

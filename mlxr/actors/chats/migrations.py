@@ -96,13 +96,3 @@ async def m001_chats(db: aiosqlite.Connection) -> None:
 
 
 MIGRATIONS = (m001_chats,)
-
-
-async def migrate(db: aiosqlite.Connection) -> None:
-    """Bring the database up to date; ``user_version`` counts the steps it has had. Call within a transaction."""
-    async with db.execute("PRAGMA user_version") as cursor:
-        row = await cursor.fetchone()
-    done = int(row[0]) if row else 0
-    for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
-        await step(db)
-        await db.execute(f"PRAGMA user_version = {number}")

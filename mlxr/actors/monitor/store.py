@@ -10,7 +10,6 @@ import fcntl
 import logging
 import os
 import sqlite3
-import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -19,8 +18,8 @@ import msgspec
 
 from mlxr.actors.monitor.points import Point
 from mlxr.actors.monitor.tiers import Closed
-from mlxr.actors.registry.catalogue.damage import is_damage
 from mlxr.api.monitor import RESOLUTIONS
+from mlxr.runtime.sqlite_files import is_damage, set_aside
 
 log = logging.getLogger("mlxr.monitor")
 
@@ -118,11 +117,8 @@ class Store:
 
     def _renew(self, error: Exception, now: float) -> dict[int, list[Point]]:
         """Begins a new file in place of a damaged one, which is kept beside it."""
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
         try:
-            for suffix in ("-wal", "-shm", ""):
-                with suppress(FileNotFoundError):
-                    Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+            aside = set_aside(self.path)
             log.warning("the history of metrics is damaged (%s); it is kept as %s", error, aside)
             return self._read(now)
         except (sqlite3.Error, OSError) as again:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from mlxr.actors.registry.catalogue.damage import is_damage
 from mlxr.cli.checks.finding import Finding, error, ok, warn
 from mlxr.runtime.config import load
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.paths import Home
 from mlxr.runtime.run_directory import live
+from mlxr.runtime.sqlite_files import is_damage
 from mlxr.server.config import Config
 
 

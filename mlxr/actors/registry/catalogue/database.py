@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,15 +14,14 @@ import aiosqlite
 import anyio
 
 from mlxr.actors.registry.catalogue import files
-from mlxr.actors.registry.catalogue.damage import Damaged, is_damage, raising_damaged
-from mlxr.actors.registry.catalogue.migrations import MIGRATIONS, migrate
+from mlxr.actors.registry.catalogue.damage import Damaged, raising_damaged
+from mlxr.actors.registry.catalogue.migrations import MIGRATIONS
 from mlxr.runtime.errors import ModelError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.sqlite_files import is_damage, is_full, migrate
 
 _BUSY_SECONDS = 30
 _RETRY_SECONDS = 0.01
-_LEAST_FREE = 1 << 20
-"""Bytes of a disk below which writes may fail for want of room."""
 LOG_BYTES = 1 << 20
 """What the write-ahead log keeps of the disk when nothing is in it."""
 
@@ -84,7 +82,7 @@ class Database:
         except sqlite3.Error as error:
             if is_damage(error):
                 raise Damaged(f"the catalogue {self._home.database} is damaged: {error}") from error
-            if out_of_space(error, self._home):
+            if is_full(error, self._home.root):
                 raise files.OutOfSpace(self._home.root, 0) from error
             raise ModelError(f"can't read the catalogue {self._home.database}: {error}") from error
 
@@ -115,7 +113,7 @@ class Database:
                         hidden.rename(path)
                     if self._connection.in_transaction:
                         await self._connection.execute("ROLLBACK")
-                    if isinstance(error, sqlite3.Error) and out_of_space(error, self._home):
+                    if isinstance(error, sqlite3.Error) and is_full(error, self._home.root):
                         raise files.OutOfSpace(self._home.root, 0) from error
                     if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
                         raise ModelError(f"can't write to the catalogue {self._home.database}: {error}") from error
@@ -144,7 +142,7 @@ class Database:
             )
         if version < len(MIGRATIONS):
             async with self.transaction():
-                await migrate(self._connection)
+                await migrate(self._connection, MIGRATIONS)
         (verdict,), *_ = await self.rows("PRAGMA quick_check(1)")
         if verdict != "ok":
             raise Damaged(f"the catalogue {self._home.database} is damaged: {verdict}")
@@ -157,21 +155,13 @@ class Database:
                 await self._connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
                 # No time makes room.
-                if out_of_space(error, self._home):
+                if is_full(error, self._home.root):
                     raise files.OutOfSpace(self._home.root, 0) from error
                 if anyio.current_time() > deadline:
                     raise
                 await anyio.sleep(_RETRY_SECONDS)
             else:
                 return
-
-
-def out_of_space(error: sqlite3.Error, home: Home) -> bool:
-    """Whether a disk without room is what SQLite failed for: of the file beside the catalogue that processes share it
-    only says that it could not be written."""
-    kind = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    full = kind == sqlite3.SQLITE_IOERR and shutil.disk_usage(home.root).free < _LEAST_FREE
-    return full or kind == sqlite3.SQLITE_FULL
 
 
 async def _connected(database: str | Path, patience: float, *, uri: bool = False) -> aiosqlite.Connection:

@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from mlxr.actors.registry.catalogue.damage import Damaged, raising_damaged, repair_lock, set_aside
+from mlxr.actors.registry.catalogue.damage import Damaged, raising_damaged, repair_lock
 from mlxr.actors.registry.catalogue.database import Database
 from mlxr.runtime.errors import ModelError
 from mlxr.runtime.paths import Home
+from mlxr.runtime.sqlite_files import set_aside
 
 log = logging.getLogger("mlxr.registry")
 
@@ -69,7 +70,7 @@ async def _renewed(home: Home, read_only: bool, check: Check, error: Damaged) ->
     try:
         return await _checked(home, False, check)
     except Damaged:
-        aside = set_aside(home)
+        aside = set_aside(home.database)
         log.warning("%s; it is kept as %s", error, aside)
         return await _checked(home, False, check)
 
