@@ -11,6 +11,7 @@ from mlxr.cli.checks import home as of_home
 from mlxr.cli.checks import installation, machine
 from mlxr.cli.checks.finding import Finding
 from mlxr.cli.configuration import configuration_file
+from mlxr.http.ui.bundle.files import BUILT
 from mlxr.metal.select import BackendChoice, Installation
 from mlxr.runtime.config import load
 from mlxr.runtime.errors import ConfigError
@@ -35,7 +36,7 @@ def findings(home: Home, choice: BackendChoice, available: int) -> list[Finding]
         installation.packages(),
         installation.tested_versions(checkout / "constraints.txt"),
         native,
-        installation.web_application(Path(mlxr.__file__).parent / "http" / "ui" / "bundle" / "dist"),
+        installation.web_application(BUILT),
         installation.compiler(needed=native.level != "ok"),
         installation.gpu(choice),
         installation.parity(home.checks),

@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from mlxr.cli.checks.finding import Finding, error, ok, warn
+from mlxr.http.ui.bundle.files import is_built
 from mlxr.metal.select import BackendChoice
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -72,7 +73,7 @@ def _pip() -> str:
 
 def web_application(bundle: Path) -> Finding:
     """Whether the pages of the web application are here. ``bundle``: the folder that they are built to."""
-    if (bundle / "index.html").is_file():
+    if is_built(bundle):
         return ok("web application", "its pages are built")
     mend = "make setup, with Node 20.19 or newer installed (or install a wheel)"
     return warn("web application", "its pages are not built; all else works", mend)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 import socket
 import ssl
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 from aiohttp import web
-from anyio import to_thread
 
 from mlxr.api.gateway import Blobs, Gateway
 from mlxr.api.metrics import Metrics
@@ -21,11 +19,8 @@ from mlxr.http.listeners.connection_slots import ConnectionSlots, most_connectio
 from mlxr.http.listeners.connections import ConnectionTimeouts, Runner
 from mlxr.http.listeners.listener import Listener
 from mlxr.http.settings import ServerSettings, check
-from mlxr.http.ui.bundle.serve import HOW_TO_BUILD, built
 from mlxr.runtime import descriptors
 from mlxr.runtime.errors import StartError
-
-_log = logging.getLogger("mlxr.http")
 
 STOP_SECONDS = 0.2
 """What connections get to close by themselves when the server stops."""
@@ -57,8 +52,6 @@ class HttpServer:
     async def start(self) -> None:
         """Raises ``StartError`` naming the setting when an address can't be had."""
         settings = self._settings
-        if not await to_thread.run_sync(built):
-            _log.warning("%s", HOW_TO_BUILD)
         await self._runner.setup()
         context = _tls(settings)
         await self._listen_tcp(settings.port, context, "server.port", "--port", "MLXR_SERVER_PORT")

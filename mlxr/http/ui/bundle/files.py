@@ -18,6 +18,17 @@ _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json",
 """Those that systems disagree about."""
 
 
+HOW_TO_BUILD = (
+    "the web application is not built here: with Node 20.19 or newer installed, `make setup` in mlxr's folder builds "
+    "it; wheels have it. Everything else works without"
+)
+
+
+def is_built(bundle: Path = BUILT) -> bool:
+    """Returns whether the application's page is in the folder that it is built to."""
+    return (bundle / PAGE).is_file()
+
+
 class File(Struct, frozen=True):
     """One file of the bundle.
 

@@ -14,15 +14,10 @@ from anyio import to_thread
 from mlxr.http import page_headers
 from mlxr.http.errors import HttpError, Problem
 from mlxr.http.services import Services
-from mlxr.http.ui.bundle.files import BUILT, PAGE, Bundle, File
+from mlxr.http.ui.bundle.files import BUILT, HOW_TO_BUILD, PAGE, Bundle, File
 
 SERVICE_WORKER = "sw.js"
 """May answer for every page, those at / too."""
-
-HOW_TO_BUILD = (
-    "the web application is not built here: with Node 20.19 or newer installed, `make setup` in mlxr's folder builds "
-    "it; wheels have it. Everything else works without"
-)
 
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
