@@ -13,6 +13,7 @@ import msgspec
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.profile import Profile
+from mlxr.runtime.whole_files import write_whole
 
 VERSION = 1
 
@@ -46,7 +47,7 @@ class ProfileStore:
         try:
             with self._locked():
                 fresh = make(self.read())
-                self._write(msgspec.json.format(msgspec.json.encode(fresh), indent=2))
+                write_whole(self._path, msgspec.json.format(msgspec.json.encode(fresh), indent=2).decode(), 0o600)
                 return fresh
         except OSError as error:
             raise _trouble(f"can't write {self._path.name} in the server's home: {error.strerror}") from error
@@ -59,19 +60,6 @@ class ProfileStore:
             yield
         finally:
             os.close(descriptor)
-
-    def _write(self, data: bytes) -> None:
-        beside = self._path.with_suffix(".new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self._path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
 
 
 class _Version(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,11 +46,15 @@ def test_a_file_that_cant_be_read_is_told_of_and_stays_as_it_is(tmp_path: Path, 
     assert path.read_bytes() == data
 
 
-def test_a_change_that_cant_be_written_leaves_what_was(tmp_path: Path) -> None:
+def test_a_change_that_cant_be_written_leaves_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "profile.json"
     store = ProfileStore(path)
     store.change(lambda profile: replace(profile, private_fetch=True))
-    (tmp_path / "profile.new").mkdir()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RequestError, match="can't write"):
         store.change(lambda profile: Profile())
     assert store.read().private_fetch
