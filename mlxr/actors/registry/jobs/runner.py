@@ -97,7 +97,7 @@ class Jobs:
             raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, message, "job"))
         job = record.job
         if action == "retry":
-            return self._begin(replace_job(record, again(job)))
+            return self._begin(replace(record, job=again(job)))
         if action == "cancel":
             if (scope := self._scopes.get(id)) is None:
                 raise invalid(f"{id} has ended already", "action")
@@ -155,7 +155,7 @@ class Jobs:
         return report
 
     def _change(self, job: Job) -> None:
-        self._records[job.id] = replace_job(self._records[job.id], job)
+        self._records[job.id] = replace(self._records[job.id], job=job)
         if not self._changed:
             self._spawn(self._tell_soon)
         self._changed.add(job.id)
@@ -201,7 +201,3 @@ class Jobs:
     async def _remove(self, id: str) -> None:
         async with self._writing:
             await to_thread.run_sync(self._files.remove, id)
-
-
-def replace_job(record: JobRecord, job: Job) -> JobRecord:
-    return JobRecord(job, record.work, record.server)
