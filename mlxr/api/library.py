@@ -8,6 +8,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mlxr.api.caller import CALLER
 from mlxr.api.change_feed import ChangeFeed
 from mlxr.api.jobs import Job, JobChanges
 from mlxr.models.names import local_file
@@ -144,6 +145,11 @@ def for_remote(row: R) -> R:
         case Job():
             return replace(row, model=_last_part(row.model), source=_last_part(row.source))
     return row
+
+
+def for_caller(row: R) -> R:
+    """Returns a row for who asks."""
+    return for_remote(row) if CALLER.get().remote else row
 
 
 def _last_part(name: str) -> str:

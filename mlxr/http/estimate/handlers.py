@@ -8,6 +8,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from mlxr.http.fields import Fields
+from mlxr.http.registry_answer import registry_response
 from mlxr.http.services import Services
 from mlxr.http.values import ModelName
 from mlxr.runtime.messages.registry import EstimateModel
@@ -23,7 +24,4 @@ class EstimateRequest(Fields, frozen=True, kw_only=True):
 
 
 async def estimate(services: Services, body: EstimateRequest, request: web.Request) -> web.Response:
-    made = b"{}"
-    async for reply in services.gateway.registry(EstimateModel(body.model, body.context_length, body.insecure)):
-        made = reply.body
-    return web.Response(body=made, content_type="application/json")
+    return await registry_response(services, EstimateModel(body.model, body.context_length, body.insecure))

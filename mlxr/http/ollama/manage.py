@@ -15,6 +15,7 @@ from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.ollama.models import model_name
 from mlxr.http.ollama.options import options
 from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, PullRequest, TransferRequest
+from mlxr.http.registry_answer import registry_response
 from mlxr.http.services import Services
 from mlxr.http.stream import NDJSON, open_response
 from mlxr.runtime.errors import RequestError
@@ -26,10 +27,7 @@ SUCCESS = {"status": "success"}
 
 async def pull(services: Services, body: PullRequest, request: web.Request) -> web.StreamResponse:
     if body.dry_run:
-        made = b"{}"
-        async for reply in services.gateway.registry(EstimateModel(model_name(body), insecure=bool(body.insecure))):
-            made = reply.body
-        return web.Response(body=made, content_type="application/json")
+        return await registry_response(services, EstimateModel(model_name(body), insecure=bool(body.insecure)))
     return await _progress(services, PullModel(model_name(body), bool(body.insecure)), body.stream, request)
 
 

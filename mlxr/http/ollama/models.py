@@ -12,6 +12,7 @@ from mlxr.api.durations import rfc3339
 from mlxr.api.errors import invalid
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.schema import Named, ShowRequest
+from mlxr.http.registry_answer import registry_response
 from mlxr.http.services import Services
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
@@ -52,10 +53,7 @@ async def ps(services: Services, body: None, request: web.Request) -> web.Respon
 
 async def show(services: Services, body: ShowRequest, request: web.Request) -> web.Response:
     """The registry's own words: with a vocabulary in them they are megabytes, too many to decode on the loop."""
-    shown = b"{}"
-    async for reply in services.gateway.registry(ShowModel(model_name(body), bool(body.verbose))):
-        shown = reply.body
-    return web.Response(body=shown, content_type="application/json")
+    return await registry_response(services, ShowModel(model_name(body), bool(body.verbose)))
 
 
 def model_name(body: Named) -> str:

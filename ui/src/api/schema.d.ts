@@ -4237,8 +4237,11 @@ export interface components {
          * @description A model in another tool's store.
          *
          *         name: as ``mlxr import`` takes it, ``ollama:llama3.2:1b`` say.
+         *         path: of its file or folder; '' where that is nothing for who asks.
+         *         size: in bytes, 0 where it can't be told.
+         *         modified: seconds since the epoch.
+         *         runs: whether it runs here; ``reason`` says why not.
          *         imported: what it is called here, '' where it is not.
-         *         runs: whether it does here; ``reason`` says why not.
          */
         StoreModel: {
             /** @default  */

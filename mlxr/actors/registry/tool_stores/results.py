@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mlxr.api.tool_stores import StoreModel
+
 
 class Imported(Struct, frozen=True):
     """``found``: what it was named in the store. ``name``: in the catalogue. ``unused``: what it has that mlxr does not
@@ -32,30 +34,9 @@ class ImportResult(Struct, frozen=True):
     looked_in: list[str] = []
 
 
-class FoundListing(Struct, frozen=True):
-    """One model in a tool's store, for a listing.
+class FoundListing(StoreModel, frozen=True):
+    """A model in a tool's store, and what it has that mlxr does not use."""
 
-    name: as mlxr takes it, ``ollama:llama3.2:1b`` say.
-    path: of its file or folder; '' where that is nothing for who asks.
-    size: in bytes, 0 where it can't be told.
-    modified: seconds since the epoch.
-    runs: whether it runs here; ``reason`` says why not.
-    imported: what it is called in the catalogue, '' where it is not there.
-    """
-
-    name: str
-    tool: str
-    path: str
-    size: int
-    modified: float
-    runs: bool
-    reason: str = ""
-    imported: str = ""
-    architecture: str = ""
-    parameters: int = 0
-    quantization: str = ""
-    context_length: int = 0
-    capabilities: list[str] = []
     unused: list[str] = []
 
 

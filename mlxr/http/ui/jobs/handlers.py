@@ -9,9 +9,11 @@ from mlxr.api.caller import CALLER
 from mlxr.api.errors import invalid
 from mlxr.api.gateway import RegistryCommand
 from mlxr.api.jobs import Job
-from mlxr.api.library import for_remote
+from mlxr.api.library import for_caller, for_remote
 from mlxr.http.json_response import json_response
+from mlxr.http.registry_answer import registry_body
 from mlxr.http.services import Services
+from mlxr.http.tool_imports import import_command
 from mlxr.http.ui.conversion_fields import wanted
 from mlxr.http.ui.jobs.schema import (
     ControlRequest,
@@ -22,14 +24,12 @@ from mlxr.http.ui.jobs.schema import (
     PullJob,
     PushJob,
 )
-from mlxr.models.names import TOOLS
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.registry import (
     ControlJob,
     ConvertModel,
     CreateModel,
-    ImportModels,
     PullModel,
     PushModel,
     StartJob,
@@ -38,14 +38,14 @@ from mlxr.runtime.messages.registry import (
 
 
 async def jobs(services: Services, body: None, request: web.Request) -> web.Response:
-    return json_response(JobList([shown(job) for job in services.gateway.library.jobs()]))
+    return json_response(JobList([for_caller(job) for job in services.gateway.library.jobs()]))
 
 
 async def one(services: Services, body: None, request: web.Request) -> web.Response:
     id = request.match_info["job"]
     for job in services.gateway.library.jobs():
         if job.id == id:
-            return json_response(shown(job))
+            return json_response(for_caller(job))
     raise RequestError(ErrorInfo(ErrorCode.MODEL_NOT_FOUND, f"there is no job {id[:80]!r}", "job"))
 
 
@@ -54,12 +54,7 @@ async def pull(services: Services, body: PullJob, request: web.Request) -> web.R
 
 
 async def import_models(services: Services, body: ImportJob, request: web.Request) -> web.Response:
-    tool = body.from_ or ""
-    if tool and tool not in TOOLS:
-        raise invalid(f"`from`: there is no {tool[:100]!r}; it may be {', '.join(TOOLS)}", "from")
-    if not body.models and not tool:
-        raise invalid(f"give `models`, or `from`, one of {', '.join(TOOLS)}", "models")
-    return await _started(services, ImportModels(body.models or [], tool, body.name or ""))
+    return await _started(services, import_command(body))
 
 
 async def convert(services: Services, body: ConvertJob, request: web.Request) -> web.Response:
@@ -84,11 +79,6 @@ async def forget(services: Services, body: None, request: web.Request) -> web.Re
     return await _job(services, ControlJob(request.match_info["job"], "forget"))
 
 
-def shown(job: Job) -> Job:
-    """Returns it for who asks."""
-    return for_remote(job) if CALLER.get().remote else job
-
-
 def _named(model: str) -> str:
     if not model.strip():
         raise invalid("`model` is empty", "model")
@@ -100,9 +90,7 @@ async def _started(services: Services, work: Work) -> web.Response:
 
 
 async def _job(services: Services, command: RegistryCommand) -> web.Response:
-    async for reply in services.gateway.registry(command):
-        if reply.last:
-            remote = CALLER.get().remote
-            made = msgspec.json.encode(for_remote(msgspec.json.decode(reply.body, type=Job))) if remote else reply.body
-            return web.Response(body=made, content_type="application/json")
-    raise AssertionError("a command has a last reply")
+    made = await registry_body(services, command)
+    if CALLER.get().remote:
+        made = msgspec.json.encode(for_remote(msgspec.json.decode(made, type=Job)))
+    return web.Response(body=made, content_type="application/json")

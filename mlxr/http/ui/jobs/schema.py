@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from mlxr.api.jobs import Job, JobAction
 from mlxr.http.fields import Fields
+from mlxr.http.tool_imports import ImportFields
 from mlxr.http.ui.conversion_fields import ConversionFields
 from mlxr.http.values import ModelName
 
@@ -25,13 +26,9 @@ class PullJob(Fields, frozen=True, kw_only=True):
     insecure: bool = False
 
 
-class ImportJob(Fields, frozen=True, kw_only=True):
+class ImportJob(ImportFields, frozen=True, kw_only=True):
     """``models``: as ``/api/stores`` names them; none for all of ``from``. ``name``: what to call it, where it is
     one."""
-
-    models: Annotated[list[ModelName], Meta(max_length=1024)] | None = None
-    from_: str | None = field(default=None, name="from")
-    name: ModelName | None = None
 
 
 class ConvertJob(ConversionFields, frozen=True, kw_only=True):

@@ -6,39 +6,10 @@ from msgspec import Struct
 
 from mlxr.api.jobs import Job
 from mlxr.api.library import LibraryModel, MachineMemory
+from mlxr.api.tool_stores import StoreListing
 from mlxr.http.fields import Fields
 from mlxr.http.ui.conversion_fields import ConversionFields
 from mlxr.http.values import KeepAlive, ModelName
-
-
-class StoreModel(Struct, frozen=True):
-    """A model in another tool's store.
-
-    name: as ``mlxr import`` takes it, ``ollama:llama3.2:1b`` say.
-    imported: what it is called here, '' where it is not.
-    runs: whether it does here; ``reason`` says why not.
-    """
-
-    name: str
-    tool: str
-    path: str
-    size: int
-    modified: float
-    runs: bool
-    reason: str = ""
-    imported: str = ""
-    architecture: str = ""
-    parameters: int = 0
-    quantization: str = ""
-    context_length: int = 0
-    capabilities: list[str] = []
-
-
-class StoreListing(Struct, frozen=True):
-    """``problems``: what could not be looked into."""
-
-    models: list[StoreModel] = []
-    problems: list[str] = []
 
 
 class LibraryState(Struct, frozen=True):
