@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from typing import Protocol
 
 from aiohttp import HttpVersion11, web
@@ -92,6 +93,19 @@ async def open_response(request: web.Request, content_type: str) -> LiveResponse
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
     await response.prepare(request)
+    return response
+
+
+async def relay(request: web.Request, parts: AsyncGenerator[bytes], ping: bytes) -> web.StreamResponse:
+    """Returns the whole response of server-sent events that come as ``parts``, until those end or the client does.
+    ``ping`` is sent in silences."""
+    response = await open_response(request, SSE)
+    with keepalive(response, ping):
+        async with aclosing(parts):
+            async for part in parts:
+                if not response.put(part):
+                    await response.drained()
+    await response.write_eof()
     return response
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from mlxr.http.keepalive import keepalive
+from mlxr.api.chats.link import Follower
 from mlxr.http.request_body.content_encoding import encoding_of, unsupported
 from mlxr.http.request_body.receive import body_parts
 from mlxr.http.services import Handler, Services
-from mlxr.http.stream import SSE, open_response
+from mlxr.http.stream import relay
 
 PING = b": \n\n"
 FILE = "application/octet-stream"
@@ -83,12 +84,13 @@ async def follow(services: Services, body: None, request: web.Request) -> web.St
     # What is no text is no id of ours, and is known as little as any other.
     after = after if after.isascii() else ""
     async with services.gateway.chats.follow(chat, after) as follower:
+        # What is refused is so before anything is sent.
+        first = await follower.next()
+        return await relay(request, _from(first, follower), PING)
+
+
+async def _from(data: bytes | None, follower: Follower) -> AsyncGenerator[bytes]:
+    """Yields ``data`` and all that follows."""
+    while data is not None:
+        yield data
         data = await follower.next()
-        response = await open_response(request, SSE)
-        with keepalive(response, PING):
-            while data is not None:
-                if not response.put(data):
-                    await response.drained()
-                data = await follower.next()
-        await response.write_eof()
-    return response

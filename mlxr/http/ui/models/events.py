@@ -3,6 +3,8 @@ who comes back with its id misses nothing and hears nothing twice."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 import anyio
 from aiohttp import web
 
@@ -11,9 +13,8 @@ from mlxr.api.change_feed import Changes
 from mlxr.api.jobs import Job
 from mlxr.api.library import JOB, MODEL, LibraryModel, MachineMemory, Row, for_remote, of_kind
 from mlxr.http import sse
-from mlxr.http.keepalive import keepalive
 from mlxr.http.services import Services
-from mlxr.http.stream import SSE, open_response
+from mlxr.http.stream import relay
 from mlxr.http.ui.models.schema import LibraryChanges
 
 PAUSE_SECONDS = 0.1
@@ -21,19 +22,17 @@ PAUSE_SECONDS = 0.1
 
 
 async def events(services: Services, body: None, request: web.Request) -> web.StreamResponse:
+    return await relay(request, _events(services, request.headers.get("Last-Event-ID", "")), b":\n\n")
+
+
+async def _events(services: Services, version: str) -> AsyncGenerator[bytes]:
     feed, remote = services.gateway.library.feed, CALLER.get().remote
-    version = request.headers.get("Last-Event-ID", "")
-    response = await open_response(request, SSE)
-    with keepalive(response, b":\n\n"):
-        while services.gateway.accepting():
-            changes = feed.since(version)
-            response.put(sse.event("library", _told(changes, remote), changes.version))
-            await response.drained()
-            version = changes.version
-            await feed.changed(version)
-            await anyio.sleep(PAUSE_SECONDS)
-    await response.write_eof()
-    return response
+    while services.gateway.accepting():
+        changes = feed.since(version)
+        yield sse.event("library", _told(changes, remote), changes.version)
+        version = changes.version
+        await feed.changed(version)
+        await anyio.sleep(PAUSE_SECONDS)
 
 
 def _told(changes: Changes[Row], remote: bool) -> LibraryChanges:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from aiohttp import web
@@ -10,9 +11,8 @@ from mlxr.api.errors import invalid
 from mlxr.api.monitor import CancelledRequest
 from mlxr.api.whole_numbers import whole_number
 from mlxr.http.json_response import json_response
-from mlxr.http.keepalive import keepalive
 from mlxr.http.services import Services
-from mlxr.http.stream import SSE, open_response
+from mlxr.http.stream import relay
 from mlxr.http.ui.telemetry.queries import last_event_id, logs_query, metrics_query, requests_query
 from mlxr.runtime.messages.frontend import MonitorEvent
 from mlxr.runtime.messages.monitor import ActorsQuery, MonitorQuery
@@ -67,15 +67,14 @@ async def _read(services: Services, query: MonitorQuery) -> web.Response:
 
 async def _follow(services: Services, request: web.Request, query: MonitorQuery) -> web.StreamResponse:
     """Streams events until the client or the server ends; who comes again says what it has read."""
-    response = await open_response(request, SSE)
-    await response.write(BEGIN)
-    with keepalive(response, PING):
-        async with aclosing(services.gateway.monitor.follow(query, last_event_id(request))) as batches:
-            async for events in batches:
-                if not response.put(b"".join(map(_written, events))):
-                    await response.drained()
-    await response.write_eof()
-    return response
+    return await relay(request, _events(services, query, last_event_id(request)), PING)
+
+
+async def _events(services: Services, query: MonitorQuery, after: int | None) -> AsyncGenerator[bytes]:
+    yield BEGIN
+    async with aclosing(services.gateway.monitor.follow(query, after)) as batches:
+        async for events in batches:
+            yield b"".join(map(_written, events))
 
 
 def _written(event: MonitorEvent) -> bytes:
