@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import anyio
-
+from mlxr.actors.frontend.calls import Calls
 from mlxr.actors.frontend.open_requests import Wake
 from mlxr.api.caller import CALLER
 from mlxr.runtime.bus import Address
@@ -67,35 +66,25 @@ class ChatsLink:
 
     def __init__(self, tell: Callable[[Address, Message], None], first: int = 0) -> None:
         self._tell = tell
-        self._last_call = first
-        self._replies: dict[int, ChatReply | None] = {}
-        self._wakes: dict[int, Wake] = {}
+        self._calls = Calls(first)
         self._followers: dict[int, OpenFollower] = {}
         self._lost: ErrorInfo | None = None
 
     async def ask(self, operation: str, path: dict[str, str], body: bytes = b"{}") -> bytes:
         if self._lost is not None:
             raise RequestError(self._lost)
-        call, caller = self._number(), CALLER.get()
-        wake = self._wakes[call] = Wake()
-        self._replies[call] = None
-        self._tell(CHATS, AskChats(call, operation, path, body, caller.name, caller.remote))
-        try:
-            with anyio.move_on_after(ASK_SECONDS):
-                while (reply := self._replies[call]) is None:
-                    await wake.wait()
-                if reply.error is not None:
-                    raise RequestError(reply.error)
-                return reply.body
-            raise RequestError(SLOW)
-        finally:
-            del self._replies[call], self._wakes[call]
+        caller = CALLER.get()
+
+        def send(call: int) -> None:
+            self._tell(CHATS, AskChats(call, operation, path, body, caller.name, caller.remote))
+
+        return await self._calls.ask(send, ASK_SECONDS, SLOW)
 
     @asynccontextmanager
     async def follow(self, chat: str, after: str) -> AsyncIterator[OpenFollower]:
         if self._lost is not None:
             raise RequestError(self._lost)
-        call = self._number()
+        call = self._calls.number()
         follower = self._followers[call] = OpenFollower()
         self._tell(CHATS, FollowChat(call, chat, after))
         try:
@@ -105,9 +94,7 @@ class ChatsLink:
             self._tell(CHATS, LeaveChat(call))
 
     def on_reply(self, message: ChatReply) -> None:
-        if message.call in self._replies:
-            self._replies[message.call] = message
-            self._wakes[message.call].set()
+        self._calls.answer(message.call, message.body, message.error)
 
     def on_events(self, message: ChatEvents) -> None:
         if (follower := self._followers.get(message.call)) is not None:
@@ -116,15 +103,10 @@ class ChatsLink:
     def reset(self, lost: ErrorInfo | None = None) -> None:
         """The chats know of nothing that was asked. ``lost``: why there are none any more."""
         self._lost = lost
-        for call in list(self._replies):
-            self.on_reply(ChatReply(call, error=lost or RESTARTED))
+        self._calls.fail_all(lost or RESTARTED)
         self.let_go()
 
     def let_go(self) -> None:
         """Ends whatever is followed: who is still there comes back."""
         for call in list(self._followers):
             self.on_events(ChatEvents(call, last=True))
-
-    def _number(self) -> int:
-        self._last_call += 1
-        return self._last_call

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
+from mlxr.actors.frontend.calls import Calls
 from mlxr.actors.frontend.open_requests import Wake
 from mlxr.runtime.bus import Address
-from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
 from mlxr.runtime.messages.frontend import MonitorEvent, MonitorEvents, MonitorReply
 from mlxr.runtime.messages.monitor import FollowMonitor, KillExecutor, MonitorQuery, ReadMonitor, StopFollowing
@@ -43,25 +42,22 @@ class _Follower:
 
 
 class MonitorClient:
-    """Numbers what it asks by itself. ``first``: numbers start above it, so that no answer is for an earlier life."""
+    """Numbers what it asks by itself. ``first``: as in ``Calls``."""
 
     def __init__(self, tell: Callable[[Address, Message], None], first: int) -> None:
         self._tell = tell
-        self._last = first
-        self._asked: dict[int, asyncio.Future[MonitorReply]] = {}
+        self._calls = Calls(first)
         self._followers: dict[int, _Follower] = {}
         self._closed = False
 
     async def read(self, query: MonitorQuery) -> bytes:
-        number = self._number()
-        return await self._answer(number, ReadMonitor(number, query))
+        return await self._ask(lambda number: ReadMonitor(number, query))
 
     async def kill_executor(self, engine: str) -> bytes:
-        number = self._number()
-        return await self._answer(number, KillExecutor(number, engine))
+        return await self._ask(lambda number: KillExecutor(number, engine))
 
     async def follow(self, query: MonitorQuery, after: int | None) -> AsyncGenerator[list[MonitorEvent]]:
-        number = self._number()
+        number = self._calls.number()
         follower = self._followers[number] = _Follower()
         self._tell(MONITOR, FollowMonitor(number, query, after))
         try:
@@ -77,9 +73,7 @@ class MonitorClient:
             self._tell(MONITOR, StopFollowing(number))
 
     def on_reply(self, message: MonitorReply) -> None:
-        waiting = self._asked.get(message.request)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message)
+        self._calls.answer(message.request, message.body, message.error)
 
     def on_events(self, message: MonitorEvents) -> None:
         for number in message.requests:
@@ -90,30 +84,12 @@ class MonitorClient:
         """The monitor was restarted: readers are to come again."""
         for follower in self._followers.values():
             follower.end()
-        for number, waiting in self._asked.items():
-            if not waiting.done():
-                waiting.set_result(MonitorReply(number, error=_LOST))
+        self._calls.fail_all(_LOST)
 
     def close(self) -> None:
         """Ends every stream, since the server ends."""
         self._closed = True
         self.on_started()
 
-    async def _answer(self, number: int, message: ReadMonitor | KillExecutor) -> bytes:
-        waiting: asyncio.Future[MonitorReply] = asyncio.get_running_loop().create_future()
-        self._asked[number] = waiting
-        self._tell(MONITOR, message)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                reply = await waiting
-        except TimeoutError:
-            raise RequestError(_LOST) from None
-        finally:
-            del self._asked[number]
-        if reply.error is not None:
-            raise RequestError(reply.error)
-        return reply.body
-
-    def _number(self) -> int:
-        self._last += 1
-        return self._last
+    async def _ask(self, message: Callable[[int], ReadMonitor | KillExecutor]) -> bytes:
+        return await self._calls.ask(lambda number: self._tell(MONITOR, message(number)), ANSWER_SECONDS, _LOST)
