@@ -57,14 +57,6 @@ def mapped_files(process: int) -> str:
     return "\n".join(line[1:] for line in _files(process) if line[:1] == "n")
 
 
-def blocked_signals(process: int) -> int:
-    """The signals that a process's first thread holds back, a bit each; 0 on macOS, which does not tell."""
-    if not PROC.is_dir():
-        return 0
-    status = (PROC / str(process) / "status").read_text()
-    return int(status.partition("SigBlk:")[2].split()[0], 16)
-
-
 def _files(process: int) -> list[str]:
     return _output("lsof", "-n", "-P", "-p", str(process), "-F", "fn").splitlines()
 
