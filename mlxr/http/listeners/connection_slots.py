@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-RESERVED = 128
-"""Descriptors left to the runtime, or half of all where there are fewer than twice as many: sockets of the bus, pipes
-of processes, files of models, and what loading one more model takes."""
+RESERVED = 160
+"""Descriptors left to the runtime, or three of four where there are few: sockets of the bus, pipes of processes, files
+of models and databases, and what loading more models takes, 21 each."""
 
 FEWEST = 16
 
 
 def most_connections(descriptors: int) -> int:
     """Returns how many connections a process with so many descriptors may have."""
-    return max(
-        FEWEST, descriptors - max(RESERVED, descriptors // 8) if descriptors > 2 * RESERVED else descriptors // 2
-    )
+    reserved = min(max(RESERVED, descriptors // 8), descriptors * 3 // 4)
+    return max(FEWEST, descriptors - reserved)
 
 
 class SlotHolder(Protocol):
