@@ -60,6 +60,24 @@ export function TextField(props: Labelled & ComponentProps<"input">) {
   );
 }
 
+/** A field to search or filter by; `label` stands in it as long as it is empty. */
+export function SearchField({
+  label,
+  onSearch,
+  ...props
+}: Omit<Labelled & ComponentProps<"input">, "onChange"> & { value: string; onSearch: (words: string) => void }) {
+  return (
+    <TextField
+      {...props}
+      label={label}
+      labelHidden
+      type="search"
+      placeholder={label}
+      onChange={({ target }) => onSearch(target.value)}
+    />
+  );
+}
+
 export function TextAreaField(props: Labelled & ComponentProps<"textarea">) {
   const { field, control } = split(props);
   return (

@@ -1,4 +1,4 @@
-import { Select, TextField } from "@/components/Field";
+import { SearchField, Select } from "@/components/Field";
 import { useTexts } from "@/i18n/texts";
 import { LEVELS, type Level, type LogFilter } from "./lines";
 import { useLoggers } from "./queries";
@@ -11,15 +11,12 @@ export function LogFilters({ filter, onChange }: { filter: LogFilter; onChange: 
   const names = data.includes(filter.logger) || filter.logger === "" ? data : [...data, filter.logger];
   return (
     <div className="flex flex-wrap gap-2 border-b border-line px-3 py-2 md:px-6">
-      <TextField
+      <SearchField
         label={texts.search}
-        labelHidden
-        type="search"
-        placeholder={texts.search}
         value={filter.text}
         maxLength={200}
         fieldClassName="min-w-48 flex-1 max-sm:basis-full"
-        onChange={({ target }) => onChange({ ...filter, text: target.value })}
+        onSearch={(text) => onChange({ ...filter, text })}
       />
       <Select
         label={texts.level}

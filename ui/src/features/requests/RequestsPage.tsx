@@ -3,7 +3,7 @@ import { ListTree } from "lucide-react";
 import { classes } from "@/components/classes";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
-import { Select, TextField } from "@/components/Field";
+import { SearchField, Select } from "@/components/Field";
 import { LiveBadge } from "@/components/LiveBadge";
 import { Page } from "@/components/Page";
 import { Skeleton } from "@/components/Skeleton";
@@ -37,16 +37,11 @@ export function RequestsPage() {
       <div className="flex min-h-0 flex-1">
         <div className={classes("flex min-w-0 flex-1 flex-col", selected !== undefined && "max-lg:hidden")}>
           <div className="flex flex-wrap gap-2 border-b border-line px-3 py-2 md:px-6">
-            <TextField
+            <SearchField
               label={texts.search}
-              labelHidden
-              type="search"
-              placeholder={texts.search}
               value={text}
               fieldClassName="min-w-40 flex-1"
-              onChange={(event) =>
-                filter({ ...byState, ...(event.target.value === "" ? {} : { text: event.target.value }) })
-              }
+              onSearch={(words) => filter({ ...byState, ...(words === "" ? {} : { text: words }) })}
             />
             <Select
               label={texts.show}

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Badge, type Tone } from "@/components/Badge";
 import { Card } from "@/components/Card";
 import { CopyButton } from "@/components/CopyButton";
-import { TextField } from "@/components/Field";
+import { SearchField } from "@/components/Field";
 import { Switch } from "@/components/Switch";
 import { useTexts } from "@/i18n/texts";
 import type { ServerSetup, ShownSetting } from "./queries";
@@ -34,15 +34,7 @@ export function ConfigurationCard({ setup }: { setup: ServerSetup }) {
         {texts.configurationFile}: <code className="font-mono text-sm text-ink">{setup.file}</code>
       </p>
       <div className="mt-4 flex flex-wrap items-center gap-x-6 gap-y-2">
-        <TextField
-          label={texts.find}
-          labelHidden
-          type="search"
-          placeholder={texts.find}
-          fieldClassName="min-w-48 flex-1"
-          value={sought}
-          onChange={(event) => setSought(event.target.value)}
-        />
+        <SearchField label={texts.find} fieldClassName="min-w-48 flex-1" value={sought} onSearch={setSought} />
         <Switch label={texts.changedOnly} checked={changedOnly} onChange={setChangedOnly} />
       </div>
       {sections.length === 0 && <p className="py-8 text-center text-muted">{none}</p>}

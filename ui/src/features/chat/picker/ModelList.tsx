@@ -3,7 +3,7 @@ import { Check } from "lucide-react";
 import { useState } from "react";
 import type { InstalledModel, LoadedModel } from "@/api/models";
 import { Badge } from "@/components/Badge";
-import { FIELD } from "@/components/classes";
+import { SearchField } from "@/components/Field";
 import { commonTexts } from "@/i18n/common";
 import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
@@ -29,16 +29,7 @@ export function ModelList({ models, loaded, chosen, onChoose }: ModelListProps) 
     .toSorted((a, b) => Number(inMemory.has(b.name)) - Number(inMemory.has(a.name)) || a.name.localeCompare(b.name));
   return (
     <div className="flex flex-col gap-1">
-      {models.length > 6 && (
-        <input
-          type="search"
-          aria-label={common.search}
-          placeholder={common.search}
-          value={search}
-          onChange={(event) => setSearch(event.target.value)}
-          className={`${FIELD} h-8`}
-        />
-      )}
+      {models.length > 6 && <SearchField label={common.search} value={search} onSearch={setSearch} />}
       <ul className="max-h-96 overflow-y-auto">
         {shown.map(({ name, size, details }) => (
           <li key={name}>

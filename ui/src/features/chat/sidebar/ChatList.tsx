@@ -3,8 +3,8 @@ import { Download, Search, Upload } from "lucide-react";
 import { useDeferredValue, useRef, useState } from "react";
 import { useCommands } from "@/app/commands";
 import { IconButton } from "@/components/Button";
-import { FIELD } from "@/components/classes";
 import { ErrorNotice } from "@/components/ErrorNotice";
+import { SearchField } from "@/components/Field";
 import { Skeleton } from "@/components/Skeleton";
 import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
@@ -43,14 +43,7 @@ export default function ChatList() {
       <div className="flex items-center gap-1 px-2 py-1">
         <div className="relative flex-1">
           <Search aria-hidden className="absolute top-1/2 left-2 size-4 -translate-y-1/2 text-muted" />
-          <input
-            type="search"
-            aria-label={texts.searchChats}
-            placeholder={texts.searchChats}
-            value={search}
-            onChange={(event) => setSearch(event.target.value)}
-            className={`${FIELD} h-8 pl-8! pointer-coarse:h-11`}
-          />
+          <SearchField label={texts.searchChats} value={search} onSearch={setSearch} className="pl-8!" />
         </div>
         <IconButton label={texts.importChats} onClick={() => file.current?.click()}>
           <Upload />

@@ -1,5 +1,4 @@
-import { FIELD } from "@/components/classes";
-import { Select } from "@/components/Field";
+import { SearchField, Select } from "@/components/Field";
 import { useTexts } from "@/i18n/texts";
 import { modelsTexts } from "../texts";
 import { SHOWS, type Show, SORTS, type Sort, showOf, sortOf } from "./sorting";
@@ -16,13 +15,11 @@ export function ListControls({ words, show, sort, onChange }: ListControlsProps)
   const texts = useTexts(modelsTexts);
   return (
     <div className="flex flex-wrap gap-2">
-      <input
-        type="search"
-        aria-label={texts.search}
-        placeholder={texts.search}
+      <SearchField
+        label={texts.search}
         value={words}
-        onChange={(event) => onChange({ q: event.target.value })}
-        className={`${FIELD} h-8 w-auto! min-w-52 flex-1 max-sm:basis-full pointer-coarse:h-11`}
+        fieldClassName="min-w-52 flex-1 max-sm:basis-full"
+        onSearch={(q) => onChange({ q })}
       />
       <Select
         label={texts.show}
