@@ -25,6 +25,7 @@ class Submit(Message, frozen=True):
         segment_start: the position from which tokens are of an encoder's second segment; None where none is.
         output: tokens of an answer that goes on, which count towards ``max_tokens``.
         tracked: the tokenizer is told how far the prompt is read.
+        speculate: likely next tokens may be computed ahead, where the engine does that; the output is the same.
     """
 
     request: int
@@ -43,6 +44,7 @@ class Submit(Message, frozen=True):
     segment_start: int | None = None
     output: TokenIds = TokenIds()
     tracked: bool = False
+    speculate: bool = True
 
 
 class StopSequence(Message, frozen=True):
