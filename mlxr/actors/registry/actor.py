@@ -6,8 +6,10 @@ import logging
 import math
 import sqlite3
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import msgspec
@@ -18,7 +20,7 @@ from mlxr.actors.registry.catalogue.fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import FROM_PATH, Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.client_errors import without_paths
-from mlxr.actors.registry.commands import NOTHING, Commands
+from mlxr.actors.registry.commands import NOTHING, Commands, Operation
 from mlxr.actors.registry.fit.dry_run import DryRun
 from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
 from mlxr.actors.registry.jobs.files import JobFiles
@@ -47,6 +49,7 @@ from mlxr.runtime.memory import available_bytes, machine_bytes
 from mlxr.runtime.messages.frontend import Catalog, JobsChanged, MemoryInfo
 from mlxr.runtime.messages.registry import (
     CancelCommand,
+    Command,
     ControlJob,
     ConvertModel,
     CopyModel,
@@ -89,6 +92,22 @@ REPEAT_TICKS = 10
 
 UNUSED_SECONDS = 86400.0
 """How long an uploaded file waits for a model to be made of it."""
+
+
+C = TypeVar("C", bound=Command)
+
+
+def command(message: type[C]) -> Callable[[Callable[[RegistryActor, C], Awaitable[bytes]]], object]:
+    """Marks a method as what is done for one kind of command, whose last reply has the JSON that it returns."""
+
+    def mark(method: Callable[[RegistryActor, C], Awaitable[bytes]]) -> object:
+        @on(message)
+        def begin(actor: RegistryActor, command: C) -> None:
+            actor.begin(command, partial(method, actor, command))
+
+        return begin
+
+    return mark
 
 
 class RegistryActor(Actor):
@@ -183,14 +202,6 @@ class RegistryActor(Actor):
 
     # Engines.
 
-    @on(LoadModel)
-    def load_model(self, message: LoadModel) -> None:
-        self._commands.begin(message.request, partial(self._load_for, message))
-
-    @on(UnloadModel)
-    def unload_model(self, message: UnloadModel) -> None:
-        self._commands.begin(message.request, partial(self._unload, message))
-
     @on(TouchModel)
     def touch_model(self, message: TouchModel) -> None:
         self._engines.touch(message)
@@ -247,95 +258,47 @@ class RegistryActor(Actor):
             self._engines.policy.forget_requests()
         self.spawn(self._send_catalog, message.ticket)
 
-    @on(PullModel)
-    def pull_model(self, message: PullModel) -> None:
-        self._commands.begin(message.request, partial(self._pull, message))
+    # Commands.
+
+    def begin(self, command: Command, operation: Operation) -> None:
+        """Does a command beside all others."""
+        self._commands.begin(command.request, operation)
         self._engines.mark_streams()
-
-    @on(CreateModel)
-    def create_model(self, message: CreateModel) -> None:
-        self._commands.begin(message.request, partial(self._create, message))
-        self._engines.mark_streams()
-
-    @on(CopyModel)
-    def copy_model(self, message: CopyModel) -> None:
-        self._commands.begin(message.request, partial(self._copy, message))
-
-    @on(DeleteModel)
-    def delete_model(self, message: DeleteModel) -> None:
-        self._commands.begin(message.request, partial(self._delete, message))
-
-    @on(ShowModel)
-    def show_model(self, message: ShowModel) -> None:
-        self._commands.begin(message.request, partial(self._show, message))
-
-    @on(PushModel)
-    def push_model(self, message: PushModel) -> None:
-        self._commands.begin(message.request, partial(self._push, message))
-
-    @on(ListToolModels)
-    def list_tool_models(self, message: ListToolModels) -> None:
-        self._commands.begin(message.request, partial(self._list_tool_models, message))
-
-    @on(ImportModels)
-    def import_models(self, message: ImportModels) -> None:
-        self._commands.begin(message.request, partial(self._import, message))
-        self._engines.mark_streams()
-
-    @on(MeasureEngines)
-    def measure_engines(self, message: MeasureEngines) -> None:
-        self._commands.begin(message.request, self._measure)
-
-    @on(EstimateModel)
-    def estimate_model(self, message: EstimateModel) -> None:
-        self._commands.begin(message.request, partial(self._estimate, message))
-
-    @on(ConvertModel)
-    def convert_model(self, message: ConvertModel) -> None:
-        self._commands.begin(message.request, partial(self._convert, message))
-        self._engines.mark_streams()
-
-    @on(EstimateConversion)
-    def estimate_conversion(self, message: EstimateConversion) -> None:
-        self._commands.begin(message.request, partial(self._estimate_conversion, message))
-
-    @on(StartJob)
-    def start_job(self, message: StartJob) -> None:
-        self._commands.begin(message.request, partial(self._start_job, message))
-
-    @on(ControlJob)
-    def control_job(self, message: ControlJob) -> None:
-        self._commands.begin(message.request, partial(self._control_job, message))
 
     @on(CancelCommand)
     def cancel_command(self, message: CancelCommand) -> None:
         self._commands.cancel(message.request)
 
-    async def _load_for(self, message: LoadModel) -> bytes:
+    @command(LoadModel)
+    async def load_model(self, message: LoadModel) -> bytes:
         await self._resolver.require_allowed(message.model, message.remote)
         entry, _ = await self._resolver.find_adapted(message.model)
         report = self._commands.reporter(message.request)
         await self._load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
         return NOTHING
 
-    async def _unload(self, message: UnloadModel) -> bytes:
+    @command(UnloadModel)
+    async def unload_model(self, message: UnloadModel) -> bytes:
         entry = await self._resolver.find(message.model, message.remote)
         self._engines.policy.unload(entry.name)
         self._settle()
         return NOTHING
 
-    async def _pull(self, message: PullModel) -> bytes:
+    @command(PullModel)
+    async def pull_model(self, message: PullModel) -> bytes:
         await self._long.pull(message, self._commands.reporter(message.request))
         await self._reload()
         await self._startup.retry(self._store.find)
         return NOTHING
 
-    async def _create(self, message: CreateModel) -> bytes:
+    @command(CreateModel)
+    async def create_model(self, message: CreateModel) -> bytes:
         await self._long.create(message, self._commands.reporter(message.request))
         await self._reload()
         return NOTHING
 
-    async def _convert(self, message: ConvertModel) -> bytes:
+    @command(ConvertModel)
+    async def convert_model(self, message: ConvertModel) -> bytes:
         entry, notes = await self._long.convert(message, self._commands.reporter(message.request))
         await self._reload()
         return msgspec.json.encode({"name": entry.name, "notes": notes})
@@ -346,26 +309,31 @@ class RegistryActor(Actor):
         await self._startup.retry(self._store.find)
         return outcome
 
-    async def _start_job(self, message: StartJob) -> bytes:
+    @command(StartJob)
+    async def start_job(self, message: StartJob) -> bytes:
         work = msgspec.structs.replace(message.work, remote=message.remote)
         job = self._jobs.start(work)
         self._engines.mark_streams()
         return msgspec.json.encode(job)
 
-    async def _control_job(self, message: ControlJob) -> bytes:
+    @command(ControlJob)
+    async def control_job(self, message: ControlJob) -> bytes:
         return msgspec.json.encode(self._jobs.control(message.job, message.action))
 
-    async def _copy(self, message: CopyModel) -> bytes:
+    @command(CopyModel)
+    async def copy_model(self, message: CopyModel) -> bytes:
         await self._store.copy(message.source, message.target)
         await self._reload()
         return NOTHING
 
-    async def _delete(self, message: DeleteModel) -> bytes:
+    @command(DeleteModel)
+    async def delete_model(self, message: DeleteModel) -> bytes:
         await self._store.delete(message.name)
         await self._reload()
         return NOTHING
 
-    async def _estimate(self, message: EstimateModel) -> bytes:
+    @command(EstimateModel)
+    async def estimate_model(self, message: EstimateModel) -> bytes:
         await self._resolver.require_allowed(message.name, message.remote, again=True)
         registry = RegistryAt(self._settings.models.registry, message.insecure)
         policy = self._engines.policy
@@ -383,28 +351,34 @@ class RegistryActor(Actor):
         )
         return msgspec.json.encode(await look.estimate(message.name, message.context_length))
 
-    async def _show(self, message: ShowModel) -> bytes:
+    @command(ShowModel)
+    async def show_model(self, message: ShowModel) -> bytes:
         entry, adapters = await self._resolver.find_adapted(message.name, message.remote)
         entry = entry.adapted(message.name, adapters)
         return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
 
-    async def _push(self, message: PushModel) -> bytes:
+    @command(PushModel)
+    async def push_model(self, message: PushModel) -> bytes:
         await self._long.push(message, self._commands.reporter(message.request))
         return NOTHING
 
-    async def _list_tool_models(self, message: ListToolModels) -> bytes:
+    @command(ListToolModels)
+    async def list_tool_models(self, message: ListToolModels) -> bytes:
         allowed = self._resolver.shared if message.remote else None
         return msgspec.json.encode(await self._tool_stores.listing(message.tool, allowed))
 
-    async def _import(self, message: ImportModels) -> bytes:
+    @command(ImportModels)
+    async def import_models(self, message: ImportModels) -> bytes:
         result = await self._long.import_models(message, self._commands.reporter(message.request))
         await self._reload()
         return msgspec.json.encode(result)
 
-    async def _estimate_conversion(self, message: EstimateConversion) -> bytes:
+    @command(EstimateConversion)
+    async def estimate_conversion(self, message: EstimateConversion) -> bytes:
         return msgspec.json.encode(await self._long.estimate_conversion(message))
 
-    async def _measure(self) -> bytes:
+    @command(MeasureEngines)
+    async def measure_engines(self, message: MeasureEngines) -> bytes:
         # On a thread: where a process holds much, its pages take the system milliseconds to count.
         return await to_thread.run_sync(lambda: msgspec.json.encode(measured(self._engines.policy.running())))
 
