@@ -1,20 +1,18 @@
-"""Real models over real pools of several cache groups, with the real scheduler and KV manager before them."""
+"""What models keep in groups, and a model of one state; ``test_promises.py`` has what all of them are held to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.messages.kv import CacheKind
 from mlxr.runtime.messages.tokenizer import RequestDone
@@ -28,74 +26,51 @@ from tests.actors.executor.engines import (
     said,
     small_pool,
 )
+from tests.actors.executor.test_promises import MODELS
 from tests.actors.simulation import STOP_TOKEN, Engine
-from tests.metal.backends import NATIVE, NATIVE_IDS
-from tests.models.files import Sizes, write_model
-
-SIZES = {"layers": 7, "width": 64, "hidden": 96, "heads": 4, "kv_heads": 1, "head_dim": 32, "vocabulary": 100}
-WINDOW = 9
 
 
-@pytest.fixture(scope="module", params=[ReferenceBackend(), NATIVE[0]], ids=["reference", NATIVE_IDS[0]])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Those whose rows are the same in any company."""
-    return cast(Backend, request.param)
+def loaded(name: str, folder: Path) -> LoadedModel:
+    return load_model(MODELS[name](folder / "m.gguf"), ReferenceBackend())
 
 
-@pytest.fixture(scope="module")
-def gemma(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
-    keys = {"attention.sliding_window": WINDOW, "rope.freq_base": 1e6}
-    path = tmp_path_factory.mktemp("gemma") / "m.gguf"
-    return load_model(write_model(path, "gemma3", TensorType.Q8_0, Sizes(**SIZES, settings=keys)), backend)
-
-
-def test_a_model_with_windows_has_a_group_for_each_kind_of_layer(gemma: LoadedModel) -> None:
-    window, full = small_pool(gemma, 400).groups
+def test_a_model_with_windows_has_a_group_for_each_kind_of_layer(tmp_path: Path) -> None:
+    window, full = small_pool(loaded("gemma3", tmp_path), 400).groups
     assert (window.group.kind, full.group.kind) == (CacheKind.WINDOW, CacheKind.FULL)
     assert (window.group.layers, full.group.layers) == ((0, 1, 2, 3, 4, 6), (5,))
     assert window.pages < full.pages / 4
 
 
-def test_windows_read_the_same_beyond_their_length_alone_and_in_company(gemma: LoadedModel, backend: Backend) -> None:
-    prompts = {request: prompt_of(8 * request + 3, request) for request in range(1, 8)}
-    expected = {request: computed_anew(gemma, backend, prompt) for request, prompt in prompts.items()}
-    alone, together = (engine_of(gemma, backend, small_pool(gemma, 400)) for _ in range(2))
-    for request, prompt in prompts.items():
-        ask(alone, request, prompt)
-        alone.settle()
-        ask(together, request, prompt)
-    together.settle()
-    for request in prompts:
-        assert said(alone, request) == said(together, request) == expected[request]
+def test_latent_attention_has_one_group_with_a_vector_a_token(tmp_path: Path) -> None:
+    (group,) = small_pool(loaded("deepseek_v3", tmp_path), 400).groups
+    assert (group.group.kind, group.group.layers) == (CacheKind.LATENT, (0, 1, 2))
+    assert group.group.page_numbers(PAGE) == PAGE * (48 + 16)
 
 
-def test_a_second_turn_begins_with_the_pages_of_the_first(gemma: LoadedModel, backend: Backend) -> None:
-    engine = engine_of(gemma, backend, small_pool(gemma, 400))
-    prompt = prompt_of(50, 1)
+@pytest.mark.parametrize("name", ["gemma4 with shared keys", "gemma3n"])
+def test_layers_that_read_the_pages_of_earlier_ones_have_none(name: str, tmp_path: Path) -> None:
+    model = loaded(name, tmp_path)
+    assert sorted(layer for group in model.cache_groups for layer in group.layers) == [0, 1, 2, 3]
+    spec = small_pool(model, 400)
+    assert spec.numbers() == sum(
+        part.pages * PAGE * 2 * part.group.kv_heads * part.group.head_dim * len(part.group.layers)
+        for part in spec.groups
+    )
+
+
+@pytest.mark.parametrize("name", ["gemma3", "gemma4 with shared keys", "gemma3n"])
+def test_windows_give_pages_back(name: str, tmp_path: Path) -> None:
+    model = loaded(name, tmp_path)
+    spec = small_pool(model, 400)
+    window, whole = spec.groups
+    assert (window.group.kind, whole.group.kind) == (CacheKind.WINDOW, CacheKind.FULL)
+    assert window.pages < whole.pages / 4
+    engine = engine_of(model, ReferenceBackend(), spec)
+    prompt = prompt_of(300, 5)
+    assert len(prompt) > window.pages * PAGE
     ask(engine, 1, prompt)
     engine.settle()
-    turn = [*prompt, *said(engine, 1), *prompt_of(7, 2)]
-    ask(engine, 2, turn)
-    engine.settle()
-    done = engine.ended[2][0]
-    assert isinstance(done, RequestDone)
-    assert done.usage.cached_tokens >= len(prompt) + len(said(engine, 1)) - PAGE
-    assert said(engine, 2) == computed_anew(gemma, backend, turn)
-
-
-def test_what_was_preempted_says_the_same(gemma: LoadedModel, backend: Backend) -> None:
-    engine = engine_of(gemma, backend, small_pool(gemma, 80))
-    prompts = {request: prompt_of(20 + request, request) for request in range(1, 6)}
-    for request, prompt in prompts.items():
-        ask(engine, request, prompt, n=2 if request == 2 else 1)
-    for _ in range(80):
-        engine.move()
-    engine.crash()
-    engine.settle()
-    assert engine.scheduler.counters.preemptions
-    for request, prompt in prompts.items():
-        assert said(engine, request) == computed_anew(gemma, backend, prompt)
-    assert said(engine, 2, 1) == said(engine, 2)
+    assert said(engine, 1) == computed_anew(model, ReferenceBackend(), prompt)
 
 
 class Summing:
