@@ -60,10 +60,10 @@ def main() -> None:
     conversion.get_model_class = with_made_up_words
     loaded = ModelBase.load_hparams
 
-    def with_all_settings(path: Path, *arguments: object) -> dict[str, Any]:
+    def with_all_settings(path: Path, *arguments: object, **options: object) -> dict[str, Any]:
         # transformers reads these into settings of other names; the converter asks for the older ones.
         own = json.loads((path / "config.json").read_text())
-        return {**loaded(path, *arguments), **{key: own[key] for key in KEPT if key in own}}
+        return {**loaded(path, *arguments, **options), **{key: own[key] for key in KEPT if key in own}}
 
     ModelBase.load_hparams = staticmethod(with_all_settings)
     sys.argv = ["convert_hf_to_gguf.py", str(folder), "--outfile", str(target), "--outtype", "f32"]

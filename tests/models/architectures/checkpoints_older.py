@@ -67,6 +67,7 @@ CASES: dict[str, Config] = {
     "falcon 2": {
         **FALCON,
         "new_decoder_architecture": True,
+        "multi_query": True,
         "num_kv_heads": 2,
         "num_ln_in_parallel_attn": 1,
         "rope_theta": 500042.0,

@@ -52,10 +52,12 @@ def _require_one_norm(parameters: Hyperparameters) -> None:
 
 
 def _key_heads(parameters: Hyperparameters, heads: int) -> int:
+    # Written with both architectures, and of no account with the new one.
+    multi_query = parameters.flag("multi_query", True)
     if parameters.flag("new_decoder_architecture", False):
         count = parameters.positive("num_kv_heads", heads, MAX_HEADS)
     else:
-        count = 1 if parameters.flag("multi_query", True) else heads
+        count = 1 if multi_query else heads
         parameters.integer("num_kv_heads", count)
     if heads % count:
         raise ModelFileError(parameters.path, f"has {heads} query heads, which {count} key heads can't share evenly")
