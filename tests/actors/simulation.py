@@ -21,12 +21,14 @@ from mlxr.actors.kv.prefix import chain_root
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.settings import Limits
+from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.runtime.messages.common import Adapter, Constraint, FinishReason, Sampling, adapters_address
 from mlxr.runtime.messages.executor import (
     CompileConstraint,
     ExecutorInbox,
     LoadAdapter,
     Step,
+    StepRow,
     TableEntries,
     UnloadAdapter,
 )
@@ -43,6 +45,7 @@ from mlxr.runtime.messages.scheduler import (
     SchedulerInbox,
     StepDone,
     Submit,
+    Verified,
 )
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
@@ -157,6 +160,7 @@ class Device:
         for copy in step.copies:
             self.groups[copy.group].copy(copy.source, copy.target)
         sampled: list[Sampled] = []
+        verified: list[Verified] = []
         last: dict[int, int] = {}
         # Rows of a step run at once: none may use a page that another one of them writes to. Hence both orders.
         for row in step.rows if step.step % 2 else reversed(step.rows):
@@ -173,17 +177,35 @@ class Device:
                     group.enter(row.sequence, row.tables[index])
             tokens = [self.last[row.sequence]] if row.tokens is None else row.tokens.list()
             assert len(tokens) == row.length
-            begin = self.begins[row.sequence]
-            digests = {group.run(row.sequence, row.start, tokens, begin) for group in self.groups}
-            assert len(digests) == 1, "groups have seen different contexts"
-            context = digests.pop()
+            known = row.length - row.draft
+            context = self._computed(row.sequence, row.start, tokens[:known])
             for id in row.sample:
-                last[id] = next_token(context, row.start + row.length, self.seeds[id])
+                last[id] = next_token(context, row.start + known, self.seeds[id])
                 sampled.append(Sampled(id, last[id]))
+            if row.draft:
+                verified.append(self._verify(row, known, tokens[known:], sampled))
+                del last[row.sequence]  # What comes next has been told by then.
         if sampled:
             self.last = last
         took = STEP_NS_PER_TOKEN * sum(row.length for row in step.rows)
-        return StepDone(step.epoch, step.step, sampled, device_ns=took, ran=[row.sequence for row in step.rows])
+        ran = [row.sequence for row in step.rows]
+        return StepDone(step.epoch, step.step, sampled, device_ns=took, ran=ran, verified=verified)
+
+    def _computed(self, sequence: int, start: int, tokens: list[int]) -> int:
+        """Runs all groups on some tokens; returns what stands for the context with them."""
+        digests = {group.run(sequence, start, tokens, self.begins[sequence]) for group in self.groups}
+        assert len(digests) == 1, "groups have seen different contexts"
+        return digests.pop()
+
+    def _verify(self, row: StepRow, known: int, draft: list[int], sampled: list[Sampled]) -> Verified:
+        """Computes all of a draft, as a device does, and samples as far as it is right."""
+        accepted = 0
+        for at, token in enumerate(draft, row.start + known):
+            context = self._computed(row.sequence, at, [token])
+            if accepted == at - row.start - known and sampled[-1].token == token:
+                sampled.append(Sampled(row.sequence, next_token(context, at + 1, self.seeds[row.sequence])))
+                accepted += 1
+        return Verified(row.sequence, len(draft), accepted)
 
 
 class Runs(Protocol):
@@ -206,10 +228,11 @@ class Engine:
         choose: Callable[[int], int] | None = None,
         groups: list[GroupPages] | None = None,
         device: Callable[[], Runs] | None = None,
+        speculation: Speculation | None = None,
     ) -> None:
         """``groups``: the pool's parts, else ``pages`` of one group that keeps every token. ``device``: what makes the
         devices, if they are not to be simulated."""
-        self.scheduler = Scheduler(limits)
+        self.scheduler = Scheduler(limits, speculation=speculation)
         self.placement: Placement | None = None
         self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
         self._make_device = device or (lambda: Device([Memory(group) for group in self.groups]))
@@ -319,7 +342,7 @@ class Engine:
         for admit in self.scheduler.admissions():
             self._tell_kv(admit)
         while plan := self.scheduler.plan():
-            prefill = [row.length for row in plan.rows if row.length > 1]
+            prefill = [row.length for row in plan.rows if row.length > 1 and not row.draft]
             if any(row.length == 1 and row.sample for row in plan.rows):
                 self.largest_prefill = max(self.largest_prefill, sum(prefill))
             self._tell_kv(plan)

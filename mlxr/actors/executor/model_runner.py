@@ -14,15 +14,16 @@ from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sampling import SamplingBatches
-from mlxr.actors.executor.sequences import Layout, SequenceTable, page_sizes
+from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, page_sizes
+from mlxr.actors.executor.token_validator import MatcherValidator
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows
 from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, TokenLogprob
-from mlxr.runtime.messages.executor import Step
-from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, Sampled, StepDone
+from mlxr.runtime.messages.executor import Step, StepRow
+from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, Sampled, StepDone, Verified
 from mlxr.runtime.messages.token_ids import ID_BYTES
 
 PROMPT_LOGPROB_ROWS = 64
@@ -43,13 +44,22 @@ class LaunchedPromptLogprobs:
 
 @dataclass(slots=True)
 class Launched:
-    """A step on its way: what it samples, and the arrays that will hold the answers."""
+    """A step on its way: what it samples, and the arrays that will hold the answers.
+
+    Attributes:
+        samplers: the sequence of each position that is sampled; one with a draft has several, one behind another.
+        positions: where what is sampled goes.
+        drafts: by the first of a sequence's entries in these, the draft between them.
+        validator: what says which tokens constrained sequences may take.
+    """
 
     step: Step
     launched_ns: int
     wait_ns: int
     samplers: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
+    drafts: dict[int, list[int]] = field(default_factory=dict)
+    validator: MatcherValidator | None = None
     logits: mx.array | None = None
     pooled: mx.array | None = None
     sampled: SampledRows | None = None
@@ -123,7 +133,8 @@ class ModelRunner:
         if launched.logits is None or launched.sampled is not None:
             return
         rows = [self._table[id] for id in launched.samplers]
-        settings = self._sampling_batches.of(rows, launched.positions, self._constraints.validator(rows))
+        launched.validator = self._constraints.validator(rows, launched.drafts)
+        settings = self._sampling_batches.of(rows, launched.positions, launched.validator, launched.drafts)
         launched.sampled = self._backend.sample(launched.logits, settings)
         self._last = launched.sampled.tokens
         self._last_row = {id: index for index, id in enumerate(launched.samplers)}
@@ -136,7 +147,7 @@ class ModelRunner:
         # Not left to the reading of arrays: the device may ask the validator, for which this thread must have let go of
         # the interpreter's lock.
         mx.eval(*_awaited(launched))
-        sampled = self._read_samples(launched)
+        sampled, verified = self._read_samples(launched)
         prompt_logprobs = [
             PromptLogprobsRow(part.sequence, part.start, _logprobs(part.rows, part.tokens, part.top))
             for part in launched.prompt_logprobs
@@ -148,14 +159,16 @@ class ModelRunner:
         device_ns = now - max(launched.launched_ns, self._finished_ns)
         self._finished_ns = now
         ran = [row.sequence for row in step.rows]
-        return StepDone(step.epoch, step.step, sampled, prompt_logprobs, pooled, device_ns, launched.wait_ns, now, ran)
+        return StepDone(
+            step.epoch, step.step, sampled, prompt_logprobs, pooled, device_ns, launched.wait_ns, now, ran, verified
+        )
 
     def _inputs(self, step: Step) -> mx.array:
         """Token ids of the flat batch, int32 ``[T]``; those still on the device are gathered there."""
         known = bytearray()
         index: list[int] = []
         waiting = False
-        base = len(self._last_row)
+        base = self._last.size
         for row in step.rows:
             if row.tokens is not None:
                 first = base + len(known) // ID_BYTES
@@ -176,6 +189,9 @@ class ModelRunner:
         end = 0
         for row in launched.step.rows:
             end += row.length
+            if row.draft:
+                self._sample_draft(launched, row, end, rows)
+                continue
             for id in row.sample:
                 launched.samplers.append(id)
                 launched.positions.append(row.start + row.length)
@@ -184,6 +200,15 @@ class ModelRunner:
             if rows != self._sampled_rows[0]:
                 self._sampled_rows = rows, mx.array(np.array(rows, np.int32))
             launched.logits = self._model.logits(hidden, self._sampled_rows[1])
+
+    def _sample_draft(self, launched: Launched, row: StepRow, end: int, rows: list[int]) -> None:
+        """Has the position before a draft, and each position of it, sampled."""
+        assert row.tokens is not None
+        launched.drafts[len(launched.samplers)] = row.tokens[row.length - row.draft :].list()
+        for left in range(row.draft, -1, -1):
+            launched.samplers.append(row.sequence)
+            launched.positions.append(row.start + row.length - left)
+            rows.append(end - 1 - left)
 
     def _prompt_logprobs(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
         for index, row in enumerate(launched.step.rows):
@@ -211,29 +236,67 @@ class ModelRunner:
             arrays.extend(self._backend.barrier(self._pool))
         return arrays
 
-    def _read_samples(self, launched: Launched) -> list[Sampled]:
+    def _read_samples(self, launched: Launched) -> tuple[list[Sampled], list[Verified]]:
+        """Returns the tokens that sequences take, and what came of drafts."""
         if launched.sampled is None:
-            return []
+            return [], []
         tokens = cast(list[int], launched.sampled.tokens.tolist())
         logprobs: list[TokenLogprob] = []
         if launched.sampled.logprobs is not None:
             logprobs = _logprobs(launched.sampled, tokens, None)
         result: list[Sampled] = []
+        verified: list[Verified] = []
+        behind = 0  # Entries up to here are of a draft that has been read.
         for index, (id, token) in enumerate(zip(launched.samplers, tokens, strict=True)):
             sequence = self._table.get(id)
-            if sequence is None:
+            if sequence is None or index < behind:
                 continue
-            wanted = sequence.sampling.logprobs
-            logprob = logprobs[index] if wanted is not None else None
-            if logprob is not None and wanted is not None and len(logprob.top) > wanted:
-                logprob = TokenLogprob(token, logprob.logprob, logprob.top[:wanted])
-            error = None if token >= 0 else ErrorInfo(ErrorCode.INTERNAL, "the model's output is not a number")
-            finished = False
-            if error is None:
-                sequence.tokens.append(token)
-                error, finished = self._constraints.consume(sequence, token)
-            result.append(Sampled(id, token, logprob, error, finished))
-        return result
+            if draft := launched.drafts.get(index):
+                behind = index + 1 + len(draft)
+                taken = self._read_draft(launched, sequence, index, draft, tokens, logprobs)
+                verified.append(Verified(id, len(draft), len(taken) - 1))
+                result += taken
+            else:
+                result.append(self._take(sequence, token, logprobs[index] if logprobs else None))
+        return result, verified
+
+    def _read_draft(
+        self,
+        launched: Launched,
+        sequence: Sequence,
+        first: int,
+        draft: list[int],
+        tokens: list[int],
+        logprobs: list[TokenLogprob],
+    ) -> list[Sampled]:
+        """Returns the tokens that a sequence takes of those sampled from entry ``first`` on: as many as it would have
+        come to one by one, of which all but the last are the draft's."""
+        taken: list[Sampled] = []
+        for at in range(len(draft) + 1):
+            index, validator = first + at, launched.validator
+            error = self._constraints.reach(sequence, index, validator) if at and validator is not None else None
+            taken.append(self._take(sequence, tokens[index], logprobs[index] if logprobs else None, error))
+            over = taken[-1].error is not None or taken[-1].finished
+            if over or at == len(draft) or tokens[index] != draft[at]:
+                break
+        return taken
+
+    def _take(
+        self, sequence: Sequence, token: int, logprob: TokenLogprob | None, error: ErrorInfo | None = None
+    ) -> Sampled:
+        """Adds a token to its sequence, unless there is an ``error``."""
+        wanted = sequence.sampling.logprobs
+        if wanted is None:
+            logprob = None
+        elif logprob is not None and len(logprob.top) > wanted:
+            logprob = TokenLogprob(token, logprob.logprob, logprob.top[:wanted])
+        if error is None and token < 0:
+            error = ErrorInfo(ErrorCode.INTERNAL, "the model's output is not a number")
+        finished = False
+        if error is None:
+            sequence.tokens.append(token)
+            error, finished = self._constraints.consume(sequence, token)
+        return Sampled(sequence.id, token, logprob, error, finished)
 
 
 def _awaited(launched: Launched) -> list[mx.array]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.sequences import Sequence, uniform
+from mlxr.actors.executor.token_validator import NO_DRAFTS, Drafts
 from mlxr.metal.sampling import SamplingBatch, TokenValidator
 from mlxr.runtime.messages.common import Sampling
 
@@ -22,12 +23,18 @@ class SamplingBatches:
         self._params: list[Sampling] = []
         self._batch: SamplingBatch | None = None
 
-    def of(self, rows: list[Sequence], positions: list[int], validator: TokenValidator | None) -> SamplingBatch:
+    def of(
+        self,
+        rows: list[Sequence],
+        positions: list[int],
+        validator: TokenValidator | None,
+        drafts: Drafts = NO_DRAFTS,
+    ) -> SamplingBatch:
         """As ``sampling_batch``."""
         before, params = self._batch, [row.sampling for row in rows]
         same = len(params) == len(self._params) and all(map(operator.is_, params, self._params))
         if before is None or not same or any(row.penalised for row in rows):
-            self._params, self._batch = params, sampling_batch(rows, positions, validator)
+            self._params, self._batch = params, sampling_batch(rows, positions, validator, drafts)
         elif any(p.temperature for p in params):
             self._batch = replace(before, uniform=_uniform(params, positions), validator=validator)
         elif validator is not before.validator:
@@ -37,15 +44,19 @@ class SamplingBatches:
 
 
 def sampling_batch(
-    rows: list[Sequence], positions: list[int], validator: TokenValidator | None = None
+    rows: list[Sequence],
+    positions: list[int],
+    validator: TokenValidator | None = None,
+    drafts: Drafts = NO_DRAFTS,
 ) -> SamplingBatch:
-    """``positions[i]`` is where row i's next token goes; it picks the row's random number."""
+    """``positions[i]`` is where row i's next token goes; it picks the row's random number. ``drafts``: what some rows
+    come behind, beside the tokens of their sequences."""
     params = [row.sampling for row in rows]
 
     def column(read: Callable[[int], float]) -> NDArray[np.float32]:
         return np.array([read(i) for i in range(len(params))], np.float32)
 
-    history, generated = _history(rows)
+    history, generated = _history(rows, drafts)
     bias = [(i, token, value) for i, p in enumerate(params) for token, value in p.logit_bias.items()]
     return SamplingBatch(
         temperature=column(lambda i: params[i].temperature),
@@ -72,9 +83,10 @@ def _uniform(params: list[Sampling], positions: list[int]) -> NDArray[np.float32
     return np.array(numbers, np.float32)
 
 
-def _history(rows: list[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_] | None]:
+def _history(rows: list[Sequence], drafts: Drafts) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_] | None]:
     """Tokens each row's penalties look back on, padded with -1 to one width; None when no row has penalties."""
-    windows = [_window(row) for row in rows]
+    before = {first + 1 + at: draft[: at + 1] for first, draft in drafts.items() for at in range(len(draft))}
+    windows = [_window(row, before.get(index, [])) for index, row in enumerate(rows)]
     width = max((len(tokens) for tokens, _ in windows), default=0)
     if not width:
         return None, None
@@ -86,12 +98,12 @@ def _history(rows: list[Sequence]) -> tuple[NDArray[np.int32] | None, NDArray[np
     return history, generated
 
 
-def _window(row: Sequence) -> tuple[list[int], int]:
-    """Returns the row's last tokens within its penalty window, and from which of them on presence and frequency
-    count."""
+def _window(row: Sequence, drafted: list[int]) -> tuple[list[int], int]:
+    """Returns the row's last tokens within its penalty window, of which the last are ``drafted``, and from which of
+    them on presence and frequency count."""
     s = row.sampling
     if not row.penalised:
         return [], 0
-    begin = max(0, len(row.tokens) - s.penalty_window) if s.penalty_window is not None else 0
+    begin = max(0, len(row.tokens) + len(drafted) - s.penalty_window) if s.penalty_window is not None else 0
     counted = 0 if s.penalize_prompt else max(0, row.prompt_length - begin)
-    return row.tokens[begin:], counted
+    return row.tokens[begin:] + drafted[max(0, begin - len(row.tokens)) :], counted

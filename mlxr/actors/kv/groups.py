@@ -3,6 +3,10 @@
 A page that others can find, or hold too, is never written to: its holder takes a copy. That alone makes forks share,
 and it makes a state group's snapshots. Its table has one entry, the state after all tokens so far; once that is
 published it is a snapshot, and the sequence's next row has it copied to another page and goes on there.
+
+Rejected tokens of a draft need nothing where pages hold something of each token: later ones are written over them. A
+state that has taken them in is of no use any more, so a row with a draft leaves the one before it as it is, and works
+on a copy.
 """
 
 from __future__ import annotations
@@ -23,12 +27,16 @@ class BlockTable:
     ``first``: the first entry that it holds.
     ``published``: up to which entry its pages can be found by others.
     ``promised``: how many pages it was admitted for, of which it has some.
+    ``kept``: of a ``state`` group, the state to go back to if a draft turns out to be wrong.
+    ``stale``: the executor has other entries than these.
     """
 
     pages: list[int] = field(default_factory=list)
     first: int = 0
     published: int = 0
     promised: int = 0
+    kept: int | None = None
+    stale: bool = False
 
     @property
     def end(self) -> int:
@@ -84,14 +92,16 @@ class TokenPages:
 
     # Steps.
 
-    def missing(self, table: BlockTable, start: int, end: int) -> int:
+    def missing(self, table: BlockTable, start: int, end: int, *, draft: bool = False) -> int:
         """Pages that a row of tokens ``start`` to ``end`` can't do without beyond those it has: new ones, and one more
-        to copy a page that others hold too and that it writes to."""
+        to copy a page that others hold too and that it writes to. ``draft``: it ends with a draft."""
         first, pages, entry = table.first, table.pages, start // self._size
         shares = entry < first + len(pages) and self.pool.shared(pages[entry - first])
         return -(-end // self._size) - first - len(pages) + shares
 
-    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int | None:
+    def fill(
+        self, table: BlockTable, start: int, end: int, copies: list[PageCopy], *, draft: bool = False
+    ) -> int | None:
         """Gives the table the pages for such a row; returns the first entry that has changed, None if none has."""
         before, changed = table.end, None
         wanted = -(-end // self._size)
@@ -102,6 +112,10 @@ class TokenPages:
         if written < before and not self.pool.writable(table.pages[written - table.first], offset):
             return written if _own(self.pool, self._index, table, written, copies) else changed
         return changed
+
+    def settle(self, table: BlockTable, *, accepted: bool) -> None:
+        """Learns whether a row's draft was ``accepted`` as a whole. What lies behind the accepted part is written
+        over."""
 
     def publish(self, table: BlockTable, chain: PrefixChain, end: int) -> None:
         """Makes the pages that the first ``end`` tokens fill findable."""
@@ -189,17 +203,35 @@ class States:
 
     # Steps.
 
-    def missing(self, table: BlockTable, start: int, end: int) -> int:
-        return 1 if not table.pages or self.pool.shared(table.pages[0]) else 0
+    def missing(self, table: BlockTable, start: int, end: int, *, draft: bool = False) -> int:
+        return 1 if draft or not table.pages or self.pool.shared(table.pages[0]) else 0
 
-    def fill(self, table: BlockTable, start: int, end: int, copies: list[PageCopy]) -> int | None:
-        if table.pages:
+    def fill(
+        self, table: BlockTable, start: int, end: int, copies: list[PageCopy], *, draft: bool = False
+    ) -> int | None:
+        stale, table.stale = table.stale, False
+        if table.pages and not draft:
             writable = self.pool.writable(table.pages[0], 0)
-            return None if writable or not _own(self.pool, self._index, table, 0, copies) else 0
+            copied = not writable and _own(self.pool, self._index, table, 0, copies)
+            return 0 if copied or stale else None
         page = self.pool.allocate()
         assert page is not None, "availability was checked before"
+        if table.pages:
+            table.kept = table.pages.pop()
+            copies.append(PageCopy(self._index, table.kept, page))
         table.pages.append(page)
         return 0
+
+    def settle(self, table: BlockTable, *, accepted: bool) -> None:
+        """Learns whether a row's draft was ``accepted`` as a whole; else the state is again the one before the row."""
+        if table.kept is None:
+            return
+        if accepted:
+            self.pool.release(table.kept)
+        else:
+            self.pool.release(table.pages[0])
+            table.pages[0], table.stale = table.kept, True
+        table.kept = None
 
     def publish(self, table: BlockTable, chain: PrefixChain, end: int) -> None:
         """There is only the state where the sequence stands, of which ``snapshot`` is told."""
@@ -215,6 +247,7 @@ class States:
         return BlockTable(list(table.pages))
 
     def drop(self, table: BlockTable) -> None:
+        self.settle(table, accepted=True)
         for page in table.pages:
             self.pool.release(page)
         table.pages.clear()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from mlxr.actors.kv.groups import BlockTable, Group, TokenPages, group_of
 from mlxr.actors.kv.prefix import PrefixChain, TurnEnds, adapted_root
 from mlxr.runtime.messages.executor import ForkRow, PageCopy, Step, StepRow
@@ -26,12 +28,21 @@ class Placed:
     ``chain``: addresses of what it was admitted with.
     ``prompt_length``: how many tokens that are.
     ``filled``: how many of its tokens are in place, planned steps included.
+    ``drafted``: tokens behind these that are in place too, if the draft of its last row was right so far.
+    ``row_start``: where that row begins, if it has a draft.
     """
 
     tables: list[BlockTable]
     chain: PrefixChain
     prompt_length: int
     filled: int
+    drafted: int = 0
+    row_start: int = 0
+
+    @property
+    def least_filled(self) -> int:
+        """How many of its tokens are in place whatever becomes of its draft."""
+        return self.row_start if self.drafted else self.filled
 
 
 class Placement:
@@ -53,6 +64,7 @@ class Placement:
         # Without states, what is found ends with a page, and nobody need know where turns end.
         states = sum(group.pages for group in groups if group.kind is CacheKind.STATE)
         self._turn_ends = TurnEnds(most=states) if states else None
+        self._has_states = bool(states)
         self._forget: list[int] = []
         self._reset = True
 
@@ -115,19 +127,19 @@ class Placement:
             if placed is None:
                 unknown.append(row.sequence)
                 continue
-            if placed.filled != row.start:
+            if not self._settle(placed, row.start):
                 deferred.append(row.sequence)
                 continue
-            lacks = self._lacks(placed, row)
+            fitting, lacks = self._fitting(placed, row)
             if lacks:
                 deferred.append(row.sequence)
                 lacking += lacks
                 continue
-            rows.append(self._fill(placed, row, copies))
+            rows.append(self._fill(placed, fitting, copies))
         for index, group in self._windows:
             for row in rows:
                 placed = self._sequences[row.sequence]
-                group.trim(placed.tables[index], placed.filled)
+                group.trim(placed.tables[index], placed.least_filled)
         left_out = Deferred(plan.step, deferred, lacking, unknown) if deferred or unknown else None
         if not rows and not forks:
             return None, left_out
@@ -175,11 +187,35 @@ class Placement:
         placed = self._sequences.get(sequence)
         return placed.filled if placed else -1
 
+    def _settle(self, placed: Placed, position: int) -> bool:
+        """Returns whether the sequence can go on from ``position``. If its last row had a draft, that says how much of
+        it was right."""
+        if not placed.drafted:
+            return placed.filled == position
+        end = placed.filled + placed.drafted
+        partly = not self._has_states and placed.filled <= position <= end
+        if not partly and position not in (placed.row_start, end):
+            return False
+        for group, table in zip(self.groups, placed.tables, strict=True):
+            group.settle(table, accepted=position == end)
+        placed.filled, placed.drafted = position, 0
+        return True
+
+    def _fitting(self, placed: Placed, row: PlanRow) -> tuple[PlanRow, int]:
+        """Returns the row, without its draft where there are no pages for that, and how many pages it lacks still."""
+        lacks = self._lacks(placed, row)
+        if lacks and row.draft:
+            known = row.length - row.draft
+            tokens = row.tokens[:known] if row.tokens is not None else None
+            row = replace(row, length=known, tokens=tokens, draft=0)
+            lacks = self._lacks(placed, row)
+        return row, lacks
+
     def _lacks(self, placed: Placed, row: PlanRow) -> int:
         """Pages that the row needs and that are not to be had, of all groups together."""
         end, lacking = row.start + row.length, 0
         for group, table in zip(self.groups, placed.tables, strict=True):
-            missing = group.missing(table, row.start, end)
+            missing = group.missing(table, row.start, end, draft=row.draft > 0)
             if missing > 0:
                 lacking += max(0, missing - group.pool.available)
         return lacking
@@ -187,9 +223,10 @@ class Placement:
     def _fill(self, placed: Placed, row: PlanRow, copies: list[PageCopy]) -> StepRow:
         end = row.start + row.length
         changed = [
-            group.fill(table, row.start, end, copies) for group, table in zip(self.groups, placed.tables, strict=True)
+            group.fill(table, row.start, end, copies, draft=row.draft > 0)
+            for group, table in zip(self.groups, placed.tables, strict=True)
         ]
-        placed.filled = end
+        placed.filled, placed.drafted, placed.row_start = end - row.draft, row.draft, row.start
         if row.start < placed.prompt_length:
             self._publish(placed, min(end, placed.prompt_length), turn_ends=end == placed.prompt_length)
         if row.setup is not None:
@@ -211,7 +248,10 @@ class Placement:
         placed = self._sequences.get(release.sequence)
         if placed is not None and release.tokens:
             placed.chain.tokens = release.tokens
-            self._publish(placed, min(len(release.tokens), placed.filled), turn_ends=True)
+            end = min(len(release.tokens), placed.filled + placed.drafted)
+            if placed.drafted and not self._settle(placed, end):
+                placed.filled = 0  # There is no state of any position that is known.
+            self._publish(placed, end, turn_ends=True)
         self._drop(release.sequence)
         self._forget.append(release.sequence)
 

@@ -218,5 +218,5 @@ class SchedulerActor(Actor):
 
 def _shape(plan: Plan) -> tuple[int, int]:
     """Decode rows and prompt tokens of a plan."""
-    decodes = sum(1 for row in plan.rows if row.length == 1 and row.sample)
-    return decodes, sum(row.length for row in plan.rows) - decodes
+    others = [row.length for row in plan.rows if not (row.draft or (row.length == 1 and row.sample))]
+    return len(plan.rows) - len(others), sum(others)

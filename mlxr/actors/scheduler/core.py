@@ -1,8 +1,9 @@
 """The scheduler's core: every event that it hears, and every command that it has to give. No socket, tensor or clock.
 
 Each part owns its piece of the state: ``Lifecycle`` the requests and their sequences, ``InFlightSteps`` the rows of
-planned steps, ``Admission`` who gets in, ``Planner`` the steps, ``Recovery`` the executor, ``Compilations`` the
-constraints, ``LoadedAdapters`` the adapters. ``Feedback`` takes in what became of the steps.
+planned steps, ``Admission`` who gets in, ``Planner`` the steps, ``RowDrafts`` what these have of drafts, ``Recovery``
+the executor, ``Compilations`` the constraints, ``LoadedAdapters`` the adapters. ``Feedback`` takes in what became of
+the steps.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.planner import Planner
 from mlxr.actors.scheduler.recovery import Recovery
+from mlxr.actors.scheduler.row_drafts import RowDrafts
 from mlxr.actors.scheduler.sequences import Request, Sequence
 from mlxr.actors.scheduler.settings import Limits
+from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.actors.scheduler.submission import too_long, too_many
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.executor import CompileConstraint, LoadAdapter, UnloadAdapter
@@ -41,19 +44,20 @@ from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 class Scheduler:
     """Holds every request from submission to its end. ``first_step`` must exceed any step a predecessor planned.
 
-    Times are in seconds, of any one clock.
+    Times are in seconds, of any one clock. ``speculation``: where drafts come from; None for no drafts.
     """
 
-    def __init__(self, limits: Limits, first_step: int = 1) -> None:
+    def __init__(self, limits: Limits, first_step: int = 1, speculation: Speculation | None = None) -> None:
         self.counters = Counters()
-        self.lifecycle = Lifecycle(self.counters)
+        drafts = RowDrafts(speculation)
+        self.lifecycle = Lifecycle(self.counters, drafts)
         self._limits = limits
         self._in_flight = InFlightSteps()
         self._compilations = Compilations()
         self._adapters = LoadedAdapters(limits.max_adapters)
         self._admission = Admission(limits, self.lifecycle, self._compilations, self._adapters, self.counters)
-        self._planner = Planner(limits, self.lifecycle, self._in_flight, first_step, self.counters)
-        self._feedback = Feedback(self.lifecycle, self._in_flight, self.counters)
+        self._planner = Planner(limits, self.lifecycle, self._in_flight, drafts, first_step, self.counters)
+        self._feedback = Feedback(self.lifecycle, self._in_flight, drafts, self.counters)
         self._recovery = Recovery(
             self.lifecycle, self._in_flight, self._compilations, self._adapters, self._admission, self.counters
         )

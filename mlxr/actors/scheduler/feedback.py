@@ -8,18 +8,21 @@ from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters, Outcome
 from mlxr.actors.scheduler.preemption import choose_victim, page_holders
+from mlxr.actors.scheduler.row_drafts import RowDrafts
 from mlxr.actors.scheduler.sequences import Sequence, Status
+from mlxr.actors.scheduler.speculation import StepCost
 from mlxr.runtime.messages.common import ErrorInfo, FinishReason
-from mlxr.runtime.messages.scheduler import Deferred, Pooled, PromptLogprobsRow, Sampled, StepDone
+from mlxr.runtime.messages.scheduler import Deferred, Pooled, PromptLogprobsRow, Sampled, StepDone, Verified
 from mlxr.runtime.messages.tokenizer import Embedded, PromptRead, PromptTokenLogprobs, RequestFailed, TokenRow
 
 
 class Feedback:
     """Owns nothing: it moves what the lifecycle and the in-flight steps hold."""
 
-    def __init__(self, lifecycle: Lifecycle, in_flight: InFlightSteps, counters: Counters) -> None:
+    def __init__(self, lifecycle: Lifecycle, in_flight: InFlightSteps, drafts: RowDrafts, counters: Counters) -> None:
         self._lifecycle = lifecycle
         self._in_flight = in_flight
+        self._drafts = drafts
         self._counters = counters
 
     def step_done(self, event: StepDone, now: float) -> Outcome:
@@ -30,6 +33,9 @@ class Feedback:
         rows, ran = self._in_flight.of(event.step), set(event.ran)
         self._take_back(self._in_flight.finish(event.step, ran, event.device_ns / 1e9))
         self._count(event)
+        if self._drafts.on:
+            self._drafts.observed(_cost(rows, event))
+            self._take_verified(rows, event.verified)
         outcome.prompts_read += [_prompt_read(row) for row in rows if _reads_on(row) and row.sequence.id in ran]
         for row in event.prompt_logprobs:
             self._take_prompt_logprobs(row, outcome)
@@ -77,6 +83,7 @@ class Feedback:
         """Rows that did not run: their sequences stand where they stood before."""
         for row in rows:
             row.sequence.computed = min(row.sequence.computed, row.start)
+            row.sequence.behind = row.behind
             if row.registered:
                 row.sequence.registered = False
             for sampler in row.samples:
@@ -94,6 +101,26 @@ class Feedback:
         self._counters.device_seconds += event.device_ns / 1e9
         self._counters.wait_seconds += event.wait_ns / 1e9
 
+    def _take_verified(self, rows: list[InFlightRow], verified: list[Verified]) -> None:
+        """Takes in how many tokens rows with drafts have given, and how far their sequences are computed with that."""
+        results = {each.sequence: each for each in verified}
+        for row in rows:
+            sequence, result = row.sequence, results.get(row.sequence.id)
+            if result is None or sequence.status is Status.DONE:
+                continue
+            sequence.in_flight += result.accepted
+            sequence.request.drafted_tokens += result.drafted
+            sequence.request.accepted_tokens += result.accepted
+            self._counters.drafted_tokens += result.drafted
+            self._counters.accepted_tokens += result.accepted
+            self._drafts.verified(sequence, result.drafted, result.accepted)
+            if sequence.status is not Status.RUNNING:
+                continue
+            if row.goes_back and result.accepted < result.drafted:
+                sequence.computed, sequence.behind = row.start, row.length - row.draft + result.accepted
+            else:
+                sequence.computed += result.accepted
+
     def _take_prompt_logprobs(self, row: PromptLogprobsRow, outcome: Outcome) -> None:
         if sequence := self._lifecycle.sequence(row.sequence):
             request = sequence.request.submit.request
@@ -108,6 +135,8 @@ class Feedback:
             self._fail(sequence, sampled.error, outcome)
             return
         self._append(sequence, sampled.token, now)
+        if sequence.speculates:
+            self._drafts.accepted(sequence, sampled.token)
         finish = _finish(sequence, sampled)
         logprobs = [sampled.logprob] if sampled.logprob is not None else []
         outcome.rows.append(TokenRow(sequence.id, [sampled.token], logprobs, finish))
@@ -135,6 +164,20 @@ class Feedback:
             outcome.embedded.append(Embedded(request.submit.request, pooled.vector, request.usage(now)))
             self._lifecycle.end(sequence, keep=False)
             self._lifecycle.forget(request)
+
+
+def _cost(rows: list[InFlightRow], event: StepDone) -> StepCost:
+    """Returns what a step with these rows took, as far as they ran."""
+    ran, drafted = set(event.ran), sum(each.drafted for each in event.verified)
+    known = [(row.length - row.draft, row.decodes) for row in rows if row.sequence.id in ran]
+    return StepCost(
+        decode_rows=sum(decodes for _, decodes in known),
+        tokens=sum(length for length, _ in known) + drafted,
+        prompt_tokens=sum(length for length, decodes in known if not decodes),
+        drafted=drafted,
+        device_seconds=event.device_ns / 1e9,
+        wait_seconds=event.wait_ns / 1e9,
+    )
 
 
 def _reads_on(row: InFlightRow) -> bool:

@@ -31,6 +31,10 @@ class InFlightRow:
         samples: the sequences that take a token from it.
         registered: it told the executor of its sequence.
         length: how many tokens it has.
+        draft: how many of these, its last, are a draft.
+        behind: as in ``Sequence``, before it was planned.
+        decodes: it is no part of a prompt.
+        goes_back: unless all of its draft is right, its sequence is again where it was before.
     """
 
     sequence: Sequence
@@ -38,6 +42,10 @@ class InFlightRow:
     samples: list[Sequence]
     registered: bool
     length: int = 1
+    draft: int = 0
+    behind: int = 0
+    decodes: bool = False
+    goes_back: bool = False
 
 
 class InFlightSteps:
@@ -80,9 +88,9 @@ class InFlightSteps:
         return list(self._steps.get(step, ()))
 
     def newest_samplers(self) -> set[int]:
-        """Returns the sequences that the newest step samples for."""
+        """Returns the sequences that the newest step samples one token for."""
         newest = next(reversed(self._steps.values()), [])
-        return {sampler.id for row in newest for sampler in row.samples}
+        return {sampler.id for row in newest if not row.draft for sampler in row.samples}
 
     def holds(self, sequence: Sequence) -> bool:
         """Tells whether any row of ``sequence`` is in flight."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxr.actors.scheduler.outcome import Counters
+from mlxr.actors.scheduler.row_drafts import RowDrafts
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.actors.scheduler.submission import open_request
 from mlxr.runtime.messages.kv import Fork, Release
@@ -21,10 +22,11 @@ class Lifecycle:
         running: the sequences that count against ``max_sequences``, those being admitted among them.
     """
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, drafts: RowDrafts | None = None) -> None:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self._counters = counters
+        self._drafts = drafts or RowDrafts(None)
         self._requests: dict[int, Request] = {}
         self._sequences: dict[int, Sequence] = {}
         self._releases: list[Release] = []
@@ -64,8 +66,7 @@ class Lifecycle:
     def drop(self, request: Request) -> None:
         """Ends what is left of a request that nobody waits for any more, or that has failed."""
         for sequence in [s for s in request.sequences if s.status is Status.FORKING]:
-            sequence.status = Status.DONE
-            self._sequences.pop(sequence.id, None)
+            self._finish(sequence)
         for sequence in list(request.sequences):
             self.end(sequence)
         self.forget(request)
@@ -123,8 +124,7 @@ class Lifecycle:
             known = min(sequence.computed, sequence.length)
             self._releases.append(Release(sequence.id, sequence.tokens(0, known) if keep else TokenIds()))
         self._remove(sequence)
-        sequence.status = Status.DONE
-        del self._sequences[sequence.id]
+        self._finish(sequence)
         self._promote(sequence.request)
 
     def rewind(self) -> None:
@@ -185,13 +185,19 @@ class Lifecycle:
     def _displace(self, sequence: Sequence) -> None:
         """Takes the sequence out of every list; it holds no pages any more."""
         self._remove(sequence)
-        sequence.computed = 0
+        sequence.computed = sequence.behind = 0
         sequence.registered = False
 
     def _remove(self, sequence: Sequence) -> None:
         for holders in (self.waiting, self.running, self._forks):
             if sequence in holders:
                 holders.remove(sequence)
+
+    def _finish(self, sequence: Sequence) -> None:
+        sequence.status = Status.DONE
+        if sequence.speculates:
+            self._drafts.closed(sequence)
+        del self._sequences[sequence.id]
 
     def _promote(self, request: Request) -> None:
         """If the choice that was to compute the prompt has ended before it did, the next one takes its place."""

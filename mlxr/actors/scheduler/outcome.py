@@ -40,3 +40,5 @@ class Counters:
     wait_seconds: float = 0.0
     prefill_tokens: int = 0
     decode_rows: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0

@@ -5,22 +5,31 @@ from __future__ import annotations
 from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
+from mlxr.actors.scheduler.row_drafts import RowDrafts
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
-from mlxr.actors.scheduler.step_rows import Chunk, schedule
-from mlxr.runtime.messages.kv import Plan, PlanRow, WantedPromptLogprobs, snapshot_grid
+from mlxr.actors.scheduler.step_rows import NO_DRAFTS, Chunk, schedule
+from mlxr.runtime.messages.kv import CacheKind, Plan, PlanRow, WantedPromptLogprobs, snapshot_grid
 from mlxr.runtime.messages.scheduler import ExecutorReady, Task
+from mlxr.runtime.messages.token_ids import TokenIds
 
 
 class Planner:
     """Owns the number of the next step."""
 
     def __init__(
-        self, limits: Limits, lifecycle: Lifecycle, in_flight: InFlightSteps, first_step: int, counters: Counters
+        self,
+        limits: Limits,
+        lifecycle: Lifecycle,
+        in_flight: InFlightSteps,
+        drafts: RowDrafts,
+        first_step: int,
+        counters: Counters,
     ) -> None:
         self._limits = limits
         self._lifecycle = lifecycle
         self._in_flight = in_flight
+        self._drafts = drafts
         self._step = first_step
         self._counters = counters
 
@@ -28,13 +37,24 @@ class Planner:
         """Returns the next step, or None when there is nothing to run or enough is in flight."""
         if self._in_flight.full:
             return None
-        chunks = schedule(self._runnable(), self._limits.on(executor.step_tokens), snapshot_grid(executor.groups))
+        runnable, limits = self._runnable(), self._limits.on(executor.step_tokens)
+        drafts = NO_DRAFTS
+        if self._drafts.on:
+            decoding = [s for s in runnable if s.decoding and s.may_sample]
+            drafts = self._drafts.of(decoding, limits.token_budget)
+            if drafts and len(self._in_flight):
+                return None  # They go behind tokens that are not known yet.
+        chunks = schedule(runnable, limits, snapshot_grid(executor.groups), drafts)
         if not (chunks or self._lifecycle.releases or self._lifecycle.forks):
             return None
         step, self._step = self._step, self._step + 1
         # What the rows fork is shared once they have run, so that goes with the next step.
         forks, releases = self._lifecycle.take_forks(), self._lifecycle.take_releases(step)
-        return Plan(executor.epoch, step, [self._row(chunk, step) for chunk in chunks], releases, forks)
+        goes_back = bool(drafts) and any(group.kind is CacheKind.STATE for group in executor.groups)
+        rows = [self._row(chunk, step, goes_back) for chunk in chunks]
+        if drafts:
+            self._in_flight.pause()  # What comes next depends on what is accepted.
+        return Plan(executor.epoch, step, rows, releases, forks)
 
     def _runnable(self) -> list[Sequence]:
         # A token that is not known here yet the executor has only from the step before.
@@ -42,29 +62,35 @@ class Planner:
         running = [s for s in self._lifecycle.running if s.status is Status.RUNNING]
         return [s for s in running if not s.in_flight or s.id in newest]
 
-    def _row(self, chunk: Chunk, step: int) -> PlanRow:
+    def _row(self, chunk: Chunk, step: int, goes_back: bool) -> PlanRow:
         sequence, start = chunk.sequence, chunk.sequence.computed
         end = start + chunk.length
         completes = end == sequence.planned
         embeds = sequence.request.submit.task is Task.EMBED
-        if sequence.decoding:
+        decodes = sequence.decoding
+        if decodes:
             self._counters.decode_rows += 1
         else:
             self._counters.prefill_tokens += chunk.length
         samples = self._samples(sequence) if completes and sequence.may_sample else []
+        draft = len(chunk.draft)
+        known = None if sequence.in_flight else sequence.tokens(start, end)
         row = PlanRow(
             sequence=sequence.id,
             start=start,
-            length=chunk.length,
-            tokens=None if sequence.in_flight else sequence.tokens(start, end),
+            length=chunk.length + draft,
+            tokens=known + TokenIds.of(chunk.draft) if known is not None and draft else known,
             sample=[s.id for s in samples],
             setup=None if sequence.registered else sequence.setup(),
             prompt_logprobs=_prompt_logprobs(sequence, start, end),
             pool=completes and embeds,
             register=[(s.id, s.setup()) for s in samples if s is not sequence],
             embeds=embeds,
+            draft=draft,
         )
-        self._note(step, InFlightRow(sequence, start, samples, not sequence.registered, end - start), end)
+        noted = InFlightRow(sequence, start, samples, not sequence.registered, row.length, draft)
+        noted.behind, noted.decodes, noted.goes_back = sequence.behind, decodes, goes_back
+        self._note(step, noted, end)
         return row
 
     def _samples(self, sequence: Sequence) -> list[Sequence]:
@@ -73,9 +99,11 @@ class Planner:
         return [sequence, *self._lifecycle.fork(sequence)] if leads else [sequence]
 
     def _note(self, step: int, row: InFlightRow, end: int) -> None:
-        """The row is in flight and computes its sequence up to ``end``."""
+        """The row is in flight and computes its sequence up to ``end``, and further with what is accepted of its
+        draft."""
         row.sequence.registered = True
         row.sequence.computed = end
+        row.sequence.behind = 0
         for sampler in row.samples:
             sampler.in_flight += 1
         self._in_flight.add(step, row)

@@ -36,6 +36,7 @@ class Request:
     Attributes:
         order: its place in the queue, smaller first, which never changes.
         started, first_token: when its prompt was begun and its first token came, in seconds.
+        drafted_tokens, accepted_tokens: of its sequences' drafts, how many tokens were verified, and were right.
         crashes: how many executors died while they ran it.
         compiling: the executor is to compile its constraint and has not answered.
         compiled: it has, so that nothing is wrong with the constraint.
@@ -48,6 +49,8 @@ class Request:
     first_token: float | None = None
     completion_tokens: int = 0
     cached_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     crashes: int = 0
     compiling: bool = False
     compiled: bool = False
@@ -81,6 +84,9 @@ class Sequence:
         output: the tokens that it has got, as far as known here.
         computed: positions whose keys and values are in place once all planned steps have run.
         in_flight: samples planned but not reported yet.
+        behind: known tokens of its output that its next row computes once more before its last one: a draft was wrong
+            in part, and has spoilt the state that it was computed with.
+        speculates: drafts are asked for it.
         registered: the executor knows it in this epoch.
         ticket: which of its admissions is the valid one, None before the first.
         max_length: prompt and output together can't be longer; the prompt alone where nothing is generated.
@@ -93,6 +99,8 @@ class Sequence:
     status: Status = Status.QUEUED
     computed: int = 0
     in_flight: int = 0
+    behind: int = 0
+    speculates: bool = False
     registered: bool = False
     ticket: int | None = None
     prompt_length: int = field(init=False)
@@ -145,9 +153,10 @@ class Sequence:
 
     @property
     def decoding(self) -> bool:
-        """Whether its next row is a single token behind which nothing is missing."""
+        """Whether its next row is its last token, and those that are computed once more, before which nothing is
+        missing."""
         planned = self.planned
-        return self.computed == planned - 1 and planned > self.prompt_length
+        return self.computed == planned - 1 - self.behind and planned > self.prompt_length
 
     def setup(self) -> RowSetup:
         submit = self.request.submit
@@ -163,6 +172,6 @@ class Sequence:
 
     def rewind(self) -> None:
         """Everything it had computed is gone; its tokens stand."""
-        self.computed = 0
+        self.computed = self.behind = 0
         self.in_flight = 0
         self.registered = False

@@ -11,6 +11,7 @@ A prompt that is alone gets everything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from msgspec import Struct
@@ -21,10 +22,11 @@ from mlxr.runtime.messages.scheduler import Task
 
 
 class Chunk(Struct, frozen=True):
-    """The next ``length`` tokens of ``sequence``."""
+    """The next ``length`` tokens of ``sequence``, and behind them a ``draft``."""
 
     sequence: Sequence
     length: int
+    draft: list[int] = []
 
 
 SCORED_COST = 8
@@ -33,17 +35,24 @@ and sorted: 1 ms of a processor for 49,000 tokens, 6 ms for 262,000. Streams wou
 a second."""
 
 
-def schedule(running: list[Sequence], limits: Limits, grid: int | None = None) -> list[Chunk]:
+NO_DRAFT: list[int] = []
+NO_DRAFTS: dict[int, list[int]] = {}
+
+
+def schedule(
+    running: list[Sequence], limits: Limits, grid: int | None = None, drafts: Mapping[int, list[int]] = NO_DRAFTS
+) -> list[Chunk]:
     """Returns the rows of the next step. ``running`` is in order of arrival. ``grid``: no row of a prompt goes beyond a
-    multiple of it; None for no such bounds."""
+    multiple of it; None for no such bounds. ``drafts``: of some sequences that decode, by their ids."""
     decodes: list[Chunk] = []
     prompts: list[Sequence] = []
+    budget = limits.token_budget
     for sequence in running:
         if not sequence.decoding:
             prompts.append(sequence)
         elif sequence.may_sample:
-            decodes.append(Chunk(sequence, 1))
-    budget = limits.token_budget - len(decodes)
+            decodes.append(chunk := Chunk(sequence, 1 + sequence.behind, drafts.get(sequence.id, NO_DRAFT)))
+            budget -= chunk.length + len(chunk.draft)
     if decodes:
         budget = min(budget, limits.prefill_chunk)
     return decodes + _prompt_chunks(prompts, budget, limits, grid, SCORED_COST if decodes else 1)

@@ -111,6 +111,8 @@ class PlanRow(Value, frozen=True):
     ``pool``: the input of an embedding ends with this row.
     ``register``: choices that share the prompt and sample here for the first time.
     ``embeds``: the row's hidden states belong to an embedding.
+    ``draft``: how many of the tokens, its last, are a draft: of these and of the token before them each has the next
+    one sampled behind it. Where pages are short, the row goes on without them.
     """
 
     sequence: int
@@ -123,6 +125,7 @@ class PlanRow(Value, frozen=True):
     pool: bool = False
     register: list[tuple[int, RowSetup]] = []
     embeds: bool = False
+    draft: int = 0
 
 
 class Fork(Value, frozen=True):

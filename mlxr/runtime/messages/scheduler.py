@@ -76,13 +76,26 @@ class Deferred(Message, frozen=True):
 
 
 class Sampled(Value, frozen=True):
-    """One sampled token. ``error``: why this sequence can't go on (its constraint failed, its logits were NaN)."""
+    """One sampled token. A row with a draft gives one for each accepted token, and the one behind them, in order.
+
+    Attributes:
+        error: why this sequence can't go on (its constraint failed, its logits were NaN).
+        finished: its constraint allows nothing behind the token.
+    """
 
     sequence: int
     token: int
     logprob: TokenLogprob | None = None
     error: ErrorInfo | None = None
     finished: bool = False
+
+
+class Verified(Value, frozen=True):
+    """A row's draft of ``drafted`` tokens was verified, and its first ``accepted`` were what is sampled anyway."""
+
+    sequence: int
+    drafted: int
+    accepted: int
 
 
 class PromptLogprobsRow(Value, frozen=True):
@@ -116,6 +129,7 @@ class StepDone(Message, frozen=True):
     wait_ns: int = 0
     done_ns: int = 0
     ran: list[int] = []
+    verified: list[Verified] = []
 
 
 class StepFailed(Message, frozen=True):
