@@ -45,6 +45,8 @@ from mlxr.metal.weights import (
 
 if TYPE_CHECKING:
     import mlx.core as mx
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class DeviceBatch(Protocol):
@@ -105,6 +107,11 @@ class Backend(Protocol):
     name: str
     step_tokens: int
     sizes: BackendSizes
+
+    @property
+    def arithmetic(self) -> str:
+        """What its results depend on, to the bit, beside its name and the versions of packages."""
+        ...
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         """Takes a matrix over from its file, repacked once if that pays. Raises ``ValueError`` for a type the backend
@@ -245,6 +252,20 @@ class Backend(Protocol):
     def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         """Copies whole pages (source, target) in every layer of the cache group ``group``, one after another, before
         anything later in the graph reads or writes them."""
+        ...
+
+    def page_bytes(self, pool: Pool, group: int) -> int:
+        """Returns how many bytes ``read_pages`` gives of a page."""
+        ...
+
+    def read_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        """Copies what all layers of the cache group ``group`` keep in ``pages`` to ``content``, uint8 ``[pages,
+        page_bytes]``. Steps that write to them must have run."""
+        ...
+
+    def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        """Copies ``content``, as ``read_pages`` gives it, to ``pages``, no two of them the same. Steps that use them
+        must have run."""
         ...
 
     def barrier(self, pool: Pool) -> list[mx.array]:

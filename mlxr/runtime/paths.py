@@ -6,6 +6,7 @@ HOME/metrics.sqlite   what servers measured in the last 24 hours
 HOME/chats.sqlite     the chats of the web application
 HOME/run/PID/         sockets of one running server, gone when it is
 HOME/jobs/            long work of servers, a file each: how it stands, and what it takes to do it again
+HOME/kv/              pages of conversations, for their next turns
 HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly
 HOME/machine.json     what backends compute with here, and how fast
@@ -94,6 +95,11 @@ class Home:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def kv(self) -> Path:
+        """Pages of conversations, for their next turns."""
+        return self.root / "kv"
 
     @property
     def jobs(self) -> Path:

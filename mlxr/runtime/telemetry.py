@@ -111,6 +111,15 @@ class PagesChanged(Event, frozen=True):
     total: int
 
 
+class TurnStored(Event, frozen=True):
+    """Topic ``kv``: pages that a request left behind, or used again, were written to the disk. A long one's are in
+    several files, with an event for each."""
+
+    engine: str
+    request: int
+    bytes: int
+
+
 class Preempted(Event, frozen=True):
     """Topic ``kv``: a sequence gave its pages back and will be computed again."""
 
@@ -250,7 +259,7 @@ TOPICS: dict[str, tuple[type[Event], ...]] = {
         RequestEnded,
     ),
     "steps": (StepRan,),
-    "kv": (PagesChanged, Preempted),
+    "kv": (PagesChanged, TurnStored, Preempted),
     "actors": (ActorStarted, ActorEnded),
     "logs": (LogLine,),
     STATE: (ActorState, EngineState, RequestState, StateShown),

@@ -19,9 +19,12 @@ import anyio
 from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
+from mlxr.actors.executor.disk import open_disk, page_contents
 from mlxr.actors.executor.memory import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import DoesNotFit, memory_need
 from mlxr.actors.executor.model_runner import Launched, ModelRunner
+from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.executor.page_transfers import PageTransfers
 from mlxr.actors.executor.pool_size import pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
@@ -34,13 +37,16 @@ from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
-from mlxr.runtime.messages.common import ErrorCode
+from mlxr.runtime.messages.common import ErrorCode, Message
 from mlxr.runtime.messages.executor import (
     CompileConstraint,
     Describe,
     ExecutorInbox,
     LoadAdapter,
+    RestorePages,
+    StartTransfers,
     Step,
+    StorePages,
     UnloadAdapter,
 )
 from mlxr.runtime.messages.kv import CacheKind, GroupPages, capacity
@@ -53,6 +59,9 @@ log = logging.getLogger("mlxr.executor")
 
 GRACE_SECONDS = 0.002
 """How long to look for the next plan before waiting for the running step: longer than a plan's way here."""
+
+LINGER = 0.7
+"""Which part of a long step may pass before its end is waited for."""
 
 PROGRESS_SECONDS = 0.1
 
@@ -78,6 +87,10 @@ class DeviceThread:
         self._answers: Sender
         """For whichever thread has ``_answering``."""
         self._answering = threading.Lock()
+        self._files: PageFiles | None = None
+        self._transfers: PageTransfers | None = None
+        self._copying = False
+        """There is more to copy at once."""
 
     def start(self, inbox: Inbox[ExecutorInbox]) -> None:
         threading.Thread(target=self._run, args=(inbox,), name="device", daemon=True).start()
@@ -112,6 +125,8 @@ class DeviceThread:
                 self._compiler.stop()
             if self._adapter_loader is not None:
                 self._adapter_loader.stop()
+            if self._files is not None:
+                self._files.stop()
             self._sender.close()
             with self._answering:
                 self._answers.close()
@@ -154,11 +169,36 @@ class DeviceThread:
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
         self._memory = model.nbytes + (backend.sizes.pool(spec) if spec else 0)
-        epoch = self._context.epoch
-        ready = ExecutorReady(epoch, groups, [self._settings.identity, backend.name], backend.step_tokens)
+        contents = page_contents(self._settings.identity, backend, spec)
+        if spec is not None:
+            self._open_disk(runner, backend, contents)
+        ready = ExecutorReady(self._context.epoch, groups, contents, backend.step_tokens)
         self._sender.tell(self._scheduler, ready)
         self._sender.tell(registry, self._up(context, backend))
         return runner, ready
+
+    def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str]) -> None:
+        """Tells the KV manager what lies on disk, before it is told of the pool."""
+        bus, address = self._context.bus.thread_copy(), self._context.address
+        kv = Address.of("kv", self._context.engine)
+        files = open_disk(
+            self._settings,
+            backend,
+            runner.pool,
+            contents,
+            self._context.epoch,
+            partial(self._answer, kv),
+            lambda: bus.wake_up(address),
+        )
+        if files is not None:
+            files.start()
+            self._files = files
+            self._transfers = PageTransfers(backend, lambda: runner.pool, files, partial(self._sender.tell, kv))
+
+    def _answer(self, receiver: Address, message: Message) -> None:
+        """Tells somebody something; on whichever thread."""
+        with self._answering:
+            self._answers.tell(receiver, message)
 
     def _up(self, context: int, backend: Backend) -> EngineUp:
         device = backend.memory()
@@ -221,8 +261,11 @@ class DeviceThread:
                     self._memory_changed()
                 case Step() if message.epoch == self._context.epoch:
                     previous = self._advance(runner, message, wait_ns, previous)
-                case None if previous is not None:
+                case StartTransfers() | StorePages() | RestorePages() if message.epoch == self._context.epoch:
+                    self._transfer(message, previous)
+                case None if previous is not None and not self._lingers(previous):
                     previous = self._advance(runner, None, 0, previous)
+            self._copy(previous)
 
     def _compile(self, command: CompileConstraint) -> None:
         assert self._compiler is not None
@@ -256,8 +299,35 @@ class DeviceThread:
         if previous is not None:
             return inbox.receive(GRACE_SECONDS), 0
         began = time.monotonic_ns()
-        message = inbox.receive()
+        message = inbox.receive(0 if self._copying else None)
         return message, time.monotonic_ns() - began
+
+    # Pages to and from the disk.
+
+    def _transfer(self, command: StartTransfers | StorePages | RestorePages, previous: Launched | None) -> None:
+        transfers, behind = self._transfers, previous.step.step if previous is not None else None
+        if transfers is None:
+            return
+        match command:
+            case StartTransfers():
+                transfers.open()
+            case StorePages():
+                transfers.store(command, behind)
+            case RestorePages():
+                transfers.restore(command, behind)
+
+    def _copy(self, previous: Launched | None) -> None:
+        """Copies what is due, for a moment."""
+        if self._transfers is not None:
+            self._copying = self._transfers.advance(previous.step.step if previous is not None else None)
+
+    def _lingers(self, previous: Launched) -> bool:
+        """Whether there is time to copy pages for somebody who waits, while a prompt's long step runs: who waits for a
+        step does nothing else."""
+        if self._transfers is None or not (self._copying or self._transfers.reading):
+            return False
+        ran = (time.monotonic_ns() - previous.launched_ns) / 1e9
+        return ran < LINGER * self._transfers.seconds_of(previous.step)
 
     def _advance(
         self, runner: ModelRunner, step: Step | None, wait_ns: int, previous: Launched | None
@@ -267,7 +337,10 @@ class DeviceThread:
         try:
             launched = runner.launch(step, wait_ns) if step is not None else None
             if previous is not None:
-                self._sender.tell(self._scheduler, runner.finish(previous))
+                done = runner.finish(previous)
+                self._sender.tell(self._scheduler, done)
+                if self._transfers is not None:
+                    self._transfers.note(previous.step, done)
                 running = running[1:]
             if launched is not None:
                 runner.sample(launched)
@@ -280,6 +353,8 @@ class DeviceThread:
                 reason = f"the step failed on the device: {error}"
                 self._sender.tell(self._scheduler, StepFailed(failed.epoch, failed.step, ids, reason))
             runner.clear()
+            if self._transfers is not None:
+                self._transfers.close()
             return None
 
 

@@ -93,6 +93,12 @@ class ModelRunner:
         self._sampled_rows: tuple[list[int], mx.array] = [], self._last
         self._finished_ns = 0
 
+    @property
+    def pool(self) -> Pool:
+        """The pages of a model that keeps any."""
+        assert self._pool is not None
+        return self._pool
+
     def clear(self) -> None:
         """Start over with an empty pool, after a step that broke."""
         self._pool = None

@@ -32,6 +32,11 @@ class KVSection(Section, frozen=True):
         Annotated[float, Meta(gt=0, le=0.9)],
         about("of the memory left at load (models.memory_limit), at most so much for the pool"),
     ] = 0.25
+    disk: Annotated[bool, about("keep pages of conversations on disk, for their next turns")] = True
+    disk_path: Annotated[str, about("empty: HOME/kv; servers may share it")] = ""
+    disk_bytes: Annotated[
+        NotNegative, about("of all files there; 0: 8 GiB, or a tenth of what the disk has free if that is less")
+    ] = 0
 
 
 class ExecutorSettings(Struct, frozen=True):

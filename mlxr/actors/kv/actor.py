@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from mlxr.actors.kv.disk.tier import DiskTier
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import chain_root
 from mlxr.runtime.actor import Actor, Context, on
-from mlxr.runtime.messages.kv import Admit, Plan, Reset
+from mlxr.runtime.messages.common import request_of
+from mlxr.runtime.messages.executor import StartTransfers
+from mlxr.runtime.messages.kv import (
+    Admit,
+    DiskOpened,
+    PagesRestored,
+    PagesStored,
+    PagesTaken,
+    Plan,
+    Reset,
+    SegmentsFound,
+)
 from mlxr.runtime.messages.scheduler import Admitted, KVStats
-from mlxr.runtime.telemetry import PagesChanged
+from mlxr.runtime.telemetry import PagesChanged, TurnStored
 
 STATS_EVERY = 16
 """Plans between two reports on pages while nothing else calls for one."""
@@ -22,26 +34,34 @@ class KVActor(Actor):
         super().__init__(context)
         self._executor, self._scheduler = self.peer("executor"), self.peer("scheduler")
         self._placement: Placement | None = None
+        self._disk = DiskTier()
         self._epoch = 0
         self._plans = 0
 
     @on(Reset)
     def reset(self, message: Reset) -> None:
-        self._placement = Placement(message.groups, message.longest_row, chain_root(*message.contents))
+        root = chain_root(*message.contents)
+        self._placement = Placement(message.groups, message.longest_row, root, self._disk)
         self._epoch = message.epoch
+        self.tell(self._executor, StartTransfers(message.epoch))
+        self._disk.reset(self._placement, message.epoch)
         self._report()
 
     @on(Admit)
     def admit(self, message: Admit) -> None:
         if self._placement is None:
             return  # The scheduler admits again after its Reset.
-        cached = self._placement.admit(message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters)
-        self.tell(self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room))
+        if self._disk.wait(message):
+            self._transfer()
+        else:
+            self._admit(message)
 
     @on(Plan)
     def plan(self, message: Plan) -> None:
         if self._placement is None or message.epoch != self._epoch:
             return  # Planned for a pool that is gone.
+        for release in message.releases:
+            self._disk.cancel(release.sequence)
         step, deferred = self._placement.place(message)
         if step is not None:
             self.tell(self._executor, step)
@@ -50,6 +70,51 @@ class KVActor(Actor):
         self._plans += 1
         if deferred is not None or message.releases or self._plans % STATS_EVERY == 0:
             self._report()
+        if message.releases:
+            self._transfer()
+
+    # The disk.
+
+    @on(DiskOpened)
+    def disk_opened(self, message: DiskOpened) -> None:
+        self._disk.opened(message)
+
+    @on(SegmentsFound)
+    def segments_found(self, message: SegmentsFound) -> None:
+        self._disk.found(message)
+
+    @on(PagesTaken)
+    def pages_taken(self, message: PagesTaken) -> None:
+        self._disk.taken(message)
+
+    @on(PagesStored)
+    def pages_stored(self, message: PagesStored) -> None:
+        sequence = self._disk.stored(message)
+        if sequence is not None and message.bytes and self.telemetry.wants("kv"):
+            self.telemetry.emit("kv", TurnStored(self.context.engine, request_of(sequence), message.bytes))
+        self._transfer()
+
+    @on(PagesRestored)
+    def pages_restored(self, message: PagesRestored) -> None:
+        waited = self._disk.restored(message)
+        if waited is not None and waited.admit is not None:
+            self._admit(waited.admit, waited.start)
+        for admit in waited.again if waited is not None else ():
+            self.admit(admit)
+        self._transfer()
+
+    def _admit(self, message: Admit, start: int | None = None) -> None:
+        """``start``: how many tokens of its prefix did not come from the disk; None where none did."""
+        assert self._placement is not None
+        cached = self._placement.admit(message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters)
+        restored = max(0, cached - start) if start is not None else 0
+        self._disk.counters.restored_tokens += restored
+        self.tell(self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room, restored))
+        self._transfer()
+
+    def _transfer(self) -> None:
+        for command in self._disk.commands():
+            self.tell(self._executor, command)
 
     def _report(self) -> None:
         assert self._placement is not None

@@ -11,12 +11,21 @@ on a copy.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from mlxr.actors.kv.pages import PagePool
 from mlxr.actors.kv.prefix import PrefixChain
 from mlxr.runtime.messages.executor import PageCopy, TableEntries
-from mlxr.runtime.messages.kv import CacheKind, GroupPages
+from mlxr.runtime.messages.kv import CacheKind, GroupPages, StoredPage
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """A page that can be found, and what it would be found by on disk."""
+
+    page: int
+    stored: StoredPage
 
 
 @dataclass(slots=True)
@@ -59,32 +68,45 @@ class TokenPages:
 
     # Prefixes.
 
-    def reach(self, chain: PrefixChain, limit: int) -> int:
-        """Up to which position, at most ``limit``, there may be something to reuse."""
+    def reach(self, chain: PrefixChain, limit: int, known: Container[bytes]) -> int:
+        """Up to which position, at most ``limit``, there may be something to reuse, of what has ``known`` addresses."""
         if self.spec.window is not None:
             return limit
         position = 0
-        while position + self._size <= limit and chain.at(position + self._size) in self.pool:
+        while position + self._size <= limit and chain.at(position + self._size) in known:
             position += self._size
         return position
 
-    def usable(self, chain: PrefixChain, position: int) -> int:
-        """The longest prefix, at most ``position`` tokens, of which this group may have all that a sequence needs to
-        go on behind it; it has it for sure if that is ``position`` itself."""
+    def usable(self, chain: PrefixChain, position: int, known: Container[bytes]) -> int:
+        """The longest prefix, at most ``position`` tokens, of which all that a sequence needs of this group to go on
+        behind it may be ``known``; it is for sure if that is ``position`` itself."""
         whole = position - position % self._size
-        if whole < position and chain.at(position) not in self.pool:
+        if whole < position and chain.at(position) not in known:
             return whole
         for entry in range(whole // self._size - 1, self._first_seen(position) - 1, -1):
-            if chain.at((entry + 1) * self._size) not in self.pool:
+            if chain.at((entry + 1) * self._size) not in known:
                 return entry * self._size
         return position
 
+    def ends(self, position: int) -> list[int]:
+        """Where the pages end that a sequence needs to go on behind ``position``."""
+        first, whole = self._first_seen(position), position // self._size
+        ends = [(entry + 1) * self._size for entry in range(first, whole)]
+        return [*ends, position] if position % self._size else ends
+
+    def filled(self, end: int) -> int:
+        """How many places of a page are filled that ends at ``end``."""
+        return end % self._size or self._size
+
+    def kept(self, table: BlockTable, chain: PrefixChain, position: int) -> list[KeptPage]:
+        """What can be found of the first ``position`` tokens, as far as the table has it."""
+        ends = range((table.first + 1) * self._size, position + 1, self._size)
+        return _kept(self.pool, chain, [*ends, position] if position % self._size else ends)
+
     def hold(self, chain: PrefixChain, position: int) -> BlockTable:
         """A table with what there is of the first ``position`` tokens, all of which is ``usable``."""
-        first, whole = self._first_seen(position), position // self._size
-        table = BlockTable(first=first, published=whole)
-        ends = [(entry + 1) * self._size for entry in range(first, whole)]
-        for end in [*ends, position] if position % self._size else ends:
+        table = BlockTable(first=self._first_seen(position), published=position // self._size)
+        for end in self.ends(position):
             page = self.pool.find(chain.at(end))
             assert page is not None, "usability was checked before"
             table.pages.append(page)
@@ -187,11 +209,20 @@ class States:
 
     # Prefixes.
 
-    def reach(self, chain: PrefixChain, limit: int) -> int:
+    def reach(self, chain: PrefixChain, limit: int, known: Container[bytes]) -> int:
         return limit
 
-    def usable(self, chain: PrefixChain, position: int) -> int:
-        return position if position == 0 or chain.at(position) in self.pool else position - 1
+    def usable(self, chain: PrefixChain, position: int, known: Container[bytes]) -> int:
+        return position if position == 0 or chain.at(position) in known else position - 1
+
+    def ends(self, position: int) -> list[int]:
+        return [position] if position else []
+
+    def filled(self, end: int) -> int:
+        return 1
+
+    def kept(self, table: BlockTable, chain: PrefixChain, position: int) -> list[KeptPage]:
+        return _kept(self.pool, chain, self.ends(position))
 
     def hold(self, chain: PrefixChain, position: int) -> BlockTable:
         table = BlockTable()
@@ -268,6 +299,16 @@ Group = TokenPages | States
 
 def group_of(index: int, spec: GroupPages) -> Group:
     return States(index, spec) if spec.kind is CacheKind.STATE else TokenPages(index, spec)
+
+
+def _kept(pool: PagePool, chain: PrefixChain, ends: Iterable[int]) -> list[KeptPage]:
+    """Those pages that end at ``ends`` and can be found."""
+    kept: list[KeptPage] = []
+    for end in ends:
+        page = pool.at(chain.at(end))
+        if page is not None:
+            kept.append(KeptPage(page, StoredPage(chain.at(end), *chain.parent(end))))
+    return kept
 
 
 def _own(pool: PagePool, index: int, table: BlockTable, entry: int, copies: list[PageCopy]) -> bool:

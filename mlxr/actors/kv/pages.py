@@ -57,8 +57,12 @@ class PagePool:
         self._references[page] = 1
         return page
 
-    def __contains__(self, address: bytes) -> bool:
+    def __contains__(self, address: object) -> bool:
         return address in self._by_address
+
+    def at(self, address: bytes) -> int | None:
+        """Returns the page whose content has this address."""
+        return self._by_address.get(address)
 
     def find(self, address: bytes) -> int | None:
         """Returns the page whose content has this address, with one more reference."""

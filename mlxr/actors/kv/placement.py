@@ -8,11 +8,14 @@ rows see no more is given back only when all of them have their pages.
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
+from typing import Protocol
 
 from msgspec.structs import replace
 
-from mlxr.actors.kv.groups import BlockTable, Group, TokenPages, group_of
+from mlxr.actors.kv.disk.index import PageIndex
+from mlxr.actors.kv.groups import BlockTable, Group, KeptPage, TokenPages, group_of
 from mlxr.actors.kv.prefix import PrefixChain, TurnEnds, adapted_root
 from mlxr.runtime.messages.executor import ForkRow, PageCopy, Step, StepRow
 from mlxr.runtime.messages.kv import CacheKind, Fork, GroupPages, Plan, PlanRow, Release, snapshot_grid
@@ -45,17 +48,34 @@ class Placed:
         return self.row_start if self.drafted else self.filled
 
 
+class LowerTier(Protocol):
+    """What keeps pages beyond the pool."""
+
+    def keep(self, sequence: int, groups: list[list[KeptPage]]) -> None:
+        """These pages of a sequence, group by group, are to be kept. It may hold them until it has copied them."""
+        ...
+
+    def give_up(self) -> bool:
+        """Lets go of what it holds and has not begun to copy, since there is too little room; tells whether that was
+        anything."""
+        ...
+
+
 class Placement:
     """The KV manager's core: takes plans, gives steps. Owns all accounting of pages; holds no socket, tensor or
     clock.
 
-    ``longest_row``: tokens of one sequence that a plan may hold. ``root``: the address of an empty prefix.
+    ``longest_row``: tokens of one sequence that a plan may hold. ``root``: the address of an empty prefix. ``lower``:
+    where pages go that are to be kept beyond the pool.
     """
 
-    def __init__(self, groups: list[GroupPages], longest_row: int, root: bytes = b"") -> None:
+    def __init__(
+        self, groups: list[GroupPages], longest_row: int, root: bytes = b"", lower: LowerTier | None = None
+    ) -> None:
         self.groups: list[Group] = [group_of(index, group) for index, group in enumerate(groups)]
         self._block = math.gcd(*(group.page_size for group in groups))
         self._root = root
+        self._lower = lower
         self._set_aside = [group.set_aside(longest_row) for group in self.groups]
         windows = [(index, group) for index, group in enumerate(self.groups) if isinstance(group, TokenPages)]
         self._windows = [(index, group) for index, group in windows if group.spec.window is not None]
@@ -104,9 +124,11 @@ class Placement:
         are shared by sequences that have the same.
         """
         self._drop(sequence)
-        chain = PrefixChain(tokens, self._block, adapted_root(self._root, adapters))
-        found = self._longest_prefix(chain, len(tokens) - 1) if reuse else 0
+        chain = self.chain(tokens, adapters)
+        found = self.longest_prefix(chain, len(tokens) - 1) if reuse else 0
         tables = [group.hold(chain, found) for group in self.groups]
+        if found:
+            self._keep(sequence, tables, chain, found)
         for group, table in zip(self.groups, tables, strict=True):
             table.promised = group.spec.promised(len(tokens))
         self._sequences[sequence] = Placed(tables, chain, len(tokens), found)
@@ -131,6 +153,8 @@ class Placement:
                 deferred.append(row.sequence)
                 continue
             fitting, lacks = self._fitting(placed, row)
+            if lacks and self._lower is not None and self._lower.give_up():
+                fitting, lacks = self._fitting(placed, row)
             if lacks:
                 deferred.append(row.sequence)
                 lacking += lacks
@@ -149,22 +173,45 @@ class Placement:
 
     # Prefixes.
 
-    def _longest_prefix(self, chain: PrefixChain, limit: int) -> int:
-        """The longest prefix, at most ``limit`` tokens, at which every group has what it needs."""
-        reach = min(group.reach(chain, limit) for group in self.groups)
+    def chain(self, tokens: TokenIds, adapters: str) -> PrefixChain:
+        """Addresses of a sequence's prefixes."""
+        return PrefixChain(tokens, self._block, adapted_root(self._root, adapters))
+
+    def longest_prefix(self, chain: PrefixChain, limit: int, index: PageIndex | None = None) -> int:
+        """The longest prefix, at most ``limit`` tokens, at which there is what every group needs: in the pool, or also
+        in ``index``."""
+        known: list[Container[bytes]] = [
+            group.pool if index is None else _Either(group.pool, index.group(number))
+            for number, group in enumerate(self.groups)
+        ]
+        reach = min(group.reach(chain, limit, part) for group, part in zip(self.groups, known, strict=True))
         position = reach - reach % self._block
         while position or self._turn_ends is not None:
-            for length in self._turn_ends.behind(chain.at(position)) if self._turn_ends is not None else ():
-                if position + length <= limit and self._usable(chain, position + length) == position + length:
-                    return position + length
-            usable = self._usable(chain, position)
+            for length in self._tails(chain.at(position), index):
+                whole = position + length
+                if whole <= limit and self._usable(chain, whole, known) == whole:
+                    return whole
+            usable = self._usable(chain, position, known)
             if usable == position:
                 return position
             position = usable - usable % self._block
         return 0
 
-    def _usable(self, chain: PrefixChain, position: int) -> int:
-        return min(group.usable(chain, position) for group in self.groups)
+    def _usable(self, chain: PrefixChain, position: int, known: list[Container[bytes]]) -> int:
+        return min(group.usable(chain, position, part) for group, part in zip(self.groups, known, strict=True))
+
+    def _tails(self, address: bytes, index: PageIndex | None) -> list[int]:
+        """Lengths behind a block at which turns ended, the longest first."""
+        if self._turn_ends is None:
+            return []
+        here = self._turn_ends.behind(address)
+        return here if index is None else sorted({*here, *index.tails(address)}, reverse=True)
+
+    def _keep(self, sequence: int, tables: list[BlockTable], chain: PrefixChain, position: int) -> None:
+        """What can be found of the first ``position`` tokens is kept beyond the pool."""
+        if self._lower is not None:
+            groups = zip(self.groups, tables, strict=True)
+            self._lower.keep(sequence, [group.kept(table, chain, position) for group, table in groups])
 
     def _publish(self, placed: Placed, end: int, turn_ends: bool) -> None:
         """Makes what the first ``end`` tokens fill findable by later sequences, with states where they are to be
@@ -252,6 +299,8 @@ class Placement:
             if placed.drafted and not self._settle(placed, end):
                 placed.filled = 0  # There is no state of any position that is known.
             self._publish(placed, end, turn_ends=True)
+            if release.turn_ended:
+                self._keep(release.sequence, placed.tables, placed.chain, end)
         self._drop(release.sequence)
         self._forget.append(release.sequence)
 
@@ -260,3 +309,14 @@ class Placement:
         if placed is not None:
             for group, table in zip(self.groups, placed.tables, strict=True):
                 group.drop(table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Either:
+    """Addresses that are in one of two places."""
+
+    one: Container[bytes]
+    other: Container[bytes]
+
+    def __contains__(self, address: object) -> bool:
+        return address in self.one or address in self.other

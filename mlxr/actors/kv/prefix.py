@@ -42,6 +42,12 @@ class PrefixChain:
         address = self._addresses[blocks]
         return self._extended(address, position - tail, position) if tail else address
 
+    def parent(self, position: int) -> tuple[bytes, int]:
+        """The address of the block before ``position`` and how many tokens lie behind it; none where a block ends
+        there."""
+        tail = position % self._block
+        return (self.at(position - tail), tail) if tail else (b"", 0)
+
     def branch(self) -> PrefixChain:
         """The same addresses for a sequence that shares all tokens so far, and may go on otherwise."""
         branch = PrefixChain(self.tokens, self._block, self._addresses[0])

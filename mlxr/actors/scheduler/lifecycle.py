@@ -122,7 +122,8 @@ class Lifecycle:
             return
         if sequence in self.running:
             known = min(sequence.computed, sequence.length)
-            self._releases.append(Release(sequence.id, sequence.tokens(0, known) if keep else TokenIds()))
+            kept = sequence.tokens(0, known) if keep else TokenIds()
+            self._releases.append(Release(sequence.id, kept, turn_ended=sequence.generated > 0))
         self._remove(sequence)
         self._finish(sequence)
         self._promote(sequence.request)

@@ -7,6 +7,7 @@ half precision.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place, place_number, row_stacks
 from mlxr.metal.backend import (
@@ -41,7 +43,7 @@ from mlxr.metal.cpu.layers import (
     short_conv_layer,
 )
 from mlxr.metal.cpu.matrices import held_as, pack
-from mlxr.metal.cpu.pages import KINDS, allocate, native_pool, pages_of
+from mlxr.metal.cpu.pages import KINDS, allocate, native_pool, page_bytes, pages_of, read_pages, write_pages
 from mlxr.metal.cpu.sampling import sampling_rows
 from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.pool import Pool, PoolSpec, require_kinds
@@ -113,6 +115,10 @@ class CpuBackend:
     @property
     def isa(self) -> str:
         return str(self._engine.isa)
+
+    @property
+    def arithmetic(self) -> str:
+        return f"{self.isa} {_module_digest()}"
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
@@ -317,6 +323,15 @@ class CpuBackend:
         for source, target in pairs:
             native.copy_page(group, source, target)
 
+    def page_bytes(self, pool: Pool, group: int) -> int:
+        return page_bytes(pool, group)
+
+    def read_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        read_pages(pool, group, pages, content)
+
+    def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        write_pages(pool, group, pages, content)
+
     def barrier(self, pool: Pool) -> list[mx.array]:
         return list(_native.barrier(self._engine, native_pool(pool)))
 
@@ -328,6 +343,12 @@ class CpuBackend:
             neighbours = rope.style is RopeStyle.NORMAL
             self._ropes[rope] = _native.Rope(neighbours, list(rope.inverse_frequencies), rope.magnitude)
         return self._ropes[rope]
+
+
+def _module_digest() -> str:
+    """Changes when the native module does."""
+    with open(_native.__file__, "rb") as module:
+        return hashlib.file_digest(module, "blake2s").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

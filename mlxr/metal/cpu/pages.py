@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from mlxr.metal.cpu import _native
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.runtime.messages.kv import CacheKind
@@ -32,6 +37,24 @@ def native_pool(pool: Pool) -> _native.Pool:
     """The one object that holds the pages of all layers."""
     native: _native.Pool = next(iter(pool.layers.values()))
     return native
+
+
+def page_bytes(pool: Pool, group: int) -> int:
+    return sum(part.shape[1] for part in native_pool(pool).parts(group))
+
+
+def read_pages(pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+    at, index = 0, np.asarray(pages)
+    for part in native_pool(pool).parts(group):
+        content[:, at : at + part.shape[1]] = part[index]
+        at += part.shape[1]
+
+
+def write_pages(pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+    at, index = 0, np.asarray(pages)
+    for part in native_pool(pool).parts(group):
+        part[index] = content[:, at : at + part.shape[1]]
+        at += part.shape[1]
 
 
 def _shape(part: GroupSpec) -> dict[str, int]:

@@ -104,6 +104,10 @@ class MlxBackend:
 
     name = "mlx"
 
+    @property
+    def arithmetic(self) -> str:
+        return device.described()
+
     def __init__(self, ways: Ways | None = None, usable: Container[Kind] = CODE_KINDS) -> None:
         device.prepare()
         self._ways = ways or device.WAYS[device.kind()]
@@ -315,6 +319,45 @@ class MlxBackend:
                 rows = mx.array(sources[None, None] * heads + np.arange(heads, dtype=np.int32)[:, None])
                 keys, values = (read[0].swapaxes(0, 1) for read in self._pages.read(layer, rows))
                 return self._pages.written(layer, to, keys, values)
+
+    def page_bytes(self, pool: Pool, group: int) -> int:
+        part = pool.spec.groups[group]
+        layers = [pool.layers[number] for number in part.group.layers]
+        return int(sum(array.nbytes for layer in layers for array in layer.arrays)) // part.pages
+
+    def read_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        at, index, part = 0, mx.array(list(pages)), pool.spec.groups[group]
+        for number in part.group.layers:
+            layer = pool.layers[number]
+            for array in mx.depends(layer.arrays, layer.awaited):
+                rows = array.reshape(part.pages, -1)[index].view(mx.uint8)
+                content[:, at : at + rows.shape[1]] = np.array(rows)
+                at += rows.shape[1]
+
+    def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        part = pool.spec.groups[group]
+        size = 1 if part.group.kind is CacheKind.STATE else part.page_size
+        slots = np.asarray(pages, np.int32)[:, None] * size + np.arange(size, dtype=np.int32)
+        at, to = 0, mx.array(slots.reshape(-1))
+        for number in part.group.layers:
+            layer = pool.layers[number]
+            values: list[mx.array] = []
+            for array in layer.arrays:
+                width = array.nbytes // part.pages
+                rows = mx.array(np.ascontiguousarray(content[:, at : at + width])).view(array.dtype)
+                values.append(rows.reshape(to.size, *array.shape[1:]))
+                at += width
+            pool.layers[number] = self._access(part).written(layer, to, *values)
+        mx.eval(self.barrier(pool))
+
+    def _access(self, part: GroupSpec) -> Any:
+        match part.group.kind:
+            case CacheKind.STATE:
+                return self._states
+            case CacheKind.LATENT:
+                return self._latents
+            case CacheKind.FULL | CacheKind.WINDOW:
+                return self._pages
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer.awaited]

@@ -9,6 +9,7 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.backend import (
@@ -82,6 +83,7 @@ class ReferenceBackend:
     """
 
     name = "reference"
+    arithmetic = ""
     step_tokens = 512
     sizes: BackendSizes = ReferenceSizes()
 
@@ -234,6 +236,27 @@ class ReferenceBackend:
         for layer in pool.spec.groups[group].group.layers:
             for array in pool.layers[layer]:
                 array[targets] = array[sources]
+
+    def page_bytes(self, pool: Pool, group: int) -> int:
+        return sum(array[0].nbytes for array in self._arrays(pool, group))
+
+    def read_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        at, index = 0, mx.array(list(pages))
+        for array in self._arrays(pool, group):
+            part = np.array(array[index]).view(np.uint8).reshape(len(pages), -1)
+            content[:, at : at + part.shape[1]] = part
+            at += part.shape[1]
+
+    def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
+        at, index = 0, mx.array(list(pages))
+        for array in self._arrays(pool, group):
+            part = np.ascontiguousarray(content[:, at : at + array[0].nbytes]).view(np.float32)
+            array[index] = mx.array(part.reshape(len(pages), *array.shape[1:]))
+            at += array[0].nbytes
+
+    def _arrays(self, pool: Pool, group: int) -> list[mx.array]:
+        """All that the group keeps, ``[pages, ...]`` each."""
+        return [array for layer in pool.spec.groups[group].group.layers for array in pool.layers[layer]]
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer]

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from mlxr.runtime.messages.common import Adapter, Constraint, Message, Value
-from mlxr.runtime.messages.kv import PlanRow
+from mlxr.runtime.messages.kv import PlanRow, StoredPage
 
 
 class TableEntries(Value, frozen=True):
@@ -89,4 +89,40 @@ class UnloadAdapter(Message, frozen=True):
     digest: str
 
 
-ExecutorInbox = Step | Describe | CompileConstraint | LoadAdapter | UnloadAdapter
+class StartTransfers(Message, frozen=True):
+    """Command: the KV manager starts over. Forget every ``StorePages`` and ``RestorePages`` before; those after are
+    about the pool that there is now."""
+
+    epoch: int
+
+
+class StorePages(Message, frozen=True):
+    """Command: copy pages of a cache group once all steps so far have run, and answer with ``PagesTaken``; write them
+    to a segment of this ``name``, and answer with ``PagesStored``. ``used``: segments that were of use, the latest
+    last."""
+
+    epoch: int
+    batch: int
+    name: str
+    group: int
+    pages: list[int]
+    stored: list[StoredPage]
+    used: list[str] = []
+
+
+class RestorePages(Message, frozen=True):
+    """Command: read the pages of a segment from its ``first`` on, whose addresses must be these, into pages that no
+    step uses before ``PagesRestored`` answers."""
+
+    epoch: int
+    batch: int
+    name: str
+    group: int
+    first: int
+    pages: list[int]
+    addresses: list[bytes]
+
+
+ExecutorInbox = (
+    Step | Describe | CompileConstraint | LoadAdapter | UnloadAdapter | StartTransfers | StorePages | RestorePages
+)

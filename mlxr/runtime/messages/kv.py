@@ -138,10 +138,12 @@ class Fork(Value, frozen=True):
 
 class Release(Value, frozen=True):
     """The sequence is over, or gives its pages back. ``tokens``: all its tokens whose keys and values are in place,
-    so that full pages can be kept for reuse; empty keeps none."""
+    so that full pages can be kept for reuse; empty keeps none. ``turn_ended``: a next turn may go on from there, so
+    pages go to the disk, too."""
 
     sequence: int
     tokens: TokenIds = TokenIds()
+    turn_ended: bool = False
 
 
 class Admit(Message, frozen=True):
@@ -182,4 +184,65 @@ class Reset(Message, frozen=True):
     longest_row: int
 
 
-KVInbox = Admit | Plan | Reset
+class StoredPage(Value, frozen=True):
+    """A page on disk. ``address``: what its content is found by. ``parent``: the address of the block before, and
+    ``tail`` how many tokens lie behind that; 0 where the page ends with a block."""
+
+    address: bytes
+    parent: bytes = b""
+    tail: int = 0
+
+
+class StoredSegment(Value, frozen=True):
+    """A file with pages of one cache group."""
+
+    name: str
+    group: int
+    pages: list[StoredPage]
+
+
+class DiskOpened(Message, frozen=True):
+    """Event: the executor of this ``epoch`` keeps pages on disk, ``page_bytes`` each, group by group. ``quota``: bytes
+    that all segments may have together. ``writable``: pages can be stored, too."""
+
+    epoch: int
+    page_bytes: list[int]
+    quota: int
+    writable: bool = True
+
+
+class SegmentsFound(Message, frozen=True):
+    """Event: these segments lie there already."""
+
+    epoch: int
+    segments: list[StoredSegment]
+
+
+class PagesTaken(Message, frozen=True):
+    """Event: the pages of a batch were copied, and may change from now on."""
+
+    batch: int
+
+
+class PagesStored(Message, frozen=True):
+    """Event: a batch lies on disk, in ``bytes`` of a file, or does not, where that is 0. ``evicted``: segments that had
+    to go for it. ``writable``: as in ``DiskOpened``, from now on."""
+
+    batch: int
+    bytes: int = 0
+    evicted: list[str] = []
+    writable: bool = True
+
+
+class PagesRestored(Message, frozen=True):
+    """Event: what was asked for in a batch is in its pages, where ``good``. ``bytes``, ``seconds``: what was read, and
+    how long that took. ``prefill_rate``: tokens a second that the device computed lately; 0 for not known."""
+
+    batch: int
+    good: list[bool]
+    bytes: int = 0
+    seconds: float = 0.0
+    prefill_rate: float = 0.0
+
+
+KVInbox = Admit | Plan | Reset | DiskOpened | SegmentsFound | PagesTaken | PagesStored | PagesRestored

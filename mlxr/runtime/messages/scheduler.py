@@ -57,12 +57,13 @@ class StopSequence(Message, frozen=True):
 class Admitted(Message, frozen=True):
     """Event: the KV manager knows the sequence; its first ``cached`` prompt tokens need no prefill, and the rest has
     been promised pages. ``ticket`` is that of the ``Admit`` it answers. ``room``: as in ``KVStats``, now that these are
-    promised."""
+    promised. ``restored``: how many of ``cached`` were read from the disk."""
 
     sequence: int
     cached: int
     ticket: int
     room: list[int]
+    restored: int = 0
 
 
 class Deferred(Message, frozen=True):

@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -478,7 +479,27 @@ void bind_steps(nb::module_& m) {
             }
             self.value->copies.push_back({group, source, target});
           },
-          "group"_a, "source"_a, "target"_a);
+          "group"_a, "source"_a, "target"_a)
+      .def(
+          "parts",
+          [](const SharedPool& self, int group) {
+            // Of each layer and part, the bytes of all pages: [pages][bytes of a page's part].
+            const PagePool& pool = *self.value->pages;
+            if (group < 0 || group >= pool.groups()) throw std::out_of_range("no such cache group in the pool");
+            const GroupPages& pages = pool.group(group);
+            std::vector<nb::ndarray<nb::numpy, uint8_t, nb::ndim<2>>> views;
+            for (int layer = 0; layer < pages.layers(); ++layer) {
+              for (size_t i = 0; i < pages.parts().size(); ++i) {
+                nb::capsule keeper(new std::shared_ptr<PagePool>(self.value->pages),
+                                   [](void* p) noexcept { delete static_cast<std::shared_ptr<PagePool>*>(p); });
+                const std::array<size_t, 2> shape{static_cast<size_t>(pages.pages()),
+                                                  static_cast<size_t>(pages.parts()[i])};
+                views.emplace_back(pages.part<uint8_t>(layer, i), 2, shape.data(), keeper);
+              }
+            }
+            return views;
+          },
+          "group"_a);
   m.def(
       "keys_and_values_bytes",
       [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {

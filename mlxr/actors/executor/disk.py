@@ -1,0 +1,47 @@
+"""The disk of one engine: what its pages depend on, and where they lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.metadata import version
+
+from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.kv.disk.folder import SegmentFolder
+from mlxr.actors.kv.disk.quota import folder_of, quota_of
+from mlxr.actors.kv.disk.segment import FORMAT
+from mlxr.metal.backend import Backend
+from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.paths import Home
+
+CONTENTS_BYTES = 16
+
+
+def page_contents(identity: str, backend: Backend, spec: PoolSpec | None) -> list[str]:
+    """Returns whatever the bytes of a page depend on beside tokens and adapters: the model's files, who computes with
+    which code, and how a page is laid out. How many pages there are is left out."""
+    layout = [f"{part.group!r} {part.page_size}" for part in spec.groups] if spec is not None else []
+    packages = [f"{name} {version(name)}" for name in ("mlxr", "mlx")]
+    return [identity, backend.name, backend.arithmetic, *packages, *layout]
+
+
+def open_disk(
+    settings: ExecutorSettings,
+    backend: Backend,
+    pool: Pool,
+    contents: list[str],
+    epoch: int,
+    answer: Callable[[Message], None],
+    wake: Callable[[], None],
+) -> PageFiles | None:
+    """Returns what reads and writes an engine's segments; None where there is to be nothing on disk, or the model's
+    files can't be told from others."""
+    if not settings.kv.disk or not settings.identity:
+        return None
+    digest = hashlib.blake2b("\0".join([str(FORMAT), *contents]).encode(), digest_size=CONTENTS_BYTES).digest()
+    root = folder_of(Home.find().kv, settings.kv.disk_path)
+    folder = SegmentFolder(root, digest, quota_of(root, settings.kv.disk_bytes))
+    sizes = [backend.page_bytes(pool, group) for group in range(len(pool.spec.groups))]
+    return PageFiles(folder, digest, sizes, epoch, answer, wake)

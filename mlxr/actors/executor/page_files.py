@@ -1,0 +1,256 @@
+"""Pages between memory and disk: one thread writes segments, one reads them, and the device's thread waits for neither.
+
+A disk that fails costs hits and nothing else: one line in the log says why, and what can't be written is tried again
+from time to time.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.actors.executor.compiler import yield_to_others
+from mlxr.actors.kv.disk.folder import SegmentFolder
+from mlxr.actors.kv.disk.segment import BadSegmentError, read_content, read_segment, segment_bytes, write_segment
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.executor import RestorePages, StorePages
+from mlxr.runtime.messages.kv import DiskOpened, PagesStored, SegmentsFound, StoredSegment
+
+log = logging.getLogger("mlxr.executor")
+
+RETRY_SECONDS = 60.0
+"""After which a disk that could not be written is tried again."""
+
+FOUND_AT_ONCE = 128
+"""Segments that one message names: it is decoded on the main process's loop."""
+
+BUFFER_BYTES = 8 << 20
+BUFFERS = 3
+"""To read into. Memory that was used before is written to several times as fast as what the system has yet to give."""
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read for a command. ``content``: uint8 ``[pages, bytes]``. ``good``: as in ``PagesRestored``, empty
+    where there is no such file. ``began``: in seconds, by ``time.monotonic``."""
+
+    command: RestorePages
+    content: NDArray[np.uint8]
+    good: list[bool]
+    began: float
+    buffer: NDArray[np.uint8] | None = None
+
+
+class PageFiles:
+    """Reads and writes segments of one engine. Methods belong to the device's thread.
+
+    ``page_bytes``: of each cache group. ``answer``: tells the KV manager something, on any thread. ``wake``: called on
+    a thread of its own whenever something was read.
+    """
+
+    def __init__(
+        self,
+        folder: SegmentFolder,
+        contents: bytes,
+        page_bytes: Sequence[int],
+        epoch: int,
+        answer: Callable[[Message], None],
+        wake: Callable[[], None],
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._folder = folder
+        self._contents = contents
+        self._page_bytes = list(page_bytes)
+        self._epoch = epoch
+        self._answer = answer
+        self._wake = wake
+        self._retry_seconds = retry_seconds
+        self._writable = True
+        self._hopeless = False
+        self._complained = False
+        self._unread = False
+        self._writes: queue.SimpleQueue[tuple[StorePages, NDArray[np.uint8]] | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[RestorePages | None] = queue.SimpleQueue()
+        self._writing: dict[str, tuple[StorePages, NDArray[np.uint8]]] = {}
+        """By name: what was taken from the pool and may not be on disk yet."""
+        self._done: deque[Read] = deque()
+        self._buffers: queue.SimpleQueue[NDArray[np.uint8]] = queue.SimpleQueue()
+        for _ in range(BUFFERS):
+            self._buffers.put(np.empty(BUFFER_BYTES, np.uint8))
+        self._threads = [
+            threading.Thread(target=self._write_all, name="pages out", daemon=True),
+            threading.Thread(target=self._read_all, name="pages in", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Tells the KV manager what there is, then begins."""
+        self.describe()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends once what is queued is written."""
+        self._writes.put(None)
+        self._reads.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def describe(self) -> None:
+        """Tells the KV manager what lies on disk."""
+        smallest = min((segment_bytes(1, size) for size in self._page_bytes), default=0)
+        if smallest > self._folder.quota:
+            self._complain(
+                f"kv.disk_bytes is {self._folder.quota:,}, and a page of this model takes {smallest:,}: its "
+                "conversations are not kept on disk"
+            )
+            self._writable, self._hopeless = False, True
+        try:
+            self._folder.enforce()
+        except OSError as error:
+            self._failed(error)
+        self._answer(DiskOpened(self._epoch, self._page_bytes, self._folder.quota, self._writable))
+        found: list[StoredSegment] = []
+        try:
+            for name, segment in self._folder.segments():
+                if segment.group < len(self._page_bytes) and segment.page_bytes == self._page_bytes[segment.group]:
+                    found.append(StoredSegment(name, segment.group, list(segment.pages)))
+                if len(found) == FOUND_AT_ONCE:
+                    self._answer(SegmentsFound(self._epoch, found))
+                    found = []
+        except OSError as error:
+            self._failed(error)
+        if found:
+            self._answer(SegmentsFound(self._epoch, found))
+
+    def write(self, command: StorePages, content: NDArray[np.uint8]) -> None:
+        """``content``: uint8 ``[pages, bytes]``."""
+        self._writing[command.name] = command, content
+        self._writes.put((command, content))
+
+    def read(self, command: RestorePages) -> None:
+        self._reads.put(command)
+
+    def done(self) -> Read | None:
+        """Returns what was read, in the order of commands; None where nothing is there yet. It goes to ``free``."""
+        return self._done.popleft() if self._done else None
+
+    def free(self, read: Read) -> None:
+        """What was read is copied."""
+        if read.buffer is not None:
+            self._buffers.put(read.buffer)
+
+    # On the thread that writes.
+
+    def _write_all(self) -> None:
+        yield_to_others()
+        while True:
+            try:
+                job = self._writes.get(timeout=None if self._writable or self._hopeless else self._retry_seconds)
+            except queue.Empty:
+                self._writable = True
+                self._answer(DiskOpened(self._epoch, self._page_bytes, self._folder.quota))
+                continue
+            if job is None:
+                return
+            self._answer(self._written(*job))
+            self._writing.pop(job[0].name, None)
+
+    def _written(self, command: StorePages, content: NDArray[np.uint8]) -> PagesStored:
+        if not self._writable:
+            return PagesStored(command.batch, writable=False)
+        size = segment_bytes(len(content), content.shape[1])
+        evicted: list[str] = []
+        try:
+            file, evicted = self._folder.create(command.name, size)
+            try:
+                write_segment(file, self._contents, command.group, command.stored, content)
+            except BaseException:
+                self._folder.discard(command.name, file, size)
+                raise
+            self._folder.finish(command.name, file)
+            self._folder.touch(command.used)
+        except OSError as error:
+            self._failed(error)
+            return PagesStored(command.batch, 0, evicted, self._writable)
+        self._complained = False
+        return PagesStored(command.batch, size, evicted)
+
+    def _failed(self, error: OSError) -> None:
+        """The disk can't be written for now."""
+        self._writable = False
+        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        self._complain(f"pages of conversations can't be kept in {self._folder.root}: {why}; serving goes on without")
+
+    def _complain(self, message: str) -> None:
+        if not self._complained:
+            self._complained = True
+            log.warning("%s", message)
+
+    # On the thread that reads.
+
+    def _read_all(self) -> None:
+        while (command := self._reads.get()) is not None:
+            self._done.append(self._read(command))
+            self._wake()
+
+    def _read(self, command: RestorePages) -> Read:
+        began = time.monotonic()
+        count, size = len(command.pages), self._page_bytes[command.group]
+        writing = self._writing.get(command.name)
+        if writing is not None:
+            return Read(command, *_of_memory(command, *writing), began)
+        buffer: NDArray[np.uint8] | None = None
+        if count * size <= BUFFER_BYTES:
+            buffer = self._buffers.get()
+            content = buffer[: count * size].reshape(count, size)
+        else:
+            content = np.empty((count, size), np.uint8)
+        try:
+            good = self._read_file(command, content)
+        except FileNotFoundError:
+            good = []
+        except (OSError, BadSegmentError) as error:
+            self._misread(command, str(error))
+            good = []
+        if good and not all(good):
+            self._misread(command, "has damaged pages")
+        return Read(command, content, good, began, buffer)
+
+    def _read_file(self, command: RestorePages, content: NDArray[np.uint8]) -> list[bool]:
+        file = self._folder.open(command.name)
+        try:
+            segment = read_segment(file)
+            last = command.first + len(command.pages)
+            addresses = [page.address for page in segment.pages[command.first : last]]
+            if (segment.contents, segment.group, addresses) != (self._contents, command.group, command.addresses):
+                raise BadSegmentError("holds other pages than it did")
+            if segment.page_bytes != content.shape[1]:
+                raise BadSegmentError("holds pages of another size")
+            return read_content(file, segment, command.first, content)
+        finally:
+            os.close(file)
+
+    def _misread(self, command: RestorePages, why: str) -> None:
+        level = logging.INFO if self._unread else logging.WARNING
+        self._unread = True
+        log.log(level, "%s %s; what it held is computed again", self._folder.path(command.name), why)
+
+
+def _of_memory(
+    command: RestorePages, stored: StorePages, content: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], list[bool]]:
+    """Returns pages that are on their way to the disk."""
+    last = command.first + len(command.pages)
+    addresses = [page.address for page in stored.stored[command.first : last]]
+    return content[command.first : last], [addresses == command.addresses] * len(command.pages)

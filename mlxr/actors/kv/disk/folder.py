@@ -1,0 +1,262 @@
+"""The folder with segments of all engines and servers that share it, and its quota.
+
+    ROOT/lock                       bytes and files that there are, for who holds the lock
+    ROOT/CONTENTS/NAME.pages        a segment
+    ROOT/CONTENTS/NAME.new          one that is being written, already of its full size, locked by its writer
+
+``CONTENTS`` is what pages depend on beside tokens, so an engine looks at segments of its own folder alone, while the
+quota is for all. Room is made and taken under the lock: what is in flight has its size from the start, and so never
+exceeds the quota. Files that were used longest ago go first; when that was stands in their time of change, which only
+ever grows from one file to the next, whatever the clock says. What is not named like this is left alone, and not
+counted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxr.actors.kv.disk.segment import BadSegmentError, Segment, read_segment
+
+SUFFIX, UNFINISHED = ".pages", ".new"
+
+MOST_FILES = 1 << 14
+"""So many headers are read in about a second."""
+
+SPARE = 10
+"""One part in so many of the quota is freed with what is needed, since looking for files to evict takes a while."""
+
+LOCK_SECONDS = 2.0
+
+_USAGE = struct.Struct("<8sQQ")
+_USAGE_MAGIC = b"MLXRUSE1"
+
+
+class NoRoomError(OSError):
+    """The quota can't hold the file, or nobody gives the lock up."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """``used``: its time of change, in nanoseconds."""
+
+    path: Path
+    bytes: int
+    used: int
+
+
+@dataclass(slots=True)
+class Usage:
+    """What there is, at least as much as there really is."""
+
+    bytes: int
+    files: int
+
+
+class SegmentFolder:
+    """One engine's access to the folder. Methods may be called from any thread.
+
+    ``quota``: most bytes of all files together. ``contents``: a digest of what its pages depend on beside tokens.
+    """
+
+    def __init__(self, root: Path, contents: bytes, quota: int) -> None:
+        self.quota = quota
+        self.root = root
+        self._own = root / contents.hex()
+        self._contents = contents
+        self._latest: int | None = None
+        """The latest time of use so far, in nanoseconds."""
+
+    def path(self, name: str) -> Path:
+        return self._own / f"{name}{SUFFIX}"
+
+    def open(self, name: str) -> int:
+        """Returns a descriptor for reading. Raises ``OSError``."""
+        return os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+
+    def segments(self) -> Iterator[tuple[str, Segment]]:
+        """Yields names and heads of the own segments that are sound, those used last first; deletes those that are
+        damaged. Raises ``OSError`` where the folder can't be read."""
+        if not self._own.is_dir():
+            return
+        own = [file for file in _files([self._own]) if file.path.suffix == SUFFIX]
+        for file in sorted(own, key=lambda file: file.used, reverse=True):
+            with suppress(OSError):
+                descriptor = self.open(file.path.stem)
+                try:
+                    segment = read_segment(descriptor)
+                    if segment.contents != self._contents:
+                        raise BadSegmentError("is another engine's")
+                    yield file.path.stem, segment
+                except BadSegmentError:
+                    os.unlink(file.path)
+                finally:
+                    os.close(descriptor)
+
+    def enforce(self) -> None:
+        """Deletes what is beyond the quota, and what killed writers have left. Raises ``OSError``."""
+        if not self.root.is_dir():
+            return
+        with self._locked() as lock:
+            for file in all_files(self.root):
+                if file.path.suffix == UNFINISHED and _abandoned(file.path):
+                    os.unlink(file.path)
+            usage, _ = self._make_room(0)
+            _note(lock, usage)
+
+    def create(self, name: str, size: int) -> tuple[int, list[str]]:
+        """Makes room for a file and creates it with its full size. Returns its descriptor, for ``finish`` or
+        ``discard``, and the names of own segments that had to go. Raises ``OSError``, ``NoRoomError`` among them."""
+        if size > self.quota:
+            raise NoRoomError(f"{size:,} bytes are more than kv.disk_bytes allows")
+        self._own.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._locked() as lock:
+            usage = self._usage(lock)
+            evicted: list[StoredFile] = []
+            if usage is None or usage.bytes + size > self.quota or usage.files >= MOST_FILES:
+                usage, evicted = self._make_room(size)
+            _note(lock, Usage(usage.bytes + size, usage.files + 1))
+            file = os.open(self._new(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                os.ftruncate(file, size)
+            except BaseException:
+                self._drop(name, file)
+                raise
+        return file, [gone.path.stem for gone in evicted if gone.path.parent == self._own]
+
+    def finish(self, name: str, file: int) -> None:
+        """Gives a file that is written its name. Raises ``OSError``, and deletes it then."""
+        try:
+            now = self._now()
+            os.utime(file, ns=(now, now))
+            os.rename(self._new(name), self.path(name))
+        except BaseException:
+            self._drop(name, file)
+            raise
+        os.close(file)
+
+    def discard(self, name: str, file: int, size: int) -> None:
+        """Deletes a file that could not be written."""
+        self._drop(name, file)
+        with suppress(OSError), self._locked() as lock:
+            usage = self._usage(lock)
+            if usage is not None:
+                _note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
+
+    def touch(self, names: Sequence[str]) -> None:
+        """Notes that segments were used, the last named the latest."""
+        with suppress(OSError):
+            for used, name in enumerate(names, start=self._now(len(names))):
+                with suppress(FileNotFoundError):
+                    os.utime(self.path(name), ns=(used, used))
+
+    def forget(self, name: str) -> None:
+        """Deletes a segment that turned out to be damaged."""
+        with suppress(OSError):
+            os.unlink(self.path(name))
+
+    # Room.
+
+    def _make_room(self, size: int) -> tuple[Usage, list[StoredFile]]:
+        """Deletes what was used longest ago until a file of ``size`` fits, and some more."""
+        files = sorted(all_files(self.root), key=lambda file: file.used)
+        total, count = sum(file.bytes for file in files), len(files)
+        evicted: list[StoredFile] = []
+        least = max(0, self.quota - max(size, self.quota // SPARE)) if size else self.quota
+        for file in files:
+            if total <= least and count < MOST_FILES - MOST_FILES // SPARE:
+                break
+            if file.path.suffix == UNFINISHED and not _abandoned(file.path):
+                continue
+            with suppress(FileNotFoundError):
+                os.unlink(file.path)
+            total, count = total - file.bytes, count - 1
+            evicted.append(file)
+        if total + size > self.quota:
+            raise NoRoomError("other writers have what kv.disk_bytes allows")
+        return Usage(total, count), evicted
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Holds the lock of all who share the folder; yields its file."""
+        lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + LOCK_SECONDS
+            while not _try_lock(lock):
+                if time.monotonic() > deadline:
+                    raise NoRoomError("another server holds the lock of the folder")
+                time.sleep(0.002)
+            yield lock
+        finally:
+            os.close(lock)
+
+    def _usage(self, lock: int) -> Usage | None:
+        noted = os.pread(lock, _USAGE.size, 0)
+        if len(noted) < _USAGE.size:
+            return None
+        magic, used, files = _USAGE.unpack(noted)
+        return Usage(used, files) if magic == _USAGE_MAGIC else None
+
+    def _now(self, files: int = 1) -> int:
+        """Returns a time of use behind all others, the first of so many."""
+        if self._latest is None:
+            self._latest = max((file.used for file in all_files(self.root)), default=0)
+        first = max(time.time_ns(), self._latest + 1)
+        self._latest = first + files - 1
+        return first
+
+    def _new(self, name: str) -> Path:
+        return self._own / f"{name}{UNFINISHED}"
+
+    def _drop(self, name: str, file: int) -> None:
+        with suppress(OSError):
+            os.unlink(self._new(name))
+        os.close(file)
+
+
+def all_files(root: Path) -> list[StoredFile]:
+    """Returns the segments of all engines in a folder, unfinished ones too. Raises ``OSError``."""
+    with os.scandir(root) as entries:
+        folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return list(_files(folders))
+
+
+def _files(folders: Iterable[Path]) -> Iterator[StoredFile]:
+    for folder in folders:
+        with suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.endswith((SUFFIX, UNFINISHED)):
+                    continue
+                with suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+
+
+def _note(lock: int, usage: Usage) -> None:
+    os.pwrite(lock, _USAGE.pack(_USAGE_MAGIC, usage.bytes, usage.files), 0)
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether nobody writes to an unfinished file any more: its writer was killed."""
+    with suppress(OSError):
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _try_lock(file)
+        finally:
+            os.close(file)
+    return False

@@ -1,0 +1,74 @@
+"""Which pages lie on disk, and in which files: what the KV manager knows of them. Pure bookkeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from mlxr.runtime.messages.kv import StoredPage, StoredSegment
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``segment``: the file's name. ``number``: which of its pages."""
+
+    segment: str
+    number: int
+
+
+class PageIndex:
+    """Where pages of each cache group lie. What it says may be out of date, since others delete files too: whoever
+    reads a page finds out, and has it forgotten."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, dict[bytes, Place]] = {}
+        self._segments: dict[str, tuple[int, list[StoredPage]]] = {}
+        self._tails: dict[bytes, list[int]] = {}
+
+    @property
+    def segments(self) -> int:
+        return len(self._segments)
+
+    def group(self, group: int) -> Container[bytes]:
+        """The addresses of a group's pages."""
+        return self._places.setdefault(group, {})
+
+    def place(self, group: int, address: bytes) -> Place | None:
+        return self._places.get(group, {}).get(address)
+
+    def tails(self, address: bytes) -> list[int]:
+        """Lengths behind the block that ends with ``address`` up to which there are pages, the longest first."""
+        return self._tails.get(address, [])
+
+    def add(self, segment: StoredSegment) -> None:
+        """Of two places of a page the first counts."""
+        if segment.name in self._segments:
+            return
+        self._segments[segment.name] = segment.group, segment.pages
+        places = self._places.setdefault(segment.group, {})
+        for number, page in enumerate(segment.pages):
+            places.setdefault(page.address, Place(segment.name, number))
+            if page.tail and page.tail not in (tails := self._tails.setdefault(page.parent, [])):
+                tails.append(page.tail)
+                tails.sort(reverse=True)
+
+    def forget(self, name: str) -> None:
+        """The segment is not there any more."""
+        group, pages = self._segments.pop(name, (0, []))
+        places = self._places.get(group, {})
+        for page in pages:
+            if (place := places.get(page.address)) is not None and place.segment == name:
+                del places[page.address]
+                if page.tail:
+                    self._forget_tail(page)
+
+    def remove(self, group: int, address: bytes) -> None:
+        """The page turned out to be damaged."""
+        self._places.get(group, {}).pop(address, None)
+
+    def _forget_tail(self, page: StoredPage) -> None:
+        if any(page.address in places for places in self._places.values()):
+            return
+        tails = [tail for tail in self._tails.pop(page.parent, []) if tail != page.tail]
+        if tails:
+            self._tails[page.parent] = tails

@@ -1,0 +1,246 @@
+"""Prefixes that lie on disk: who waits for one, and what is read for it, chunk by chunk.
+
+A restored page becomes one that is kept for reuse, and whoever waited is admitted as if it had never left. So nothing
+else knows of the disk, and what can't be read is computed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mlxr.actors.kv.disk.costs import Costs
+from mlxr.actors.kv.disk.index import PageIndex
+from mlxr.actors.kv.groups import Group
+from mlxr.actors.kv.placement import Placement
+from mlxr.actors.kv.prefix import PrefixChain
+from mlxr.runtime.messages.executor import RestorePages
+from mlxr.runtime.messages.kv import Admit, PagesRestored
+
+CHUNK_BYTES = 8 << 20
+"""Read, checked and copied into the pool at once."""
+
+CHUNKS_IN_FLIGHT = 3
+"""One is read, one copied, and one waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """A page that is on disk and not in the pool. ``filled``: how much of it the address stands for."""
+
+    group: int
+    address: bytes
+    filled: int
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Pages that lie side by side in a segment, from its ``first`` on."""
+
+    name: str
+    group: int
+    first: int
+    missing: list[_Missing]
+    pages: list[int]
+
+
+@dataclass(slots=True)
+class _Restore:
+    """One prefix.
+
+    admit: who waits for it; None once it has gone.
+    start: how many tokens of it are in the pool.
+    position: how many there will be.
+    size: bytes of what is read.
+    held: pages of the pool that must stay, and those that are read into, each with its group.
+    followers: others that need the same pages, and will be looked at again.
+    """
+
+    admit: Admit | None
+    start: int
+    position: int
+    held: list[tuple[int, int]]
+    chunks: deque[_Chunk]
+    size: int
+    in_flight: dict[int, _Chunk] = field(default_factory=dict)
+    followers: list[Admit] = field(default_factory=list)
+
+    def includes(self, wanted: set[tuple[int, bytes]]) -> bool:
+        """Whether any of these pages is still to be read."""
+        waiting = [*self.chunks, *self.in_flight.values()]
+        return any((chunk.group, missing.address) in wanted for chunk in waiting for missing in chunk.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Whose wait is over: ``admit`` is admitted now, ``again`` are looked at anew. ``start``: how many of its tokens
+    did not come from the disk."""
+
+    admit: Admit | None
+    start: int
+    again: list[Admit]
+
+
+class Restores:
+    """Owns the admissions that wait for the disk, and the pages that are read into.
+
+    ``batches``: makes the number of a batch.
+    """
+
+    def __init__(
+        self,
+        placement: Placement,
+        page_bytes: Sequence[int],
+        index: PageIndex,
+        costs: Costs,
+        batches: Callable[[], int],
+    ) -> None:
+        self._placement = placement
+        self._page_bytes = page_bytes
+        self._index = index
+        self._costs = costs
+        self._batches = batches
+        self._restores: list[_Restore] = []
+
+    def begin(self, admit: Admit) -> bool:
+        """Whether ``admit`` waits from now on, since more of its prefix is on disk than in the pool."""
+        if not self._index.segments:
+            return False
+        placement = self._placement
+        chain, limit = placement.chain(admit.tokens, admit.adapters), len(admit.tokens) - 1
+        start = placement.longest_prefix(chain, limit)
+        position = placement.longest_prefix(chain, limit, self._index)
+        while position > start:
+            missing = self._missing(chain, position)
+            if other := self._restoring(missing):
+                other.followers.append(admit)
+                return True
+            beyond = self._beyond_room(missing)
+            if not beyond:
+                break
+            position = placement.longest_prefix(chain, max(0, position - beyond), self._index)
+        else:
+            return False
+        size = sum(self._page_bytes[page.group] for page in missing)
+        if not missing or not self._costs.restoring_pays(size, position - start):
+            return False
+        held = self._hold(chain, position)
+        chunks = self._chunks(missing)
+        held += [(chunk.group, page) for chunk in chunks for page in chunk.pages]
+        self._restores.append(_Restore(admit, start, position, held, deque(chunks), size))
+        return True
+
+    def commands(self, epoch: int) -> list[RestorePages]:
+        """Returns what is to be read now."""
+        out: list[RestorePages] = []
+        for restore in self._restores:
+            while restore.chunks and len(restore.in_flight) < CHUNKS_IN_FLIGHT:
+                chunk, number = restore.chunks.popleft(), self._batches()
+                restore.in_flight[number] = chunk
+                addresses = [page.address for page in chunk.missing]
+                out.append(
+                    RestorePages(epoch, number, chunk.name, chunk.group, chunk.first, list(chunk.pages), addresses)
+                )
+        return out
+
+    def restored(self, event: PagesRestored) -> Waited | None:
+        """A chunk is there, or is not; returns whose wait is over with it."""
+        restore = next((each for each in self._restores if event.batch in each.in_flight), None)
+        if restore is None:
+            return None
+        chunk = restore.in_flight.pop(event.batch)
+        self._costs.note(event.bytes, event.seconds, event.prefill_rate)
+        self._publish(chunk, event.good)
+        if not all(event.good) or not event.good or self._too_slow(restore):
+            restore.chunks.clear()
+        if restore.chunks or restore.in_flight:
+            return None
+        self._restores.remove(restore)
+        # The last first: of one chain the tail is then evicted before the prefix that others may share.
+        for group, page in reversed(restore.held):
+            self._placement.groups[group].pool.release(page)
+        return Waited(restore.admit, restore.start, restore.followers)
+
+    def cancel(self, sequence: int) -> None:
+        """Nobody waits for this sequence any more."""
+        for restore in self._restores:
+            restore.followers = [admit for admit in restore.followers if admit.sequence != sequence]
+            if restore.admit is not None and restore.admit.sequence == sequence:
+                restore.admit = None
+                restore.chunks.clear()
+
+    # Pages.
+
+    def _missing(self, chain: PrefixChain, position: int) -> list[_Missing]:
+        found: list[_Missing] = []
+        for number, group in enumerate(self._placement.groups):
+            for end in group.ends(position):
+                address = chain.at(end)
+                if address not in group.pool:
+                    found.append(_Missing(number, address, group.filled(end)))
+        return found
+
+    def _restoring(self, missing: list[_Missing]) -> _Restore | None:
+        wanted = {(page.group, page.address) for page in missing}
+        return next((restore for restore in self._restores if restore.includes(wanted)), None)
+
+    def _beyond_room(self, missing: list[_Missing]) -> int:
+        """Returns by how many tokens the prefix must be shorter at least, so that its pages have room."""
+        beyond = 0
+        for number, (group, room) in enumerate(zip(self._placement.groups, self._placement.room, strict=True)):
+            over = sum(page.group == number for page in missing) - room
+            if over > 0:
+                beyond = max(beyond, over * group.spec.page_size)
+        return beyond
+
+    def _hold(self, chain: PrefixChain, position: int) -> list[tuple[int, int]]:
+        """Holds what the pool has of the prefix; returns these pages."""
+        held: list[tuple[int, int]] = []
+        for number, group in enumerate(self._placement.groups):
+            for end in group.ends(position):
+                page = group.pool.at(chain.at(end))
+                if page is not None:
+                    group.pool.retain(page)
+                    held.append((number, page))
+        return held
+
+    def _chunks(self, missing: list[_Missing]) -> list[_Chunk]:
+        """Gives each its page, and puts together what lies side by side."""
+        chunks: list[_Chunk] = []
+        for one in missing:
+            place = self._index.place(one.group, one.address)
+            page = self._group(one.group).pool.allocate()
+            assert place is not None, "it was looked up before"
+            assert page is not None, "room was looked at before"
+            last = chunks[-1] if chunks else None
+            if (
+                last is not None
+                and (last.name, last.group, last.first + len(last.pages)) == (place.segment, one.group, place.number)
+                and (len(last.pages) + 1) * self._page_bytes[one.group] <= CHUNK_BYTES
+            ):
+                last.missing.append(one)
+                last.pages.append(page)
+            else:
+                chunks.append(_Chunk(place.segment, one.group, place.number, [one], [page]))
+        return chunks
+
+    def _publish(self, chunk: _Chunk, good: list[bool]) -> None:
+        """Makes restored pages findable, and forgets what is not on disk after all."""
+        pool = self._group(chunk.group).pool
+        for missing, page, is_good in zip(chunk.missing, chunk.pages, good, strict=False):
+            if is_good:
+                pool.publish(page, missing.address, missing.filled)
+            else:
+                self._index.remove(chunk.group, missing.address)
+        if not good:
+            self._index.forget(chunk.name)
+
+    def _too_slow(self, restore: _Restore) -> bool:
+        """Whether what is left to read would be computed sooner."""
+        left = sum(len(chunk.pages) * self._page_bytes[chunk.group] for chunk in restore.chunks)
+        tokens = (restore.position - restore.start) * left // restore.size
+        return left > 0 and not self._costs.restoring_pays(left, tokens)
+
+    def _group(self, number: int) -> Group:
+        return self._placement.groups[number]
