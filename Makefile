@@ -19,7 +19,7 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
-.PHONY: setup help up test test-native test-clients test-ui test-families test-peers fuzz lint format bench models clean
+.PHONY: setup help up test test-native test-clients test-ui test-families test-speculation test-peers fuzz lint format bench models clean
 
 setup: $(VENV)/installed $(WEB) ## make .venv with everything in it; done again where what it was made of has changed
 $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
@@ -106,6 +106,9 @@ peer: setup
 	mkdir -p $(PEER)
 	$(PIP) download -q -c constraints.txt --no-deps --no-binary llama-cpp-python -d $(PEER) llama-cpp-python
 	tar xzf $(PEER)/*.tar.gz -C $(PEER) --strip-components 1
+
+test-speculation: models ## hold a thousand random requests with speculation against the same without it
+	$(BIN)/python -m tests.actors.speculation --requests 1000
 
 test-peers: models peer ## compare quantized and converted models with llama.cpp's and mlx-lm's
 	PEER_SOURCES=$(PEER)/vendor/llama.cpp $(BIN)/python -m pytest -q -m peers tests/peers

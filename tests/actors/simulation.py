@@ -191,6 +191,9 @@ class Device:
         ran = [row.sequence for row in step.rows]
         return StepDone(step.epoch, step.step, sampled, device_ns=took, ran=ran, verified=verified)
 
+    def collect(self) -> StepDone | None:
+        return None
+
     def _computed(self, sequence: int, start: int, tokens: list[int]) -> int:
         """Runs all groups on some tokens; returns what stands for the context with them."""
         digests = {group.run(sequence, start, tokens, self.begins[sequence]) for group in self.groups}
@@ -208,10 +211,38 @@ class Device:
         return Verified(row.sequence, len(draft), accepted)
 
 
+@dataclass
+class LateDevice:
+    """A device that reads what a step gave only once the next one has been launched, which may have had it forget
+    sequences."""
+
+    device: Device
+    running: StepDone | None = None
+
+    def run(self, step: Step) -> StepDone | None:
+        before = self.collect()
+        if before is not None and step.forget:
+            sampled = [each for each in before.sampled if each.sequence not in step.forget]
+            verified = [each for each in before.verified if each.sequence not in step.forget]
+            before = msgspec.structs.replace(before, sampled=sampled, verified=verified)
+        self.running = self.device.run(step)
+        return before
+
+    def collect(self) -> StepDone | None:
+        running, self.running = self.running, None
+        return running
+
+
 class Runs(Protocol):
     """Whatever runs steps, with its page memory."""
 
-    def run(self, step: Step) -> StepDone: ...
+    def run(self, step: Step) -> StepDone | None:
+        """Takes a step in; returns the results of one, which is another where steps are run one behind another."""
+        ...
+
+    def collect(self) -> StepDone | None:
+        """Returns the results of the step that has not been read, None where there is none."""
+        ...
 
 
 class Engine:
@@ -236,7 +267,7 @@ class Engine:
         self.placement: Placement | None = None
         self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
         self._make_device = device or (lambda: Device([Memory(group) for group in self.groups]))
-        self.device = self._make_device()
+        self.device: Runs = self._make_device()
         self.epoch = 0
         self.to_kv: deque[bytes] = deque()
         self.to_executor: deque[bytes] = deque()
@@ -315,18 +346,21 @@ class Engine:
 
     def move(self) -> bool:
         """Deliver one message of one queue; False when all are empty."""
-        moves = [
+        waiting = [(queue, handle) for queue, handle in self._queues() if queue]
+        if not waiting:
+            return self._answer(self.device.collect())
+        queue, handle = waiting[self._choose(len(waiting))]
+        handle(queue.popleft())
+        return True
+
+    def _queues(self) -> list[tuple[deque[bytes], Callable[[bytes], None]]]:
+        """All queues, each with whoever takes its messages."""
+        return [
             (self.to_kv, self._kv),
             (self.to_executor, self._execute),
             (self.to_scheduler_from_kv, self._schedule),
             (self.to_scheduler_from_executor, self._schedule),
         ]
-        waiting = [(queue, handle) for queue, handle in moves if queue]
-        if not waiting:
-            return False
-        queue, handle = waiting[self._choose(len(waiting))]
-        handle(queue.popleft())
-        return True
 
     def settle(self, limit: int = 20_000) -> None:
         """Move messages until none is left; fails if that never happens."""
@@ -398,7 +432,12 @@ class Engine:
                 assert setup is None or setup.constraint is None or setup.constraint in self._known
                 for adapter in setup.adapters if setup is not None else ():
                     assert adapter.digest in self.adapters, "a sequence has an adapter that is not loaded"
-            self.to_scheduler_from_executor.append(msgspec.msgpack.encode(self.device.run(step)))
+            self._answer(self.device.run(step))
+
+    def _answer(self, done: StepDone | None) -> bool:
+        if done is not None:
+            self.to_scheduler_from_executor.append(msgspec.msgpack.encode(done))
+        return done is not None
 
     def _change_adapters(self, command: LoadAdapter | UnloadAdapter) -> None:
         assert command.epoch == self.epoch

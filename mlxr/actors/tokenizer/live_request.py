@@ -63,9 +63,10 @@ class LiveRequest:
 
     def finished(self, message: RequestDone) -> Finished:
         """Returns the outcome of a request whose sequences have all ended."""
-        usage = replace(message.usage, reasoning_tokens=sum(output.reasoning_tokens for output in self.outputs))
-        if self.silent:
-            usage = replace(usage, completion_tokens=0)
+        # What came behind a stop string before the scheduler knew of it counts for nobody.
+        tokens = 0 if self.silent else sum(len(output.tokens) for output in self.outputs)
+        reasoning = sum(output.reasoning_tokens for output in self.outputs)
+        usage = replace(message.usage, completion_tokens=tokens, reasoning_tokens=reasoning)
         if not (isinstance(self.command, Generate) and self.command.return_tokens):
             return Finished(message.request, usage)
         output = self.outputs[0].tokens if self.outputs and not self.silent else []

@@ -41,6 +41,9 @@ class Runner:
         self.runner.sample(launched)
         return self.runner.finish(launched)
 
+    def collect(self) -> StepDone | None:
+        return None
+
 
 def engine_of(model: Any, backend: Backend, spec: PoolSpec) -> Engine:
     def device() -> Runner:

@@ -11,7 +11,7 @@ from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import StopSequence
 from mlxr.runtime.messages.tokenizer import RequestFailed
 from tests.actors.scheduler.rig import ADAPTERS, SMALL, prompt_of
-from tests.actors.simulation import Engine, beginning, expected
+from tests.actors.simulation import Device, Engine, LateDevice, Memory, Runs, beginning, expected
 
 MIXES = [
     "full",
@@ -52,6 +52,11 @@ def mixed(mix: str, pages: int, page_size: int) -> list[GroupPages]:
         "state": GroupPages(CacheKind.STATE, 4, 2 * page_size),
     }
     return [parts[part] for part in mix.split("+")]
+
+
+def device_of(groups: list[GroupPages], *, late: bool) -> Runs:
+    device = Device([Memory(group) for group in groups])
+    return LateDevice(device) if late else device
 
 
 def adapters_of(request: int) -> list[Adapter]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlxr.runtime.messages.common import sequence_id
 from mlxr.runtime.messages.tokenizer import RequestDone
 from tests.actors.scheduler.rig import SMALL, check, moves, prompt_of
-from tests.actors.scheduler.schedules import MIXES, events, mixed, run_schedule
+from tests.actors.scheduler.schedules import MIXES, device_of, events, mixed, run_schedule
 from tests.actors.simulation import Engine
 
 
@@ -51,13 +51,15 @@ def test_the_answer_to_a_turn_is_found_again_in_the_next_turn() -> None:
     schedule=events,
     pages=st.integers(8, 30),
     page_size=st.sampled_from([1, 2, 4, 8]),
+    late=st.booleans(),
     random=st.randoms(use_true_random=False),
 )
 def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
-    mix: str, schedule: list[tuple[str, int, int, int]], pages: int, page_size: int, random: object
+    mix: str, schedule: list[tuple[str, int, int, int]], pages: int, page_size: int, late: bool, random: object
 ) -> None:
-    choose = random.randrange  # type: ignore[attr-defined]
-    run_schedule(Engine(SMALL, pages, page_size, choose, mixed(mix, pages, page_size)), schedule)
+    choose, groups = random.randrange, mixed(mix, pages, page_size)  # type: ignore[attr-defined]
+    engine = Engine(SMALL, pages, page_size, choose, groups, device=lambda: device_of(groups, late=late))
+    run_schedule(engine, schedule)
 
 
 @settings(deadline=None, max_examples=60)

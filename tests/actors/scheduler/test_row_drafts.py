@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlxr.runtime.messages.kv import GroupPages
 from tests.actors.scheduler.drafters import KINDS, LyingDrafter, speculation
 from tests.actors.scheduler.rig import SMALL, check, prompt_of
-from tests.actors.scheduler.schedules import MIXES, events, mixed, run_schedule
+from tests.actors.scheduler.schedules import MIXES, device_of, events, mixed, run_schedule
 from tests.actors.simulation import Engine
 
 
@@ -20,15 +20,22 @@ from tests.actors.simulation import Engine
     schedule=events,
     pages=st.integers(8, 30),
     page_size=st.sampled_from([1, 2, 4, 8]),
+    late=st.booleans(),
     random=st.randoms(use_true_random=False),
 )
 def test_whatever_drafts_there_are_every_request_gets_its_tokens(
-    kind: str, mix: str, schedule: list[tuple[str, int, int, int]], pages: int, page_size: int, random: object
+    kind: str,
+    mix: str,
+    schedule: list[tuple[str, int, int, int]],
+    pages: int,
+    page_size: int,
+    late: bool,
+    random: object,
 ) -> None:
-    choose = random.randrange  # type: ignore[attr-defined]
+    choose, groups = random.randrange, mixed(mix, pages, page_size)  # type: ignore[attr-defined]
     drafts, depths = speculation(kind, choose)
     depths.random = choose
-    engine = Engine(SMALL, pages, page_size, choose, mixed(mix, pages, page_size), speculation=drafts)
+    engine = Engine(SMALL, pages, page_size, choose, groups, lambda: device_of(groups, late=late), drafts)
     run_schedule(engine, schedule)
     assert isinstance(drafts.drafter, LyingDrafter)
     assert not drafts.drafter.known, "sequences have ended and are still open"
