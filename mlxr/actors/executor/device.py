@@ -39,6 +39,7 @@ from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.common import ErrorCode, Message
 from mlxr.runtime.messages.executor import (
+    CancelRestore,
     CompileConstraint,
     Describe,
     ExecutorInbox,
@@ -261,7 +262,9 @@ class DeviceThread:
                     self._memory_changed()
                 case Step() if message.epoch == self._context.epoch:
                     previous = self._advance(runner, message, wait_ns, previous)
-                case StartTransfers() | StorePages() | RestorePages() if message.epoch == self._context.epoch:
+                case StartTransfers() | StorePages() | RestorePages() | CancelRestore() if (
+                    message.epoch == self._context.epoch
+                ):
                     self._transfer(message, previous)
                 case None if previous is not None and not self._lingers(previous):
                     previous = self._advance(runner, None, 0, previous)
@@ -304,7 +307,9 @@ class DeviceThread:
 
     # Pages to and from the disk.
 
-    def _transfer(self, command: StartTransfers | StorePages | RestorePages, previous: Launched | None) -> None:
+    def _transfer(
+        self, command: StartTransfers | StorePages | RestorePages | CancelRestore, previous: Launched | None
+    ) -> None:
         transfers, behind = self._transfers, previous.step.step if previous is not None else None
         if transfers is None:
             return
@@ -315,6 +320,8 @@ class DeviceThread:
                 transfers.store(command, behind)
             case RestorePages():
                 transfers.restore(command, behind)
+            case CancelRestore():
+                transfers.cancel(command.batch)
 
     def _copy(self, previous: Launched | None) -> None:
         """Copies what is due, for a moment."""

@@ -82,6 +82,11 @@ class PageTransfers:
             self._expected[command.batch] = behind
             self._files.read(command)
 
+    def cancel(self, batch: int) -> None:
+        if batch in self._expected:
+            del self._expected[batch]
+            self._tell(PagesRestored(batch, [], cancelled=True))
+
     @property
     def reading(self) -> bool:
         """Whether somebody waits for pages."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+
+from msgspec.structs import replace
+
 from mlxr.actors.kv.disk.tier import DiskTier
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import chain_root
@@ -35,6 +39,8 @@ class KVActor(Actor):
         self._executor, self._scheduler = self.peer("executor"), self.peer("scheduler")
         self._placement: Placement | None = None
         self._disk = DiskTier()
+        self._held_back: deque[Admit | Plan] = deque()
+        """Plans that lack pages which the disk is about to give back, and whatever came behind them."""
         self._epoch = 0
         self._plans = 0
 
@@ -43,6 +49,7 @@ class KVActor(Actor):
         root = chain_root(*message.contents)
         self._placement = Placement(message.groups, message.longest_row, root, self._disk)
         self._epoch = message.epoch
+        self._held_back.clear()
         self.tell(self._executor, StartTransfers(message.epoch))
         self._disk.reset(self._placement, message.epoch)
         self._report()
@@ -51,26 +58,31 @@ class KVActor(Actor):
     def admit(self, message: Admit) -> None:
         if self._placement is None:
             return  # The scheduler admits again after its Reset.
-        if self._disk.wait(message):
-            self._transfer()
+        if self._held_back:
+            self._held_back.append(message)
         else:
-            self._admit(message)
+            self._admit_or_wait(message)
 
     @on(Plan)
     def plan(self, message: Plan) -> None:
         if self._placement is None or message.epoch != self._epoch:
             return  # Planned for a pool that is gone.
-        for release in message.releases:
-            self._disk.cancel(release.sequence)
+        self._held_back.append(message)
+        if len(self._held_back) == 1:
+            self._go_on()
+
+    def _place(self, message: Plan, releases: bool) -> None:
+        """``releases``: it gave pages back."""
+        assert self._placement is not None
         step, deferred = self._placement.place(message)
         if step is not None:
             self.tell(self._executor, step)
         if deferred is not None:
             self.tell(self._scheduler, deferred)
         self._plans += 1
-        if deferred is not None or message.releases or self._plans % STATS_EVERY == 0:
+        if deferred is not None or releases or self._plans % STATS_EVERY == 0:
             self._report()
-        if message.releases:
+        if releases:
             self._transfer()
 
     # The disk.
@@ -86,6 +98,7 @@ class KVActor(Actor):
     @on(PagesTaken)
     def pages_taken(self, message: PagesTaken) -> None:
         self._disk.taken(message)
+        self._go_on()
 
     @on(PagesStored)
     def pages_stored(self, message: PagesStored) -> None:
@@ -102,6 +115,47 @@ class KVActor(Actor):
         for admit in waited.again if waited is not None else ():
             self.admit(admit)
         self._transfer()
+        self._go_on()
+
+    def _lacks_pages_of_disk(self, plan: Plan) -> bool:
+        """Whether ``plan`` is to wait for pages that are on their way to the disk or from it, which takes no longer
+        than a step. A row that finds none now would be preempted, or ended for length."""
+        assert self._placement is not None
+        if not self._disk.holding or not self._placement.lacks(plan):
+            return False
+        for cancel in self._disk.give_up():
+            self.tell(self._executor, cancel)
+        return self._disk.holding and self._placement.lacks(plan)
+
+    def _go_on(self) -> None:
+        """Handles what was held back, as far as there are pages now."""
+        while self._held_back:
+            first = self._held_back.popleft()
+            if isinstance(first, Admit):
+                self._admit_or_wait(first)
+                continue
+            releases, first = self._released(first)
+            if self._lacks_pages_of_disk(first):
+                self._held_back.appendleft(first)
+                self._transfer()
+                return
+            self._place(first, releases)
+
+    def _released(self, plan: Plan) -> tuple[bool, Plan]:
+        """Takes back what the plan gives back; returns whether that was anything, and the plan without it."""
+        assert self._placement is not None
+        if not plan.releases:
+            return False, plan
+        for release in plan.releases:
+            self._disk.cancel(release.sequence)
+        self._placement.release(plan.releases)
+        return True, replace(plan, releases=[])
+
+    def _admit_or_wait(self, message: Admit) -> None:
+        if self._disk.wait(message):
+            self._transfer()
+        else:
+            self._admit(message)
 
     def _admit(self, message: Admit, start: int | None = None) -> None:
         """``start``: how many tokens of its prefix did not come from the disk; None where none did."""

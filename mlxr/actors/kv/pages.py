@@ -88,6 +88,9 @@ class PagePool:
             else:
                 self._free.append(page)
 
+    def is_held(self, page: int) -> bool:
+        return self._references[page] > 0
+
     def shared(self, page: int) -> bool:
         return self._references[page] > 1
 

@@ -55,11 +55,6 @@ class LowerTier(Protocol):
         """These pages of a sequence, group by group, are to be kept. It may hold them until it has copied them."""
         ...
 
-    def give_up(self) -> bool:
-        """Lets go of what it holds and has not begun to copy, since there is too little room; tells whether that was
-        anything."""
-        ...
-
 
 class Placement:
     """The KV manager's core: takes plans, gives steps. Owns all accounting of pages; holds no socket, tensor or
@@ -134,10 +129,25 @@ class Placement:
         self._sequences[sequence] = Placed(tables, chain, len(tokens), found)
         return found
 
+    def release(self, releases: list[Release]) -> None:
+        """Takes back what sequences that are over hold."""
+        for release in releases:
+            self._release(release)
+
+    def lacks(self, plan: Plan) -> bool:
+        """Whether the rows of ``plan``, which gives nothing back, may not all find pages."""
+        for index, group in enumerate(self.groups):
+            needed = 0
+            for row in plan.rows:
+                if (placed := self._sequences.get(row.sequence)) is not None:
+                    needed += max(0, group.missing(placed.tables[index], row.start, row.start + row.length))
+            if needed > group.pool.available:
+                return True
+        return False
+
     def place(self, plan: Plan) -> tuple[Step | None, Deferred | None]:
         """Fills ``plan`` in with pages: the step (None when nothing is left to run), and which rows are not in it."""
-        for release in plan.releases:
-            self._release(release)
+        self.release(plan.releases)
         forks = [self._fork(fork) for fork in plan.forks if self._filled(fork.parent) == fork.length]
         rows: list[StepRow] = []
         copies: list[PageCopy] = []
@@ -153,8 +163,6 @@ class Placement:
                 deferred.append(row.sequence)
                 continue
             fitting, lacks = self._fitting(placed, row)
-            if lacks and self._lower is not None and self._lower.give_up():
-                fitting, lacks = self._fitting(placed, row)
             if lacks:
                 deferred.append(row.sequence)
                 lacking += lacks
@@ -197,6 +205,11 @@ class Placement:
             position = usable - usable % self._block
         return 0
 
+    def turn_ended(self, address: bytes, length: int) -> None:
+        """A turn ended ``length`` tokens behind the block that ends with ``address``; 0 where it ended with that."""
+        if self._turn_ends is not None and length:
+            self._turn_ends.note(address, length)
+
     def _usable(self, chain: PrefixChain, position: int, known: list[Container[bytes]]) -> int:
         return min(group.usable(chain, position, part) for group, part in zip(self.groups, known, strict=True))
 
@@ -225,8 +238,7 @@ class Placement:
             return
         for group, table in zip(self.groups, placed.tables, strict=True):
             group.snapshot(table, chain, filled)
-        if part := filled % self._block:
-            self._turn_ends.note(chain.at(filled - part), part)
+        self.turn_ended(*chain.parent(filled))
 
     # Rows.
 

@@ -43,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("scheduler", "kv", kv.Admit, kv.Plan, kv.Reset),
     *_routes("kv", "scheduler", scheduler.Admitted, scheduler.Deferred, scheduler.KVStats),
     *_routes("kv", "executor", executor.Step, executor.StartTransfers, executor.StorePages, executor.RestorePages),
+    *_routes("kv", "executor", executor.CancelRestore),
     *_routes("executor", "kv", kv.DiskOpened, kv.SegmentsFound, kv.PagesTaken, kv.PagesStored, kv.PagesRestored),
     *_routes("scheduler", "executor", executor.Describe, executor.CompileConstraint),
     *_routes("scheduler", "executor", executor.LoadAdapter, executor.UnloadAdapter),

@@ -123,6 +123,21 @@ class RestorePages(Message, frozen=True):
     addresses: list[bytes]
 
 
+class CancelRestore(Message, frozen=True):
+    """Command: somebody else needs the pages of a batch; answer with ``PagesRestored``, unless that was done."""
+
+    epoch: int
+    batch: int
+
+
 ExecutorInbox = (
-    Step | Describe | CompileConstraint | LoadAdapter | UnloadAdapter | StartTransfers | StorePages | RestorePages
+    Step
+    | Describe
+    | CompileConstraint
+    | LoadAdapter
+    | UnloadAdapter
+    | StartTransfers
+    | StorePages
+    | RestorePages
+    | CancelRestore
 )

@@ -236,13 +236,15 @@ class PagesStored(Message, frozen=True):
 
 class PagesRestored(Message, frozen=True):
     """Event: what was asked for in a batch is in its pages, where ``good``. ``bytes``, ``seconds``: what was read, and
-    how long that took. ``prefill_rate``: tokens a second that the device computed lately; 0 for not known."""
+    how long that took. ``prefill_rate``: tokens a second that the device computed lately; 0 for not known.
+    ``cancelled``: it was not read, since its pages are needed."""
 
     batch: int
     good: list[bool]
     bytes: int = 0
     seconds: float = 0.0
     prefill_rate: float = 0.0
+    cancelled: bool = False
 
 
 KVInbox = Admit | Plan | Reset | DiskOpened | SegmentsFound | PagesTaken | PagesStored | PagesRestored

@@ -136,7 +136,8 @@ class SegmentFolder:
         try:
             now = self._now()
             os.utime(file, ns=(now, now))
-            os.rename(self._new(name), self.path(name))
+            with self._locked():  # who counts files meanwhile might see it under neither name
+                os.rename(self._new(name), self.path(name))
         except BaseException:
             self._drop(name, file)
             raise

@@ -15,7 +15,7 @@ from mlxr.actors.kv.disk.index import PageIndex
 from mlxr.actors.kv.groups import Group
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import PrefixChain
-from mlxr.runtime.messages.executor import RestorePages
+from mlxr.runtime.messages.executor import CancelRestore, RestorePages
 from mlxr.runtime.messages.kv import Admit, PagesRestored
 
 CHUNK_BYTES = 8 << 20
@@ -27,11 +27,14 @@ CHUNKS_IN_FLIGHT = 3
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    """A page that is on disk and not in the pool. ``filled``: how much of it the address stands for."""
+    """A page that is on disk and not in the pool. ``filled``: how much of it the address stands for. ``parent``,
+    ``tail``: as in ``StoredPage``."""
 
     group: int
     address: bytes
     filled: int
+    parent: bytes
+    tail: int
 
 
 @dataclass(slots=True)
@@ -53,7 +56,8 @@ class _Restore:
     start: how many tokens of it are in the pool.
     position: how many there will be.
     size: bytes of what is read.
-    held: pages of the pool that must stay, and those that are read into, each with its group.
+    given_up: its pages are needed.
+    held: pages of the pool that must stay, and those that were read into, each with its group.
     followers: others that need the same pages, and will be looked at again.
     """
 
@@ -65,6 +69,7 @@ class _Restore:
     size: int
     in_flight: dict[int, _Chunk] = field(default_factory=dict)
     followers: list[Admit] = field(default_factory=list)
+    given_up: bool = False
 
     def includes(self, wanted: set[tuple[int, bytes]]) -> bool:
         """Whether any of these pages is still to be read."""
@@ -116,7 +121,7 @@ class Restores:
             if other := self._restoring(missing):
                 other.followers.append(admit)
                 return True
-            beyond = self._beyond_room(missing)
+            beyond = self._beyond_room(chain, position)
             if not beyond:
                 break
             position = placement.longest_prefix(chain, max(0, position - beyond), self._index)
@@ -126,9 +131,7 @@ class Restores:
         if not missing or not self._costs.restoring_pays(size, position - start):
             return False
         held = self._hold(chain, position)
-        chunks = self._chunks(missing)
-        held += [(chunk.group, page) for chunk in chunks for page in chunk.pages]
-        self._restores.append(_Restore(admit, start, position, held, deque(chunks), size))
+        self._restores.append(_Restore(admit, start, position, held, deque(self._chunks(missing)), size))
         return True
 
     def commands(self, epoch: int) -> list[RestorePages]:
@@ -150,17 +153,36 @@ class Restores:
         if restore is None:
             return None
         chunk = restore.in_flight.pop(event.batch)
-        self._costs.note(event.bytes, event.seconds, event.prefill_rate)
-        self._publish(chunk, event.good)
+        if not event.cancelled:
+            self._costs.note(event.bytes, event.seconds, event.prefill_rate)
+            self._publish(chunk, event.good)
+        restore.held += [(chunk.group, page) for page in chunk.pages]
         if not all(event.good) or not event.good or self._too_slow(restore):
-            restore.chunks.clear()
+            self._drop_chunks(restore)
+        if restore.given_up:
+            self._release(restore)
         if restore.chunks or restore.in_flight:
             return None
         self._restores.remove(restore)
-        # The last first: of one chain the tail is then evicted before the prefix that others may share.
-        for group, page in reversed(restore.held):
-            self._placement.groups[group].pool.release(page)
+        self._release(restore)
         return Waited(restore.admit, restore.start, restore.followers)
+
+    @property
+    def holding(self) -> bool:
+        """Whether pages are held for what is read."""
+        return bool(self._restores)
+
+    def give_up(self, epoch: int) -> list[CancelRestore]:
+        """Lets go of what it can, since somebody needs pages; returns what is to be told of the rest. Whoever waits is
+        admitted with what there is then."""
+        cancels: list[CancelRestore] = []
+        for restore in self._restores:
+            self._drop_chunks(restore)
+            self._release(restore)
+            if not restore.given_up:
+                cancels += [CancelRestore(epoch, batch) for batch in restore.in_flight]
+            restore.given_up = True
+        return cancels
 
     def cancel(self, sequence: int) -> None:
         """Nobody waits for this sequence any more."""
@@ -168,9 +190,22 @@ class Restores:
             restore.followers = [admit for admit in restore.followers if admit.sequence != sequence]
             if restore.admit is not None and restore.admit.sequence == sequence:
                 restore.admit = None
-                restore.chunks.clear()
+                self._drop_chunks(restore)
 
     # Pages.
+
+    def _drop_chunks(self, restore: _Restore) -> None:
+        """What has not been asked for will not be read."""
+        for chunk in restore.chunks:
+            for page in chunk.pages:
+                self._group(chunk.group).pool.release(page)
+        restore.chunks.clear()
+
+    def _release(self, restore: _Restore) -> None:
+        # The last first: of one chain the tail is then evicted before the prefix that others may share.
+        for group, page in reversed(restore.held):
+            self._group(group).pool.release(page)
+        restore.held.clear()
 
     def _missing(self, chain: PrefixChain, position: int) -> list[_Missing]:
         found: list[_Missing] = []
@@ -178,18 +213,20 @@ class Restores:
             for end in group.ends(position):
                 address = chain.at(end)
                 if address not in group.pool:
-                    found.append(_Missing(number, address, group.filled(end)))
+                    found.append(_Missing(number, address, group.filled(end), *chain.parent(end)))
         return found
 
     def _restoring(self, missing: list[_Missing]) -> _Restore | None:
         wanted = {(page.group, page.address) for page in missing}
         return next((restore for restore in self._restores if restore.includes(wanted)), None)
 
-    def _beyond_room(self, missing: list[_Missing]) -> int:
-        """Returns by how many tokens the prefix must be shorter at least, so that its pages have room."""
+    def _beyond_room(self, chain: PrefixChain, position: int) -> int:
+        """Returns by how many tokens the prefix must be shorter at least, so that its pages have room: those to be read
+        and those that nobody holds so far."""
         beyond = 0
-        for number, (group, room) in enumerate(zip(self._placement.groups, self._placement.room, strict=True)):
-            over = sum(page.group == number for page in missing) - room
+        for group, room in zip(self._placement.groups, self._placement.room, strict=True):
+            pages = [group.pool.at(chain.at(end)) for end in group.ends(position)]
+            over = sum(page is None or not group.pool.is_held(page) for page in pages) - room
             if over > 0:
                 beyond = max(beyond, over * group.spec.page_size)
         return beyond
@@ -231,6 +268,7 @@ class Restores:
         for missing, page, is_good in zip(chunk.missing, chunk.pages, good, strict=False):
             if is_good:
                 pool.publish(page, missing.address, missing.filled)
+                self._placement.turn_ended(missing.parent, missing.tail)
             else:
                 self._index.remove(chunk.group, missing.address)
         if not good:

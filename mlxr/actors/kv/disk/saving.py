@@ -66,6 +66,11 @@ class Saves:
     def in_flight_bytes(self) -> int:
         return sum(batch.bytes for batch in self._in_flight.values())
 
+    @property
+    def holding(self) -> bool:
+        """Whether pages are held for the disk."""
+        return bool(self._queue) or any(batch.pages for batch in self._in_flight.values())
+
     def queue(self, sequence: int, group: int, pages: Iterable[KeptPage]) -> None:
         """Those of ``pages``, in their order, that are not on disk and not on their way go there."""
         missing: deque[KeptPage] = deque()
@@ -112,14 +117,12 @@ class Saves:
             self._index.forget(found.name)
         return found.sequence
 
-    def give_up(self) -> bool:
-        """Lets go of what is queued, since somebody needs pages; tells whether that was anything."""
-        given = bool(self._queue)
+    def give_up(self) -> None:
+        """Lets go of what is queued, since somebody needs pages."""
         for turn in self._queue:
             self._unpin(turn.group, [kept.page for kept in turn.pages])
             self._queued -= {(turn.group, kept.stored.address) for kept in turn.pages}
         self._queue.clear()
-        return given
 
     def forget(self) -> None:
         """The pool is gone. What was on its way may or may not get there."""

@@ -14,7 +14,7 @@ from mlxr.actors.kv.disk.restoring import Restores, Waited
 from mlxr.actors.kv.disk.saving import Saves
 from mlxr.actors.kv.groups import KeptPage
 from mlxr.actors.kv.placement import Placement
-from mlxr.runtime.messages.executor import RestorePages, StorePages
+from mlxr.runtime.messages.executor import CancelRestore, RestorePages, StorePages
 from mlxr.runtime.messages.kv import Admit, DiskOpened, PagesRestored, PagesStored, PagesTaken, SegmentsFound
 
 SHARE = 0.75
@@ -84,7 +84,7 @@ class DiskTier:
     def restored(self, event: PagesRestored) -> Waited | None:
         """Returns whose wait is over."""
         self.counters.read_bytes += event.bytes
-        self.counters.damaged += not event.good or not all(event.good)
+        self.counters.damaged += not event.cancelled and (not event.good or not all(event.good))
         return self._restores.restored(event) if self._restores is not None else None
 
     # The KV manager's.
@@ -114,9 +114,18 @@ class DiskTier:
             self._saves.queue(sequence, number, pages[:fits])
             left -= len(pages[:fits]) * self._opened.page_bytes[number]
 
-    def give_up(self) -> bool:
-        """Lets go of pages that wait to be copied; tells whether there were any."""
-        return self._saves is not None and self._saves.give_up()
+    @property
+    def holding(self) -> bool:
+        """Whether pages are held, that will be free before long."""
+        saves, restores = self._saves, self._restores
+        return (saves is not None and saves.holding) or (restores is not None and restores.holding)
+
+    def give_up(self) -> list[CancelRestore]:
+        """Lets go of pages, since somebody needs them, as far as that goes at once; returns what the executor is to be
+        told of the rest."""
+        if self._saves is not None:
+            self._saves.give_up()
+        return self._restores.give_up(self._epoch) if self._restores is not None else []
 
     def commands(self) -> list[StorePages | RestorePages]:
         """Returns what the executor is to be told."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +35,14 @@ def names(folder: SegmentFolder) -> set[str]:
 
 
 def used(root: Path) -> int:
-    """Bytes of all files but the lock, as anybody would count them; a file that is renamed meanwhile counts once."""
+    """Bytes of all files but the lock, as anybody would count them. Files that come and go while they are counted would
+    be counted together, so nobody makes any meanwhile."""
     sizes: dict[int, int] = {}
-    for directory, _, files in os.walk(root):
-        for name in files:
-            if name != "lock":
-                try:
-                    status = os.stat(os.path.join(directory, name))
-                except FileNotFoundError:
-                    continue
+    with open(root / "lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for file in (file for file in root.rglob("*") if file.is_file() and file.name != "lock"):
+            with suppress(FileNotFoundError):  # it has got its name
+                status = file.stat()
                 sizes[status.st_ino] = max(status.st_size, status.st_blocks * 512)
     return sum(sizes.values())
 
