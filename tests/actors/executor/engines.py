@@ -14,6 +14,7 @@ from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
 from mlxr.actors.scheduler.settings import Limits
+from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
 from mlxr.models.constraints import Vocabulary
@@ -45,13 +46,13 @@ class Runner:
         return None
 
 
-def engine_of(model: Any, backend: Backend, spec: PoolSpec) -> Engine:
+def engine_of(model: Any, backend: Backend, spec: PoolSpec, speculation: Speculation | None = None) -> Engine:
     def device() -> Runner:
         constraints = ConstraintTable(Compiler(no_vocabulary), 100)
         return Runner(ModelRunner(model, backend, spec, constraints, AdapterTable()))
 
     groups = [GroupPages(part.group.kind, part.pages, part.page_size, part.group.window) for part in spec.groups]
-    return Engine(LIMITS, 0, 0, groups=groups, device=device)
+    return Engine(LIMITS, 0, 0, groups=groups, device=device, speculation=speculation)
 
 
 def no_vocabulary() -> Vocabulary:

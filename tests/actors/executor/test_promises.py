@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
@@ -20,6 +21,7 @@ from mlxr.runtime.messages.kv import CacheKind
 from mlxr.runtime.messages.tokenizer import RequestDone
 from tests.actors.executor.engines import GENERATED, PAGE, ask, computed_anew, engine_of, prompt_of, said, small_pool
 from tests.actors.simulation import Engine
+from tests.actors.speculation.drafters import informed
 from tests.metal.backends import NATIVE, NATIVE_IDS
 from tests.models.architectures import checkpoints_gemma, checkpoints_hybrid, checkpoints_latent, checkpoints_recurrent
 from tests.models.files import Sizes, write_model
@@ -79,11 +81,11 @@ class Case:
     def has_states(self) -> bool:
         return any(group.kind is CacheKind.STATE for group in self.model.cache_groups)
 
-    def roomy(self) -> Engine:
-        return self._engine(200, 24) if self.has_states else self._small(400)
+    def roomy(self, speculation: Speculation | None = None) -> Engine:
+        return self._engine(200, 24, speculation) if self.has_states else self._small(400, speculation)
 
-    def tight(self) -> Engine:
-        return self._engine(16, 4) if self.has_states else self._small(80)
+    def tight(self, speculation: Speculation | None = None) -> Engine:
+        return self._engine(16, 4, speculation) if self.has_states else self._small(80, speculation)
 
     def anew(self, prompt: list[int]) -> list[int]:
         """The answer by forward passes over all before, which take a second or two: each is made once."""
@@ -91,15 +93,15 @@ class Case:
             self.answers[tuple(prompt)] = computed_anew(self.model, self.backend, prompt)
         return self.answers[tuple(prompt)]
 
-    def _small(self, tokens: int) -> Engine:
-        return engine_of(self.model, self.backend, small_pool(self.model, tokens))
+    def _small(self, tokens: int, speculation: Speculation | None) -> Engine:
+        return engine_of(self.model, self.backend, small_pool(self.model, tokens), speculation)
 
-    def _engine(self, pages: int, states: int) -> Engine:
+    def _engine(self, pages: int, states: int, speculation: Speculation | None) -> Engine:
         groups = [
             GroupSpec(group, states, GRID) if group.kind is CacheKind.STATE else GroupSpec(group, pages, PAGE)
             for group in self.model.cache_groups
         ]
-        return engine_of(self.model, self.backend, PoolSpec(tuple(groups)))
+        return engine_of(self.model, self.backend, PoolSpec(tuple(groups)), speculation)
 
 
 @pytest.fixture(scope="module", params=[ReferenceBackend(), NATIVE[0]], ids=["reference", NATIVE_IDS[0]])
@@ -186,3 +188,23 @@ def test_what_was_preempted_or_lost_says_the_same(case: Case, fails: Callable[[E
     for request, prompt in prompts.items():
         assert said(engine, request) == case.anew(prompt)
     assert said(engine, 2, 1) == said(engine, 2)
+
+
+def test_drafts_right_and_wrong_change_nothing(case: Case) -> None:
+    """Greedy and seeded, several choices, with and without room for all."""
+    plain = case.roomy()
+    ask_all(plain)
+    for seed, make in enumerate((case.roomy, case.tight)):
+        engine = make(informed(plain.output, 100, seed))
+        ask_all(engine)
+        assert engine.output == plain.output
+        assert 0 < engine.scheduler.counters.accepted_tokens < engine.scheduler.counters.drafted_tokens
+
+
+def ask_all(engine: Engine) -> None:
+    for request in range(1, 6):
+        temperature = 0.0 if request % 2 else 1.0
+        engine.submit(
+            request, prompt_of(9 + request, request), GENERATED, 1 + request % 2, request, temperature=temperature
+        )
+    engine.settle()
