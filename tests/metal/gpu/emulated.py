@@ -1,0 +1,241 @@
+"""Runs a kernel's Metal body on this machine: compiled by clang with ``emulator/``, the signature written as MLX writes
+it, over whole grids with their threads, barriers and simdgroups.
+
+Outputs, threadgroup memory and what is around buffers are poisoned: what a kernel leaves out, reads too early or beyond
+an end shows in its results; what Metal leaves undefined ends the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.metal.gpu.kernel import Kernel, Language, Launch
+
+SOURCES = Path(__file__).parent / "emulator"
+BUILD = Path(__file__).parents[3] / "build" / "metal-emulator"
+
+TYPES = {
+    "float32": "float",
+    "float16": "half",
+    "bfloat16": "bfloat",
+    "int32": "int",
+    "uint32": "uint",
+    "int8": "char",
+    "uint8": "uchar",
+    "int16": "short",
+    "uint16": "ushort",
+    "bool": "bool",
+}
+ATTRIBUTES = (
+    ("uint3", "thread_position_in_grid"),
+    ("uint3", "threadgroup_position_in_grid"),
+    ("uint3", "thread_position_in_threadgroup"),
+    ("uint3", "threads_per_threadgroup"),
+    ("uint3", "threadgroups_per_grid"),
+    ("uint3", "threads_per_grid"),
+    ("uint", "thread_index_in_threadgroup"),
+    ("uint", "thread_index_in_simdgroup"),
+    ("uint", "simdgroup_index_in_threadgroup"),
+    ("uint", "simdgroups_per_threadgroup"),
+    ("uint", "threads_per_simdgroup"),
+)
+"""As MLX has them in a kernel's signature, where its body names them."""
+
+ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1"}
+
+DECLARATION = re.compile(r"\bthreadgroup\s+(?:alignas\(\d+\)\s+)?([\w:<>, ]+?)\s+(\w+)((?:\[[^\]]+\])*)\s*;")
+
+
+class Checked(Enum):
+    """How a kernel is compiled: as it is, or watched by one of clang's sanitizers."""
+
+    PLAIN = ("-O1",)
+    ADDRESS = ("-O1", "-g", "-fsanitize=address,alignment,bounds,shift", "-fno-sanitize-recover=all", "-DEMULATOR_ASAN")
+    THREAD = ("-O1", "-g", "-fsanitize=thread", "-DEMULATOR_OS_THREADS", "-pthread")
+
+
+class KernelError(Exception):
+    """The kernel did something that is undefined; the message is what was found."""
+
+
+class CompileError(Exception):
+    """The message is the compiler's."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of the device. ``bits`` has the values of a bfloat16 as uint16, of all others as they are."""
+
+    bits: NDArray[np.generic]
+    dtype: str
+
+    @classmethod
+    def of(cls, values: NDArray[np.generic], dtype: str | None = None) -> Array:
+        if dtype == "bfloat16":
+            return cls(to_bfloat16(values.astype(np.float32)), dtype)
+        name = dtype or str(values.dtype)
+        return cls(np.ascontiguousarray(values.astype(name)), name)
+
+    def numpy(self) -> NDArray[np.generic]:
+        """Its values; float32 for a bfloat16."""
+        if self.dtype != "bfloat16":
+            return self.bits
+        return (self.bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def compiler() -> str:
+    """Returns clang's path. Raises ``RuntimeError`` that says how to get it."""
+    found = shutil.which("clang++")
+    if found is None:
+        raise RuntimeError("there is no clang++: Metal kernels are run by it here; on Debian, apt-get install clang")
+    return found
+
+
+def compiler_flags() -> list[str]:
+    machine = ["-mf16c"] if os.uname().machine == "x86_64" else []
+    return ["-std=c++17", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Werror=return-type", "-w", *machine]
+
+
+def run(
+    kernel: Kernel,
+    launch: Launch,
+    inputs: list[Array],
+    checked: Checked = Checked.PLAIN,
+    seed: int = 0,
+    body: str | None = None,
+) -> list[Array]:
+    """Returns the kernel's outputs. ``seed``: of the order in which threads run; ``body``: instead of the kernel's own.
+    Raises ``KernelError``."""
+    outputs, _ = run_and_measure(kernel, launch, inputs, checked, seed, body)
+    return outputs
+
+
+def run_and_measure(
+    kernel: Kernel,
+    launch: Launch,
+    inputs: list[Array],
+    checked: Checked = Checked.PLAIN,
+    seed: int = 0,
+    body: str | None = None,
+) -> tuple[list[Array], int]:
+    """As ``run``, and with the outputs the bytes of threadgroup memory that a group takes."""
+    program = compiled(source_of(kernel, launch, inputs, body), checked)
+    sizes = [
+        int(np.prod(shape)) * numpy_type(dtype).itemsize
+        for shape, dtype in zip(launch.shapes, launch.dtypes, strict=True)
+    ]
+    job = struct.pack("<Q6I", seed, *launch.grid, *launch.threadgroup)
+    job += struct.pack("<I", len(inputs))
+    for array in inputs:
+        raw = array.bits.tobytes()
+        job += struct.pack("<Q", len(raw)) + raw
+    job += struct.pack("<I", len(sizes)) + b"".join(struct.pack("<Q", size) for size in sizes)
+    scratch = program.with_name(f"{program.name}.{os.getpid()}")
+    given, made = scratch.with_suffix(".in"), scratch.with_suffix(".out")
+    try:
+        given.write_bytes(job)
+        ended = subprocess.run([program, given, made], capture_output=True, text=True, check=False, env=ENVIRONMENT)
+        if ended.returncode:
+            raise KernelError(f"{kernel.name} ended with {ended.returncode}: {ended.stderr[:4000]}")
+        raw = made.read_bytes()
+    finally:
+        given.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
+    arrays: list[Array] = []
+    for shape, dtype, size in zip(launch.shapes, launch.dtypes, sizes, strict=True):
+        arrays.append(Array(np.frombuffer(raw[:size], numpy_type(dtype)).reshape(shape), dtype))
+        raw = raw[size:]
+    return arrays, int(ended.stdout)
+
+
+def numpy_type(dtype: str) -> np.dtype[np.generic]:
+    return np.dtype("uint16" if dtype == "bfloat16" else dtype)
+
+
+def source_of(kernel: Kernel, launch: Launch, inputs: list[Array], body: str | None = None) -> str:
+    """Returns the program that runs the kernel with these template arguments and types."""
+    text = body if body is not None else kernel.body(Language.METAL)
+    number = iter(range(1000))
+
+    def declared(found: re.Match[str]) -> str:
+        whole = f"emulator::threadgroup_memory<{found[1]}{found[3]}>({next(number)})"
+        return f"auto& {found[2]} = {whole};"
+
+    text = DECLARATION.sub(declared, text)
+    parameters: list[str] = []
+    arguments: list[str] = []
+    for index, (name, array) in enumerate(zip(kernel.inputs, inputs, strict=True)):
+        written = TYPES[array.dtype]
+        shape = ", ".join(map(str, array.bits.shape))
+        if array.bits.ndim == 0:
+            parameters.append(f"const {written}& {name}")
+            arguments.append(f"*reinterpret_cast<const {written}*>(inputs[{index}].data())")
+        else:
+            parameters.append(f"const {written}* {name}")
+            arguments.append(f"reinterpret_cast<const {written}*>(inputs[{index}].data())")
+        if re.search(rf"\b{name}_shape\b", text):
+            parameters.append(f"const int* {name}_shape")
+            arguments.append(f"std::array<int, {max(1, array.bits.ndim)}>{{{shape}}}.data()")
+    for index, (name, dtype) in enumerate(zip(kernel.outputs, launch.dtypes, strict=True)):
+        parameters.append(f"{TYPES[dtype]}* {name}")
+        arguments.append(f"reinterpret_cast<{TYPES[dtype]}*>(outputs[{index}].data())")
+    for written, name in ATTRIBUTES:
+        if re.search(rf"\b{name}\b", text):
+            parameters.append(f"{written} {name}")
+            arguments.append(f"attributes.{name}")
+    names = {str: "typename", bool: "bool", int: "int"}
+    template = ", ".join(f"{names[type(value)]} {name}" for name, value in launch.template)
+    given = ", ".join(TYPES[value] if isinstance(value, str) else str(value).lower() for _, value in launch.template)
+    head = f"template <{template}>\n" if launch.template else ""
+    return "\n".join(
+        [
+            '#include <array>\n#include "runner.h"',
+            kernel.header(Language.METAL),
+            f"{head}void kernel({', '.join(parameters)}) {{",
+            f'#line 1 "{kernel.name}.metal"',
+            text,
+            "}",
+            "int main(int argc, char** argv) {",
+            "  return emulator::run(argc, argv, [](auto& inputs, auto& outputs, emulator::Attributes attributes) {",
+            f"    kernel{f'<{given}>' if given else ''}({', '.join(arguments)});",
+            "  });",
+            "}\n",
+        ]
+    )
+
+
+def compiled(source: str, checked: Checked) -> Path:
+    """Returns the program of ``source``, which is compiled where no equal one is there. Raises
+    ``CompileError``."""
+    headers = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.h")))
+    key = hashlib.sha256(b"\0".join([headers, source.encode(), repr(checked.value).encode()])).hexdigest()[:24]
+    program = BUILD / key
+    if program.exists():
+        return program
+    BUILD.mkdir(parents=True, exist_ok=True)
+    draft = BUILD / f"{key}.{os.getpid()}"
+    written = draft.with_suffix(".cpp")
+    written.write_text(source)
+    command = [compiler(), *compiler_flags(), *checked.value, f"-I{SOURCES}", str(written), "-o", str(draft)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    written.unlink()
+    if ended.returncode:
+        raise CompileError(ended.stderr[:4000])
+    draft.replace(program)
+    return program

@@ -1,0 +1,11 @@
+// What kernels use of the Metal Shading Language, for a host's compiler.
+#pragma once
+
+#include "simdgroups.h"
+
+#define device
+#define constant
+#define thread
+#define threadgroup
+
+using namespace metal;

@@ -1,0 +1,30 @@
+"""Kernels of our own compute what their specifications say: in whatever order their threads run, and without reading or
+writing what is not theirs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.metal.gpu import emulated, launching
+from tests.metal.gpu.cases import Case, cases
+from tests.metal.gpu.emulated import Checked
+
+CASES = cases()
+FIRST = list({case.kernel.name: case for case in CASES}.values())
+"""The first case of each kernel."""
+
+
+def name_of(case: Case) -> str:
+    return case.name
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_kernel_computes_what_it_should(case: Case) -> None:
+    for seed in range(3):
+        case.check(launching.run(case.kernel, case.launch, case.inputs, seed))
+
+
+@pytest.mark.parametrize("checked", [Checked.ADDRESS, Checked.THREAD])
+@pytest.mark.parametrize("case", FIRST, ids=name_of)
+def test_sanitizers_find_nothing(case: Case, checked: Checked) -> None:
+    case.check(emulated.run(case.kernel, case.launch, case.inputs, checked))
