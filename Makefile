@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLXR_HOME ?= $(CURDIR)/.home
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CPP := $(shell find mlxr/metal/cpu/native -name '*.h' -o -name '*.cpp')
+CPP := $(shell find mlxr/metal/cpu/native tests/metal/gpu/emulator -name '*.h' -o -name '*.cpp')
 NATIVE := $(CPP) mlxr/metal/cpu/native/CMakeLists.txt
 # The web application is built where there is a Node that its tools run on. Without one all but its pages works.
 UI := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/e2e/*' -not -name openapi.json)

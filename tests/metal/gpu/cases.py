@@ -1,4 +1,4 @@
-"""Every kernel with inputs of awkward sizes and what must come out: tests, mutations and the table of limits run these."""
+"""Every kernel with inputs of awkward sizes and what must come out, for tests, mutations and the table of limits."""
 
 from __future__ import annotations
 
