@@ -25,7 +25,8 @@ from bench.report import Figure, Report
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.model_runner import Launched, ModelRunner
+from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import described, kind
 from mlxr.metal.pool import PoolSpec

@@ -75,6 +75,11 @@ class ConstraintTable:
             return _refused(constraint, validator.errors[row])
         return None
 
+    def foretold(self, sequence: Sequence) -> list[int]:
+        """Returns the tokens that must follow those of ``sequence``, if there is news."""
+        tracked = self._matchers.get(sequence.id)
+        return tracked.foretold(sequence.tokens[-1]) if tracked is not None else []
+
     def consume(self, sequence: Sequence, token: int) -> tuple[ErrorInfo | None, bool]:
         """Takes a sampled token in; returns an error if there is one, and whether nothing but the end can follow."""
         if error := self._errors.get(sequence.id):

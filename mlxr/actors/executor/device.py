@@ -20,9 +20,10 @@ from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
+from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.memory import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import DoesNotFit, memory_need
-from mlxr.actors.executor.model_runner import Launched, ModelRunner
+from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_transfers import PageTransfers
 from mlxr.actors.executor.pool_size import pool_spec

@@ -3,68 +3,29 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import cast
 
 import mlx.core as mx
 import numpy as np
-from numpy.typing import NDArray
 
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
 from mlxr.actors.executor.pooling import Pooler
+from mlxr.actors.executor.sample_reader import SampleReader, token_logprobs
 from mlxr.actors.executor.sampling import SamplingBatches
-from mlxr.actors.executor.sequences import Layout, Sequence, SequenceTable, page_sizes
-from mlxr.actors.executor.token_validator import MatcherValidator
+from mlxr.actors.executor.sequences import Layout, SequenceTable, page_sizes
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows
 from mlxr.models.loading import LoadedModel
-from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, TokenLogprob
 from mlxr.runtime.messages.executor import Step, StepRow
-from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, Sampled, StepDone, Verified
+from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, StepDone
 from mlxr.runtime.messages.token_ids import ID_BYTES
 
 PROMPT_LOGPROB_ROWS = 64
 """Positions whose logits are held at once for a prompt's log-probabilities: a row takes a megabyte with a large
 vocabulary."""
-
-
-@dataclass(slots=True)
-class LaunchedPromptLogprobs:
-    """Log-probabilities of some of a prompt's ``tokens``, from position ``start`` on, still on the device."""
-
-    sequence: int
-    start: int
-    top: int
-    rows: SampledRows
-    tokens: list[int]
-
-
-@dataclass(slots=True)
-class Launched:
-    """A step on its way: what it samples, and the arrays that will hold the answers.
-
-    Attributes:
-        samplers: the sequence of each position that is sampled; one with a draft has several, one behind another.
-        positions: where what is sampled goes.
-        drafts: by the first of a sequence's entries in these, the draft between them.
-        validator: what says which tokens constrained sequences may take.
-    """
-
-    step: Step
-    launched_ns: int
-    wait_ns: int
-    samplers: list[int] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    drafts: dict[int, list[int]] = field(default_factory=dict)
-    validator: MatcherValidator | None = None
-    logits: mx.array | None = None
-    pooled: mx.array | None = None
-    sampled: SampledRows | None = None
-    done: mx.array | None = None
-    prompt_logprobs: list[LaunchedPromptLogprobs] = field(default_factory=list)
 
 
 class ModelRunner:
@@ -84,6 +45,7 @@ class ModelRunner:
         self._pool: Pool | None = backend.pool(spec) if spec else None
         self._adapters = adapters
         self._table = SequenceTable(adapters.stack)
+        self._reader = SampleReader(self._table, constraints)
         self._layout = Layout(page_sizes(spec))
         self._sampling_batches = SamplingBatches()
         self._constraints = constraints
@@ -104,6 +66,7 @@ class ModelRunner:
         self._pool = None
         self._pool = self._backend.pool(self._spec) if self._spec else None
         self._table = SequenceTable(self._adapters.stack)
+        self._reader = SampleReader(self._table, self._constraints)
         self._last_row = {}
 
     def launch(self, step: Step, wait_ns: int) -> Launched:
@@ -153,9 +116,9 @@ class ModelRunner:
         # Not left to the reading of arrays: the device may ask the validator, for which this thread must have let go of
         # the interpreter's lock.
         mx.eval(*_awaited(launched))
-        sampled, verified = self._read_samples(launched)
+        sampled, verified = self._reader.read(launched)
         prompt_logprobs = [
-            PromptLogprobsRow(part.sequence, part.start, _logprobs(part.rows, part.tokens, part.top))
+            PromptLogprobsRow(part.sequence, part.start, token_logprobs(part.rows, part.tokens, part.top))
             for part in launched.prompt_logprobs
         ]
         pooled: list[Pooled] = []
@@ -166,7 +129,17 @@ class ModelRunner:
         self._finished_ns = now
         ran = [row.sequence for row in step.rows]
         return StepDone(
-            step.epoch, step.step, sampled, prompt_logprobs, pooled, device_ns, launched.wait_ns, now, ran, verified
+            epoch=step.epoch,
+            step=step.step,
+            sampled=sampled,
+            prompt_logprobs=prompt_logprobs,
+            pooled=pooled,
+            device_ns=device_ns,
+            wait_ns=launched.wait_ns,
+            done_ns=now,
+            ran=ran,
+            verified=verified,
+            forced=self._reader.forced(launched, sampled),
         )
 
     def _inputs(self, step: Step) -> mx.array:
@@ -242,68 +215,6 @@ class ModelRunner:
             arrays.extend(self._backend.barrier(self._pool))
         return arrays
 
-    def _read_samples(self, launched: Launched) -> tuple[list[Sampled], list[Verified]]:
-        """Returns the tokens that sequences take, and what came of drafts."""
-        if launched.sampled is None:
-            return [], []
-        tokens = cast(list[int], launched.sampled.tokens.tolist())
-        logprobs: list[TokenLogprob] = []
-        if launched.sampled.logprobs is not None:
-            logprobs = _logprobs(launched.sampled, tokens, None)
-        result: list[Sampled] = []
-        verified: list[Verified] = []
-        behind = 0  # Entries up to here are of a draft that has been read.
-        for index, (id, token) in enumerate(zip(launched.samplers, tokens, strict=True)):
-            sequence = self._table.get(id)
-            if sequence is None or index < behind:
-                continue
-            if draft := launched.drafts.get(index):
-                behind = index + 1 + len(draft)
-                taken = self._read_draft(launched, sequence, index, draft, tokens, logprobs)
-                verified.append(Verified(id, len(draft), len(taken) - 1))
-                result += taken
-            else:
-                result.append(self._take(sequence, token, logprobs[index] if logprobs else None))
-        return result, verified
-
-    def _read_draft(
-        self,
-        launched: Launched,
-        sequence: Sequence,
-        first: int,
-        draft: list[int],
-        tokens: list[int],
-        logprobs: list[TokenLogprob],
-    ) -> list[Sampled]:
-        """Returns the tokens that a sequence takes of those sampled from entry ``first`` on: as many as it would have
-        come to one by one, of which all but the last are the draft's."""
-        taken: list[Sampled] = []
-        for at in range(len(draft) + 1):
-            index, validator = first + at, launched.validator
-            error = self._constraints.reach(sequence, index, validator) if at and validator is not None else None
-            taken.append(self._take(sequence, tokens[index], logprobs[index] if logprobs else None, error))
-            over = taken[-1].error is not None or taken[-1].finished
-            if over or at == len(draft) or tokens[index] != draft[at]:
-                break
-        return taken
-
-    def _take(
-        self, sequence: Sequence, token: int, logprob: TokenLogprob | None, error: ErrorInfo | None = None
-    ) -> Sampled:
-        """Adds a token to its sequence, unless there is an ``error``."""
-        wanted = sequence.sampling.logprobs
-        if wanted is None:
-            logprob = None
-        elif logprob is not None and len(logprob.top) > wanted:
-            logprob = TokenLogprob(token, logprob.logprob, logprob.top[:wanted])
-        if error is None and token < 0:
-            error = ErrorInfo(ErrorCode.INTERNAL, "the model's output is not a number")
-        finished = False
-        if error is None:
-            sequence.tokens.append(token)
-            error, finished = self._constraints.consume(sequence, token)
-        return Sampled(sequence.id, token, logprob, error, finished)
-
 
 def _awaited(launched: Launched) -> list[mx.array]:
     tokens = launched.sampled.tokens if launched.sampled is not None else launched.done
@@ -313,17 +224,3 @@ def _awaited(launched: Launched) -> list[mx.array]:
 def _arrays(rows: SampledRows) -> list[mx.array]:
     every = (rows.tokens, rows.logprobs, rows.top_tokens, rows.top_logprobs)
     return [array for array in every if array is not None]
-
-
-def _logprobs(rows: SampledRows, tokens: list[int], top: int | None) -> list[TokenLogprob]:
-    """Log-probabilities as messages; ``top`` cuts the list of alternatives."""
-    own: list[float] = np.array(rows.logprobs).tolist()
-    others: list[list[tuple[int, float]]] = [[] for _ in tokens]
-    if rows.top_tokens is not None and rows.top_logprobs is not None:
-        ids: NDArray[np.int32] = np.array(rows.top_tokens)
-        values: NDArray[np.float32] = np.array(rows.top_logprobs)
-        others = [
-            list(zip(row_ids, row_values, strict=True))[:top]
-            for row_ids, row_values in zip(ids.tolist(), values.tolist(), strict=True)
-        ]
-    return [TokenLogprob(token, own[i], others[i]) for i, token in enumerate(tokens)]

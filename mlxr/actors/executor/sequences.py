@@ -30,7 +30,8 @@ def page_sizes(spec: PoolSpec | None) -> PageSizes:
 @dataclass(slots=True)
 class Sequence:
     """``tokens``: prompt and output as far as the host knows. ``tables``: its block tables, one for each cache
-    group. ``adapters``: what is added to the model for it. ``segment_start``: as in ``Submit``."""
+    group. ``adapters``: what is added to the model for it. ``segment_start``: as in ``Submit``.
+    ``foretell``: as in ``RowSetup``."""
 
     id: int
     sampling: Sampling
@@ -41,6 +42,7 @@ class Sequence:
     tables: list[NDArray[np.int32]] = field(default_factory=list)
     adapters: AdapterStack = ()
     segment_start: int | None = None
+    foretell: bool = False
 
     @classmethod
     def of(cls, id: int, setup: RowSetup, adapters: AdapterStack = ()) -> Sequence:
@@ -48,6 +50,7 @@ class Sequence:
         sequence = cls(id, setup.sampling, tokens, setup.prompt_length, setup.constraint, setup.normalize)
         sequence.adapters = adapters
         sequence.segment_start = setup.segment_start
+        sequence.foretell = setup.foretell
         return sequence
 
     def place(self, changes: list[TableEntries]) -> None:

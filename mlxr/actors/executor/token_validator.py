@@ -23,15 +23,31 @@ NO_DRAFTS: Drafts = {}
 
 @dataclass(slots=True, eq=False)
 class TrackedMatcher:
-    """A sequence's matcher, and what it has cost."""
+    """A sequence's matcher, and what it has cost.
+
+    Attributes:
+        forced: what has been foretold and not come yet.
+    """
 
     matcher: Matcher
     budget: TimeBudget = field(default_factory=TimeBudget)
+    forced: list[int] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
         """Whether nothing is asked of it any more: its row's end is on its way."""
         return self.budget.exceeded or bool(self.matcher.error)
+
+    def foretold(self, token: int) -> list[int]:
+        """Returns what must come behind ``token``, which has just come, if there is news."""
+        if self.forced[:1] == [token] and len(self.forced) > 1:
+            del self.forced[0]
+            return []
+        if self.over:
+            return []
+        with self.budget.measure():
+            self.forced = self.matcher.forced()
+        return list(self.forced)
 
     def branch(self) -> TrackedMatcher:
         """Returns one that stands at the same place and goes on by itself, at the cost of the same sequence."""

@@ -42,6 +42,9 @@ class Feedback:
             self._take_prompt_logprobs(row, outcome)
         for sampled in event.sampled:
             self._take_token(sampled, outcome, now)
+        for forced in event.forced:
+            if (sequence := self._lifecycle.sequence(forced.sequence)) is not None:
+                self._drafts.forced(sequence, forced.tokens)
         for pooled in event.pooled:
             self._take_embedding(pooled, outcome, now)
         return outcome

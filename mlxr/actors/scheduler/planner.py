@@ -81,10 +81,10 @@ class Planner:
             length=chunk.length + draft,
             tokens=known + TokenIds.of(chunk.draft) if known is not None and draft else known,
             sample=[s.id for s in samples],
-            setup=None if sequence.registered else sequence.setup(),
+            setup=None if sequence.registered else sequence.setup(foretell=self._drafts.on),
             prompt_logprobs=_prompt_logprobs(sequence, start, end),
             pool=completes and embeds,
-            register=[(s.id, s.setup()) for s in samples if s is not sequence],
+            register=[(s.id, s.setup(foretell=self._drafts.on)) for s in samples if s is not sequence],
             embeds=embeds,
             draft=draft,
         )

@@ -67,6 +67,12 @@ class RowDrafts:
             self._compare(sequence, foretold, token)
         self._speculation.drafter.accepted(sequence, [token])
 
+    def forced(self, sequence: Sequence, tokens: list[int]) -> None:
+        """Nothing but ``tokens`` can follow the sequence's."""
+        assert self._speculation is not None
+        self._open(sequence)
+        self._speculation.drafter.forced(sequence, tokens)
+
     def verified(self, sequence: Sequence, drafted: int, accepted: int) -> None:
         assert self._speculation is not None
         self._speculation.depths.verified(sequence, drafted, accepted)
@@ -89,13 +95,17 @@ class RowDrafts:
         most = min(LONGEST_DRAFT, sequence.max_length - sequence.planned - 1)
         if most <= 0 or not sequence.request.submit.speculate:
             return []
-        if not sequence.speculates:
-            sequence.speculates = True
-            self._speculation.drafter.opened(sequence)
+        self._open(sequence)
         draft = self._speculation.drafter.propose(sequence, most + flying)
         if flying and len(draft) > flying and sequence.id not in self._foretold:
             self._foretold[sequence.id] = Foretold(draft[:flying])
         return draft[flying : flying + most]
+
+    def _open(self, sequence: Sequence) -> None:
+        if not sequence.speculates:
+            assert self._speculation is not None
+            sequence.speculates = True
+            self._speculation.drafter.opened(sequence)
 
     def _compare(self, sequence: Sequence, foretold: Foretold, token: int) -> None:
         right = foretold.tokens[foretold.right] == token

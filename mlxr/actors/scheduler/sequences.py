@@ -158,7 +158,8 @@ class Sequence:
         planned = self.planned
         return self.computed == planned - 1 - self.behind and planned > self.prompt_length
 
-    def setup(self) -> RowSetup:
+    def setup(self, *, foretell: bool = False) -> RowSetup:
+        """Returns what the executor is told. ``foretell``: drafts could be made of what constraints force."""
         submit = self.request.submit
         return RowSetup(
             self.sampling,
@@ -168,6 +169,7 @@ class Sequence:
             submit.normalize,
             submit.adapters,
             submit.segment_start,
+            foretell and submit.speculate and submit.constraint is not None,
         )
 
     def rewind(self) -> None:

@@ -130,6 +130,16 @@ class Matcher:
             return self._possible and token in self._vocabulary.ends
         return self._possible and self._grammar.validate_tokens([token]) == 1
 
+    def forced(self) -> list[int]:
+        """Returns the tokens that spell what must come next, as far as there is no choice; others may spell it, too.
+        Takes up to 70 µs."""
+        if self._phase is Phase.SECTION and self._limit is not None:
+            spent = len(self._tokens) - self._begin - self._limit
+            return self._spelled_closing[spent:] if spent >= 0 else []
+        if self._phase is not Phase.HELD or self._grammar.is_stopped() or self._grammar.is_error():
+            return []
+        return list(self._grammar.compute_ff_tokens())
+
     def skip_section(self) -> None:
         """Stands where the constrained part begins, whatever may come before it."""
         self._phase, self._possible, self._begin = Phase.HELD, True, len(self._tokens)
@@ -239,6 +249,9 @@ class _Anything:
 
     def validate_tokens(self, tokens: list[int]) -> int:
         return len(tokens)
+
+    def compute_ff_tokens(self) -> list[int]:
+        return []
 
     def reset(self) -> None:
         """Nothing to forget."""

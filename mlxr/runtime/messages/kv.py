@@ -80,6 +80,7 @@ class RowSetup(Value, frozen=True):
     ``prompt_length`` are the prompt.
     ``adapters``: what is added to the model, all of them loaded.
     ``segment_start``: as in ``Submit``.
+    ``foretell``: what its constraint leaves no choice about is told with its tokens.
     """
 
     sampling: Sampling
@@ -89,6 +90,7 @@ class RowSetup(Value, frozen=True):
     normalize: bool = True
     adapters: list[Adapter] = []
     segment_start: int | None = None
+    foretell: bool = False
 
 
 class WantedPromptLogprobs(Value, frozen=True):

@@ -99,6 +99,13 @@ class Verified(Value, frozen=True):
     accepted: int
 
 
+class Forced(Value, frozen=True):
+    """The sequence's constraint allows nothing behind its tokens but what ``tokens`` spell."""
+
+    sequence: int
+    tokens: list[int]
+
+
 class PromptLogprobsRow(Value, frozen=True):
     """Log-probabilities of prompt tokens from position ``start`` on."""
 
@@ -131,6 +138,7 @@ class StepDone(Message, frozen=True):
     done_ns: int = 0
     ran: list[int] = []
     verified: list[Verified] = []
+    forced: list[Forced] = []
 
 
 class StepFailed(Message, frozen=True):

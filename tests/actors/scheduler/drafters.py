@@ -68,6 +68,9 @@ class LyingDrafter:
     def accepted(self, sequence: Sequence, tokens: list[int]) -> None:
         self.known[sequence.id] += tokens
 
+    def forced(self, sequence: Sequence, tokens: list[int]) -> None:
+        assert tokens
+
     def closed(self, sequence: Sequence) -> None:
         del self.known[sequence.id]
         self.closed_ids.add(sequence.id)

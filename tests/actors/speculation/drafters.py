@@ -20,12 +20,18 @@ class InformedDrafter:
     vocab_size: int
     choose: random.Random
     known: dict[int, list[int]] = field(default_factory=dict)
+    foretold: dict[int, list[int]] = field(default_factory=dict)
 
     def opened(self, sequence: Sequence) -> None:
         self.known[sequence.id] = sequence.tokens().list()
 
     def accepted(self, sequence: Sequence, tokens: list[int]) -> None:
         self.known[sequence.id] += tokens
+        self.foretold.pop(sequence.id, None)
+
+    def forced(self, sequence: Sequence, tokens: list[int]) -> None:
+        assert tokens
+        self.foretold[sequence.id] = tokens
 
     def closed(self, sequence: Sequence) -> None:
         del self.known[sequence.id]
@@ -39,7 +45,7 @@ class InformedDrafter:
             case 0:
                 return []
             case 1 | 2:
-                return ahead
+                return self.foretold.get(sequence.id) or ahead
             case 3:
                 return [any_token, *ahead]
             case 4:

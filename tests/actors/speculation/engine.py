@@ -13,7 +13,8 @@ import msgspec
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.model_runner import Launched, ModelRunner
+from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
 from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.settings import Limits

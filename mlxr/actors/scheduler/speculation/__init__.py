@@ -30,6 +30,11 @@ class Drafter(Protocol):
         """``tokens`` have been added to the sequence's."""
         ...
 
+    def forced(self, sequence: Sequence, tokens: list[int]) -> None:
+        """The sequence's constraint allows nothing behind all that is known of it but what ``tokens`` spell. Told once,
+        and again only where what came was spelled otherwise, or there is more."""
+        ...
+
     def closed(self, sequence: Sequence) -> None:
         """The sequence, which was opened, has ended."""
         ...

@@ -1,0 +1,47 @@
+"""A step on its way through the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import mlx.core as mx
+
+from mlxr.actors.executor.token_validator import MatcherValidator
+from mlxr.metal.sampling import SampledRows
+from mlxr.runtime.messages.executor import Step
+
+
+@dataclass(slots=True)
+class LaunchedPromptLogprobs:
+    """Log-probabilities of some of a prompt's ``tokens``, from position ``start`` on, still on the device."""
+
+    sequence: int
+    start: int
+    top: int
+    rows: SampledRows
+    tokens: list[int]
+
+
+@dataclass(slots=True)
+class Launched:
+    """A step on its way: what it samples, and the arrays that will hold the answers.
+
+    Attributes:
+        samplers: the sequence of each position that is sampled; one with a draft has several, one behind another.
+        positions: where what is sampled goes.
+        drafts: by the first of a sequence's entries in these, the draft between them.
+        validator: what says which tokens constrained sequences may take.
+    """
+
+    step: Step
+    launched_ns: int
+    wait_ns: int
+    samplers: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    drafts: dict[int, list[int]] = field(default_factory=dict)
+    validator: MatcherValidator | None = None
+    logits: mx.array | None = None
+    pooled: mx.array | None = None
+    sampled: SampledRows | None = None
+    done: mx.array | None = None
+    prompt_logprobs: list[LaunchedPromptLogprobs] = field(default_factory=list)
