@@ -54,6 +54,16 @@ def test_presence_counts_generated_tokens_and_repetition_all() -> None:
     ]
 
 
+def test_penalties_behind_a_draft_count_what_is_drafted_before() -> None:
+    own = sequence(Sampling(presence_penalty=1.0, penalty_window=3), [1, 2, 3], 2)
+    batch = sampling_batch([own] * 5, [3, 4, 5, 6, 7], drafts={0: [7, 8, 9, 7]})
+    assert batch.history is not None
+    assert batch.generated is not None
+    assert batch.history.tolist() == [[1, 2, 3], [2, 3, 7], [3, 7, 8], [7, 8, 9], [8, 9, 7]]
+    assert batch.generated.tolist() == [[False, False, True], [False, True, True], *[[True] * 3] * 3]
+    assert own.tokens == [1, 2, 3]
+
+
 def test_bias_of_all_rows_is_one_list_of_triples() -> None:
     rows = [sequence(Sampling(logit_bias={5: 1.0, 6: -2.0}), [1], 1), sequence(Sampling(logit_bias={7: 3.0}), [1], 1)]
     batch = sampling_batch(rows, [1, 1])

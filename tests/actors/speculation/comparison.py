@@ -44,7 +44,7 @@ class Compared:
     speculating: Run
 
 
-def loaded(backend: Backend, pool_tokens: int = 400) -> Loaded:
+def loaded(backend: Backend, pool_tokens: int = 640) -> Loaded:
     path = model_path("smollm2")
     model = load_model(path, backend)
     tokenizer = load_gguf(GGUFFile.open(path).metadata)

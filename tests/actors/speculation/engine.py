@@ -34,7 +34,7 @@ from tests.actors.simulation import Engine
 from tests.actors.speculation.requests import Asked
 
 LIMITS = Limits(token_budget=96, prefill_chunk=32, max_sequences=16, max_waiting=1000)
-PAGE = 16
+PAGE = 8
 MOST_CRASHES = 2
 """Crashes that a request may see: with one more it is given up."""
 
