@@ -4,8 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from mlxr.runtime.messages.kv import CacheKind
+
+
+class NumberType(StrEnum):
+    """How a page keeps numbers of keys, values or latents.
+
+    ``HALF``: 16 bits each; the reference backend keeps float32 instead.
+    ``INT8``: codes of 8 bits, and a 16-bit scale for each block of them (``metal/int8.py``). A token's scales are its
+    own, so that what a page holds of it never changes once it is written.
+    """
+
+    HALF = "16bit"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What one layer keeps of a token: ``count`` vectors of ``dims`` numbers, all kept as ``type``."""
+
+    type: NumberType
+    count: int
+    dims: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +40,8 @@ class CacheGroup:
     ``kv_heads * head_dim`` numbers instead of the two.
     ``window``: how many tokens a query sees, itself among them; None where it sees all (every kind but ``window``).
     ``state_size``: numbers of one layer's state, a page of the kind ``state``; None for the others.
+    ``keys``, ``values``: how they are kept. Of a ``latent`` layer, whose vector is key and value, ``keys`` says; states
+    are float32.
     """
 
     kind: CacheKind
@@ -26,13 +50,31 @@ class CacheGroup:
     head_dim: int = 0
     window: int | None = None
     state_size: int | None = None
+    keys: NumberType = NumberType.HALF
+    values: NumberType = NumberType.HALF
+
+    @property
+    def vectors(self) -> tuple[Vectors, ...]:
+        """What a token keeps in each layer: keys and values, or latents; nothing of its own where there is a state."""
+        match self.kind:
+            case CacheKind.STATE:
+                return ()
+            case CacheKind.LATENT:
+                return (Vectors(self.keys, 1, self.kv_heads * self.head_dim),)
+            case CacheKind.FULL | CacheKind.WINDOW:
+                return tuple(Vectors(type, self.kv_heads, self.head_dim) for type in (self.keys, self.values))
 
     def page_numbers(self, page_size: int) -> int:
-        """Stored numbers of a page in one layer."""
+        """Stored numbers of a page in one layer, without scales."""
         if self.state_size is not None:
             return self.state_size
-        vectors = 1 if self.kind is CacheKind.LATENT else 2
-        return vectors * page_size * self.kv_heads * self.head_dim
+        return page_size * sum(part.count * part.dims for part in self.vectors)
+
+    def typed(self, keys: NumberType, values: NumberType) -> CacheGroup:
+        """Returns the group with keys, or latents, and values kept so. States stay as they are."""
+        if self.kind is CacheKind.STATE:
+            return self
+        return replace(self, keys=keys, values=NumberType.HALF if self.kind is CacheKind.LATENT else values)
 
 
 def attention_group(layer: int, kv_heads: int, head_dim: int, window: int | None = None) -> CacheGroup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from mlxr.metal.weights import Weight
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
 from mlxr.models.architectures.weights import HeaderWeights
 from mlxr.models.modelfile import StoredTensor
+from mlxr.models.page_types import PageType, typed_groups
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -39,6 +40,7 @@ class Footprint:
     ``operations``: halves of layers, which run one after another for every token.
     ``context_length``: most tokens of a sequence.
     ``groups``: what is kept of a sequence; empty for an encoder.
+    ``architecture``: what its file calls it.
     """
 
     weights: int
@@ -53,11 +55,16 @@ class Footprint:
     operations: int
     context_length: int
     groups: tuple[CacheGroup, ...]
+    architecture: str = ""
 
     @property
     def read(self) -> int:
         """Bytes of all ``reads``."""
         return sum(self.reads.values())
+
+    def typed(self, wanted: PageType, backend: str) -> Footprint:
+        """Returns the same with the types that pages have there."""
+        return replace(self, groups=typed_groups(self.groups, wanted, self.architecture, backend))
 
 
 class Size:
@@ -142,10 +149,11 @@ class SizedWeights(HeaderWeights):
 
 
 def footprint(
-    spec: DecoderSpec | EncoderSpec, weights: SizedWeights, rows: int, embedding: str, tied: bool
+    spec: DecoderSpec | EncoderSpec, weights: SizedWeights, rows: int, embedding: str, tied: bool, architecture: str
 ) -> Footprint:
     """Returns what the model takes of which all ``weights`` were asked for. ``rows``: of its vocabulary. ``embedding``:
-    the name of that tensor, which is the output projection too where it is ``tied``."""
+    the name of that tensor, which is the output projection too where it is ``tied``. ``architecture``: as in
+    ``Footprint``."""
     read = Size()
     read.add(weights.whole)
     read.add(weights.tables, -1)
@@ -170,6 +178,7 @@ def footprint(
         operations=operations,
         context_length=spec.context_length,
         groups=groups,
+        architecture=architecture,
     )
 
 

@@ -151,7 +151,7 @@ def _footprint(header: ModelHeader, weights: SizedWeights, spec: DecoderSpec | E
     """``weights``: of which all were asked for. ``rows``: of the vocabulary."""
     lacks_head = "head" not in NamedTensors(weights, header.table)
     tied = isinstance(spec, DecoderSpec) and (lacks_head if spec.tied is None else spec.tied)
-    return footprint(spec, weights, rows, header.table.names["embedding"], tied)
+    return footprint(spec, weights, rows, header.table.names["embedding"], tied, header.architecture)
 
 
 def read_adapter_base(path: str | Path, families: Sequence[Family] = FAMILIES) -> AdapterBase:

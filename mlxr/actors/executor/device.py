@@ -35,6 +35,7 @@ from mlxr.models.constraints import ConstraintError
 from mlxr.models.footprint import Footprint
 from mlxr.models.identity import require_same
 from mlxr.models.loading import LoadedModel, load_model
+from mlxr.models.page_types import described, typed_groups
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
@@ -150,6 +151,8 @@ class DeviceThread:
             for note in model.notes:
                 log.info("%s: %s", engine_name, note)
             spec = self._pool_spec(model, backend) if model.cache_groups else None
+            if spec is not None and (types := described(tuple(part.group for part in spec.groups))):
+                log.info("%s keeps pages of %s numbers", engine_name, types)
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)
             runner = ModelRunner(model, backend, spec, constraints, self._adapters)
@@ -224,13 +227,15 @@ class DeviceThread:
         available = free_bytes(backend.memory(), self._settings.memory_bytes)
         sizes = self._settings.pool_sizes(footprint.context_length, available, backend.step_tokens)
         context_length = self._settings.executor.context_length
-        memory_need(footprint, sizes, backend.sizes, context_length, available).require()
+        typed = footprint.typed(self._settings.kv.page_type, backend.name)
+        memory_need(typed, sizes, backend.sizes, context_length, available).require()
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
         fraction, allowed = self._settings.kv.memory_fraction, self._settings.memory_bytes
         budget = pool_budget(backend.memory(), fraction, model.nbytes, allowed)
         sizes = self._settings.pool_sizes(model.context_length, budget, backend.step_tokens)
-        return pool_spec(model.cache_groups, sizes, backend.sizes.pool)
+        groups = typed_groups(model.cache_groups, self._settings.kv.page_type, model.architecture, backend.name)
+        return pool_spec(groups, sizes, backend.sizes.pool)
 
     def _progress(self, pacer: Pacer) -> Callable[[str, float], None]:
         last = 0.0

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mlxr.actors.executor.pool_size import PoolSizes
+from mlxr.models.page_types import PageType
 from mlxr.runtime.config import NotNegative, Section, about
 
 
@@ -32,6 +33,12 @@ class KVSection(Section, frozen=True):
         Annotated[float, Meta(gt=0, le=0.9)],
         about("of the memory left at load (models.memory_limit), at most so much for the pool"),
     ] = 0.25
+    page_type: Annotated[
+        PageType,
+        about(
+            "keys and values: auto (as is safe for the model), 16bit (others' f16), int8 (their q8_0): half the memory"
+        ),
+    ] = "auto"
     disk: Annotated[bool, about("keep pages of conversations on disk, for their next turns")] = True
     disk_path: Annotated[str, about("empty: HOME/kv; servers may share it")] = ""
     disk_bytes: Annotated[

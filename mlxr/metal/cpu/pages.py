@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.cache import NumberType
 from mlxr.metal.cpu import _native
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.runtime.messages.kv import CacheKind
@@ -17,6 +18,8 @@ KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.LATENT, CacheKind.STATE)
 
 def allocate(spec: PoolSpec) -> _native.Pool:
     native = _native.Pool()
+    if any(kept.type is not NumberType.HALF for part in spec.groups for kept in part.group.vectors):
+        raise ValueError("the cpu backend keeps no int8 pages; set kv.page_type to 16bit")
     for part in spec.groups:
         layers, shape = list(part.group.layers), _shape(part)
         match part.group.kind:

@@ -7,7 +7,9 @@ import math
 import sys
 from dataclasses import dataclass
 
+from mlxr.metal import int8
 from mlxr.metal.affine import AFFINE_TYPES
+from mlxr.metal.cache import NumberType
 from mlxr.metal.codebooks import CODEBOOK_TYPES
 from mlxr.metal.fp4 import MX_GROUP
 from mlxr.metal.pool import GroupSpec, PoolSpec
@@ -92,14 +94,24 @@ def group_bytes(part: GroupSpec) -> int:
 
 def part_bytes(part: GroupSpec) -> list[int]:
     """Returns what one layer's pages take, each of their parts by itself: keys and values, or latents, in half
-    precision; states in float32."""
+    precision or as codes of 8 bits; states in float32."""
     group = part.group
     if group.state_size is not None:
         return [part.pages * group.state_size * FLOAT_BYTES]
+    tokens, dims = part.page_size, group.head_dim
     if group.kind is CacheKind.LATENT:
-        return [part.pages * part.page_size * _whole(group.kv_heads * group.head_dim) * HALF_BYTES]
-    heads = part.pages * group.kv_heads * HALF_BYTES
-    return [heads * _whole(part.page_size) * group.head_dim, heads * part.page_size * _whole(group.head_dim)]
+        numbers = group.kv_heads * dims
+        row = _code_bytes(numbers) if group.keys is NumberType.INT8 else _whole(numbers) * HALF_BYTES
+        return [part.pages * tokens * row]
+    codes = _whole(tokens) * _code_bytes(dims)
+    keys = codes if group.keys is NumberType.INT8 else _whole(tokens) * dims * HALF_BYTES
+    values = codes if group.values is NumberType.INT8 else tokens * _whole(dims) * HALF_BYTES
+    return [part.pages * group.kv_heads * keys, part.pages * group.kv_heads * values]
+
+
+def _code_bytes(dims: int) -> int:
+    """Returns what a vector takes as codes, filled up to whole lanes, and scales."""
+    return _whole(dims) + int8.blocks(dims) * int8.SCALE_BYTES
 
 
 def _in_huge_pages(nbytes: int) -> int:

@@ -74,6 +74,7 @@ class Attention:
         else:
             tables = step.tables[pool.group_of[self._kept]]
             if keys is not None and values is not None:
+                keys, values = pool.layers[self._kept].packed(keys, values)
                 written = self._pages.written(pool.layers[self._kept], tables.slots, keys, values)
                 pool.layers[self._kept] = written
             stored = pool.layers[self._kept]
@@ -156,10 +157,11 @@ class Attention:
         values: mx.array | None,
         stored: Layer,
     ) -> mx.array:
-        """Of the step's run ``index``: ``[B * L, heads * head_dim]``."""
+        """Of the step's run ``index``: ``[B * L, heads * head_dim]``. ``keys``, ``values``: the step's, as rows of
+        pages."""
         spec = self._spec
         own = of_run(run, queries)
-        if self._decode is not None and run.length == 1 and run.count > 1:
+        if self._decode is not None and stored.is_half and run.length == 1 and run.count > 1:
             return self._decode(own, stored, *tables.of(index), tables.page_size)
         seen = tables.keys(index, spec)
         q = own.reshape(run.count, run.length, spec.heads, spec.head_dim).transpose(0, 2, 1, 3)
@@ -169,6 +171,7 @@ class Attention:
         else:
             assert seen.rows is not None
             k, v = self._pages.read(stored, seen.rows)
+        k, v = stored.unpacked(k, v)
         return self._flat(self._attend(q, k, v, seen))
 
     def _flat(self, out: mx.array) -> mx.array:

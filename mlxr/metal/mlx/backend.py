@@ -28,6 +28,7 @@ from mlxr.metal.backend import (
     RowOperation,
 )
 from mlxr.metal.batch import Batch
+from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx import device, gated_delta_net, recurrence
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
@@ -39,6 +40,7 @@ from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
 from mlxr.metal.mlx.latent_pages import InPlaceLatents
 from mlxr.metal.mlx.norms import normed
+from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_array import PoolArray, RowAccess, Scattered
@@ -118,7 +120,10 @@ class MlxBackend:
         self._elementwise = Elementwise(self._ways.fused)
         self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
         self._states: RowAccess = InPlaceStates(device.kind()) if self._ways.in_place else Scattered(mx.float32)
-        self._latents: RowAccess = InPlaceLatents(device.kind()) if self._ways.in_place else Scattered(HALF)
+        self._latents: dict[NumberType, RowAccess] = {
+            type: InPlaceLatents(device.kind(), dtype) if self._ways.in_place else Scattered(dtype)
+            for type, dtype in ((NumberType.HALF, HALF), (NumberType.INT8, mx.uint8))
+        }
         self._backlog = Backlog(self._ways.dense_rows)
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
@@ -144,9 +149,11 @@ class MlxBackend:
                 case CacheKind.STATE:
                     layers[number] = self._states.layer(part.pages, group.state_size or 0)
                 case CacheKind.LATENT:
-                    layers[number] = self._latents.layer(part.pages * part.page_size, group.kv_heads * group.head_dim)
+                    (form,) = map(Form.of, group.vectors)
+                    layers[number] = self._latents[form.type].layer(part.pages * part.page_size, form.width)
                 case CacheKind.FULL | CacheKind.WINDOW:
-                    layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, group.head_dim)
+                    keys, values = map(Form.of, group.vectors)
+                    layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, (keys, values))
         mx.eval([[*layer.arrays, *layer.awaited] for layer in layers.values()])
         return Pool(spec, dict(layers), self.sizes.pool(spec))
 
@@ -313,7 +320,8 @@ class MlxBackend:
             case CacheKind.STATE:
                 return self._states.written(layer, to, self._states.read(layer, mx.array(sources)))
             case CacheKind.LATENT:
-                return self._latents.written(layer, to, self._latents.read(layer, mx.array(sources)[None])[0])
+                latents = self._latents[part.group.keys]
+                return latents.written(layer, to, latents.read(layer, mx.array(sources)[None])[0])
             case CacheKind.FULL | CacheKind.WINDOW:
                 heads = part.group.kv_heads
                 rows = mx.array(sources[None, None] * heads + np.arange(heads, dtype=np.int32)[:, None])
@@ -355,7 +363,7 @@ class MlxBackend:
             case CacheKind.STATE:
                 return self._states
             case CacheKind.LATENT:
-                return self._latents
+                return self._latents[part.group.keys]
             case CacheKind.FULL | CacheKind.WINDOW:
                 return self._pages
 

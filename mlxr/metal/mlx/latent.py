@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import mlx.core as mx
 
+from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx.attention import Rotation, of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.mlx.pool_array import PoolArray, RowAccess
 from mlxr.metal.mlx.products import Projections, SplitProduct, head_products
 from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
@@ -26,7 +30,7 @@ class LatentAttention:
         layer: int,
         ways: Ways,
         elementwise: Elementwise,
-        pages: RowAccess,
+        pages: Mapping[NumberType, RowAccess],
     ) -> None:
         self._spec, self._layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
         self._whole = AttentionSpec(spec.heads, 1, spec.kept, spec.scale)  # as whose keys the vectors are looked up
@@ -49,9 +53,11 @@ class LatentAttention:
         normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, spec.norm_eps)
         queries, vectors = self._projected(normed.astype(HALF), step)
         tables = step.tables[pool.group_of[self._layer]]
-        stored = self._pages.written(pool.layers[self._layer], tables.slots, vectors)
+        form = Form(pool.spec.groups[pool.group_of[self._layer]].group.keys, self._spec.kept)
+        rows = form.packed(vectors)
+        stored = self._pages[form.type].written(pool.layers[self._layer], tables.slots, rows)
         pool.layers[self._layer] = stored
-        outs = [self._attended(run, tables, index, queries, vectors, stored) for index, run in enumerate(step.runs)]
+        outs = [self._attended(run, tables, index, queries, rows, stored, form) for index, run in enumerate(step.runs)]
         latents = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             latents = latents[step.order]
@@ -76,17 +82,24 @@ class LatentAttention:
         return mx.concatenate([absorbed, turned], axis=-1), mx.concatenate([latents, key[:, 0]], axis=-1)
 
     def _attended(
-        self, run: Run, tables: DeviceTables, index: int, queries: mx.array, vectors: mx.array, stored: PoolArray
+        self,
+        run: Run,
+        tables: DeviceTables,
+        index: int,
+        queries: mx.array,
+        rows: mx.array,
+        stored: PoolArray,
+        form: Form,
     ) -> mx.array:
-        """Of the step's run ``index``: mixed latents ``[B * L, heads, rank]``."""
+        """Of the step's run ``index``: mixed latents ``[B * L, heads, rank]``. ``rows``: what its tokens keep."""
         spec = self._spec
         seen = tables.keys(index, self._whole)
         q = of_run(run, queries).reshape(run.count, run.length, spec.heads, spec.kept).swapaxes(1, 2)
         if seen.causal and seen.length == run.length:
-            kept = of_run(run, vectors)[None]  # a prompt from its start: all it sees is in this step
+            kept = form.unpacked(of_run(run, rows))[None]  # a prompt from its start: all it sees is in this step
         else:
             assert seen.rows is not None
-            kept = self._pages.read(stored, seen.rows[:, 0])
+            kept = form.unpacked(self._pages[form.type].read(stored, seen.rows[:, 0]))
         out = self._attend(q, kept, seen)
         return out.swapaxes(1, 2).reshape(-1, spec.heads, spec.rank)
 

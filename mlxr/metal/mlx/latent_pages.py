@@ -1,6 +1,6 @@
 """Kernels that write a step's latents to the pool in place, and read a sequence's from it.
 
-A layer's array is 16-bit ``[slots, numbers]``.
+A layer's array is ``[slots, width]``: rows of 16-bit numbers, or of bytes (``page_forms.py``).
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlxr.metal.mlx.pages import THREADS, VECTOR, source
+from mlxr.metal.mlx.pages import THREADS, source
 from mlxr.metal.mlx.pool_array import PoolArray
-from mlxr.metal.mlx.weights import HALF
+
+VECTOR_BYTES = 16
+"""What a thread copies at once."""
 
 WRITE = """
     size_t at = THREAD;
@@ -31,24 +33,25 @@ READ = """
 
 
 class InPlaceLatents:
-    """By kernels that write to the pool's own array. A token's numbers are a multiple of 8."""
+    """By kernels that write to the pool's own array, of elements of ``dtype``. A row has whole vectors of 16 bytes."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, dtype: mx.Dtype) -> None:
+        self._dtype, self._vector = dtype, VECTOR_BYTES // dtype.size
         make: Callable[..., Any] = mx.fast.metal_kernel if device == "metal" else mx.fast.cuda_kernel
         inputs = ["vectors", "slots", "all_latents", "before"]
         self._write = make("write_latents", inputs, ["done"], source(WRITE, device))
         self._read = make("read_latents", ["all_latents", "slots", "before"], ["latents"], source(READ, device))
 
-    def layer(self, rows: int, numbers: int) -> PoolArray:
-        if numbers % VECTOR:
-            raise ValueError(f"the mlx backend keeps latents of a multiple of {VECTOR} numbers, not {numbers}")
-        return PoolArray(mx.zeros((rows, numbers), HALF), mx.zeros(1, mx.int32))
+    def layer(self, rows: int, width: int) -> PoolArray:
+        if width % self._vector:
+            raise ValueError(f"the mlx backend keeps latents of a multiple of {self._vector} numbers, not {width}")
+        return PoolArray(mx.zeros((rows, width), self._dtype), mx.zeros(1, mx.int32))
 
     def written(self, layer: PoolArray, at: mx.array, values: mx.array) -> PoolArray:
         (done,) = self._write(
             inputs=[values, at, layer.values, layer.done],
-            template=[("NUMBERS", values.shape[1]), ("VECTOR", VECTOR)],
-            grid=(values.size // VECTOR, 1, 1),
+            template=[("NUMBERS", values.shape[1]), ("VECTOR", self._vector)],
+            grid=(values.size // self._vector, 1, 1),
             threadgroup=(THREADS, 1, 1),
             output_shapes=[(1,)],
             output_dtypes=[mx.int32],
@@ -56,14 +59,14 @@ class InPlaceLatents:
         return PoolArray(layer.values, done)
 
     def read(self, layer: PoolArray, at: mx.array) -> mx.array:
-        numbers = layer.values.shape[1]
+        width = layer.values.shape[1]
         (latents,) = self._read(
             inputs=[layer.values, at, layer.done],
-            template=[("NUMBERS", numbers), ("VECTOR", VECTOR)],
-            grid=(at.size * numbers // VECTOR, 1, 1),
+            template=[("NUMBERS", width), ("VECTOR", self._vector)],
+            grid=(at.size * width // self._vector, 1, 1),
             threadgroup=(THREADS, 1, 1),
-            output_shapes=[(*at.shape, numbers)],
-            output_dtypes=[HALF],
+            output_shapes=[(*at.shape, width)],
+            output_dtypes=[self._dtype],
         )
         out: mx.array = latents
         return out

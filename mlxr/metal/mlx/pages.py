@@ -1,9 +1,10 @@
 """Keys and values in the pool: how a step's are written to it and a sequence's read from it.
 
-A layer's arrays are 16-bit ``[slots, kv_heads, head_dim]``. MLX has no operation that changes an array: a scatter makes
-another one, and saves the copy only where nobody holds the first. While steps are queued behind one another the
-GPU's own queue holds it, so that each layer of each step would copy the pool. Hence two small kernels for GPUs, which
-write behind MLX's back: its graph knows of the writing by ``done`` alone, an array that every reader takes in too.
+A layer's arrays are ``[slots, kv_heads, width]``, of rows as its forms have them (``page_forms.py``). MLX has no
+operation that changes an array: a scatter makes another one, and saves the copy only where nobody holds the first.
+While steps are queued behind one another the GPU's own queue holds it, so that each layer of each step would copy the
+pool. Hence two small kernels for GPUs, which write behind MLX's back: its graph knows of the writing by ``done`` alone,
+an array that every reader takes in too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 
 import mlx.core as mx
 
+from mlxr.metal.cache import NumberType
+from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.mlx.weights import HALF
 
 VECTOR = 8
@@ -24,10 +27,12 @@ THREADS = 256
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """``done``: int32 ``[1]``, computed once all writes so far are; None where the arrays themselves are."""
+    """``forms``: of the rows of keys and of values.
+    ``done``: int32 ``[1]``, computed once all writes so far are; None where the arrays themselves are."""
 
     keys: mx.array
     values: mx.array
+    forms: tuple[Form, Form]
     done: mx.array | None = None
 
     @property
@@ -39,39 +44,58 @@ class Layer:
         """What must be evaluated so that writes happen."""
         return self.arrays if self.done is None else [self.done]
 
+    @property
+    def is_half(self) -> bool:
+        """Whether all rows are 16-bit numbers."""
+        return all(form.type is NumberType.HALF for form in self.forms)
+
+    def packed(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        """Returns the rows of ``keys`` and ``values``, 16-bit ``[..., dims]``."""
+        return self.forms[0].packed(keys), self.forms[1].packed(values)
+
+    def unpacked(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        """Returns the numbers of rows of keys and of values, 16-bit ``[..., dims]``."""
+        return self.forms[0].unpacked(keys), self.forms[1].unpacked(values)
+
 
 class Pages(Protocol):
-    """How pages are written and read."""
+    """How rows of pages are written and read."""
 
-    def layer(self, slots: int, heads: int, dims: int) -> Layer:
+    def layer(self, slots: int, heads: int, forms: tuple[Form, Form]) -> Layer:
         """An empty one."""
         ...
 
     def written(self, layer: Layer, slots: mx.array, keys: mx.array, values: mx.array) -> Layer:
-        """With ``keys`` and ``values`` ``[T, heads, dims]`` at ``slots`` int32 ``[T]``. Nothing else may hold the
+        """With rows ``keys`` and ``values`` ``[T, heads, width]`` at ``slots`` int32 ``[T]``. Nothing else may hold the
         arrays of ``layer``."""
         ...
 
     def read(self, layer: Layer, rows: mx.array) -> tuple[mx.array, mx.array]:
-        """Keys and values at ``rows`` int32 ``[B, heads, S]`` (``slot * heads + head``): ``[B, heads, S, dims]``."""
+        """Rows of keys and values at ``rows`` int32 ``[B, heads, S]`` (``slot * heads + head``): ``[B, heads, S,
+        width]``."""
         ...
 
 
 class ScatteredPages:
     """By MLX's own scatter and gather."""
 
-    def layer(self, slots: int, heads: int, dims: int) -> Layer:
-        return Layer(mx.zeros((slots, heads, dims), HALF), mx.zeros((slots, heads, dims), HALF))
+    def layer(self, slots: int, heads: int, forms: tuple[Form, Form]) -> Layer:
+        return Layer(*_empty(slots, heads, forms), forms)
 
     def written(self, layer: Layer, slots: mx.array, keys: mx.array, values: mx.array) -> Layer:
         all_keys, all_values = layer.keys, layer.values
         all_keys[slots] = keys
         all_values[slots] = values
-        return Layer(all_keys, all_values)
+        return Layer(all_keys, all_values, layer.forms)
 
     def read(self, layer: Layer, rows: mx.array) -> tuple[mx.array, mx.array]:
-        dims = layer.keys.shape[-1]
-        return layer.keys.reshape(-1, dims)[rows], layer.values.reshape(-1, dims)[rows]
+        keys, values = (array.reshape(-1, array.shape[-1])[rows] for array in layer.arrays)
+        return keys, values
+
+
+def _empty(slots: int, heads: int, forms: tuple[Form, Form]) -> tuple[mx.array, mx.array]:
+    keys, values = (mx.zeros((slots, heads, form.width), form.dtype) for form in forms)
+    return keys, values
 
 
 WRITE = """
@@ -95,7 +119,8 @@ READ = """
 
 
 class InPlacePages:
-    """By kernels that write to the pool's own arrays. ``heads * dims`` must be a multiple of 8."""
+    """By kernels that write to the pool's own arrays, two of one form at once. A head's row has whole vectors of 16
+    bytes."""
 
     def __init__(self, device: str) -> None:
         make: Callable[..., Any] = mx.fast.metal_kernel if device == "metal" else mx.fast.cuda_kernel
@@ -114,33 +139,45 @@ class InPlacePages:
             ensure_row_contiguous=False,
         )
 
-    def layer(self, slots: int, heads: int, dims: int) -> Layer:
-        return Layer(mx.zeros((slots, heads, dims), HALF), mx.zeros((slots, heads, dims), HALF), mx.zeros(1, mx.int32))
+    def layer(self, slots: int, heads: int, forms: tuple[Form, Form]) -> Layer:
+        return Layer(*_empty(slots, heads, forms), forms, mx.zeros(1, mx.int32))
 
     def written(self, layer: Layer, slots: mx.array, keys: mx.array, values: mx.array) -> Layer:
-        _, heads, dims = layer.keys.shape
-        (done,) = self._write(
-            inputs=[keys, values, slots, layer.keys, layer.values, layer.done],
-            template=[("T", HALF), ("HEADS", heads), ("DIMS", dims)],
-            grid=(keys.size, 1, 1),
-            threadgroup=(THREADS, 1, 1),
-            output_shapes=[(1,)],
-            output_dtypes=[mx.int32],
-        )
-        return Layer(layer.keys, layer.values, done)
+        done = layer.done
+        for all_keys, all_values, *both in _of_one_form(layer, keys, values):
+            _, heads, width = all_keys.shape
+            (done,) = self._write(
+                inputs=[*both, slots, all_keys, all_values, done],
+                template=[("T", all_keys.dtype), ("HEADS", heads), ("DIMS", width)],
+                grid=(both[0].size, 1, 1),
+                threadgroup=(THREADS, 1, 1),
+                output_shapes=[(1,)],
+                output_dtypes=[mx.int32],
+            )
+        return Layer(layer.keys, layer.values, layer.forms, done)
 
     def read(self, layer: Layer, rows: mx.array) -> tuple[mx.array, mx.array]:
-        dims = layer.keys.shape[-1]
-        shape = (*rows.shape, dims)
-        keys, values = self._read(
-            inputs=[layer.keys, layer.values, rows, layer.done],
-            template=[("DIMS", dims), ("VECTOR", VECTOR)],
-            grid=(rows.size * dims // VECTOR, 1, 1),
-            threadgroup=(THREADS, 1, 1),
-            output_shapes=[shape, shape],
-            output_dtypes=[HALF, HALF],
-        )
-        return keys, values
+        found: list[mx.array] = []
+        for arrays in _of_one_form(layer):
+            width, dtype = arrays[0].shape[-1], arrays[0].dtype
+            halves = width * dtype.size // HALF.size  # a vector is 8 of them
+            found = found[:1] + self._read(
+                inputs=[*arrays, rows, layer.done],
+                template=[("DIMS", halves), ("VECTOR", VECTOR)],
+                grid=(rows.size * halves // VECTOR, 1, 1),
+                threadgroup=(THREADS, 1, 1),
+                output_shapes=[(*rows.shape, width)] * 2,
+                output_dtypes=[dtype] * 2,
+            )
+        return found[0], found[-1]
+
+
+def _of_one_form(layer: Layer, *new: mx.array) -> list[list[mx.array]]:
+    """Returns a layer's two arrays, and two of ``new`` rows, as far as given: together where they are of one form, else
+    either twice."""
+    if layer.forms[0] == layer.forms[1]:
+        return [[*layer.arrays, *new]]
+    return [[array, array, *new[at : at + 1] * 2] for at, array in enumerate(layer.arrays)]
 
 
 def fits(dims: int) -> bool:

@@ -31,17 +31,17 @@ class PoolArray:
 class RowAccess(Protocol):
     """How rows of such an array are written and read."""
 
-    def layer(self, rows: int, numbers: int) -> PoolArray:
+    def layer(self, rows: int, width: int) -> PoolArray:
         """An empty one."""
         ...
 
     def written(self, layer: PoolArray, at: mx.array, values: mx.array) -> PoolArray:
-        """With ``values`` ``[N, numbers]`` in the rows ``at``, int32 ``[N]``, no two of them the same. Nothing else may
+        """With ``values`` ``[N, width]`` in the rows ``at``, int32 ``[N]``, no two of them the same. Nothing else may
         hold the array of ``layer``."""
         ...
 
     def read(self, layer: PoolArray, at: mx.array) -> mx.array:
-        """Returns the rows ``at``, ``[*at.shape, numbers]``: int32 ``[B]`` of states, ``[B, S]`` of latents."""
+        """Returns the rows ``at``, ``[*at.shape, width]``: int32 ``[B]`` of states, ``[B, S]`` of latents."""
         ...
 
 
@@ -51,8 +51,8 @@ class Scattered:
     def __init__(self, dtype: mx.Dtype) -> None:
         self._dtype = dtype
 
-    def layer(self, rows: int, numbers: int) -> PoolArray:
-        return PoolArray(mx.zeros((rows, numbers), self._dtype))
+    def layer(self, rows: int, width: int) -> PoolArray:
+        return PoolArray(mx.zeros((rows, width), self._dtype))
 
     def written(self, layer: PoolArray, at: mx.array, values: mx.array) -> PoolArray:
         array = layer.values

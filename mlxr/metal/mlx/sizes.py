@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
+from mlxr.metal import int8
+from mlxr.metal.cache import NumberType, Vectors
 from mlxr.metal.fp4 import MX_GROUP, NV_GROUP
-from mlxr.metal.pool import PoolSpec
+from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.metal.sizes import FLOAT_BYTES, HALF_BYTES, MatrixForm
 from mlxr.metal.tensors import BLOCKS, TensorType
 
@@ -14,6 +16,9 @@ GROUPS = (128, 64, 32)
 """Columns that MLX lets share a scale and a bias of affine codes."""
 
 REQUANTIZED_BITS = 8
+
+COPIED_BYTES = 16
+"""What kernels that copy rows of the pool copy at once."""
 
 MODES: dict[TensorType, tuple[str, int, int]] = {
     TensorType.MXFP4: ("mxfp4", 4, MX_GROUP),
@@ -62,11 +67,8 @@ class MlxSizes:
         return self.matrix(form)
 
     def pool(self, spec: PoolSpec) -> int:
-        """Keys, values and latents are 16-bit floats, states are not."""
-        return sum(
-            part.layer_numbers() * (HALF_BYTES if part.group.state_size is None else FLOAT_BYTES)
-            for _, _, part in spec.layers()
-        )
+        """Keys, values and latents are 16-bit floats or codes of 8 bits, states float32."""
+        return sum(len(part.group.layers) * _layer_bytes(part) for part in spec.groups)
 
     def resident(self, spec: PoolSpec) -> int:
         return self.pool(spec)
@@ -89,3 +91,18 @@ class MlxSizes:
         if bits not in self.bits:
             return columns * HALF_BYTES
         return columns * bits // 8 + columns // group * 2 * HALF_BYTES
+
+
+def packed_bytes(dims: int) -> int:
+    """Returns what a vector of ``int8`` takes: its codes, then its scales, in whole steps of what kernels copy."""
+    return -(-int8.vector_bytes(dims) // COPIED_BYTES) * COPIED_BYTES
+
+
+def _layer_bytes(part: GroupSpec) -> int:
+    if part.group.state_size is not None:
+        return part.pages * part.group.state_size * FLOAT_BYTES
+    return part.pages * part.page_size * sum(map(_token_bytes, part.group.vectors))
+
+
+def _token_bytes(kept: Vectors) -> int:
+    return kept.count * (packed_bytes(kept.dims) if kept.type is NumberType.INT8 else kept.dims * HALF_BYTES)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.reference.pages import Kept
 from mlxr.metal.reference.products import Product
 from mlxr.metal.specs import AttentionSpec, Temperature
 
@@ -21,8 +22,8 @@ Indices = NDArray[np.int32]
 
 def paged_attention(
     queries: mx.array,
-    keys: mx.array,
-    values: mx.array,
+    keys: Kept,
+    values: Kept,
     spec: AttentionSpec,
     batch: Batch,
     tables: GroupTables,

@@ -23,12 +23,13 @@ from mlxr.metal.backend import (
     PerLayerInputOperation,
     RowOperation,
 )
-from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
+from mlxr.metal.batch import Batch
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference import (
     adapters,
     experts,
     gated_delta_net,
+    pages,
     per_layer,
     products,
     recurrence,
@@ -71,15 +72,13 @@ from mlxr.metal.weights import (
     ShortConvWeights,
     Weight,
 )
-from mlxr.runtime.messages.kv import CacheKind
 
 
 class ReferenceBackend:
     """Implements ``mlxr.metal.backend.Backend``.
 
-    A weight's handle is its matrix in float32. A layer of the pool is a tuple of float32 arrays: keys and values, each
-    ``[pages, page_size, kv_heads, head_dim]``; or one vector a token, ``[pages, page_size, kv_heads * head_dim]``; or
-    states, ``[pages, state_size]``.
+    A weight's handle is its matrix in float32. A layer of the pool is a tuple of arrays: keys and values, or latents,
+    as ``reference/pages.py`` has them; or states, float32 ``[pages, state_size]``.
     """
 
     name = "reference"
@@ -104,7 +103,7 @@ class ReferenceBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
-        layers = {layer: tuple(mx.zeros(shape) for shape in _shapes(part)) for layer, _, part in spec.layers()}
+        layers = {layer: pages.empty_layer(part) for layer, _, part in spec.layers()}
         mx.eval(layers)
         return Pool(spec, dict(layers), self.sizes.pool(spec))
 
@@ -250,8 +249,8 @@ class ReferenceBackend:
     def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
         at, index = 0, mx.array(list(pages))
         for array in self._arrays(pool, group):
-            part = np.ascontiguousarray(content[:, at : at + array[0].nbytes]).view(np.float32)
-            array[index] = mx.array(part.reshape(len(pages), *array.shape[1:]))
+            part = mx.array(np.ascontiguousarray(content[:, at : at + array[0].nbytes])).view(array.dtype)
+            array[index] = part.reshape(len(pages), *array.shape[1:])
             at += array[0].nbytes
 
     def _arrays(self, pool: Pool, group: int) -> list[mx.array]:
@@ -279,19 +278,6 @@ class Step:
     @property
     def segments(self) -> mx.array | None:
         return None if self.batch.segments is None else mx.array(self.batch.segments)
-
-
-def _shapes(part: GroupSpec) -> list[tuple[int, ...]]:
-    """Of the arrays of one layer."""
-    group = part.group
-    match group.kind:
-        case CacheKind.STATE:
-            return [(part.pages, group.state_size or 0)]
-        case CacheKind.LATENT:
-            return [(part.pages, part.page_size, group.kv_heads * group.head_dim)]
-        case CacheKind.FULL | CacheKind.WINDOW:
-            keys = (part.pages, part.page_size, group.kv_heads, group.head_dim)
-            return [keys, keys]
 
 
 def _linear(x: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
@@ -331,8 +317,8 @@ def _attention(
         kept = layer if spec.kv_layer is None else spec.kv_layer
         tables = batch.groups[pool.group_of[kept]]
         if weights.key is not None:
-            _write(pool, kept, tables, *_keys_and_values(normed, weights, weights.key, spec, layer, step))
-        all_keys, all_values = pool.layers[kept]
+            pages.write(pool, kept, tables, *_keys_and_values(normed, weights, weights.key, spec, layer, step))
+        all_keys, all_values = pages.kept(pool, kept)
         out = paged_attention(
             queries, all_keys, all_values, spec, batch, tables, weights.sinks, products.beside(weights.output)
         )
@@ -466,15 +452,6 @@ def _shaped(heads: mx.array, norm: mx.array | None, spec: AttentionSpec, batch: 
 
 def _turned(heads: mx.array, spec: AttentionSpec, batch: Batch) -> mx.array:
     return heads if spec.rope is None else rotate(heads, spec.rope, *angles(spec.rope, batch.positions))
-
-
-def _write(pool: Pool, layer: int, tables: GroupTables, keys: mx.array, values: mx.array) -> None:
-    """Put the step's keys and values into their slots: in place, while the pool alone holds the arrays."""
-    pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(tables.slots, tables.page_size))
-    all_keys, all_values = pool.layers[layer]
-    all_keys[pages, offsets] = keys
-    all_values[pages, offsets] = values
-    pool.layers[layer] = (all_keys, all_values)
 
 
 def _activated(x: mx.array, activation: Activation) -> mx.array:

@@ -4,10 +4,10 @@ the first ``rank`` are the value too."""
 from __future__ import annotations
 
 import mlx.core as mx
-import numpy as np
 
-from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool
+from mlxr.metal.reference import pages
 from mlxr.metal.reference.attention import paged_attention, temperatures
 from mlxr.metal.reference.products import beside, by_head, multiplied
 from mlxr.metal.reference.rope import angles, rotate
@@ -18,14 +18,15 @@ from mlxr.metal.weights import LatentWeights
 def latent_attention(
     weights: LatentWeights, spec: LatentSpec, layer: int, x: mx.array, batch: Batch, pool: Pool | None
 ) -> mx.array:
-    """``x`` float32 ``[T, width]`` to the same, residual included. A layer of the pool is a tuple of one array."""
+    """``x`` float32 ``[T, width]`` to the same, residual included."""
     if not batch.tokens:
         return x
     assert pool is not None, "latent attention keeps a sequence's vectors in a pool"
     normed = x if weights.norm is None else mx.fast.rms_norm(x, weights.norm, spec.norm_eps)
     queries = _queries(normed, weights, spec, batch)
     tables = batch.groups[pool.group_of[layer]]
-    kept = _write(pool, layer, tables, _vectors(normed, weights, spec, batch))[:, :, None]
+    pages.write(pool, layer, tables, _vectors(normed, weights, spec, batch)[:, None])
+    (kept,) = pages.kept(pool, layer)
     whole = AttentionSpec(spec.heads, 1, spec.kept, spec.scale)
     mixed = paged_attention(queries, kept, kept, whole, batch, tables, None, beside(weights.output))
     latents = mixed.reshape(-1, spec.heads, spec.kept)[:, :, : spec.rank]
@@ -55,12 +56,3 @@ def _vectors(normed: mx.array, weights: LatentWeights, spec: LatentSpec, batch: 
 def _turned(x: mx.array, spec: LatentSpec, batch: Batch) -> mx.array:
     """``x`` ``[T, heads, rope_dims]``, turned."""
     return x if spec.rope is None else rotate(x, spec.rope, *angles(spec.rope, batch.positions))
-
-
-def _write(pool: Pool, layer: int, tables: GroupTables, vectors: mx.array) -> mx.array:
-    """Puts the step's vectors into their slots: in place, while the pool alone holds the array."""
-    pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(tables.slots, tables.page_size))
-    kept: mx.array = pool.layers[layer][0]
-    kept[pages, offsets] = vectors
-    pool.layers[layer] = (kept,)
-    return kept

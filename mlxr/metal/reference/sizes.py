@@ -1,8 +1,10 @@
-"""What the reference backend holds: float32 numbers, whatever the file has."""
+"""What the reference backend holds: float32 numbers, whatever the file has; in pages of the type ``int8`` codes."""
 
 from __future__ import annotations
 
-from mlxr.metal.pool import PoolSpec
+from mlxr.metal import int8
+from mlxr.metal.cache import NumberType, Vectors
+from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.metal.sizes import FLOAT_BYTES, MatrixForm
 
 
@@ -18,7 +20,18 @@ class ReferenceSizes:
         return form.nbytes
 
     def pool(self, spec: PoolSpec) -> int:
-        return spec.numbers() * FLOAT_BYTES
+        return sum(len(part.group.layers) * _layer_bytes(part) for part in spec.groups)
 
     def resident(self, spec: PoolSpec) -> int:
         return self.pool(spec)
+
+
+def _layer_bytes(part: GroupSpec) -> int:
+    if part.group.state_size is not None:
+        return part.pages * part.group.state_size * FLOAT_BYTES
+    return part.pages * part.page_size * sum(map(_token_bytes, part.group.vectors))
+
+
+def _token_bytes(kept: Vectors) -> int:
+    one = int8.vector_bytes(kept.dims) if kept.type is NumberType.INT8 else kept.dims * FLOAT_BYTES
+    return kept.count * one

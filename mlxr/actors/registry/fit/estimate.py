@@ -54,6 +54,7 @@ def memory_estimate(
     footprint: Footprint, machine: Machine, settings: ExecutorSettings, room: Room, context: int = 0
 ) -> MemoryEstimate:
     """Returns what a load needs with a ``context``, 0 for the one that is configured or a typical one."""
+    footprint = footprint.typed(settings.kv.page_type, machine.backend)
     available = room.most
     wished = context or settings.executor.context_length or TYPICAL_CONTEXT
     sizes = settings.pool_sizes(footprint.context_length, available, machine.step_tokens)

@@ -1,0 +1,50 @@
+"""What a vector of a page is on the device: 16-bit numbers, or bytes of codes, scales and filling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+
+from mlxr.metal import int8
+from mlxr.metal.cache import NumberType, Vectors
+from mlxr.metal.mlx.sizes import packed_bytes
+from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.reference.pages import dequantized, quantized
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Of vectors of ``dims`` numbers: rows of ``width`` elements of ``dtype``."""
+
+    type: NumberType
+    dims: int
+
+    @classmethod
+    def of(cls, vectors: Vectors) -> Form:
+        return cls(vectors.type, vectors.dims)
+
+    @property
+    def dtype(self) -> mx.Dtype:
+        return mx.uint8 if self.type is NumberType.INT8 else HALF
+
+    @property
+    def width(self) -> int:
+        return packed_bytes(self.dims) if self.type is NumberType.INT8 else self.dims
+
+    def packed(self, numbers: mx.array) -> mx.array:
+        """Returns ``numbers`` 16-bit ``[..., dims]`` as rows ``[..., width]``."""
+        if self.type is NumberType.HALF:
+            return numbers
+        codes, scales = quantized(numbers.astype(mx.float32))
+        filling = self.width - int8.vector_bytes(self.dims)
+        return mx.concatenate(
+            [codes.view(mx.uint8), scales.view(mx.uint8), mx.zeros((*codes.shape[:-1], filling), mx.uint8)], axis=-1
+        )
+
+    def unpacked(self, rows: mx.array) -> mx.array:
+        """Returns the numbers of rows ``[..., width]``, 16-bit ``[..., dims]``."""
+        if self.type is NumberType.HALF:
+            return rows
+        codes, scales = rows[..., : self.dims], rows[..., self.dims : int8.vector_bytes(self.dims)]
+        return dequantized(codes.view(mx.int8), mx.contiguous(scales).view(mx.float16)).astype(HALF)
