@@ -224,7 +224,8 @@ class LateDevice:
         if before is not None and step.forget:
             sampled = [each for each in before.sampled if each.sequence not in step.forget]
             verified = [each for each in before.verified if each.sequence not in step.forget]
-            before = msgspec.structs.replace(before, sampled=sampled, verified=verified)
+            lost = {each.sequence for each in before.sampled if each.sequence in step.forget}
+            before = msgspec.structs.replace(before, sampled=sampled, verified=verified, lost=list(lost))
         self.running = self.device.run(step)
         return before
 

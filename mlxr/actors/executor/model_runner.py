@@ -116,7 +116,7 @@ class ModelRunner:
         # Not left to the reading of arrays: the device may ask the validator, for which this thread must have let go of
         # the interpreter's lock.
         mx.eval(*_awaited(launched))
-        sampled, verified = self._reader.read(launched)
+        sampled, verified, lost = self._reader.read(launched)
         prompt_logprobs = [
             PromptLogprobsRow(part.sequence, part.start, token_logprobs(part.rows, part.tokens, part.top))
             for part in launched.prompt_logprobs
@@ -140,6 +140,7 @@ class ModelRunner:
             ran=ran,
             verified=verified,
             forced=self._reader.forced(launched, sampled),
+            lost=lost,
         )
 
     def _inputs(self, step: Step) -> mx.array:

@@ -22,29 +22,33 @@ class SampleReader:
         self._table = table
         self._constraints = constraints
 
-    def read(self, launched: Launched) -> tuple[list[Sampled], list[Verified]]:
-        """Returns the tokens that sequences take, and what came of drafts."""
+    def read(self, launched: Launched) -> tuple[list[Sampled], list[Verified], list[int]]:
+        """Returns the tokens that sequences take, what came of drafts, and the sequences that have been forgotten."""
         if launched.sampled is None:
-            return [], []
+            return [], [], []
         tokens = cast(list[int], launched.sampled.tokens.tolist())
         logprobs: list[TokenLogprob] = []
         if launched.sampled.logprobs is not None:
             logprobs = token_logprobs(launched.sampled, tokens, None)
         result: list[Sampled] = []
         verified: list[Verified] = []
+        lost: list[int] = []
         behind = 0  # Entries up to here are of a draft that has been read.
         for index, (id, token) in enumerate(zip(launched.samplers, tokens, strict=True)):
-            sequence = self._table.get(id)
-            if sequence is None or index < behind:
+            if index < behind:
                 continue
-            if draft := launched.drafts.get(index):
-                behind = index + 1 + len(draft)
+            draft = launched.drafts.get(index)
+            behind = index + 1 + len(draft) if draft else behind
+            sequence = self._table.get(id)
+            if sequence is None:
+                lost.append(id)
+            elif draft:
                 taken = self._read_draft(launched, sequence, index, draft, tokens, logprobs)
                 verified.append(Verified(id, len(draft), len(taken) - 1))
                 result += taken
             else:
                 result.append(self._take(sequence, token, logprobs[index] if logprobs else None))
-        return result, verified
+        return result, verified, lost
 
     def forced(self, launched: Launched, sampled: list[Sampled]) -> list[Forced]:
         """Returns what the constraints of sequences leave no choice about behind the tokens just taken."""

@@ -37,7 +37,7 @@ class Feedback:
             self._drafts.observed(_cost(rows, event))
             self._take_verified(rows, event.verified)
         outcome.prompts_read += [_prompt_read(row) for row in rows if _reads_on(row) and row.sequence.id in ran]
-        self._take_lost_samples(rows, event)
+        self._take_lost_samples(event.lost)
         for row in event.prompt_logprobs:
             self._take_prompt_logprobs(row, outcome)
         for sampled in event.sampled:
@@ -105,17 +105,12 @@ class Feedback:
         self._counters.device_seconds += event.device_ns / 1e9
         self._counters.wait_seconds += event.wait_ns / 1e9
 
-    def _take_lost_samples(self, rows: list[InFlightRow], event: StepDone) -> None:
+    def _take_lost_samples(self, lost: list[int]) -> None:
         """Takes back samples of sequences that the executor had forgotten by the time that it read them, since they had
         been preempted. They are sampled once more, and are the same."""
-        further = sum(each.accepted for each in event.verified)
-        if sum(len(row.samples) for row in rows) <= len(event.sampled) - further:
-            return
-        ran, told = set(event.ran), {sampled.sequence for sampled in event.sampled}
-        for row in rows:
-            for sampler in row.samples if row.sequence.id in ran else ():
-                if sampler.id not in told and sampler.status is not Status.DONE:
-                    sampler.in_flight -= 1
+        for id in lost:
+            if (sequence := self._lifecycle.sequence(id)) is not None:
+                sequence.in_flight -= 1
 
     def _take_verified(self, rows: list[InFlightRow], verified: list[Verified]) -> None:
         """Takes in how many tokens rows with drafts have given, and how far their sequences are computed with that."""

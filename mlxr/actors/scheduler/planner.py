@@ -88,8 +88,11 @@ class Planner:
             embeds=embeds,
             draft=draft,
         )
-        noted = InFlightRow(sequence, start, samples, not sequence.registered, row.length, draft)
-        noted.behind, noted.decodes, noted.goes_back = sequence.behind, decodes, goes_back
+        noted = InFlightRow(sequence, start, samples, not sequence.registered, row.length)
+        if self._drafts.on:
+            noted.draft, noted.behind, noted.goes_back = draft, sequence.behind, goes_back
+            noted.decodes = decodes
+            sequence.behind = 0
         self._note(step, noted, end)
         return row
 
@@ -103,7 +106,6 @@ class Planner:
         draft."""
         row.sequence.registered = True
         row.sequence.computed = end
-        row.sequence.behind = 0
         for sampler in row.samples:
             sampler.in_flight += 1
         self._in_flight.add(step, row)

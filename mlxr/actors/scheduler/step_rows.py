@@ -46,13 +46,15 @@ def schedule(
     multiple of it; None for no such bounds. ``drafts``: of some sequences that decode, by their ids."""
     decodes: list[Chunk] = []
     prompts: list[Sequence] = []
-    budget = limits.token_budget
+    extra = 0
     for sequence in running:
         if not sequence.decoding:
             prompts.append(sequence)
         elif sequence.may_sample:
-            decodes.append(chunk := Chunk(sequence, 1 + sequence.behind, drafts.get(sequence.id, NO_DRAFT)))
-            budget -= chunk.length + len(chunk.draft)
+            draft = drafts.get(sequence.id, NO_DRAFT) if drafts else NO_DRAFT
+            decodes.append(Chunk(sequence, 1 + sequence.behind, draft))
+            extra += sequence.behind + len(draft)
+    budget = limits.token_budget - len(decodes) - extra
     if decodes:
         budget = min(budget, limits.prefill_chunk)
     return decodes + _prompt_chunks(prompts, budget, limits, grid, SCORED_COST if decodes else 1)

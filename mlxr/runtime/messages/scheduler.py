@@ -125,7 +125,8 @@ class StepDone(Message, frozen=True):
     """Event: one step ran. Times in nanoseconds; ``wait_ns`` is how long the executor had nothing to run before it.
 
     ``done_ns`` is ``time.monotonic_ns`` of the executor's host, which all processes share. ``ran``: sequences whose
-    rows were in the step; this may arrive before the KV manager's word on those that were not.
+    rows were in the step; this may arrive before the KV manager's word on those that were not. ``lost``: sequences that
+    were to get a token, and have been forgotten since.
     """
 
     epoch: int
@@ -139,6 +140,7 @@ class StepDone(Message, frozen=True):
     ran: list[int] = []
     verified: list[Verified] = []
     forced: list[Forced] = []
+    lost: list[int] = []
 
 
 class StepFailed(Message, frozen=True):
