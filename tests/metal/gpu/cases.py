@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.gpu import rms_norm
+from mlxr.metal.codebooks import codebook
+from mlxr.metal.gpu import matmul, rms_norm
 from mlxr.metal.gpu.kernel import Kernel, Launch
+from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.tensors import TensorType
 from tests.metal.gpu.emulated import Array
+from tests.metal.tensors import random_tensor
 
 Values = NDArray[np.float64]
 
@@ -66,9 +70,75 @@ def rms_norm_case(rows: int, width: int, dtype: str) -> Case:
     )
 
 
+def weight_of(number: int, outputs: int, columns: int) -> tuple[list[Array], Values]:
+    """Returns a random matrix as kernels take it, blocks and a codebook's values, and its weights."""
+    rng = np.random.default_rng(number)
+    if number == matmul.CODEBOOK:
+        tensor = random_tensor(TensorType.IQ2_S, outputs, columns, rng, 0.02)
+        book = codebook(tensor)
+        blocks = np.ascontiguousarray(book.blocks).view(np.uint8).reshape(outputs, -1)
+        parts = [Array.of(blocks), Array.of(book.values.view(np.uint8))]
+    else:
+        type = next(type for type, known in matmul.NUMBERS.items() if known == number)
+        tensor = random_tensor(type, outputs, columns, rng, 0.02)
+        parts = [Array.of(tensor.data.reshape(outputs, -1)), Array.of(np.zeros(16, np.uint8))]
+    return parts, dequantize(tensor).astype(np.float64)
+
+
+def rows_of(rows: int, columns: int) -> Array:
+    return Array.of(np.random.default_rng(rows).standard_normal((rows, columns), np.float32))
+
+
+def matmul_case(rows: int, outputs: int, columns: int, number: int) -> Case:
+    few = rows <= matmul.MOST_VECTOR_ROWS
+    kernel, launch = (matmul.VECTOR, matmul.vector) if few else (matmul.TILED, matmul.tiled)
+    parts, weights = weight_of(number, outputs, columns)
+    x = rows_of(rows, columns)
+    return Case(
+        f"{kernel.name} {rows}x{columns}x{outputs} of type {number}",
+        kernel,
+        launch(rows, outputs, columns, number),
+        [x, *parts],
+        lambda: [values(x) @ weights.T],
+        (1e-5,),
+    )
+
+
+def grouped_case(counts: list[int], outputs: int, columns: int, number: int) -> Case:
+    """``counts``: rows of each expert."""
+    experts, rows = len(counts), sum(counts)
+    parts, weights = weight_of(number, experts * outputs, columns)
+    x, starts = rows_of(rows, columns), np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    blocks = Array(parts[0].bits.reshape(experts, outputs, -1), "uint8")
+
+    def expected() -> list[Values]:
+        own = np.repeat(np.arange(experts), counts)
+        return [np.einsum("mk,mnk->mn", values(x), weights.reshape(experts, outputs, columns)[own])]
+
+    return Case(
+        f"{matmul.GROUPED.name} {counts}x{columns}x{outputs} of type {number}",
+        matmul.GROUPED,
+        matmul.grouped(rows, experts, outputs, columns, number),
+        [x, blocks, parts[1], Array.of(starts)],
+        expected,
+        (1e-5,),
+    )
+
+
+def matmul_cases() -> list[Case]:
+    """Every type through both kinds of kernels, and awkward sizes with a few of them."""
+    q4_k, q6_k, q8_0 = (matmul.NUMBERS[type] for type in (TensorType.Q4_K, TensorType.Q6_K, TensorType.Q8_0))
+    every = [*matmul.NUMBERS.values(), matmul.CODEBOOK]
+    found = [matmul_case(rows, 21, 512, number) for number in every for rows in (1, 9)]
+    found += [matmul_case(rows, 17, 1280, q4_k) for rows in (2, 8)]
+    found += [matmul_case(3, 1, 96, q8_0), matmul_case(33, 40, 96, q8_0), matmul_case(32, 32, 256, q6_k)]
+    return [*found, grouped_case([3, 0, 33, 1], 33, 256, q4_k), grouped_case([0, 0, 5], 7, 96, q8_0)]
+
+
 def cases() -> list[Case]:
     return [
         rms_norm_case(3, 64, "float32"),
         rms_norm_case(2, 1000, "float16"),
         rms_norm_case(1, 257, "bfloat16"),
+        *matmul_cases(),
     ]

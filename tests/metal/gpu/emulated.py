@@ -118,11 +118,11 @@ def run(
     inputs: list[Array],
     checked: Checked = Checked.PLAIN,
     seed: int = 0,
-    body: str | None = None,
+    planted: tuple[str, str] | None = None,
 ) -> list[Array]:
-    """Returns the kernel's outputs. ``seed``: of the order in which threads run; ``body``: instead of the kernel's own.
-    Raises ``KernelError``."""
-    outputs, _ = run_and_measure(kernel, launch, inputs, checked, seed, body)
+    """Returns the kernel's outputs. ``seed``: of the order in which threads run; ``planted``: a text of the kernel, and
+    what to put in its place, once. Raises ``KernelError``."""
+    outputs, _ = run_and_measure(kernel, launch, inputs, checked, seed, planted)
     return outputs
 
 
@@ -132,10 +132,14 @@ def run_and_measure(
     inputs: list[Array],
     checked: Checked = Checked.PLAIN,
     seed: int = 0,
-    body: str | None = None,
+    planted: tuple[str, str] | None = None,
 ) -> tuple[list[Array], int]:
     """As ``run``, and with the outputs the bytes of threadgroup memory that a group takes."""
-    program = compiled(source_of(kernel, launch, inputs, body), checked)
+    source = source_of(kernel, launch, inputs)
+    if planted is not None:
+        assert planted[0] in source
+        source = source.replace(*planted, 1)
+    program = compiled(source, checked)
     sizes = [
         int(np.prod(shape)) * numpy_type(dtype).itemsize
         for shape, dtype in zip(launch.shapes, launch.dtypes, strict=True)
@@ -168,9 +172,9 @@ def numpy_type(dtype: str) -> np.dtype[np.generic]:
     return np.dtype("uint16" if dtype == "bfloat16" else dtype)
 
 
-def source_of(kernel: Kernel, launch: Launch, inputs: list[Array], body: str | None = None) -> str:
+def source_of(kernel: Kernel, launch: Launch, inputs: list[Array]) -> str:
     """Returns the program that runs the kernel with these template arguments and types."""
-    text = body if body is not None else kernel.body(Language.METAL)
+    text = kernel.body(Language.METAL)
     number = iter(range(1000))
 
     def declared(found: re.Match[str]) -> str:

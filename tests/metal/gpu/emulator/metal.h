@@ -3,6 +3,8 @@
 
 #include "simdgroups.h"
 
+#define __METAL_VERSION__ 320
+
 #define device
 #define constant
 #define thread

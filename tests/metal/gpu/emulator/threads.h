@@ -195,15 +195,18 @@ class Group {
       contexts_[i].uc_link = &scheduler_;
       makecontext(&contexts_[i], &Group::begin, 0);
     }
-    std::vector<unsigned> ready(threads_);
-    for (unsigned i = 0; i < threads_; ++i) ready[i] = i;
-    while (!ready.empty()) {
-      std::shuffle(ready.begin(), ready.end(), random_);
-      for (unsigned i : ready) {
+    unsigned simdgroup = 0;
+    for (std::vector<unsigned> ready = runnable(); !ready.empty(); ready = runnable()) {
+      // One simdgroup may be far ahead of the others, as far as barriers let it.
+      bool stays = random_() % 8 != 0 && std::find(ready.begin(), ready.end(), simdgroup) != ready.end();
+      if (!stays) simdgroup = ready[random_() % ready.size()];
+      std::vector<unsigned> lanes_in_order(lanes(simdgroup));
+      for (unsigned i = 0; i < lanes_in_order.size(); ++i) lanes_in_order[i] = simdgroup * LANES + i;
+      std::shuffle(lanes_in_order.begin(), lanes_in_order.end(), random_);
+      for (unsigned i : lanes_in_order) {
         current() = &fibers_[i];
         swapcontext(&scheduler_, &contexts_[i]);
       }
-      ready = released();
     }
     memory_.clear();
   }
@@ -251,33 +254,33 @@ class Group {
     current()->wait = Wait::ENDED;
   }
 
-  // The fibers that may go on: a whole simdgroup that waits at one line, or the whole threadgroup.
-  std::vector<unsigned> released() {
+  // The simdgroups that may go on: those whose lanes all begin, or all wait at one line. Where all threads wait at one
+  // barrier, all may.
+  std::vector<unsigned> runnable() {
     std::vector<unsigned> ready;
-    unsigned at_barrier = 0, ended = 0;
+    bool over = true;
     for (unsigned first = 0; first < threads_; first += LANES) {
-      unsigned count = lanes(first / LANES), waiting = 0;
+      unsigned there = 0, count = lanes(first / LANES);
       for (unsigned i = first; i < first + count; ++i) {
-        waiting += fibers_[i].wait == Wait::SIMDGROUP;
-        at_barrier += fibers_[i].wait == Wait::THREADGROUP;
-        ended += fibers_[i].wait == Wait::ENDED;
+        there += fibers_[i].wait == Wait::NONE || fibers_[i].wait == Wait::SIMDGROUP;
+        over = over && fibers_[i].wait == Wait::ENDED;
       }
-      if (waiting == 0) continue;
-      for (unsigned i = first; i < first + count; ++i) {
-        if (fibers_[i].wait != Wait::SIMDGROUP || fibers_[i].line != fibers_[first].line) {
-          diverged("lanes of a simdgroup", fibers_[first].line, fibers_[i].wait == Wait::ENDED ? 0 : fibers_[i].line);
-        }
-        ready.push_back(i);
-      }
+      if (there == 0) continue;
+      for (unsigned i = first; i < first + count; ++i) require_same(first, i, "lanes of a simdgroup");
+      ready.push_back(first / LANES);
     }
-    if (!ready.empty() || ended == threads_) return ready;
-    for (unsigned i = 0; i < threads_; ++i) {
-      if (fibers_[i].wait != Wait::THREADGROUP || fibers_[i].line != fibers_[0].line) {
-        diverged("threads of a threadgroup", fibers_[0].line, fibers_[i].wait == Wait::ENDED ? 0 : fibers_[i].line);
-      }
-      ready.push_back(i);
-    }
+    if (over || !ready.empty()) return ready;
+    for (unsigned i = 0; i < threads_; ++i) require_same(0, i, "threads of a threadgroup");
+    for (Thread& fiber : fibers_) fiber.wait = Wait::NONE;
+    for (unsigned simdgroup = 0; simdgroup < slots_.size(); ++simdgroup) ready.push_back(simdgroup);
     return ready;
+  }
+
+  void require_same(unsigned first, unsigned other, const char* what) const {
+    const Thread &a = fibers_[first], &b = fibers_[other];
+    if (a.wait != b.wait || (a.wait != Wait::NONE && a.line != b.line)) {
+      diverged(what, a.wait == Wait::ENDED ? 0 : a.line, b.wait == Wait::ENDED ? 0 : b.line);
+    }
   }
 
   std::mt19937_64 random_;
