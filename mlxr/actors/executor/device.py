@@ -306,7 +306,8 @@ class DeviceThread:
         """Returns the next message and how long the device was idle for it; None when the running step should be
         collected, or the thread is to end."""
         if previous is not None:
-            return inbox.receive(GRACE_SECONDS), 0
+            # Behind a step with drafts none is planned before its answer.
+            return inbox.receive(0 if previous.drafts else GRACE_SECONDS), 0
         began = time.monotonic_ns()
         message = inbox.receive(0 if self._copying else None)
         return message, time.monotonic_ns() - began

@@ -33,6 +33,7 @@ class Placed:
     ``filled``: how many of its tokens are in place, planned steps included.
     ``drafted``: tokens behind these that are in place too, if the draft of its last row was right so far.
     ``row_start``: where that row begins, if it has a draft.
+    ``may_end``: the first position at which it may turn out to have ended, beyond what steps in flight are for.
     """
 
     tables: list[BlockTable]
@@ -41,11 +42,7 @@ class Placed:
     filled: int
     drafted: int = 0
     row_start: int = 0
-
-    @property
-    def least_filled(self) -> int:
-        """How many of its tokens are in place whatever becomes of its draft."""
-        return self.row_start if self.drafted else self.filled
+    may_end: int = 0
 
 
 class LowerTier(Protocol):
@@ -171,7 +168,7 @@ class Placement:
         for index, group in self._windows:
             for row in rows:
                 placed = self._sequences[row.sequence]
-                group.trim(placed.tables[index], placed.least_filled)
+                group.trim(placed.tables[index], placed.may_end)
         left_out = Deferred(plan.step, deferred, lacking, unknown) if deferred or unknown else None
         if not rows and not forks:
             return None, left_out
@@ -262,13 +259,22 @@ class Placement:
 
     def _fitting(self, placed: Placed, row: PlanRow) -> tuple[PlanRow, int]:
         """Returns the row, without its draft where there are no pages for that, and how many pages it lacks still."""
-        lacks = self._lacks(placed, row)
-        if lacks and row.draft:
+        if row.draft and not self._has_spare(placed, row):
             known = row.length - row.draft
             tokens = row.tokens[:known] if row.tokens is not None else None
             row = replace(row, length=known, tokens=tokens, draft=0)
-            lacks = self._lacks(placed, row)
-        return row, lacks
+        return row, self._lacks(placed, row)
+
+    def _has_spare(self, placed: Placed, row: PlanRow) -> bool:
+        """Tells whether there are pages for a row with a draft beside those that others were promised."""
+        for index, (group, table) in enumerate(zip(self.groups, placed.tables, strict=True)):
+            missing = group.missing(table, row.start, row.start + row.length, draft=True)
+            if missing > 0:
+                others = (other for other in self._sequences.values() if other is not placed)
+                owed = sum(group.owed(other.tables[index]) for other in others)
+                if missing > group.pool.available - owed:
+                    return False
+        return True
 
     def _lacks(self, placed: Placed, row: PlanRow) -> int:
         """Pages that the row needs and that are not to be had, of all groups together."""
@@ -285,7 +291,9 @@ class Placement:
             group.fill(table, row.start, end, copies, draft=row.draft > 0)
             for group, table in zip(self.groups, placed.tables, strict=True)
         ]
-        placed.filled, placed.drafted, placed.row_start = end - row.draft, row.draft, row.start
+        # A stop may show only later within what was accepted of the draft before.
+        placed.may_end = placed.row_start if placed.row_start else row.start if row.draft else end
+        placed.filled, placed.drafted, placed.row_start = end - row.draft, row.draft, row.start if row.draft else 0
         if row.start < placed.prompt_length:
             self._publish(placed, min(end, placed.prompt_length), turn_ends=end == placed.prompt_length)
         if row.setup is not None:

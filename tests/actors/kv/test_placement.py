@@ -261,6 +261,13 @@ def test_windows_keep_what_is_seen_from_where_a_row_with_a_draft_begins() -> Non
     assert step.rows[0].tables[0].first <= first_seen
 
 
+def test_a_draft_takes_no_page_that_was_promised_to_another() -> None:
+    placement = placed(GroupPages(CacheKind.FULL, 6, 4))
+    placement.admit(2, TokenIds.of(range(100, 108)))
+    assert rows(placement, drafted(1, 8, 1, 7)) == [(8, 1, 0)]
+    assert rows(placement, drafted(1, 9, 1, 2)) == [(9, 3, 2)]
+
+
 def test_a_state_is_gone_back_to_where_a_draft_was_wrong_in_part() -> None:
     placement = placed(STATE)
     (own,) = run_tables(placement, drafted(1, 8, 1, 3))
