@@ -1,12 +1,13 @@
 // How 32 neighbouring weights come out of a block, for every type that ggml's files have (layouts: ggml-common.h). The
 // same for Metal and CUDA, whose words for functions and pointers differ.
 //
-// `decode(block, part, values, out)` writes weights 32 * part to 32 * part + 31 of the block at `block`; `values` are what
-// the codes of a codebook stand for. Blocks lie as in their file.
+// `decode(block, part, values, out)` writes weights 32 * part to 32 * part + 31 of the block at `block`; `values` are
+// what a codebook's codes stand for. Blocks lie as in their file; those of Q4_K and Q5_K begin at multiples of 16.
 
 #ifdef __METAL_VERSION__
 #define FUNCTION inline
 #define BLOCK const device uchar*
+#define WORDS const device uint*
 #define WEIGHTS thread float*
 #define LEVELS constant
 #define LEVEL_POINTER const constant float*
@@ -14,6 +15,7 @@
 #else
 #define FUNCTION __device__ inline
 #define BLOCK const unsigned char*
+#define WORDS const unsigned int*
 #define WEIGHTS float*
 #define LEVELS __device__
 #define LEVEL_POINTER const float*
@@ -73,8 +75,8 @@ enum {
 template <int TYPE>
 struct Block;
 
-// 32 weights of 4 or 5 bits under one scale: all the low halves of bytes, then all the high ones. `fifths` has the fifth
-// bits of Q5, the first weight's lowest.
+// 32 weights of 4 or 5 bits under one scale: all the low halves of bytes, then all the high ones. `fifths` has the
+// fifth bits of Q5, the first weight's lowest.
 FUNCTION void nibbles_of_32(BLOCK packed, uint fifths, float scale, float shift, WEIGHTS out) {
   for (int i = 0; i < 16; ++i) {
     uint byte = packed[i];
@@ -160,6 +162,16 @@ struct Block<Q3_K> {
   }
 };
 
+// Four small numbers, a byte each, as floats.
+FUNCTION void four_of(uint bytes, WEIGHTS out) {
+#ifdef __METAL_VERSION__
+  for (int i = 0; i < 4; ++i) out[i] = float(bytes >> (8 * i) & 255);
+#else
+  // 2^23 + byte is a float with the byte as its lowest bits; a conversion would take four times as long.
+  for (int i = 0; i < 4; ++i) out[i] = __uint_as_float(__byte_perm(bytes, 0x4b000000u, 0x7440 + i)) - 8388608.0f;
+#endif
+}
+
 // Scale and minimum `part` of Q4_K and Q5_K: six bits each, of which the last four have their upper two elsewhere.
 FUNCTION void six_bits(BLOCK packed, int part, REFERENCE(uint) scale, REFERENCE(uint) minimum) {
   if (part < 4) {
@@ -178,9 +190,12 @@ struct Block<Q4_K> {
     uint scale, minimum;
     six_bits(block + 4, part, scale, minimum);
     float step = half_at(block, 0) * float(scale), less = half_at(block, 2) * float(minimum);
-    BLOCK packed = block + 16 + part / 2 * 32;
+    WORDS packed = (WORDS)(block + 16 + part / 2 * 32);
     int shift = part % 2 * 4;
-    for (int i = 0; i < 32; ++i) out[i] = step * float(packed[i] >> shift & 15) - less;
+    for (int i = 0; i < 32; i += 4) {
+      four_of(packed[i / 4] >> shift & 0x0f0f0f0f, out + i);
+      for (int j = i; j < i + 4; ++j) out[j] = step * out[j] - less;
+    }
   }
 };
 
@@ -191,11 +206,12 @@ struct Block<Q5_K> {
     uint scale, minimum;
     six_bits(block + 4, part, scale, minimum);
     float step = half_at(block, 0) * float(scale), less = half_at(block, 2) * float(minimum);
-    BLOCK packed = block + 48 + part / 2 * 32;
+    WORDS packed = (WORDS)(block + 48 + part / 2 * 32);
+    WORDS fifths = (WORDS)(block + 16);
     int shift = part % 2 * 4;
-    for (int i = 0; i < 32; ++i) {
-      uint level = (packed[i] >> shift & 15) | (block[16 + i] >> part & 1) << 4;
-      out[i] = step * float(level) - less;
+    for (int i = 0; i < 32; i += 4) {
+      four_of((packed[i / 4] >> shift & 0x0f0f0f0f) | (fifths[i / 4] >> part & 0x01010101) << 4, out + i);
+      for (int j = i; j < i + 4; ++j) out[j] = step * out[j] - less;
     }
   }
 };
