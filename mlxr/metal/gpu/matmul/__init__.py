@@ -59,11 +59,12 @@ def number_of(type: TensorType) -> int | None:
     return NUMBERS.get(type)
 
 
-def vector(rows: int, outputs: int, columns: int, number: int) -> Launch:
+def vector(rows: int, outputs: int, columns: int, number: int, at_once: int = OUTPUTS) -> Launch:
+    """``at_once``: rows of the matrix that a simdgroup has."""
     assert 1 <= rows <= MOST_VECTOR_ROWS
-    each = OUTPUTS * SIMDGROUPS
+    each = at_once * SIMDGROUPS
     return Launch(
-        template=(("TYPE", number), ("M", rows), ("N", outputs), ("K", columns)),
+        template=(("TYPE", number), ("M", rows), ("N", outputs), ("K", columns), ("OUTPUTS", at_once)),
         grid=(32 * SIMDGROUPS * -(-outputs // each), 1, 1),
         threadgroup=(32 * SIMDGROUPS, 1, 1),
         shapes=((rows, outputs),),

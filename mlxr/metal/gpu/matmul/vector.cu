@@ -1,4 +1,4 @@
-    constexpr unsigned OUTPUTS = 2, WARPS = 4, RUNS = K / 32, PARTS = Block<TYPE>::WEIGHTS_EACH / 32;
+    constexpr unsigned WARPS = 4, RUNS = K / 32, PARTS = Block<TYPE>::WEIGHTS_EACH / 32;
     constexpr size_t ROW_BYTES = size_t(RUNS / PARTS) * Block<TYPE>::BYTES;
     unsigned lane = threadIdx.x % 32, first = (blockIdx.x * WARPS + threadIdx.x / 32) * OUTPUTS;
     float sums[OUTPUTS][M];

@@ -1,4 +1,4 @@
-    constexpr uint OUTPUTS = 4, SIMDGROUPS = 4, RUNS = K / 32;
+    constexpr uint SIMDGROUPS = 4, RUNS = K / 32;
     constexpr uint PARTS = Block<TYPE>::WEIGHTS_EACH / 32;
     constexpr size_t ROW_BYTES = size_t(RUNS / PARTS) * Block<TYPE>::BYTES;
     uint first = (threadgroup_position_in_grid.x * SIMDGROUPS + simdgroup_index_in_threadgroup) * OUTPUTS;
