@@ -42,9 +42,11 @@ class ConstraintTable:
             self._errors[sequence.id] = _refused(sequence.constraint, str(error))
             return
         tracked = TrackedMatcher(matcher)
-        for token in sequence.tokens[sequence.prompt_length :]:
+        for at, token in enumerate(sequence.tokens[sequence.prompt_length :]):
             if tracked.over:
                 break
+            if at == sequence.section_end:
+                matcher.end_section()
             with tracked.budget.measure(1):
                 matcher.consume(token)
         self._matchers[sequence.id] = tracked
@@ -69,8 +71,8 @@ class ConstraintTable:
         """Catches up with what was asked about a row behind a draft, now that ``sequence`` is there. Returns an error
         if it can't go on."""
         tracked, constraint = self._matchers.get(sequence.id), sequence.constraint
-        if tracked is not None and row in validator.refused:
-            tracked.matcher.refuse(validator.refused[row])
+        if tracked is not None and row in validator.ended:
+            tracked.matcher.end_section()
         if row in validator.errors and constraint is not None:
             return _refused(constraint, validator.errors[row])
         return None

@@ -141,6 +141,7 @@ class ModelRunner:
             verified=verified,
             forced=self._reader.forced(launched, sampled),
             lost=lost,
+            ended_sections=self._reader.ended_sections(launched),
         )
 
     def _inputs(self, step: Step) -> mx.array:

@@ -12,7 +12,7 @@ from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.sequences import Sequence, SequenceTable
 from mlxr.metal.sampling import SampledRows
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, TokenLogprob
-from mlxr.runtime.messages.scheduler import Forced, Sampled, Verified
+from mlxr.runtime.messages.scheduler import Forced, Sampled, SectionEnded, Verified
 
 
 class SampleReader:
@@ -49,6 +49,15 @@ class SampleReader:
             else:
                 result.append(self._take(sequence, token, logprobs[index] if logprobs else None))
         return result, verified, lost
+
+    def ended_sections(self, launched: Launched) -> list[SectionEnded]:
+        """Returns where reasoning sections end whose sequences have come there."""
+        ended: list[SectionEnded] = []
+        for row in sorted(launched.validator.ended) if launched.validator is not None else ():
+            sequence = self._table.get(launched.samplers[row])
+            if sequence is not None and launched.positions[row] < len(sequence.tokens):
+                ended.append(SectionEnded(sequence.id, launched.positions[row] - sequence.prompt_length))
+        return ended
 
     def forced(self, launched: Launched, sampled: list[Sampled]) -> list[Forced]:
         """Returns what the constraints of sequences leave no choice about behind the tokens just taken."""

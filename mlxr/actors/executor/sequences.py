@@ -31,7 +31,7 @@ def page_sizes(spec: PoolSpec | None) -> PageSizes:
 class Sequence:
     """``tokens``: prompt and output as far as the host knows. ``tables``: its block tables, one for each cache
     group. ``adapters``: what is added to the model for it. ``segment_start``: as in ``Submit``.
-    ``foretell``: as in ``RowSetup``."""
+    ``foretell``, ``section_end``: as in ``RowSetup``."""
 
     id: int
     sampling: Sampling
@@ -43,6 +43,7 @@ class Sequence:
     adapters: AdapterStack = ()
     segment_start: int | None = None
     foretell: bool = False
+    section_end: int | None = None
 
     @classmethod
     def of(cls, id: int, setup: RowSetup, adapters: AdapterStack = ()) -> Sequence:
@@ -51,6 +52,7 @@ class Sequence:
         sequence.adapters = adapters
         sequence.segment_start = setup.segment_start
         sequence.foretell = setup.foretell
+        sequence.section_end = setup.section_end
         return sequence
 
     def place(self, changes: list[TableEntries]) -> None:

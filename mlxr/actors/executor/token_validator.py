@@ -62,21 +62,22 @@ class MatcherValidator:
     where the tokens drawn tell already that it is wrong, nothing is asked.
 
     Attributes:
-        refused: tokens that were refused at positions behind drafts, by row: ``Matcher.refuse`` is to hear of them once
-            their sequence is there.
+        ended: rows at which the reasoning section ends, since the model would have ended its answer there. A matcher
+            learns of it at once, but for positions behind drafts: then once its sequence is there.
         errors: why sequences could not go on at such positions, by row.
     """
 
     def __init__(self, matchers: list[TrackedMatcher | None], vocab_size: int, drafts: Drafts = NO_DRAFTS) -> None:
         self.matchers = matchers
         self.drafts = drafts
-        self.refused: dict[int, int] = {}
+        self.ended: set[int] = set()
         self.errors: dict[int, str] = {}
         self._words = -(-vocab_size // WORD_BITS)
         self._behind = {first + 1 + at for first, draft in drafts.items() for at in range(len(draft))}
 
     def forbidden(self, tokens: list[int]) -> list[tuple[int, NDArray[np.int32]]]:
         found: list[tuple[int, NDArray[np.int32]]] = []
+        self.ended.clear()
         for row, (tracked, token) in enumerate(zip(self.matchers, tokens, strict=True)):
             if tracked is None or row in self._behind:
                 continue
@@ -114,8 +115,6 @@ class MatcherValidator:
             if (tokens[at - 1] != drafted and not forbidden) or not self._taken(branch, drafted):
                 return
             forbidden = self._ask(branch, at, tokens[at], found)
-            if forbidden:
-                self.refused[at] = tokens[at]
             if branch.matcher.error:
                 self.errors[at] = branch.matcher.error
                 return
@@ -128,7 +127,8 @@ class MatcherValidator:
         with tracked.budget.measure():
             allowed = tracked.matcher.allows(token)
         if not allowed:
-            tracked.matcher.refuse(token)
+            if tracked.matcher.refuse(token):
+                self.ended.add(row)
             bits = np.full(self._words, -1, np.int32)
             self._mask_into(tracked, bits)
             found.append((row, bits))

@@ -42,6 +42,9 @@ class Feedback:
             self._take_prompt_logprobs(row, outcome)
         for sampled in event.sampled:
             self._take_token(sampled, outcome, now)
+        for ended in event.ended_sections:
+            if (sequence := self._lifecycle.sequence(ended.sequence)) is not None:
+                sequence.section_end = ended.tokens
         for forced in event.forced:
             if (sequence := self._lifecycle.sequence(forced.sequence)) is not None:
                 self._drafts.forced(sequence, forced.tokens)

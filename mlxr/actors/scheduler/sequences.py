@@ -87,6 +87,7 @@ class Sequence:
         behind: known tokens of its output that its next row computes once more before its last one: a draft was wrong
             in part, and has spoilt the state that it was computed with.
         speculates: drafts are asked for it.
+        section_end: behind how many tokens of its output its reasoning was closed, where they don't tell.
         registered: the executor knows it in this epoch.
         ticket: which of its admissions is the valid one, None before the first.
         max_length: prompt and output together can't be longer; the prompt alone where nothing is generated.
@@ -101,6 +102,7 @@ class Sequence:
     in_flight: int = 0
     behind: int = 0
     speculates: bool = False
+    section_end: int | None = None
     registered: bool = False
     ticket: int | None = None
     prompt_length: int = field(init=False)
@@ -170,6 +172,7 @@ class Sequence:
             submit.adapters,
             submit.segment_start,
             foretell and submit.speculate and submit.constraint is not None,
+            self.section_end,
         )
 
     def rewind(self) -> None:

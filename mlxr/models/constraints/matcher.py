@@ -144,10 +144,17 @@ class Matcher:
         """Stands where the constrained part begins, whatever may come before it."""
         self._phase, self._possible, self._begin = Phase.HELD, True, len(self._tokens)
 
-    def refuse(self, token: int) -> None:
-        """Learns that the model would have had ``token``, which is not allowed: an end within the section means that
-        the section is over."""
-        if self._phase is Phase.SECTION and token in self._barred and self._closable and self._limit is None:
+    def refuse(self, token: int) -> bool:
+        """Learns that the model would have had ``token``, which is not allowed; tells whether anything follows of that:
+        an end within the section means that the section is over."""
+        ends = self._phase is Phase.SECTION and token in self._barred and self._closable and self._limit is None
+        if ends:
+            self.end_section()
+        return ends
+
+    def end_section(self) -> None:
+        """Has the section closed from here on."""
+        if self._phase is Phase.SECTION and self._limit is None:
             self._limit = len(self._tokens) - self._begin
 
     def consume(self, token: int) -> bool:

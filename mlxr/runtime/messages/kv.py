@@ -81,6 +81,7 @@ class RowSetup(Value, frozen=True):
     ``adapters``: what is added to the model, all of them loaded.
     ``segment_start``: as in ``Submit``.
     ``foretell``: what its constraint leaves no choice about is told with its tokens.
+    ``section_end``: as in ``SectionEnded``; None where there was none.
     """
 
     sampling: Sampling
@@ -91,6 +92,7 @@ class RowSetup(Value, frozen=True):
     adapters: list[Adapter] = []
     segment_start: int | None = None
     foretell: bool = False
+    section_end: int | None = None
 
 
 class WantedPromptLogprobs(Value, frozen=True):

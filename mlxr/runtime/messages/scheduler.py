@@ -106,6 +106,14 @@ class Forced(Value, frozen=True):
     tokens: list[int]
 
 
+class SectionEnded(Value, frozen=True):
+    """The sequence's reasoning is closed behind the first ``tokens`` of its output: its model would have ended there,
+    which its tokens don't tell."""
+
+    sequence: int
+    tokens: int
+
+
 class PromptLogprobsRow(Value, frozen=True):
     """Log-probabilities of prompt tokens from position ``start`` on."""
 
@@ -141,6 +149,7 @@ class StepDone(Message, frozen=True):
     verified: list[Verified] = []
     forced: list[Forced] = []
     lost: list[int] = []
+    ended_sections: list[SectionEnded] = []
 
 
 class StepFailed(Message, frozen=True):

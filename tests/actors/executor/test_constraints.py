@@ -8,7 +8,7 @@ from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.models.constraints import Vocabulary
-from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, Sampling
+from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, ReasoningSection, Sampling
 from tests.models.constraints.vocabulary import ByteTokenizer
 
 STARTS = " | ".join(f"r{i}" for i in range(2_600))
@@ -65,3 +65,20 @@ def test_a_row_whose_grammar_takes_ever_longer_is_ended_before_its_text_is() -> 
     assert failed is not None
     assert failed.code is ErrorCode.INVALID
     assert "takes too long to follow" in failed.message
+
+
+def test_a_closing_that_was_begun_is_gone_on_with_after_the_executor_was_lost() -> None:
+    """That the model would have ended there does not show in its tokens."""
+    compiler = Compiler(lambda: Vocabulary(ByteTokenizer(), 257))
+    compiler.start()
+    constraint = Constraint(ConstraintKind.REGEX, "a", ReasoningSection("</think>"))
+    allowed = {}
+    for end in (None, 1):
+        table = ConstraintTable(compiler, 257)
+        row = Sequence(1, Sampling(), [7, *b"x</"], 1, constraint, True, section_end=end)
+        table.open(row)
+        validator = table.validator([row])
+        assert validator is not None
+        allowed[end] = [token for token in b"tz" if not validator.forbidden([token])]
+    compiler.stop()
+    assert allowed == {None: list(b"tz"), 1: list(b"t")}

@@ -62,7 +62,7 @@ def test_what_ends_the_reasoning_behind_a_draft_is_kept_until_it_is_reached() ->
     validator = MatcherValidator([matcher] * 2, 257, {0: [Z]})
     (row, mask), *others = validator.forbidden([Z, END])
     assert (row, allowed(mask), others) == (1, {ord("<")}, [])
-    assert validator.refused == {1: END}
+    assert validator.ended == {1}
     assert matcher.matcher.allows(Z), "the sequence is not there yet"
 
 

@@ -141,7 +141,7 @@ def _fault(number: int, asked: Asked, run: Run) -> str:
         if last is None or isinstance(last, tuple) or last.finish is not FinishReason.STOP or last.stop_string:
             continue
         try:
-            value = json.loads(text)
+            value = json.loads(text.rpartition("</think>")[2])
         except ValueError:
             return f"{number}.{index}: no JSON: {text!r}"
         if held.source == SCHEMA and {"name", "tags", "age"} != value.keys():
