@@ -13,21 +13,37 @@ class NumberType(StrEnum):
     """How a page keeps numbers of keys, values or latents.
 
     ``HALF``: 16 bits each; the reference backend keeps float32 instead.
-    ``INT8``: codes of 8 bits, and a 16-bit scale for each block of them (``metal/int8.py``). A token's scales are its
-    own, so that what a page holds of it never changes once it is written.
+    ``INT8``: codes of 8 bits, and 16-bit scales: for each 32 numbers of a key or a latent, for the whole of a value. A
+    scale is the largest magnitude divided by 127, rounded; a code is the number divided by the scale, rounded to the
+    nearest whole number, even ones first. All is a token's own: what a page holds of it never changes once it is
+    written.
     """
 
     HALF = "16bit"
     INT8 = "int8"
 
 
+KEY_BLOCK = 32
+"""Numbers of a key, or of a latent, that share a scale. Keys have channels of their own that are large, so that one
+scale for all would cost half as much precision again; values lose next to nothing."""
+
+SCALE_BYTES, MOST_CODE = 2, 127
+
+
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """What one layer keeps of a token: ``count`` vectors of ``dims`` numbers, all kept as ``type``."""
+    """What one layer keeps of a token: ``count`` vectors of ``dims`` numbers, all kept as ``type``; ``block``: numbers
+    that share a scale where there are any."""
 
     type: NumberType
     count: int
     dims: int
+    block: int
+
+    @property
+    def scales(self) -> int:
+        """Of a vector."""
+        return -(-self.dims // self.block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +76,10 @@ class CacheGroup:
             case CacheKind.STATE:
                 return ()
             case CacheKind.LATENT:
-                return (Vectors(self.keys, 1, self.kv_heads * self.head_dim),)
+                return (Vectors(self.keys, 1, self.kv_heads * self.head_dim, KEY_BLOCK),)
             case CacheKind.FULL | CacheKind.WINDOW:
-                return tuple(Vectors(type, self.kv_heads, self.head_dim) for type in (self.keys, self.values))
+                keys = Vectors(self.keys, self.kv_heads, self.head_dim, KEY_BLOCK)
+                return (keys, Vectors(self.values, self.kv_heads, self.head_dim, self.head_dim))
 
     def page_numbers(self, page_size: int) -> int:
         """Stored numbers of a page in one layer, without scales."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.cache import attention_group, cache_groups
+from mlxr.metal.cache import NumberType, attention_group, cache_groups
 from mlxr.metal.pool import PoolSpec
 
 
@@ -27,7 +27,13 @@ def ragged(lengths: list[int], done: list[int], page_size: int, pages: int, seed
     )
 
 
-def pool_spec(layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int) -> PoolSpec:
-    """A pool of one group: layers that keep all keys and values."""
-    groups = cache_groups(attention_group(layer, kv_heads, head_dim) for layer in range(layers))
+HALF, INT8 = NumberType.HALF, NumberType.INT8
+Types = tuple[NumberType, NumberType]
+
+
+def pool_spec(
+    layers: int, pages: int, page_size: int, kv_heads: int, head_dim: int, types: Types = (HALF, HALF)
+) -> PoolSpec:
+    """A pool of one group: layers that keep all keys and values, as these ``types``."""
+    groups = cache_groups(attention_group(layer, kv_heads, head_dim).typed(*types) for layer in range(layers))
     return PoolSpec.even(groups, pages, page_size)

@@ -13,33 +13,40 @@ from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.runtime.messages.kv import CacheKind
 
 KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.LATENT, CacheKind.STATE)
-"""What a pool's pages may hold: keys, values and latents as half-precision, states as float32 numbers."""
+"""What a pool's pages may hold: keys, values and latents in half precision or as codes of 8 bits, states as float32
+numbers."""
 
 
 def allocate(spec: PoolSpec) -> _native.Pool:
     native = _native.Pool()
-    if any(kept.type is not NumberType.HALF for part in spec.groups for kept in part.group.vectors):
-        raise ValueError("the cpu backend keeps no int8 pages; set kv.page_type to 16bit")
     for part in spec.groups:
-        layers, shape = list(part.group.layers), _shape(part)
-        match part.group.kind:
-            case CacheKind.STATE:
-                native.add_states(layers=layers, **shape)
-            case CacheKind.LATENT:
-                native.add_latents(layers=layers, **shape)
-            case CacheKind.FULL | CacheKind.WINDOW:
-                native.add_keys_and_values(layers=layers, **shape)
+        _add(native, part)
     return native
 
 
-def pages_of(pool: Pool | None, layer: int) -> _native.Pool | None:
-    return None if pool is None else pool.layers[layer]
-
-
-def native_pool(pool: Pool) -> _native.Pool:
-    """The one object that holds the pages of all layers."""
-    native: _native.Pool = next(iter(pool.layers.values()))
-    return native
+def _add(native: _native.Pool, part: GroupSpec) -> None:
+    group, layers = part.group, list(part.group.layers)
+    match group.kind:
+        case CacheKind.STATE:
+            native.add_states(layers=layers, pages=part.pages, numbers=group.state_size or 0)
+        case CacheKind.LATENT:
+            native.add_latents(
+                layers=layers,
+                pages=part.pages,
+                page_size=part.page_size,
+                numbers=group.kv_heads * group.head_dim,
+                int8=group.keys is NumberType.INT8,
+            )
+        case CacheKind.FULL | CacheKind.WINDOW:
+            native.add_keys_and_values(
+                layers=layers,
+                pages=part.pages,
+                page_size=part.page_size,
+                kv_heads=group.kv_heads,
+                head_dim=group.head_dim,
+                int8_keys=group.keys is NumberType.INT8,
+                int8_values=group.values is NumberType.INT8,
+            )
 
 
 def page_bytes(pool: Pool, group: int) -> int:
@@ -60,15 +67,11 @@ def write_pages(pool: Pool, group: int, pages: Sequence[int], content: NDArray[n
         at += part.shape[1]
 
 
-def _shape(part: GroupSpec) -> dict[str, int]:
-    group = part.group
-    if group.state_size is not None:
-        return {"pages": part.pages, "numbers": group.state_size}
-    if group.kind is CacheKind.LATENT:
-        return {"pages": part.pages, "page_size": part.page_size, "numbers": group.kv_heads * group.head_dim}
-    return {
-        "pages": part.pages,
-        "page_size": part.page_size,
-        "kv_heads": group.kv_heads,
-        "head_dim": group.head_dim,
-    }
+def pages_of(pool: Pool | None, layer: int) -> _native.Pool | None:
+    return None if pool is None else pool.layers[layer]
+
+
+def native_pool(pool: Pool) -> _native.Pool:
+    """The one object that holds the pages of all layers."""
+    native: _native.Pool = next(iter(pool.layers.values()))
+    return native

@@ -7,9 +7,8 @@ import math
 import sys
 from dataclasses import dataclass
 
-from mlxr.metal import int8
 from mlxr.metal.affine import AFFINE_TYPES
-from mlxr.metal.cache import NumberType
+from mlxr.metal.cache import SCALE_BYTES, NumberType, Vectors
 from mlxr.metal.codebooks import CODEBOOK_TYPES
 from mlxr.metal.fp4 import MX_GROUP
 from mlxr.metal.pool import GroupSpec, PoolSpec
@@ -98,20 +97,24 @@ def part_bytes(part: GroupSpec) -> list[int]:
     group = part.group
     if group.state_size is not None:
         return [part.pages * group.state_size * FLOAT_BYTES]
-    tokens, dims = part.page_size, group.head_dim
+    tokens, kept = part.page_size, group.vectors
     if group.kind is CacheKind.LATENT:
-        numbers = group.kv_heads * dims
-        row = _code_bytes(numbers) if group.keys is NumberType.INT8 else _whole(numbers) * HALF_BYTES
+        (latent,) = kept
+        row = _code_bytes(latent) if latent.type is NumberType.INT8 else _whole(latent.dims) * HALF_BYTES
         return [part.pages * tokens * row]
-    codes = _whole(tokens) * _code_bytes(dims)
-    keys = codes if group.keys is NumberType.INT8 else _whole(tokens) * dims * HALF_BYTES
-    values = codes if group.values is NumberType.INT8 else tokens * _whole(dims) * HALF_BYTES
-    return [part.pages * group.kv_heads * keys, part.pages * group.kv_heads * values]
+    halves = [_whole(tokens) * group.head_dim * HALF_BYTES, tokens * _whole(group.head_dim) * HALF_BYTES]
+    return [
+        part.pages
+        * vectors.count
+        * (_whole(tokens) * _code_bytes(vectors) if vectors.type is NumberType.INT8 else half)
+        for vectors, half in zip(kept, halves, strict=True)
+    ]
 
 
-def _code_bytes(dims: int) -> int:
-    """Returns what a vector takes as codes, filled up to whole lanes, and scales."""
-    return _whole(dims) + int8.blocks(dims) * int8.SCALE_BYTES
+def _code_bytes(kept: Vectors) -> int:
+    """Returns what a vector takes as codes, filled up to whole lanes or blocks, and scales."""
+    codes = _whole(kept.dims) if kept.block == kept.dims else kept.scales * kept.block
+    return codes + kept.scales * SCALE_BYTES
 
 
 def _in_huge_pages(nbytes: int) -> int:

@@ -149,10 +149,10 @@ class MlxBackend:
                 case CacheKind.STATE:
                     layers[number] = self._states.layer(part.pages, group.state_size or 0)
                 case CacheKind.LATENT:
-                    (form,) = map(Form.of, group.vectors)
+                    (form,) = map(Form, group.vectors)
                     layers[number] = self._latents[form.type].layer(part.pages * part.page_size, form.width)
                 case CacheKind.FULL | CacheKind.WINDOW:
-                    keys, values = map(Form.of, group.vectors)
+                    keys, values = map(Form, group.vectors)
                     layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, (keys, values))
         mx.eval([[*layer.arrays, *layer.awaited] for layer in layers.values()])
         return Pool(spec, dict(layers), self.sizes.pool(spec))

@@ -53,7 +53,7 @@ class LatentAttention:
         normed = x if self._norm is None else mx.fast.rms_norm(x, self._norm, spec.norm_eps)
         queries, vectors = self._projected(normed.astype(HALF), step)
         tables = step.tables[pool.group_of[self._layer]]
-        form = Form(pool.spec.groups[pool.group_of[self._layer]].group.keys, self._spec.kept)
+        (form,) = map(Form, pool.spec.groups[pool.group_of[self._layer]].group.vectors)
         rows = form.packed(vectors)
         stored = self._pages[form.type].written(pool.layers[self._layer], tables.slots, rows)
         pool.layers[self._layer] = stored

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import mlx.core as mx
 
-from mlxr.metal import int8
-from mlxr.metal.cache import NumberType, Vectors
+from mlxr.metal.cache import SCALE_BYTES, NumberType, Vectors
 from mlxr.metal.mlx.sizes import packed_bytes
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.reference.pages import dequantized, quantized
@@ -15,14 +14,13 @@ from mlxr.metal.reference.pages import dequantized, quantized
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Of vectors of ``dims`` numbers: rows of ``width`` elements of ``dtype``."""
+    """Of the ``vectors`` of a token: rows of ``width`` elements of ``dtype``."""
 
-    type: NumberType
-    dims: int
+    vectors: Vectors
 
-    @classmethod
-    def of(cls, vectors: Vectors) -> Form:
-        return cls(vectors.type, vectors.dims)
+    @property
+    def type(self) -> NumberType:
+        return self.vectors.type
 
     @property
     def dtype(self) -> mx.Dtype:
@@ -30,14 +28,14 @@ class Form:
 
     @property
     def width(self) -> int:
-        return packed_bytes(self.dims) if self.type is NumberType.INT8 else self.dims
+        return packed_bytes(self.vectors) if self.type is NumberType.INT8 else self.vectors.dims
 
     def packed(self, numbers: mx.array) -> mx.array:
         """Returns ``numbers`` 16-bit ``[..., dims]`` as rows ``[..., width]``."""
         if self.type is NumberType.HALF:
             return numbers
-        codes, scales = quantized(numbers.astype(mx.float32))
-        filling = self.width - int8.vector_bytes(self.dims)
+        codes, scales = quantized(numbers.astype(mx.float32), self.vectors.block)
+        filling = self.width - self._filled
         return mx.concatenate(
             [codes.view(mx.uint8), scales.view(mx.uint8), mx.zeros((*codes.shape[:-1], filling), mx.uint8)], axis=-1
         )
@@ -46,5 +44,10 @@ class Form:
         """Returns the numbers of rows ``[..., width]``, 16-bit ``[..., dims]``."""
         if self.type is NumberType.HALF:
             return rows
-        codes, scales = rows[..., : self.dims], rows[..., self.dims : int8.vector_bytes(self.dims)]
-        return dequantized(codes.view(mx.int8), mx.contiguous(scales).view(mx.float16)).astype(HALF)
+        codes, scales = rows[..., : self.vectors.dims], rows[..., self.vectors.dims : self._filled]
+        halves = mx.contiguous(scales).view(mx.float16)
+        return dequantized(codes.view(mx.int8), halves, self.vectors.block).astype(HALF)
+
+    @property
+    def _filled(self) -> int:
+        return self.vectors.dims + self.vectors.scales * SCALE_BYTES

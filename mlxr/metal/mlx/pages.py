@@ -173,9 +173,9 @@ class InPlacePages:
 
 
 def _of_one_form(layer: Layer, *new: mx.array) -> list[list[mx.array]]:
-    """Returns a layer's two arrays, and two of ``new`` rows, as far as given: together where they are of one form, else
+    """Returns a layer's two arrays, and two of ``new`` rows, as far as given: together where their rows are alike, else
     either twice."""
-    if layer.forms[0] == layer.forms[1]:
+    if layer.keys.dtype == layer.values.dtype and layer.keys.shape == layer.values.shape:
         return [[*layer.arrays, *new]]
     return [[array, array, *new[at : at + 1] * 2] for at, array in enumerate(layer.arrays)]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
-from mlxr.metal import int8
-from mlxr.metal.cache import NumberType, Vectors
+from mlxr.metal.cache import SCALE_BYTES, NumberType, Vectors
 from mlxr.metal.fp4 import MX_GROUP, NV_GROUP
 from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.metal.sizes import FLOAT_BYTES, HALF_BYTES, MatrixForm
@@ -93,9 +92,9 @@ class MlxSizes:
         return columns * bits // 8 + columns // group * 2 * HALF_BYTES
 
 
-def packed_bytes(dims: int) -> int:
-    """Returns what a vector of ``int8`` takes: its codes, then its scales, in whole steps of what kernels copy."""
-    return -(-int8.vector_bytes(dims) // COPIED_BYTES) * COPIED_BYTES
+def packed_bytes(kept: Vectors) -> int:
+    """Returns what a vector of codes takes: them, then their scales, in whole steps of what kernels copy."""
+    return -(-(kept.dims + kept.scales * SCALE_BYTES) // COPIED_BYTES) * COPIED_BYTES
 
 
 def _layer_bytes(part: GroupSpec) -> int:
@@ -105,4 +104,4 @@ def _layer_bytes(part: GroupSpec) -> int:
 
 
 def _token_bytes(kept: Vectors) -> int:
-    return kept.count * (packed_bytes(kept.dims) if kept.type is NumberType.INT8 else kept.dims * HALF_BYTES)
+    return kept.count * (packed_bytes(kept) if kept.type is NumberType.INT8 else kept.dims * HALF_BYTES)

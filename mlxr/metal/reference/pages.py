@@ -1,7 +1,7 @@
 """A layer of the reference backend's pool: its arrays, and how vectors of tokens are written to and read from them.
 
 Each of the group's ``Vectors`` is one float32 array ``[pages, page_size, count, dims]``, or, of the type ``int8``, two:
-codes, int8 of that shape, and 16-bit scales ``[pages, page_size, count, blocks]``.
+codes, int8 of that shape, and 16-bit scales ``[pages, page_size, count, scales]``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal import int8
 from mlxr.metal.batch import GroupTables
-from mlxr.metal.cache import CacheGroup, NumberType
+from mlxr.metal.cache import MOST_CODE, CacheGroup, NumberType
 from mlxr.metal.pool import GroupSpec, Pool
 
 Arrays = tuple[mx.array, ...]
@@ -27,10 +26,11 @@ class Codes:
 
     codes: mx.array
     scales: mx.array
+    block: int
 
     def __getitem__(self, pages: mx.array) -> mx.array:
         """Returns the numbers of ``pages``, float32."""
-        return dequantized(self.codes[pages], self.scales[pages])
+        return dequantized(self.codes[pages], self.scales[pages], self.block)
 
 
 Kept = mx.array | Codes
@@ -45,7 +45,7 @@ def empty_layer(part: GroupSpec) -> Arrays:
     for kept in part.group.vectors:
         shape = (part.pages, part.page_size, kept.count)
         if kept.type is NumberType.INT8:
-            arrays += [mx.zeros((*shape, kept.dims), mx.int8), mx.zeros((*shape, int8.blocks(kept.dims)), mx.float16)]
+            arrays += [mx.zeros((*shape, kept.dims), mx.int8), mx.zeros((*shape, kept.scales), mx.float16)]
         else:
             arrays.append(mx.zeros((*shape, kept.dims)))
     return tuple(arrays)
@@ -57,7 +57,7 @@ def write(pool: Pool, layer: int, tables: GroupTables, *vectors: mx.array) -> No
     pages, offsets = (mx.array(part.astype(np.int32)) for part in np.divmod(tables.slots, tables.page_size))
     new: list[mx.array] = []
     for kept, numbers in zip(_group(pool, layer).vectors, vectors, strict=True):
-        new += quantized(numbers) if kept.type is NumberType.INT8 else [numbers]
+        new += quantized(numbers, kept.block) if kept.type is NumberType.INT8 else [numbers]
     for array, values in zip(pool.layers[layer], new, strict=True):
         array[pages, offsets] = values
 
@@ -66,26 +66,27 @@ def kept(pool: Pool, layer: int) -> list[Kept]:
     """Returns what a layer keeps: keys and values, or latents."""
     arrays = iter(pool.layers[layer])
     return [
-        Codes(next(arrays), next(arrays)) if vectors.type is NumberType.INT8 else next(arrays)
+        Codes(next(arrays), next(arrays), vectors.block) if vectors.type is NumberType.INT8 else next(arrays)
         for vectors in _group(pool, layer).vectors
     ]
 
 
-def quantized(x: mx.array) -> list[mx.array]:
-    """Returns codes, int8 as ``x`` ``[..., dims]``, and scales, 16-bit ``[..., blocks]``."""
-    dims, blocks = x.shape[-1], int8.blocks(x.shape[-1])
-    parts = mx.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * int8.BLOCK - dims)])
-    parts = parts.reshape(*x.shape[:-1], blocks, int8.BLOCK)
-    scales = mx.minimum(mx.abs(parts).max(axis=-1) / int8.MOST_CODE, MOST_HALF).astype(mx.float16)
+def quantized(x: mx.array, block: int) -> list[mx.array]:
+    """Returns codes, int8 as ``x`` ``[..., dims]``, and scales of each ``block`` of them, 16-bit ``[..., blocks]``."""
+    dims = x.shape[-1]
+    blocks = -(-dims // block)
+    parts = mx.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * block - dims)])
+    parts = parts.reshape(*x.shape[:-1], blocks, block)
+    scales = mx.minimum(mx.abs(parts).max(axis=-1) / MOST_CODE, MOST_HALF).astype(mx.float16)
     wide = scales.astype(mx.float32)[..., None]
     codes = mx.round(parts * mx.where(wide > 0, 1 / wide, 0.0))
-    codes = mx.clip(codes, -int8.MOST_CODE, int8.MOST_CODE).astype(mx.int8)
+    codes = mx.clip(codes, -MOST_CODE, MOST_CODE).astype(mx.int8)
     return [codes.reshape(*x.shape[:-1], -1)[..., :dims], scales]
 
 
-def dequantized(codes: mx.array, scales: mx.array) -> mx.array:
+def dequantized(codes: mx.array, scales: mx.array, block: int) -> mx.array:
     """Returns the numbers that ``quantized`` made these of, as far as they hold them: float32."""
-    wide = mx.repeat(scales.astype(mx.float32), int8.BLOCK, axis=-1)[..., : codes.shape[-1]]
+    wide = mx.repeat(scales.astype(mx.float32), block, axis=-1)[..., : codes.shape[-1]]
     return codes.astype(mx.float32) * wide
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.metal import int8
-from mlxr.metal.cache import NumberType, Vectors
+from mlxr.metal.cache import SCALE_BYTES, NumberType, Vectors
 from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.metal.sizes import FLOAT_BYTES, MatrixForm
 
@@ -33,5 +32,5 @@ def _layer_bytes(part: GroupSpec) -> int:
 
 
 def _token_bytes(kept: Vectors) -> int:
-    one = int8.vector_bytes(kept.dims) if kept.type is NumberType.INT8 else kept.dims * FLOAT_BYTES
+    one = kept.dims + kept.scales * SCALE_BYTES if kept.type is NumberType.INT8 else kept.dims * FLOAT_BYTES
     return kept.count * one

@@ -18,7 +18,7 @@ from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import AttentionSpec, NormKind, Rope, RopeStyle, Temperature
 from mlxr.metal.weights import AttentionWeights
 from tests.metal.backends import BACKENDS, IDS, slack
-from tests.metal.batches import pool_spec, ragged
+from tests.metal.batches import HALF, Types, pool_spec, ragged
 from tests.metal.tensors import Matrix, float_tensor, normal
 
 REFERENCE = ReferenceBackend()
@@ -78,10 +78,16 @@ def steps_of(counts: list[list[int]], page_size: int, pages: int) -> list[Batch]
 
 
 def run_steps(
-    backend: Backend, spec: AttentionSpec, steps: list[Batch], pages: int, dressed: bool = False, scale: float = 1.0
+    backend: Backend,
+    spec: AttentionSpec,
+    steps: list[Batch],
+    pages: int,
+    dressed: bool = False,
+    scale: float = 1.0,
+    types: Types = (HALF, HALF),
 ) -> list[Matrix]:
     """Outputs of each step, on inputs that depend on a token's sequence and position alone."""
-    pool = backend.pool(pool_spec(1, pages, steps[0].groups[0].page_size, spec.kv_heads, spec.head_dim))
+    pool = backend.pool(pool_spec(1, pages, steps[0].groups[0].page_size, spec.kv_heads, spec.head_dim, types))
     attend = backend.attention(attention_of(backend, spec, dressed), spec, 0)
     results = []
     for batch in steps:

@@ -18,7 +18,7 @@ from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import AttentionWeights, MLPWeights, Weight
 from tests.metal.backends import BACKENDS, IDS, same_rows
-from tests.metal.batches import pool_spec
+from tests.metal.batches import HALF, INT8, Types, pool_spec
 from tests.metal.tensors import random_tensor
 from tests.server import eventually
 from tests.server.processes import virtual_bytes
@@ -26,6 +26,8 @@ from tests.server.processes import virtual_bytes
 WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, VOCABULARY, LAYERS = 64, 6, 2, 32, 96, 500, 2
 PAGES = 16_384
 """A pool of this many is well above what else comes and goes: 128 MiB."""
+
+TYPES = ((HALF, HALF), (INT8, INT8), (HALF, INT8), (INT8, HALF))
 
 ROPE = Rope(RopeStyle.NEOX, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
 
@@ -35,7 +37,9 @@ pytestmark = pytest.mark.parametrize("backend", BACKENDS, ids=IDS)
 class TinyModel:
     """Two quantized layers with a pool of their own."""
 
-    def __init__(self, backend: Backend, window: int, page_size: int = 16, pages: int = 120) -> None:
+    def __init__(
+        self, backend: Backend, window: int, page_size: int = 16, pages: int = 120, types: Types = (HALF, HALF)
+    ) -> None:
         rng = np.random.default_rng(0)
 
         def weight(outputs: int, inputs: int, type: TensorType = TensorType.Q8_0) -> Weight:
@@ -52,7 +56,7 @@ class TinyModel:
         )
         table = weight(VOCABULARY, WIDTH)
         spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE, window=window)
-        self.pool: Pool = backend.pool(pool_spec(LAYERS, pages, page_size, KV_HEADS, HEAD_DIM))
+        self.pool: Pool = backend.pool(pool_spec(LAYERS, pages, page_size, KV_HEADS, HEAD_DIM, types))
         self.embed = backend.embedding(table)
         self.attention = [backend.attention(attention, spec, layer) for layer in range(LAYERS)]
         self.mlp = backend.feed_forward(mlp, MLPSpec(Activation.SILU))
@@ -96,14 +100,15 @@ def texts() -> dict[int, NDArray[np.int32]]:
     return {i: np.random.default_rng(i).integers(0, VOCABULARY, 800).astype(np.int32) for i in range(2)}
 
 
+@pytest.mark.parametrize("types", TYPES, ids=lambda types: f"{types[0]}-{types[1]}")
 @pytest.mark.parametrize("window", [0, 100])
 @pytest.mark.parametrize("page_size", [16, 8])
 def test_a_prompt_reads_the_same_whole_and_in_chunks_and_beside_another(
-    backend: Backend, window: int, page_size: int
+    backend: Backend, window: int, page_size: int, types: Types
 ) -> None:
     """700 tokens: beyond one partition of keys."""
-    whole = TinyModel(backend, window, page_size, 240).read(texts(), [(0, 0, 700)])
-    cut = TinyModel(backend, window, page_size, 240)
+    whole = TinyModel(backend, window, page_size, 240, types).read(texts(), [(0, 0, 700)])
+    cut = TinyModel(backend, window, page_size, 240, types)
     steps = [
         [(0, 0, 1)],
         [(0, 1, 9), (1, 0, 3)],
@@ -155,9 +160,10 @@ def test_a_prompt_without_logits_is_written_to_its_pages_all_the_same(backend: B
     assert same_rows(backend, model.read(texts(), [(0, 39, 1)])[0], whole[39])
 
 
+@pytest.mark.parametrize("types", TYPES, ids=lambda types: f"{types[0]}-{types[1]}")
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_copied_page_reads_like_its_source(backend: Backend, compiled: bool) -> None:
-    model = TinyModel(backend, 0)
+def test_a_copied_page_reads_like_its_source(backend: Backend, compiled: bool, types: Types) -> None:
+    model = TinyModel(backend, 0, types=types)
     if not compiled:
         model.compiled = lambda tokens, batch, pool: model.layers(tokens, backend.on_device(batch), pool)
     text = texts()[0][:30]
@@ -165,7 +171,9 @@ def test_a_copied_page_reads_like_its_source(backend: Backend, compiled: bool) -
     backend.copy_pages(model.pool, 0, [(int(model.tables[0, 1]), int(model.tables[1, 1]))])
     model.tables[0, 1] = model.tables[1, 1]
     assert same_rows(
-        backend, model.read({0: text}, [(0, 20, 10)])[-1], TinyModel(backend, 0).read({0: text}, [(0, 0, 30)])[-1]
+        backend,
+        model.read({0: text}, [(0, 20, 10)])[-1],
+        TinyModel(backend, 0, types=types).read({0: text}, [(0, 0, 30)])[-1],
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.cache import CacheGroup, attention_group, latent_group, state_group
+from mlxr.metal.cache import CacheGroup, NumberType, attention_group, latent_group, state_group
 from mlxr.metal.pool import Pool, PoolSpec
 from tests.metal.backends import ALL, ALL_IDS
 from tests.metal.parity.test_attention import attention_of, spec_of, steps_of
@@ -20,10 +20,14 @@ GROUPS = (
     attention_group(1, 2, 64, window=32),
     latent_group(3, 48),
     state_group(4, 100),
+    attention_group(5, 2, 40).typed(NumberType.INT8, NumberType.INT8),
+    attention_group(6, 2, 40).typed(NumberType.HALF, NumberType.INT8),
+    latent_group(7, 48).typed(NumberType.INT8, NumberType.INT8),
 )
+IDS = [" ".join([group.kind.value, *(vectors.type.value for vectors in group.vectors)]) for group in GROUPS]
 
 
-@pytest.mark.parametrize("group", range(len(GROUPS)), ids=[group.kind.value for group in GROUPS])
+@pytest.mark.parametrize("group", range(len(GROUPS)), ids=IDS)
 @pytest.mark.parametrize("backend", ALL, ids=ALL_IDS)
 def test_pages_are_read_as_they_were_written_and_others_stay(backend: Backend, group: int) -> None:
     pool = backend.pool(PoolSpec.even(GROUPS, 6, 16))
@@ -35,9 +39,10 @@ def test_pages_are_read_as_they_were_written_and_others_stay(backend: Backend, g
 
 
 def contents_of(backend: Backend, pool: Pool, group: int, pages: int) -> NDArray[np.uint8]:
-    """Bytes that are numbers in 16 bits as in 32."""
-    numbers = np.random.default_rng(group).normal(size=(pages, backend.page_bytes(pool, group) // 4))
-    return numbers.astype(np.float32).view(np.uint8)
+    """Bytes that are numbers in 16 bits as in 32, and as codes with scales."""
+    nbytes = backend.page_bytes(pool, group)
+    numbers = np.random.default_rng(group).normal(size=(pages, -(-nbytes // 4)))
+    return numbers.astype(np.float32).view(np.uint8)[:, :nbytes]
 
 
 @pytest.mark.parametrize("backend", ALL, ids=ALL_IDS)

@@ -34,12 +34,14 @@ struct AttentionKernels {
   }
 
   struct KeyBlock {
-    const uint16_t* keys[kBlockGroups];
-    const uint16_t* values[kBlockGroups];
+    const uint8_t* keys[kBlockGroups];
+    const uint8_t* values[kBlockGroups];
     int first[kBlockGroups];  // position of the group's first token
     int count[kBlockGroups];  // tokens it has
     int groups = 0;
   };
+
+  static const uint16_t* halves(const uint8_t* p) { return reinterpret_cast<const uint16_t*>(p); }
 
   static KeyBlock find_keys(const PagedKeys& paged, int begin, int end) {
     const int groups_per_page = (paged.page_size + kGroup - 1) / kGroup;
@@ -50,9 +52,8 @@ struct AttentionKernels {
       const int slot = index / groups_per_page, within = index % groups_per_page;
       const int64_t page = paged.pages[slot];
       const int g = block.groups++;
-      block.keys[g] = paged.keys + page * paged.key_page + static_cast<int64_t>(within) * paged.head_dim * kGroup;
-      block.values[g] =
-          paged.values + page * paged.value_page + static_cast<int64_t>(within) * kGroup * paged.value_stride;
+      block.keys[g] = paged.keys + page * paged.key_page + within * paged.key_group;
+      block.values[g] = paged.values + page * paged.value_page + within * paged.value_group;
       block.first[g] = slot * paged.page_size + within * kGroup;
       const int in_page = paged.page_size - within * kGroup;
       const int in_sequence = paged.length - block.first[g];
@@ -88,8 +89,9 @@ struct AttentionKernels {
     }
   }
 
-  template <int Rows, int Groups>
-  static void score_tile(const float* query, const uint16_t* const* keys, const uint16_t* const* values, int head_dim,
+  /// `Bytes`: of a number of the values that are asked for meanwhile.
+  template <int Rows, int Groups, int Bytes>
+  static void score_tile(const float* query, const uint8_t* const* keys, const uint8_t* const* values, int head_dim,
                          float* scores) {
     constexpr int kVectors = Groups * kGroupVectors;
     F total[Rows][kVectors];
@@ -98,30 +100,33 @@ struct AttentionKernels {
     }
     for (int d = 0; d < head_dim; ++d) {
       if constexpr (prefetches(Rows)) {
-        for (int g = 0; g < Groups; ++g) __builtin_prefetch(values[g] + d * kGroup);
+        for (int g = 0; g < Groups; ++g) __builtin_prefetch(values[g] + d * kGroup * Bytes);
       }
       outer_product<Rows, kVectors>(
           total, [&](int r) { return V::splat(query[r * head_dim + d]); },
-          [&](int v) { return V::load_half(keys[v / kGroupVectors] + d * kGroup + v % kGroupVectors * kWidth); });
+          [&](int v) {
+            return V::load_half(halves(keys[v / kGroupVectors]) + d * kGroup + v % kGroupVectors * kWidth);
+          });
     }
     for (int r = 0; r < Rows; ++r) {
       for (int v = 0; v < kVectors; ++v) V::store(scores + r * kBlockKeys + v * kWidth, total[r][v]);
     }
   }
 
-  template <int Rows>
+  template <int Rows, int Bytes>
   static void score_rows(const float* query, const KeyBlock& block, int head_dim, float* scores) {
     constexpr int kSide = side_by_side(Rows, kGroupVectors, kBlockGroups);
     int g = 0;
     for (; g + kSide <= block.groups; g += kSide) {
-      score_tile<Rows, kSide>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
+      score_tile<Rows, kSide, Bytes>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
     }
     for (; g < block.groups; ++g) {
-      score_tile<Rows, 1>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
+      score_tile<Rows, 1, Bytes>(query, block.keys + g, block.values + g, head_dim, scores + g * kGroup);
     }
   }
 
-  template <int Rows, int Vectors>
+  /// `Bytes`: of a number of the keys that are asked for meanwhile.
+  template <int Rows, int Vectors, int Bytes>
   static void output_tile(const float* weights, const KeyBlock& block, const KeyBlock& next, int column, int stride,
                           int columns, float* values) {
     F total[Rows][Vectors];
@@ -129,11 +134,11 @@ struct AttentionKernels {
       for (int v = 0; v < Vectors; ++v) total[r][v] = V::load(values + r * columns + column + v * kWidth);
     }
     for (int g = 0; g < block.groups; ++g) {
-      const uint16_t* row = block.values[g] + column;
+      const uint16_t* row = halves(block.values[g]) + column;
       const float* weight = weights + g * kGroup;
-      const uint16_t* coming = next.keys[g < next.groups ? g : 0] + column;
+      const uint8_t* coming = next.keys[g < next.groups ? g : 0] + column * Bytes;
       for (int t = 0; t < block.count[g]; ++t, row += stride) {
-        if constexpr (prefetches(Rows)) __builtin_prefetch(coming + t * stride);
+        if constexpr (prefetches(Rows)) __builtin_prefetch(coming + t * stride * Bytes);
         outer_product<Rows, Vectors>(
             total, [&](int r) { return V::splat(weight[r * kBlockKeys + t]); },
             [&](int v) { return V::load_half(row + v * kWidth); });
@@ -145,16 +150,16 @@ struct AttentionKernels {
   }
 
   /// `stride`: numbers from one token's value to the next; `columns`: numbers of a value, and of an output.
-  template <int Rows>
+  template <int Rows, int Bytes>
   static void output_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int stride, int columns,
                           float* values) {
     constexpr int kSide = side_by_side(Rows, 1, 8);
     int column = 0;
     for (; column + kSide * kWidth <= columns; column += kSide * kWidth) {
-      output_tile<Rows, kSide>(weights, block, next, column, stride, columns, values);
+      output_tile<Rows, kSide, Bytes>(weights, block, next, column, stride, columns, values);
     }
     for (; column < columns; column += kWidth) {
-      output_tile<Rows, 1>(weights, block, next, column, stride, columns, values);
+      output_tile<Rows, 1, Bytes>(weights, block, next, column, stride, columns, values);
     }
   }
 
@@ -234,19 +239,27 @@ struct AttentionKernels {
     *row_max = now;
   }
 
+  /// Keys and values in half precision.
   static void attend(const PagedKeys& paged, const QueryRows& queries, int begin, int end, float* scratch,
                      const Partial& out) {
-    const auto score = [dim = paged.head_dim]<int Rows>(const float* query, const KeyBlock& block, float* scores) {
-      score_rows<Rows>(query, block, dim, scores);
+    const auto score = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
+      const float* query = queries.query + static_cast<int64_t>(row) * paged.head_dim;
+      score_rows<Rows, 2>(query, block, paged.head_dim, scores);
     };
-    attend_blocks<kTileRows>(paged, queries, begin, end, paged.value_stride, scratch, out, score);
+    const auto mix = [stride = paged.value_stride]<int Rows>(const float* weights, const KeyBlock& block,
+                                                             const KeyBlock& next, float* values) {
+      output_rows<Rows, 2>(weights, block, next, stride, stride, values);
+    };
+    attend_blocks<kTileRows>(paged, queries, begin, end, paged.value_stride, scratch, out, score, mix);
   }
 
-  /// `score<Rows>(query, block, scores)` makes the scores of Rows rows and a block of keys; `columns`: numbers of a
-  /// value.
-  template <int TileRows, class Score>
-  static void attend_blocks(const PagedKeys& paged, const QueryRows& queries, int begin, int end, int columns,
-                            float* scratch, const Partial& out, Score score) {
+  /// `score<Rows>(row, block, scores)` makes the scores of Rows rows from `row` on and a block of keys; `mix<Rows>(
+  /// weights, block, next, values)` adds the block's values; `open(block)` may put others in the place of its keys and
+  /// values. `columns`: numbers of a value.
+  template <int TileRows, class Score, class Mix, class Open = void (*)(KeyBlock&)>
+  static void attend_blocks(
+      const PagedKeys& paged, const QueryRows& queries, int begin, int end, int columns, float* scratch,
+      const Partial& out, Score score, Mix mix, Open open = [](KeyBlock&) {}) {
     for (int r = 0; r < queries.rows; ++r) {
       out.max[r] = kLowest;
       out.sum[r] = 0.0f;
@@ -257,11 +270,12 @@ struct AttentionKernels {
     };
     KeyBlock next = block_at(begin);
     for (int at = begin; at < end; at += kBlockGroups) {
-      const KeyBlock block = next;
+      KeyBlock block = next;
       if (at + kBlockGroups < end) next = block_at(at + kBlockGroups);
+      open(block);
       tiles<TileRows>(queries.rows, [&]<int Rows>(int row) {
         float* scores = scratch + row * kBlockKeys;
-        score.template operator()<Rows>(queries.query + static_cast<int64_t>(row) * paged.head_dim, block, scores);
+        score.template operator()<Rows>(row, block, scores);
         for (int r = 0; r < Rows; ++r) {
           float* own = scores + r * kBlockKeys;
           if (queries.softcap > 0) {
@@ -278,8 +292,7 @@ struct AttentionKernels {
           update_softmax(block, columns, own, out.max + row + r, out.sum + row + r,
                          out.values + static_cast<int64_t>(row + r) * columns);
         }
-        output_rows<Rows>(scores, block, next, paged.value_stride, columns,
-                          out.values + static_cast<int64_t>(row) * columns);
+        mix.template operator()<Rows>(scores, block, next, out.values + static_cast<int64_t>(row) * columns);
       });
     }
   }

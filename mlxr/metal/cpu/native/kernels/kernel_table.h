@@ -31,14 +31,19 @@ struct KernelTable {
   void (*activate)(Nonlinearity kind, const float* gate, int64_t n, float* up);
   /// Float32 to half, values beyond half's range held at its ends: an infinity times a masked weight of 0 would be NaN.
   void (*to_half)(const float* x, int64_t n, uint16_t* y);
+  /// Float32 to codes of 8 bits, 128 more than they stand for, and a half-precision scale for each `block` numbers: the
+  /// largest magnitude divided by 127, held within half's range. A NaN makes its block's scale one.
+  void (*to_codes)(const float* x, int n, int block, uint8_t* codes, uint16_t* scales);
   /// Turn pairs of x[2 * half] by angles given as cosines and sines: (i, i + half), or neighbours (2i, 2i + 1).
   void (*rotate_halves)(const float* cosines, const float* sines, int half, float* x);
   void (*rotate_pairs)(const float* cosines, const float* sines, int half, float* x);
 
-  /// Attention of `queries` to groups [begin, end) of one partition; writes `out` whole. `scratch`: rows * 64 floats.
+  /// Attention of `queries` to groups [begin, end) of one partition; writes `out` whole. `scratch`: rows * 64
+  /// floats, and behind them rows * query_code_floats where keys are codes.
   void (*attend)(const PagedKeys& keys, const QueryRows& queries, int begin, int end, float* scratch,
                  const Partial& out);
   /// Likewise to keys in rows of `head_dim` numbers, whole groups of 16, of which the first `columns` are the values.
+  /// `scratch`: rows * 64 floats, and latent_block_floats where they are codes.
   void (*attend_latent)(const PagedKeys& keys, const QueryRows& queries, int begin, int end, int columns,
                         float* scratch, const Partial& out);
   /// Adds a later partition to an earlier one.

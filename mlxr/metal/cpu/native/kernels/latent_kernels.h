@@ -42,7 +42,7 @@ struct LatentKernels {
   template <int Rows>
   static void score_rows(const float* query, const typename Attention::KeyBlock& block, int stride, float* scores) {
     for (int g = 0; g < block.groups; ++g) {
-      const uint16_t* key = block.keys[g];
+      const uint16_t* key = Attention::halves(block.keys[g]);
       float* at = scores + g * kGroup;
       int t = 0;
       for (; t + kTileTokens <= block.count[g]; t += kTileTokens) {
@@ -56,14 +56,46 @@ struct LatentKernels {
     }
   }
 
-  /// As AttentionKernels::attend. `keys` are rows of `head_dim` numbers, the value's `columns` first.
+  /// A token's codes and scales as half precision.
+  static void to_halves(const uint8_t* row, int numbers, uint16_t* out) {
+    const auto* scales = reinterpret_cast<const uint16_t*>(row + code_blocks(numbers) * kCodeBlock);
+    float codes[kCodeBlock], lanes[kWidth];
+    for (int d = 0; d < numbers; d += kCodeBlock) {
+      for (int i = 0; i < kCodeBlock; ++i) codes[i] = static_cast<float>(static_cast<int>(row[d + i]) - 128);
+      uint16_t scale[kWidth];
+      for (int i = 0; i < kWidth; ++i) scale[i] = scales[d / kCodeBlock];
+      V::store(lanes, V::load_half(scale));
+      const int count = numbers - d < kCodeBlock ? numbers - d : kCodeBlock;
+      for (int i = 0; i < count; i += kWidth) {
+        V::store_half(out + d + i, V::mul(V::load(codes + i), V::splat(lanes[0])));
+      }
+    }
+  }
+
+  /// As AttentionKernels::attend. `keys` are rows of `head_dim` numbers, the value's `columns` first. Codes become half
+  /// precision a block at a time, behind the scores in `scratch`.
   static void attend(const PagedKeys& keys, const QueryRows& queries, int begin, int end, int columns, float* scratch,
                      const Partial& out) {
-    const auto score = [stride = keys.head_dim]<int Rows>(const float* query, const typename Attention::KeyBlock& block,
-                                                          float* scores) {
-      score_rows<Rows>(query, block, stride, scores);
+    using KeyBlock = typename Attention::KeyBlock;
+    const int row_numbers = keys.head_dim;
+    const auto score = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
+      score_rows<Rows>(queries.query + static_cast<int64_t>(row) * row_numbers, block, row_numbers, scores);
     };
-    Attention::template attend_blocks<kTileRows>(keys, queries, begin, end, columns, scratch, out, score);
+    const auto mix = [&]<int Rows>(const float* weights, const KeyBlock& block, const KeyBlock& next, float* values) {
+      Attention::template output_rows<Rows, 2>(weights, block, next, keys.value_stride, columns, values);
+    };
+    const auto open = [&](KeyBlock& block) {
+      if (keys.key_type == NumberType::Half) return;
+      auto* at = reinterpret_cast<uint16_t*>(scratch + static_cast<int64_t>(queries.rows) * kBlockKeys);
+      const int64_t bytes = keys.key_group / kGroup;
+      for (int g = 0; g < block.groups; ++g, at += static_cast<int64_t>(kGroup) * row_numbers) {
+        for (int t = 0; t < block.count[g]; ++t) {
+          to_halves(block.keys[g] + t * bytes, row_numbers, at + static_cast<int64_t>(t) * row_numbers);
+        }
+        block.keys[g] = block.values[g] = reinterpret_cast<const uint8_t*>(at);
+      }
+    };
+    Attention::template attend_blocks<kTileRows>(keys, queries, begin, end, columns, scratch, out, score, mix, open);
   }
 };
 

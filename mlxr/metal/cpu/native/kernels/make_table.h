@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/attention_kernels.h"
+#include "kernels/code_attention.h"
 #include "kernels/delta_rule_kernels.h"
 #include "kernels/floating_matmul.h"
 #include "kernels/integer_matmul.h"
@@ -53,9 +54,10 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
       .softcap = Rows::softcap,
       .activate = Rows::activate,
       .to_half = Rows::to_half,
+      .to_codes = Rows::to_codes,
       .rotate_halves = Rows::rotate_halves,
       .rotate_pairs = Rows::rotate_pairs,
-      .attend = Attention::attend,
+      .attend = CodeAttention<Vector, Lanes>::attend,
       .attend_latent = LatentKernels<Vector>::attend,
       .merge = Attention::merge,
       .low_rank_down = LowRank::down,

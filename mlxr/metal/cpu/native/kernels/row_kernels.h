@@ -136,6 +136,46 @@ struct RowKernels {
     for (int64_t k = 0; i + k < n; ++k) y[i + k] = out[k];
   }
 
+  static void to_codes(const float* x, int n, int block, uint8_t* codes, uint16_t* scales) {
+    for (int begin = 0; begin < n; begin += block) {
+      const int count = n - begin < block ? n - begin : block;
+      *scales++ = block_to_codes(x + begin, count, codes + begin);
+    }
+  }
+
+  static uint16_t block_to_codes(const float* x, int n, uint8_t* codes) {
+    F most = V::zero();
+    bool nan = false;
+    const auto each = [&](auto body) {
+      for (int i = 0; i < n; i += kWidth) {
+        if (i + kWidth <= n) {
+          body(i, kWidth, V::load(x + i));
+          continue;
+        }
+        float rest[kWidth] = {};
+        for (int k = 0; i + k < n; ++k) rest[k] = x[i + k];
+        body(i, n - i, V::load(rest));
+      }
+    };
+    each([&](int, int, F v) {
+      nan = nan || V::any(V::is_nan(v));
+      most = V::max(most, V::max(v, V::sub(V::zero(), v)));
+    });
+    uint16_t scale[kWidth];
+    V::store_half(scale, V::min(V::splat(M::largest(most) / 127.0f), V::splat(65504.0f)));
+    float step[kWidth];
+    V::store(step, V::load_half(scale));
+    const F inverse = V::splat(step[0] > 0.0f ? 1.0f / step[0] : 0.0f);
+    each([&](int i, int count, F v) {
+      const F held = V::min(V::max(V::mul(v, inverse), V::splat(-127.0f)), V::splat(127.0f));
+      float rounded[kWidth];
+      V::store(rounded, V::round(held));
+      for (int k = 0; k < count; ++k)
+        codes[i + k] = static_cast<uint8_t>(nan ? 128 : static_cast<int>(rounded[k]) + 128);
+    });
+    return nan ? 0x7e00 : scale[0];
+  }
+
   static void rotate_halves(const float* cosines, const float* sines, int half, float* x) {
     int i = 0;
     for (; i + kWidth <= half; i += kWidth) {

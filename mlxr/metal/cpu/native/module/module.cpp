@@ -377,19 +377,22 @@ void require_consistent(const SamplingRows& rows) {
   }
 }
 
-PageShape page_shape(int page_size, int kv_heads, int head_dim) {
+NumberType number_type(bool int8) { return int8 ? NumberType::Int8 : NumberType::Half; }
+
+PageShape page_shape(int page_size, int kv_heads, int head_dim, bool int8_keys, bool int8_values) {
   if (page_size < 1 || kv_heads < 1 || head_dim < 1) throw std::invalid_argument("a pool needs positive sizes");
-  return {page_size, kv_heads, head_dim};
+  return {page_size, kv_heads, head_dim, {number_type(int8_keys), number_type(int8_values)}};
 }
 
-void add_group(const SharedPool& pool, const std::vector<int>& layers, int64_t pages, const PageParts& parts) {
+void add_group(const SharedPool& pool, const std::vector<int>& layers, int64_t pages, const PageParts& parts,
+               PageTypes types = {}) {
   if (pages < 0 ||
       std::any_of(
           parts.begin(), parts.end(), [](int64_t bytes) { return bytes < 1; }) ||
       std::any_of(layers.begin(), layers.end(), [](int layer) { return layer < 0; })) {
     throw std::invalid_argument("a pool needs positive sizes");
   }
-  pool.value->pages->add(layers, pages, parts);
+  pool.value->pages->add(layers, pages, parts, types);
 }
 
 /// Slots, block tables and page size of each cache group.
@@ -455,14 +458,20 @@ void bind_steps(nb::module_& m) {
       .def(
           "add_keys_and_values",
           [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int kv_heads,
-             int head_dim) { add_group(self, layers, pages, page_shape(page_size, kv_heads, head_dim).parts()); },
-          nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a)
+             int head_dim, bool int8_keys, bool int8_values) {
+            const PageShape shape = page_shape(page_size, kv_heads, head_dim, int8_keys, int8_values);
+            add_group(self, layers, pages, shape.parts(), shape.types);
+          },
+          nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a, "int8_keys"_a = false,
+          "int8_values"_a = false)
       .def(
           "add_latents",
-          [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int numbers) {
-            add_group(self, layers, pages, latent_parts(page_size, numbers));
+          [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int numbers,
+             bool int8) {
+            const NumberType type = number_type(int8);
+            add_group(self, layers, pages, latent_parts(page_size, numbers, type), {type, NumberType::Half});
           },
-          nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "numbers"_a)
+          nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "numbers"_a, "int8"_a = false)
       .def(
           "add_states",
           [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int64_t numbers) {
@@ -502,16 +511,18 @@ void bind_steps(nb::module_& m) {
           "group"_a);
   m.def(
       "keys_and_values_bytes",
-      [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim) {
-        return GroupPages::nbytes(layers, pages, page_shape(page_size, kv_heads, head_dim).parts());
+      [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim, bool int8_keys, bool int8_values) {
+        return GroupPages::nbytes(layers, pages,
+                                  page_shape(page_size, kv_heads, head_dim, int8_keys, int8_values).parts());
       },
-      nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a);
+      nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "kv_heads"_a, "head_dim"_a, "int8_keys"_a = false,
+      "int8_values"_a = false);
   m.def(
       "latents_bytes",
-      [](int layers, int64_t pages, int page_size, int numbers) {
-        return GroupPages::nbytes(layers, pages, latent_parts(page_size, numbers));
+      [](int layers, int64_t pages, int page_size, int numbers, bool int8) {
+        return GroupPages::nbytes(layers, pages, latent_parts(page_size, numbers, number_type(int8)));
       },
-      nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "numbers"_a);
+      nb::kw_only(), "layers"_a, "pages"_a, "page_size"_a, "numbers"_a, "int8"_a = false);
   m.def(
       "states_bytes",
       [](int layers, int64_t pages, int64_t numbers) {

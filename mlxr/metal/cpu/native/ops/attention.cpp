@@ -12,8 +12,8 @@
 namespace mlxr {
 namespace {
 
-/// A row's query, the first and last position it sees, its own and its slope, and its scores.
-int64_t row_floats(int head_dim) { return head_dim + kBlockKeys + 4; }
+/// A row's query, the first and last position it sees, its own and its slope, its scores, and its query as codes.
+int64_t row_floats(int head_dim) { return head_dim + kBlockKeys + 4 + query_code_floats(head_dim); }
 
 /// A thread's scratch for one item: its rows, then two partials.
 int64_t item_floats(int rows, int head_dim, int stride) {
@@ -79,6 +79,7 @@ AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> lay
     require(place_.group >= 0, "the pool has no such layer");
     require(place_.group < batch_->groups(), "the batch has no tables for the layer's cache group");
     const GroupPages& pages = pool_->group(place_.group);
+    types_ = pages.types();
     require(!batch_->group(place_.group).states, "the layer's cache group keeps states, not keys and values");
     require(pages.parts() == page_shape().parts(), "layer and pool differ in shape or page size");
     require(batch_->group(place_.group).pages_used <= pages.pages(), "the batch uses a page beyond the pool");
@@ -118,14 +119,14 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   }
   if (pool_ == nullptr) {
     space.reserve(Buffer::StepPages,
-                  static_cast<size_t>(batch_->group(0).pages_used * (pages.page_keys() + pages.page_values())) * 2);
+                  static_cast<size_t>(batch_->group(0).pages_used * (pages.page_keys() + pages.page_values())));
   }
 }
 
 AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, const Operands& operands) const {
   Workspace& space = context.workspace;
   const int64_t queries = int64_t{layer_->shape.heads} * layer_->shape.head_dim;
-  uint16_t* step = space.at<uint16_t>(Buffer::StepPages);
+  uint8_t* step = space.at<uint8_t>(Buffer::StepPages);
   return {
       space.activations(operands.rows, operands.width, layer_->input_needs()),
       space.activations(operands.rows, queries, needs(*layer_->output)),
@@ -303,22 +304,57 @@ void AttentionOperation::store_token(const Context& context, const Buffers& b, i
   const PageShape shape = page_shape();
   const int slot = batch_->group(place_.group).slots[static_cast<size_t>(token)], page = slot / shape.page_size,
             offset = slot % shape.page_size;
-  uint16_t half[kGroup];
   for (int h = 0; h < layer.shape.kv_heads; ++h) {
-    float* head = key + h * dim;
-    if (!layer.value_norm.empty()) {
-      kernels.rms_norm(value + h * dim, layer.value_norm.data(), dim, layer.norm_eps, value + h * dim);
-    }
-    uint16_t* keys = b.pages.keys + page * shape.page_keys() + h * shape.head_keys();
-    uint16_t* lane = keys + int64_t{offset / kGroup} * dim * kGroup + offset % kGroup;
+    float* const own = value + h * dim;
+    if (!layer.value_norm.empty()) kernels.rms_norm(own, layer.value_norm.data(), dim, layer.norm_eps, own);
+    store_key(context, shape, key + h * dim, offset, b.pages.keys + page * shape.page_keys() + h * shape.head_keys());
+    store_value(context, shape, own, offset, b.pages.values + page * shape.page_values() + h * shape.head_values());
+  }
+}
+
+/// One head's key of the token at `offset` of its page; `keys`: that head's in the page.
+void AttentionOperation::store_key(const Context& context, const PageShape& shape, const float* key, int offset,
+                                   uint8_t* keys) const {
+  const int dim = shape.head_dim, lane = offset % kGroup;
+  uint8_t* const group = keys + offset / kGroup * shape.group_keys();
+  if (shape.types.keys == NumberType::Half) {
+    uint16_t* const to = reinterpret_cast<uint16_t*>(group) + lane;
+    uint16_t half[kGroup];
     for (int d = 0; d < dim; d += kGroup) {
       const int count = std::min(kGroup, dim - d);
-      kernels.to_half(head + d, count, half);
-      for (int i = 0; i < count; ++i) lane[(d + i) * kGroup] = half[i];
+      context.kernels.to_half(key + d, count, half);
+      for (int i = 0; i < count; ++i) to[(d + i) * kGroup] = half[i];
     }
-    uint16_t* values = b.pages.values + page * shape.page_values() + h * shape.head_values();
-    kernels.to_half(value + h * dim, dim, values + int64_t{offset} * shape.value_stride());
+    return;
   }
+  auto* const scales = reinterpret_cast<uint16_t*>(group + int64_t{shape.scale_blocks()} * kCodeBlock * kGroup) + lane;
+  for (int block = 0; block < shape.scale_blocks(); ++block) {
+    uint8_t codes[kCodeBlock];
+    std::memset(codes, 128, sizeof(codes));
+    const int begin = block * kCodeBlock;
+    context.kernels.to_codes(key + begin, std::min(kCodeBlock, dim - begin), kCodeBlock, codes,
+                             scales + block * kGroup);
+    for (int quad = 0; quad < kCodeBlock / 4; ++quad) {
+      std::memcpy(group + ((begin / 4 + quad) * kGroup + lane) * 4, codes + quad * 4, 4);
+    }
+  }
+}
+
+/// Likewise its value, whose numbers are used up.
+void AttentionOperation::store_value(const Context& context, const PageShape& shape, float* value, int offset,
+                                     uint8_t* values) const {
+  const int dim = shape.head_dim, stride = shape.value_stride();
+  if (shape.types.values == NumberType::Half) {
+    return context.kernels.to_half(value, dim, reinterpret_cast<uint16_t*>(values) + int64_t{offset} * stride);
+  }
+  uint8_t* const group = values + offset / kGroup * shape.group_values();
+  const int token = offset % kGroup;
+  // The numbers are not needed any more, and their codes are shorter.
+  auto* const codes = reinterpret_cast<uint8_t*>(value);
+  auto* const scales = reinterpret_cast<uint16_t*>(group + int64_t{stride} * kGroup);
+  context.kernels.to_codes(value, dim, dim, codes, scales + token);
+  uint8_t* const to = group + token / 4 * kGroup * 4 + token % 4;
+  for (int d = 0; d < dim; ++d) to[d / kGroup * kGroup * kGroup + d % kGroup * 4] = codes[d];
 }
 
 void AttentionOperation::attend_item(const Context& context, const Buffers& b, const AttentionItem& item,
@@ -353,6 +389,10 @@ void AttentionOperation::attend_item(const Context& context, const Buffers& b, c
                        batch_->pages(place_.group, item.sequence),
                        pages.page_keys(),
                        pages.page_values(),
+                       pages.group_keys(),
+                       pages.group_values(),
+                       types_.keys,
+                       types_.values,
                        pages.page_size,
                        batch_->context_length(item.sequence),
                        item.first_seen,

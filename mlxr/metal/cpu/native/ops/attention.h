@@ -64,10 +64,12 @@ class AttentionOperation : public Operation {
   int place(AdapterRole role) const;
   Buffers buffers(const Context&, const Operands&) const;
   PageShape page_shape() const {
-    return {batch_->group(place_.group).page_size, layer_->shape.kv_heads, layer_->shape.head_dim};
+    return {batch_->group(place_.group).page_size, layer_->shape.kv_heads, layer_->shape.head_dim, types_};
   }
   void turn_queries(const Context&, const Buffers&, int token) const;
   void store_token(const Context&, const Buffers&, int token) const;
+  void store_key(const Context&, const PageShape&, const float* key, int offset, uint8_t* keys) const;
+  void store_value(const Context&, const PageShape&, float* value, int offset, uint8_t* values) const;
   void shape_heads(const Context&, int token, const Vector& norm, int heads, float* all) const;
   void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
   void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
@@ -78,6 +80,7 @@ class AttentionOperation : public Operation {
   std::shared_ptr<const PagePool> pool_;
   int index_;
   PagePool::Place place_{0, 0};
+  PageTypes types_;
   std::shared_ptr<const AttentionPlan> plan_;
   std::shared_ptr<const RopeTable> rope_;
 };

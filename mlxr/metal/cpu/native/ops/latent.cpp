@@ -57,7 +57,7 @@ struct LatentOperation::Buffers {
   float* result;    // [tokens, width]
   float* mixed;     // [tokens, heads, rank]
   float* partials;
-  uint16_t* pages;
+  uint8_t* pages;
   int64_t tokens;
 };
 
@@ -72,7 +72,8 @@ LatentOperation::LatentOperation(std::shared_ptr<const LatentLayer> layer, std::
   const GroupTables& tables = batch_->group(place_.group);
   const GroupPages& pages = pool_->group(place_.group);
   require(!tables.states, "the layer's cache group keeps states, not latents");
-  require(pages.parts() == latent_parts(tables.page_size, layer_->kept()),
+  type_ = pages.types().keys;
+  require(pages.parts() == latent_parts(tables.page_size, layer_->kept(), type_),
           "layer and pool differ in shape or page size");
   require(tables.pages_used <= pages.pages(), "the batch uses a page beyond the pool");
   plan_ = batch_->plan(layer_->shape(), place_.group);
@@ -84,9 +85,14 @@ StepMaker LatentOperation::for_steps() const {
   };
 }
 
+/// An item's queries, what they see and their scores, and a block of keys that were codes.
+int64_t LatentOperation::item_floats() const {
+  return int64_t{plan_->rows} * (layer_->row() + kBlockKeys + 2) + latent_block_floats(layer_->row());
+}
+
 /// A thread's scratch: an item's queries, what they see and their scores, then two partials; or a row.
 int64_t LatentOperation::thread_floats(int64_t width) const {
-  const int64_t rows = int64_t{plan_->rows} * (layer_->row() + kBlockKeys + 2);
+  const int64_t rows = item_floats();
   return lines(std::max(lines(rows) + 2 * partial_floats(plan_->rows, layer_->rank), width));
 }
 
@@ -134,7 +140,7 @@ LatentOperation::Buffers LatentOperation::buffers(const Context& context, const 
       space.at(Buffer::Result),
       space.at(Buffer::Mixed),
       space.at(Buffer::Partials),
-      pool_->group(place_.group).part<uint16_t>(place_.layer, 0),
+      pool_->group(place_.group).part<uint8_t>(place_.layer, 0),
       tokens,
   };
 }
@@ -255,7 +261,14 @@ void LatentOperation::keep_token(const Context& context, const Buffers& b, int t
   std::copy_n(kept, layer.kept(), scratch);
   std::fill(scratch + layer.kept(), scratch + row, 0.0f);
   const int slot = batch_->group(place_.group).slots[static_cast<size_t>(token)];
-  context.kernels.to_half(scratch, row, b.pages + int64_t{slot} * row);
+  uint8_t* const to = b.pages + slot * latent_bytes(layer.kept(), type_);
+  if (type_ == NumberType::Half) {
+    return context.kernels.to_half(scratch, row, reinterpret_cast<uint16_t*>(to));
+  }
+  const int blocks = code_blocks(layer.kept());
+  std::fill(to + layer.kept(), to + blocks * kCodeBlock, uint8_t{128});
+  auto* const scales = reinterpret_cast<uint16_t*>(to + blocks * kCodeBlock);
+  context.kernels.to_codes(scratch, layer.kept(), kCodeBlock, to, scales);
 }
 
 /// A token's queries: the plain part goes to the product that takes it to latents, the other is turned.
@@ -282,7 +295,7 @@ void LatentOperation::attend_item(const Context& context, const Buffers& b, cons
   float* first_seen = query + int64_t{plan_->rows} * row;
   float* last_seen = first_seen + plan_->rows;
   float* scores = last_seen + plan_->rows;
-  float* partials = scratch + lines(int64_t{plan_->rows} * (row + kBlockKeys + 2));
+  float* partials = scratch + lines(item_floats());
   for (int t = 0; t < item.tokens; ++t) {
     const int64_t token = item.first_token + t;
     std::copy_n(b.absorbed + (token * layer.heads + item.kv_head * group) * row, group * row,
@@ -291,10 +304,22 @@ void LatentOperation::attend_item(const Context& context, const Buffers& b, cons
     std::fill_n(last_seen + t * group, group, static_cast<float>(batch_->position(static_cast<int>(token))));
   }
   const int page_size = batch_->group(place_.group).page_size;
-  const int64_t page = int64_t{page_size} * row;
-  const PagedKeys keys{b.pages, b.pages,   batch_->pages(place_.group, item.sequence), page,
-                       page,    page_size, batch_->context_length(item.sequence),      item.first_seen,
-                       row,     row};
+  const int64_t token_bytes = latent_bytes(layer.kept(), type_), page = page_size * token_bytes,
+                group_bytes = kGroup * token_bytes;
+  const PagedKeys keys{b.pages,
+                       b.pages,
+                       batch_->pages(place_.group, item.sequence),
+                       page,
+                       page,
+                       group_bytes,
+                       group_bytes,
+                       type_,
+                       type_,
+                       page_size,
+                       batch_->context_length(item.sequence),
+                       item.first_seen,
+                       row,
+                       row};
   const QueryRows queries{query, last_seen, first_seen, nullptr, nullptr, 0.0f, rows};
   if (item.partial >= 0) {
     const Partial out = partial_at(b.partials, plan_->rows, rank, item.partial);

@@ -43,6 +43,7 @@ class LatentOperation : public Operation {
  private:
   struct Buffers;
   Buffers buffers(const Context&, const Operands&) const;
+  int64_t item_floats() const;
   int64_t thread_floats(int64_t width) const;
   void rotate(const Context&, int token, float* numbers) const;
   void keep_token(const Context&, const Buffers&, int token, float* scratch) const;
@@ -56,6 +57,7 @@ class LatentOperation : public Operation {
   std::shared_ptr<const PagePool> pool_;
   int index_;
   PagePool::Place place_{0, 0};
+  NumberType type_ = NumberType::Half;
   std::shared_ptr<const AttentionPlan> plan_;
   std::shared_ptr<const RopeTable> rope_;
 };

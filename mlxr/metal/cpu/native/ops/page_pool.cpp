@@ -12,8 +12,8 @@ size_t GroupPages::nbytes(int layers, int64_t pages, const PageParts& parts) {
   return static_cast<size_t>(layers * pages * std::accumulate(parts.begin(), parts.end(), int64_t{0}));
 }
 
-GroupPages::GroupPages(int layers, int64_t pages, PageParts parts)
-    : layers_(layers), pages_(pages), parts_(std::move(parts)) {
+GroupPages::GroupPages(int layers, int64_t pages, PageParts parts, PageTypes types)
+    : layers_(layers), pages_(pages), parts_(std::move(parts)), types_(types) {
   const size_t size = nbytes(layers_, pages_, parts_);
   if (size == 0) return;
   void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,9 +42,10 @@ void GroupPages::copy_page(int layer, int64_t source, int64_t target) const {
   }
 }
 
-void PagePool::add(const std::vector<int>& layers, int64_t pages, PageParts parts) {
+void PagePool::add(const std::vector<int>& layers, int64_t pages, PageParts parts, PageTypes types) {
   const int group = groups();
-  groups_.push_back(std::make_unique<const GroupPages>(static_cast<int>(layers.size()), pages, std::move(parts)));
+  groups_.push_back(
+      std::make_unique<const GroupPages>(static_cast<int>(layers.size()), pages, std::move(parts), types));
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto layer = static_cast<size_t>(layers[i]);
     if (places_.size() <= layer) places_.resize(layer + 1);
