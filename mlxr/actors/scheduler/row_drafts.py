@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation import Speculation, StepCost
 
-LONGEST_DRAFT = 64
+LONGEST_DRAFT = 48
 """Tokens of one draft."""
 
-MOST_DRAFTED = 128
-"""Tokens of all drafts of a step: the logits of each take a megabyte with a large vocabulary."""
+MOST_SAMPLED = 64
+"""Positions that a step with drafts samples, as many as a full batch has: the logits of each take a megabyte with a
+large vocabulary."""
 
 
 @dataclass(slots=True)
@@ -51,7 +52,8 @@ class RowDrafts:
         if not drafts:
             return {}
         depths = self._speculation.depths.choose(drafts, len(decoding))
-        room = min(MOST_DRAFTED, token_budget - sum(1 + sequence.behind for sequence in decoding))
+        room = token_budget - sum(1 + sequence.behind for sequence in decoding)
+        room = min(room, MOST_SAMPLED - len(decoding))
         chosen: dict[int, list[int]] = {}
         for (sequence, draft), depth in zip(drafts, depths, strict=True):
             length = min(depth, len(draft), room)
