@@ -99,7 +99,8 @@ def engine_actors(config: Config, factories: Factories, spec: bytes, memory_byte
     engine = msgspec.json.decode(spec, type=EngineSpec)
     encoder = engine.info.encodes
     place = config.placement
-    limits = msgspec.convert({**msgspec.to_builtins(config.scheduler), "whole_prompts": encoder}, Limits)
+    chosen = {**msgspec.to_builtins(config.scheduler), "speculation": config.speculation}
+    limits = msgspec.convert({**chosen, "whole_prompts": encoder}, Limits)
     if encoder:
         limits = msgspec.structs.replace(
             limits,

@@ -15,6 +15,7 @@ from mlxr.actors.executor.settings import ExecutorSection, KVSection
 from mlxr.actors.monitor.settings import UISection
 from mlxr.actors.registry.settings import ModelsSection
 from mlxr.actors.scheduler.settings import SchedulerSection
+from mlxr.actors.scheduler.speculation.settings import SpeculationSection
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.config import NotNegative, Section, about, as_toml
 
@@ -58,6 +59,7 @@ class Config(Section, frozen=True):
     server: ServerSettings = ServerSettings()
     models: ModelsSection = ModelsSection()
     scheduler: SchedulerSection = SchedulerSection()
+    speculation: SpeculationSection = SpeculationSection()
     kv: KVSection = KVSection()
     executor: ExecutorSection = ExecutorSection()
     placement: Annotated[PlacementSection, about("loop: in the main process; process: in one of its own")] = (

@@ -9,6 +9,7 @@ import anyio
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.settings import Limits
+from mlxr.actors.scheduler.speculation.engine import speculation
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.executor import Describe
@@ -45,7 +46,8 @@ class SchedulerActor(Actor):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         # Steps count up from the time, so that a predecessor's late answers match no step of this scheduler.
-        self._core = Scheduler(decode_settings(context, Limits), first_step=time.time_ns() // 1_000_000)
+        limits = decode_settings(context, Limits)
+        self._core = Scheduler(limits, time.time_ns() // 1_000_000, speculation(limits.speculation))
         self._tokenizer = self.peer("tokenizer")
         self._kv = self.peer("kv")
         self._executor = self.peer("executor")

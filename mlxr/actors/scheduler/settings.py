@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import structs
 
+from mlxr.actors.scheduler.speculation.settings import SpeculationSection
 from mlxr.runtime.config import NotNegative, Positive, Section, about
 
 
@@ -23,9 +24,11 @@ class Limits(SchedulerSection, frozen=True):
     """The section, and what the model asks for.
 
     whole_prompts: the model is an encoder and takes a prompt in one piece.
+    speculation: what there may be of it.
     """
 
     whole_prompts: bool = False
+    speculation: SpeculationSection = SpeculationSection()
 
     def on(self, step_tokens: int) -> Limits:
         """Returns the limits for a device that ``step_tokens`` tokens a step suit."""

@@ -26,6 +26,7 @@ class Submit(Message, frozen=True):
         output: tokens of an answer that goes on, which count towards ``max_tokens``.
         tracked: the tokenizer is told how far the prompt is read.
         speculate: likely next tokens may be computed ahead, where the engine does that; the output is the same.
+        prediction: tokens that its client expects the output to have much of.
     """
 
     request: int
@@ -45,6 +46,7 @@ class Submit(Message, frozen=True):
     output: TokenIds = TokenIds()
     tracked: bool = False
     speculate: bool = True
+    prediction: TokenIds = TokenIds()
 
 
 class StopSequence(Message, frozen=True):

@@ -1,0 +1,91 @@
+"""Depth: how much of each draft a step verifies, so that tokens come fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+
+from mlxr.actors.scheduler.sequences import Sequence
+from mlxr.actors.scheduler.speculation import StepCost
+from mlxr.actors.scheduler.speculation.acceptance import Acceptance
+from mlxr.actors.scheduler.speculation.origins import Part
+from mlxr.actors.scheduler.speculation.step_times import MOST_TOKENS, StepTimes
+
+WORTH = 1.05
+"""How much faster tokens must be expected to come with drafts than without: what is learned is never quite right."""
+
+LEAST_LIKELY = 0.05
+"""No token is verified that is less likely to count."""
+
+ENTRY = 2.0
+"""Waits of the device that a step with drafts costs which begins a run of them: before it, and behind the last."""
+
+
+class LearnedDepths:
+    """Owns what was learned of acceptance and of steps' times.
+
+    The tokens that a step is expected to give, over the time that it is expected to take, is what is made as large as
+    can be: over all rows of the step at once, likelier tokens first.
+    """
+
+    def __init__(self, parts: Callable[[Sequence], list[Part]], times: StepTimes | None = None) -> None:
+        """``parts``: what a sequence's latest draft is made of."""
+        self.times = times or StepTimes()
+        self.acceptance = Acceptance()
+        self._parts = parts
+        self._judged: dict[int, list[Part]] = {}
+
+    def choose(self, drafts: list[tuple[Sequence, list[int]]], decode_rows: int) -> list[int]:
+        seconds = self.times.at(max(sequence.length for sequence, _ in drafts))
+        depths = [0] * len(drafts)
+        if not seconds:
+            return depths  # Nothing has run yet.
+        entering = False
+        likely: list[tuple[float, int]] = []
+        for index, (sequence, draft) in enumerate(drafts):
+            parts, flying = self._parts(sequence), sequence.in_flight
+            self._judged[sequence.id] = parts
+            entering = entering or flying > 0
+            survival = self.acceptance.survival(sequence.id, parts, LEAST_LIKELY)
+            likely += [(each, index) for each in survival[flying : flying + len(draft)]]
+        likely.sort(key=itemgetter(0), reverse=True)
+        for index in _best(likely, decode_rows, seconds, self._wait(entering), self.times.waits[False] / self._level):
+            depths[index] += 1
+        return depths
+
+    def observed(self, cost: StepCost) -> None:
+        if cost.prompt_tokens:
+            return
+        self.times.waited(cost.drafted > 0, cost.wait_seconds)
+        if cost.tokens:
+            self.times.observed(cost.tokens, cost.device_seconds)
+
+    def verified(self, sequence: Sequence, drafted: int, accepted: int) -> None:
+        if parts := self._judged.get(sequence.id):
+            self.acceptance.add(sequence.id, parts, drafted, accepted)
+
+    def closed(self, sequence: Sequence) -> None:
+        """The sequence has ended."""
+        self._judged.pop(sequence.id, None)
+        self.acceptance.forget(sequence.id)
+
+    @property
+    def _level(self) -> float:
+        return self.times.level
+
+    def _wait(self, entering: bool) -> float:
+        return (ENTRY if entering else 1.0) * self.times.waits[True] / self._level
+
+
+def _best(
+    likely: list[tuple[float, int]], rows: int, seconds: list[float], wait: float, plain_wait: float
+) -> list[int]:
+    """Returns the rows of the tokens to verify, of those ``likely``, which come likeliest first. ``seconds``: what a
+    step takes by its tokens; ``wait``: what it takes besides with drafts, and ``plain_wait`` without."""
+    best, count, given = WORTH * rows / (seconds[min(rows, MOST_TOKENS)] + plain_wait), 0, float(rows)
+    for number, (chance, _) in enumerate(likely[: max(0, MOST_TOKENS - rows)], 1):
+        given += chance
+        rate = given / (seconds[rows + number] + wait)
+        if rate > best:
+            best, count = rate, number
+    return [index for _, index in likely[:count]]

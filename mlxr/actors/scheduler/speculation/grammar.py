@@ -1,0 +1,28 @@
+"""Tokens that a sequence's constraint leaves no choice about, as the executor, which follows it, tells."""
+
+from __future__ import annotations
+
+from mlxr.actors.scheduler.sequences import Sequence
+
+
+class GrammarDrafter:
+    """Owns what is forced to follow sequences. A text may be made of other tokens than those told: then it has no draft
+    until there is news."""
+
+    def __init__(self) -> None:
+        self._forced: dict[int, list[int]] = {}
+
+    def forced(self, sequence: Sequence, tokens: list[int]) -> None:
+        """Nothing but ``tokens`` can follow all that is known of the sequence."""
+        self._forced[sequence.id] = tokens
+
+    def accepted(self, sequence: Sequence, tokens: list[int]) -> None:
+        forced = self._forced.pop(sequence.id, None)
+        if forced is not None and len(forced) > len(tokens) and forced[: len(tokens)] == tokens:
+            self._forced[sequence.id] = forced[len(tokens) :]
+
+    def closed(self, sequence: Sequence) -> None:
+        self._forced.pop(sequence.id, None)
+
+    def propose(self, sequence: Sequence, most: int) -> list[int]:
+        return self._forced.get(sequence.id, [])[:most]

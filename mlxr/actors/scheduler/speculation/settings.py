@@ -1,0 +1,16 @@
+"""What one engine's speculation may do: a section of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mlxr.runtime.config import Section, about
+
+
+class SpeculationSection(Section, frozen=True):
+    """``[speculation]``."""
+
+    enabled: Annotated[bool, about("likely next tokens are computed ahead; the output is the same")] = True
+    lookup: Annotated[bool, about("drafts from what the prompt and the output have said before")] = True
+    shared: Annotated[bool, about("and from other requests of the same client, never of another's")] = True
+    grammar: Annotated[bool, about("drafts of what a JSON schema or a grammar leaves no choice about")] = True
