@@ -71,5 +71,7 @@ def add_usage(usages: Iterable[Usage]) -> Usage:
             total.completion_tokens + usage.completion_tokens,
             total.cached_tokens + usage.cached_tokens,
             total.reasoning_tokens + usage.reasoning_tokens,
+            drafted_tokens=total.drafted_tokens + usage.drafted_tokens,
+            accepted_tokens=total.accepted_tokens + usage.accepted_tokens,
         )
     return total

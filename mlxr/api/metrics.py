@@ -64,6 +64,8 @@ class Metrics:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cached_tokens = 0
+        self.drafted_tokens = 0
+        self.accepted_tokens = 0
         self.generated_tokens = 0
         """As they come, of requests that have not ended as well."""
         self.ttft = Histogram(FINE, LONG)
@@ -93,3 +95,5 @@ class Metrics:
         self.prompt_tokens += usage.prompt_tokens
         self.completion_tokens += usage.completion_tokens
         self.cached_tokens += usage.cached_tokens
+        self.drafted_tokens += usage.drafted_tokens
+        self.accepted_tokens += usage.accepted_tokens

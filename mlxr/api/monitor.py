@@ -24,6 +24,7 @@ class MetricsPoint(Struct, frozen=True):
     open: requests in flight; running, waiting: sequences.
     decode_batch, prefill_batch: rows and prompts' tokens a step.
     prefix_hit_ratio: of prompts' tokens, those that were cached.
+    acceptance_ratio: of drafts' tokens that were verified, those that were right.
     memory_bytes: of the server's processes; available_bytes: what the machine has left.
     engine_bytes: of weights and pages, as engines say.
     finished, failed, cancelled: requests; preemptions; restarts of actors.
@@ -48,6 +49,7 @@ class MetricsPoint(Struct, frozen=True):
     pages_cached: float | None
     pages_total: float | None
     prefix_hit_ratio: float | None
+    acceptance_ratio: float | None
     memory_bytes: float | None
     available_bytes: float | None
     engine_bytes: float | None
@@ -96,6 +98,8 @@ class RequestInfo(Struct, frozen=True):
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     finish: str = ""
     error: str = ""
     code: str = ""

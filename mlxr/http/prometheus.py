@@ -42,6 +42,11 @@ def _http_families(metrics: Metrics) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "mlxr_completion_tokens", "Tokens generated for ended requests", value=metrics.completion_tokens
     )
+    for outcome, text, count in (
+        ("drafted", "Tokens of drafts that were verified for ended requests", metrics.drafted_tokens),
+        ("accepted", "Of these, tokens that were right", metrics.accepted_tokens),
+    ):
+        yield CounterMetricFamily(f"mlxr_{outcome}_tokens", text, value=count)
     for name, text, histogram in (
         ("mlxr_ttft_seconds", "From request to first token", metrics.ttft),
         ("mlxr_inter_token_seconds", "Between tokens of one request", metrics.inter_token),
@@ -70,6 +75,8 @@ _ENGINE_METRICS = (
     _EngineMetric("mlxr_engine_generated_tokens", "Tokens sampled", lambda s: s.generated_tokens, True),
     _EngineMetric("mlxr_prefill_tokens", "Prompt tokens planned into steps", lambda s: s.prefill_tokens, True),
     _EngineMetric("mlxr_decode_rows", "Rows of one token planned into steps", lambda s: s.decode_rows, True),
+    _EngineMetric("mlxr_engine_drafted_tokens", "Tokens of drafts verified", lambda s: s.drafted_tokens, True),
+    _EngineMetric("mlxr_engine_accepted_tokens", "Of these, tokens that were right", lambda s: s.accepted_tokens, True),
     _EngineMetric("mlxr_preemptions", "Sequences that gave their pages back", lambda s: s.preemptions, True),
     _EngineMetric("mlxr_executor_restarts", "Restarts of the executor", lambda s: s.executor_restarts, True),
     _EngineMetric("mlxr_device_seconds", "Time the executor computed", lambda s: s.device_seconds, True),

@@ -88,6 +88,8 @@ class RequestEnded(Event, frozen=True):
     ttft_seconds: float = 0.0
     finish: str = ""
     code: str = ""
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class StepRan(Event, frozen=True):
@@ -195,6 +197,8 @@ class EngineState(Event, frozen=True):
     decode_rows: int = 0
     executor_restarts: int = 0
     counted_seconds: float = 0.0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class RequestState(Event, frozen=True):
@@ -241,6 +245,8 @@ class MetricsSampled(Event, frozen=True):
     ttft: Buckets = []
     inter_token: Buckets = []
     loop_lag_seconds: float = 0.0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 METRICS = "metrics"

@@ -245,6 +245,8 @@ class LiveAnswer:
             cached_tokens=told.cached_tokens,
             completion_tokens=len(self.output),
             reasoning_tokens=told.reasoning_tokens,
+            drafted_tokens=told.drafted_tokens,
+            accepted_tokens=told.accepted_tokens,
             ttft=self._ttft,
             load=self._load,
             seconds=round((before.seconds or 0.0) + time.monotonic() - self._since, 6),

@@ -95,6 +95,8 @@ class RequestTracker:
                 round(first, 6),
                 entry.finish_reason,
                 entry.error.code.value if entry.error else "",
+                usage.drafted_tokens,
+                usage.accepted_tokens,
             )
             self._telemetry.emit("requests", event)
 
@@ -130,6 +132,7 @@ def _figures(entry: OpenRequest, first: float) -> str:
     parts = [
         f"prompt {usage.prompt_tokens} ({usage.cached_tokens} cached)" if usage.prompt_tokens else "",
         f"answer {usage.completion_tokens}" if usage.completion_tokens else "",
+        f"drafted {usage.drafted_tokens} ({usage.accepted_tokens} accepted)" if usage.drafted_tokens else "",
         f"first token {first:.3f} s" if first else "",
         f"error {entry.error.code.value}" if entry.error else "",
     ]

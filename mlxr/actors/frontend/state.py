@@ -33,6 +33,8 @@ def sample_metrics(gateway: FrontendGateway, metrics: Metrics, telemetry: Teleme
         ttft=metrics.ttft.filled(),
         inter_token=metrics.inter_token.filled(),
         loop_lag_seconds=round(metrics.take_loop_lag(), 6),
+        drafted_tokens=metrics.drafted_tokens,
+        accepted_tokens=metrics.accepted_tokens,
     )
     telemetry.emit(METRICS, sample)
 
@@ -64,6 +66,8 @@ def _engine_state(engine: EngineInfo, stats: EngineStats | None, gateway: Fronte
         decode_rows=stats.decode_rows,
         executor_restarts=stats.executor_restarts,
         counted_seconds=round(now - gateway.counted(engine.engine), 6),
+        drafted_tokens=stats.drafted_tokens,
+        accepted_tokens=stats.accepted_tokens,
     )
 
 

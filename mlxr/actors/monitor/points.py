@@ -79,6 +79,7 @@ def shown(point: Point) -> MetricsPoint:
     """Returns ``point`` as people are told it."""
     counts, gauges = point.counts, point.gauges
     seconds, steps, prompt = point.seconds or 1.0, counts.get("steps", 0), counts.get("prompt_tokens", 0)
+    drafted = counts.get("drafted_tokens", 0)
     idle = None if gauges.get("running") else 0.0
     made = {
         "t": point.t,
@@ -89,6 +90,7 @@ def shown(point: Point) -> MetricsPoint:
         **{name: _round(gauges.get(name)) for name in _GAUGES},
         "decode_batch": _round(counts.get("decode_rows", 0) / steps) if steps else idle,
         "prefill_batch": _round(counts.get("prefill_tokens", 0) / steps) if steps else idle,
+        "acceptance_ratio": round(min(counts.get("accepted_tokens", 0) / drafted, 1.0), 4) if drafted else None,
         "prefix_hit_ratio": round(min(counts.get("cached_tokens", 0) / prompt, 1.0), 4) if prompt else None,
         **{name: counts.get(name, 0) for name in _COUNTS},
         "loop_lag": point.most.get("loop_lag", 0.0),

@@ -16,7 +16,7 @@ MOST_OPEN: Final = 10_000
 SETTLED_SECONDS: Final = 2.0
 """A request that came so long ago, and that the server does not name among those that are open, has ended unheard."""
 
-_TOKENS: Final = ("prompt_tokens", "cached_tokens", "completion_tokens")
+_TOKENS: Final = ("prompt_tokens", "cached_tokens", "completion_tokens", "drafted_tokens", "accepted_tokens")
 
 
 class RequestLog:

@@ -11,7 +11,16 @@ MOST_SECONDS = 10.0
 """What a sample stands for at most, however long none came."""
 
 _SERVER_COUNTS = ("generated_tokens", "finished", "failed", "cancelled")
-_ENGINE_COUNTS = ("steps", "prefill_tokens", "decode_rows", "prompt_tokens", "cached_tokens", "preemptions")
+_ENGINE_COUNTS = (
+    "steps",
+    "prefill_tokens",
+    "decode_rows",
+    "prompt_tokens",
+    "cached_tokens",
+    "preemptions",
+    "drafted_tokens",
+    "accepted_tokens",
+)
 _ENGINE_GAUGES = ("running", "waiting", "pages_used", "pages_cached", "pages_total")
 
 

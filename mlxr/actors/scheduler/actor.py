@@ -211,6 +211,8 @@ class SchedulerActor(Actor):
                 wait_seconds=counters.wait_seconds,
                 prefill_tokens=counters.prefill_tokens,
                 decode_rows=counters.decode_rows,
+                drafted_tokens=counters.drafted_tokens,
+                accepted_tokens=counters.accepted_tokens,
             )
             if stats != last:
                 self.tell(Address("frontend"), stats)

@@ -73,6 +73,8 @@ class Request:
             cached_tokens=self.cached_tokens,
             prefill_seconds=max(0.0, first - started),
             decode_seconds=max(0.0, now - first),
+            drafted_tokens=self.drafted_tokens,
+            accepted_tokens=self.accepted_tokens,
         )
 
 

@@ -109,6 +109,7 @@ class ChatUsage(View, frozen=True, kw_only=True):
 
     ttft: from its start to its first token, the load of its model included.
     load: of that, what the model took to load.
+    drafted_tokens, accepted_tokens: of its drafts, how many tokens were verified, and were right.
     tokens_per_second: of its tokens after the first.
     """
 
@@ -116,6 +117,8 @@ class ChatUsage(View, frozen=True, kw_only=True):
     cached_tokens: int = 0
     completion_tokens: int = 0
     reasoning_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     ttft: float | None = None
     load: float | None = None
     seconds: float | None = None

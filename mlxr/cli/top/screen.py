@@ -174,8 +174,10 @@ _ENGINES = (
     Column("MEMORY", right=True, rank=0),
     Column("UP TO", right=True, rank=2),
     Column("PREEMPTED", right=True, rank=4),
+    Column("ACCEPTED", right=True, rank=4),
 )
-"""PAGES: used ones of all; MEMORY: what the engine's own processes hold, and UP TO what weights and pages may take."""
+"""PAGES: used ones of all; ACCEPTED: of drafts' tokens, those that were right;
+MEMORY: what the engine's own processes hold, and UP TO what weights and pages may take."""
 
 _ACTORS = (
     Column("PROCESS OF", rank=0),
@@ -212,6 +214,7 @@ def _engine_cells(snapshot: Snapshot) -> list[list[str]]:
             _bytes(held) if (held := snapshot.held_by(row.engine)) else "",
             _bytes(row.memory_bytes),
             str(row.preemptions),
+            "" if row.accepted is None else f"{row.accepted:.0%}",
         ]
         for row in snapshot.engines
     ]

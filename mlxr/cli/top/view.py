@@ -29,7 +29,8 @@ class ActorRow:
 
 @dataclass(frozen=True, slots=True)
 class EngineRow:
-    """``decode``, ``prefill``: tokens a second, of late. ``memory_bytes``: what weights and pages may take at most."""
+    """``decode``, ``prefill``: tokens a second, of late. ``accepted``: of drafts' tokens verified so far, the part that
+    was right; None where none was verified. ``memory_bytes``: what weights and pages may take at most."""
 
     engine: str
     model: str
@@ -44,6 +45,7 @@ class EngineRow:
     preemptions: int
     decode: float = 0.0
     prefill: float = 0.0
+    accepted: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class View:
         then, generated_then, computed_then = self._counted.get(name, (now, generated, computed))
         self._counted[name] = (now, generated, computed)
         seconds = now - then
+        drafted, accepted = event.get("drafted_tokens", 0), event.get("accepted_tokens", 0)
         row = EngineRow(
             name,
             event["model"],
@@ -166,6 +169,7 @@ class View:
             *(event.get(key, 0) for key in ("context", "memory_bytes", "running", "waiting")),
             *(event.get(key, 0) for key in ("pages_used", "pages_cached", "pages_total", "preemptions")),
         )
+        row = replace(row, accepted=accepted / drafted if drafted else None)
         if seconds <= 0:
             return row
         # Counters begin anew with an engine's actors.

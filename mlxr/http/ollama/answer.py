@@ -93,6 +93,9 @@ class AnswerLines:
             "eval_count": usage.completion_tokens,
             "eval_duration": nanoseconds(usage.decode_seconds),
         }
+        if usage.drafted_tokens:
+            # Ours: of drafts, what was verified, and what of that was right.
+            fields |= {"draft_count": usage.drafted_tokens, "draft_accepted_count": usage.accepted_tokens}
         if self._with_context:
             fields["context"] = stream.tokens
         return fields

@@ -186,7 +186,11 @@ class TextLogprob(Value, frozen=True):
 
 
 class Usage(Value, frozen=True):
-    """Tokens a request used, and where its time went (seconds)."""
+    """Tokens a request used, and where its time went (seconds).
+
+    Attributes:
+        drafted_tokens, accepted_tokens: of its drafts, how many tokens were verified, and how many of these were right.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -194,6 +198,8 @@ class Usage(Value, frozen=True):
     reasoning_tokens: int = 0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 INDEX_BITS = 8

@@ -237,7 +237,8 @@ class ProfileReply(Message, frozen=True):
 
 class EngineStats(Message, frozen=True):
     """Event, at most one a second an engine: what /metrics shows. Counters count since the engine started.
-    ``prefill_tokens``, ``decode_rows``: what was planned of prompts, and of rows of a token each."""
+    ``prefill_tokens``, ``decode_rows``: what was planned of prompts, and of rows of a token each. ``drafted_tokens``,
+    ``accepted_tokens``: what was verified of drafts, and was right."""
 
     engine: str
     running: int
@@ -255,6 +256,8 @@ class EngineStats(Message, frozen=True):
     wait_seconds: float = 0.0
     prefill_tokens: int = 0
     decode_rows: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class MonitorEvent(Value, frozen=True):

@@ -223,7 +223,7 @@ def test_a_whole_completion_joins_text_reasoning_and_tool_calls() -> None:
         Delta(1, tool_calls=[ToolCallDelta(0, "c", "f", "{")]), Delta(1, tool_calls=[ToolCallDelta(0, arguments="}")]),
         Delta(1, finish=FinishReason.TOOL_CALLS),
     ]  # fmt: skip
-    usage = Usage(prompt_tokens=3, completion_tokens=4, cached_tokens=1, reasoning_tokens=2)
+    usage = Usage(3, 4, 1, 2, drafted_tokens=5, accepted_tokens=3)
     made = json.loads(msgspec.json.encode(completion(HEAD, aggregate(deltas, 1), usage, logprobs=False)))
     (choice,) = made["choices"]
     assert choice["finish_reason"] == "tool_calls"
@@ -231,4 +231,8 @@ def test_a_whole_completion_joins_text_reasoning_and_tool_calls() -> None:
     assert choice["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
     assert made["usage"]["total_tokens"] == 7
     assert made["usage"]["prompt_tokens_details"] == {"cached_tokens": 1}
-    assert made["usage"]["completion_tokens_details"] == {"reasoning_tokens": 2}
+    assert made["usage"]["completion_tokens_details"] == {
+        "reasoning_tokens": 2,
+        "accepted_prediction_tokens": 3,
+        "rejected_prediction_tokens": 2,
+    }

@@ -80,6 +80,8 @@ export function RequestDetail({
         <Fact label={texts.facts.prompt}>{format.number(request.prompt_tokens)}</Fact>
         <Fact label={texts.facts.cached}>{format.number(request.cached_tokens)}</Fact>
         <Fact label={texts.facts.completion}>{format.number(request.completion_tokens)}</Fact>
+        <Fact label={texts.facts.drafted}>{format.number(request.drafted_tokens)}</Fact>
+        <Fact label={texts.facts.accepted}>{format.number(request.accepted_tokens)}</Fact>
         <Fact label={texts.facts.finish}>{request.finish || "–"}</Fact>
         <Fact label={texts.facts.restarts}>{format.number(request.restarts)}</Fact>
       </Facts>

@@ -20,6 +20,8 @@ const request = (id: number, fields: Partial<RequestInfo> = {}): RequestInfo => 
   ended: null,
   prompt_tokens: 0,
   cached_tokens: 0,
+  drafted_tokens: 0,
+  accepted_tokens: 0,
   completion_tokens: 0,
   finish: "",
   error: "",

@@ -14,12 +14,15 @@ export function UsageLine({ usage }: { usage: ChatUsage | null | undefined }) {
     completion_tokens: tokens,
     prompt_tokens: prompt,
     cached_tokens: cached,
+    drafted_tokens: drafted,
+    accepted_tokens: accepted,
   } = usage;
   const facts = [
     speed != null && texts.tokensPerSecond(format.number(speed, speed < 10 ? 1 : 0)),
     ttft != null && texts.firstToken(format.duration(ttft)),
     tokens !== undefined && texts.tokens(format.number(tokens)),
     prompt !== undefined && texts.promptTokens(format.number(prompt), format.number(cached ?? 0)),
+    !!drafted && texts.draftedTokens(format.number(drafted), format.number(accepted ?? 0)),
   ].filter((fact) => fact !== false);
   return (
     <p className="ml-2 flex flex-wrap gap-x-3 text-sm text-muted tabular-nums">

@@ -63,6 +63,7 @@ export const CHARTS: readonly ChartDefinition[] = [
     ],
   },
   { id: "prefix", unit: "share", sparse: true, series: [{ measure: "prefix_hit_ratio", label: "hits", color: 2 }] },
+  { id: "drafts", unit: "share", sparse: true, series: [{ measure: "acceptance_ratio", label: "accepted", color: 1 }] },
   {
     id: "memory",
     unit: "bytes",
