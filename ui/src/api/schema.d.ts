@@ -2178,13 +2178,18 @@ export interface components {
          *
          *         ttft: from its start to its first token, the load of its model included.
          *         load: of that, what the model took to load.
+         *         drafted_tokens, accepted_tokens: of its drafts, how many tokens were verified, and were right.
          *         tokens_per_second: of its tokens after the first.
          */
         ChatUsage: {
             /** @default 0 */
+            accepted_tokens?: number;
+            /** @default 0 */
             cached_tokens?: number;
             /** @default 0 */
             completion_tokens?: number;
+            /** @default 0 */
+            drafted_tokens?: number;
             /** @default null */
             load?: number | null;
             /** @default 0 */
@@ -3546,12 +3551,14 @@ export interface components {
          *         open: requests in flight; running, waiting: sequences.
          *         decode_batch, prefill_batch: rows and prompts' tokens a step.
          *         prefix_hit_ratio: of prompts' tokens, those that were cached.
+         *         acceptance_ratio: of drafts' tokens that were verified, those that were right.
          *         memory_bytes: of the server's processes; available_bytes: what the machine has left.
          *         engine_bytes: of weights and pages, as engines say.
          *         finished, failed, cancelled: requests; preemptions; restarts of actors.
          *         loop_lag: by how many seconds the event loop was late at most.
          */
         MetricsPoint: {
+            acceptance_ratio: number | null;
             available_bytes: number | null;
             cancelled: number;
             decode_batch: number | null;
@@ -3826,6 +3833,8 @@ export interface components {
          */
         RequestInfo: {
             /** @default 0 */
+            accepted_tokens?: number;
+            /** @default 0 */
             cached_tokens?: number;
             /** @default  */
             caller?: string;
@@ -3833,6 +3842,8 @@ export interface components {
             code?: string;
             /** @default 0 */
             completion_tokens?: number;
+            /** @default 0 */
+            drafted_tokens?: number;
             /** @default null */
             ended?: number | null;
             /** @default  */
