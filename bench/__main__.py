@@ -23,6 +23,7 @@ BENCHMARKS = {
     "runtime": "bench.runtime_cost",
     "models": "bench.models",
     "shapes": "bench.shapes",
+    "page_types": "bench.page_types",
     "adapters": "bench.adapters",
     "matmul": "bench.matmul",
     "http": "bench.http",

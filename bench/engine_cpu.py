@@ -17,6 +17,7 @@ import numpy as np
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.cache import NumberType
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
@@ -30,10 +31,13 @@ PAGE = 32
 class Engine:
     """A model and its pool, with every sequence's pages fixed in advance."""
 
-    def __init__(self, backend: Backend, model: LoadedModel, sequences: int, length: int) -> None:
+    def __init__(
+        self, backend: Backend, model: LoadedModel, sequences: int, length: int, pages: NumberType = NumberType.HALF
+    ) -> None:
         self.backend, self.model = backend, model
         self.width = -(-length // PAGE)
-        self.pool: Pool = backend.pool(PoolSpec.even(model.cache_groups, sequences * self.width, PAGE))
+        groups = [group.typed(pages, pages) for group in model.cache_groups]
+        self.pool: Pool = backend.pool(PoolSpec.even(groups, sequences * self.width, PAGE))
         self.greedy = greedy(sequences)
 
     def batch(self, sequences: int, before: int, new: int) -> Batch:
@@ -62,6 +66,12 @@ class Engine:
     def fill(self, sequences: int, length: int) -> mx.array:
         tokens = np.random.default_rng(0).integers(0, self.model.vocab_size, sequences * length).astype(np.int32)
         return self.step(mx.array(tokens), self.batch(sequences, 0, length))
+
+    def fill_by_copies(self) -> None:
+        """Gives all pages of all groups what the first ones hold after a few tokens: their speed is that of others."""
+        mx.eval(self.step(mx.zeros(PAGE, mx.int32), self.batch(1, 0, PAGE)))
+        for group, part in enumerate(self.pool.spec.groups):
+            self.backend.copy_pages(self.pool, group, [(0, page) for page in range(1, part.pages)])
 
     def decode(self, sequences: int, before: int, steps: int) -> float:
         """Tokens a second of ``sequences`` sequences together that have ``before`` tokens each."""
