@@ -35,8 +35,15 @@ struct CodeAttention {
     (Lanes::template spread<8, G>(Lanes::load((G < 4 ? first : second) + 64 * (G % 4)), to), ...);
   }
 
-  static void prefetch(const uint8_t* p, int bytes) {
-    for (int line = 0; line < bytes; line += 64) __builtin_prefetch(p + line);
+  /// Lines of memory that are asked for at a time, so that `bytes` are in `count` times: all at once would fill the
+  /// CPU's queue of loads.
+  static int lines_at_a_time(int64_t bytes, int count) {
+    const int lines = static_cast<int>((bytes + 63) / 64);
+    return (lines + count - 1) / count;
+  }
+  static void prefetch(const uint8_t* group, int lines, int index) {
+    const uint8_t* p = group + int64_t{64} * lines * index;
+    for (int line = 0; line < lines; ++line) __builtin_prefetch(p + line * 64);
   }
 
   /// Few rows leave loads unhidden by arithmetic (see AttentionKernels::prefetches).
@@ -54,16 +61,16 @@ struct CodeAttention {
     }
   }
 
-  /// `query`: the first row's blocks, `blocks` a row.
+  /// `query`: the first row's blocks, `blocks` a row. `lines`: of values that are asked for at each block.
   template <int Rows>
-  static void score_rows(const Block* query, const KeyBlock& block, int blocks, int64_t value_group, float* scores) {
+  static void score_rows(const Block* query, const KeyBlock& block, int blocks, int lines, float* scores) {
     for (int g = 0; g < block.groups; ++g) {
       const uint8_t* codes = block.keys[g];
       const uint8_t* scales = codes + blocks * kBlockBytes;
-      if constexpr (prefetches(Rows)) prefetch(block.values[g], static_cast<int>(value_group));
       Floats sums[Rows];
       for (int r = 0; r < Rows; ++r) sums[r] = Lanes::zero();
       for (int b = 0; b < blocks; ++b, codes += kBlockBytes) {
+        if constexpr (prefetches(Rows)) prefetch(block.values[g], lines, b);
         typename Lanes::Weights weights[kQuads];
         spread(codes, codes + kBlockBytes / 2, weights, std::make_integer_sequence<int, kQuads>());
         Ints products[Rows];
@@ -94,18 +101,19 @@ struct CodeAttention {
   }
 
   template <int Rows>
-  static void mix_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int64_t key_group,
-                       int columns, float* values) {
+  static void mix_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int lines, int columns,
+                       float* values) {
     Block rows[Rows][kTokenBlocks];
     for (int r = 0; r < Rows; ++r) quantize_weights(weights + r * kBlockKeys, block, columns, rows[r]);
-    if constexpr (prefetches(Rows)) {
-      for (int g = 0; g < next.groups; ++g) prefetch(next.keys[g], static_cast<int>(key_group));
-    }
     const auto codes = [&](int group, int panel) {
       // Beyond the last group there are no weights.
       return block.values[group < block.groups ? group : 0] + panel * kPanelBytes;
     };
-    for (int panel = 0; panel < columns / kLanes; ++panel) {
+    const int panels = columns / kLanes;
+    for (int panel = 0; panel < panels; ++panel) {
+      if constexpr (prefetches(Rows)) {
+        for (int g = 0; g < next.groups; ++g) prefetch(next.keys[g], lines, panel);
+      }
       float* const at = values + panel * kLanes;
       Floats sums[Rows];
       for (int r = 0; r < Rows; ++r) sums[r] = Lanes::load(at + r * columns);
@@ -127,9 +135,11 @@ struct CodeAttention {
   static void attend(const PagedKeys& paged, const QueryRows& queries, int begin, int end, float* scratch,
                      const Partial& out) {
     const int dim = paged.head_dim, columns = paged.value_stride, blocks = code_blocks(dim);
+    const int value_lines = lines_at_a_time(paged.value_group, blocks),
+              key_lines = lines_at_a_time(paged.key_group, columns / kLanes);
     auto* const query = reinterpret_cast<Block*>(scratch + static_cast<int64_t>(queries.rows) * kBlockKeys);
     const auto score_codes = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
-      score_rows<Rows>(query + static_cast<int64_t>(row) * blocks, block, blocks, paged.value_group, scores);
+      score_rows<Rows>(query + static_cast<int64_t>(row) * blocks, block, blocks, value_lines, scores);
     };
     const auto score_halves = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
       const float* first = queries.query + static_cast<int64_t>(row) * dim;
@@ -137,7 +147,7 @@ struct CodeAttention {
     };
     const auto mix_codes = [&]<int Rows>(const float* weights, const KeyBlock& block, const KeyBlock& next,
                                          float* values) {
-      mix_rows<Rows>(weights, block, next, paged.key_group, columns, values);
+      mix_rows<Rows>(weights, block, next, key_lines, columns, values);
     };
     const auto mix_halves = [&]<int Rows>(const float* weights, const KeyBlock& block, const KeyBlock& next,
                                           float* values) {
