@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mlxr.api.gateway import Gateway
+from mlxr.api.parameters import most_drafted
 from mlxr.api.pending_models import not_installed, not_listed
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import ModelEntry
@@ -88,7 +89,13 @@ def with_option_defaults(command: Generate, body: object, entry: ModelEntry | No
         stop_strings=command.stop_strings or stops,
         max_tokens=_positive(options.get("num_predict")) if command.max_tokens is None else command.max_tokens,
         context_length=command.context_length or _positive(options.get("num_ctx")),
+        most_drafted=_drafted(options) if command.most_drafted is None else command.most_drafted,
     )
+
+
+def _drafted(options: dict[str, Any]) -> int | None:
+    value = options.get("draft_num_predict")
+    return most_drafted(int(value)) if isinstance(value, int | float) else None
 
 
 def _positive(value: Any) -> int | None:

@@ -17,6 +17,11 @@ def seed(given: int | None) -> int:
     return random.getrandbits(63) if given is None else given & _SEED_MASK
 
 
+def most_drafted(given: int | None) -> int | None:
+    """Returns ``draft_num_predict`` as ``Generate.most_drafted``: a negative one leaves it to the engine."""
+    return None if given is None or given < 0 else given
+
+
 def reasoning_effort(effort: str | None) -> str | None:
     """Returns an effort to reason with as ``ChatPrompt.reasoning_effort``."""
     return _EFFORTS.get(effort, effort) if effort else None

@@ -57,6 +57,8 @@ def _generate(command: Generate) -> dict[str, Any]:
         "stop_strings": len(command.stop_strings) or None,
         "stop_tokens": len(command.stop_tokens) or None,
         "prompt_logprobs": command.prompt_logprobs,
+        "most_drafted": command.most_drafted,
+        "prediction": len(command.prediction) or None,
         "constraint": command.constraint.kind.value if command.constraint else None,
         "adapters": [adapter.name for adapter in command.adapters] or None,
     }

@@ -105,6 +105,9 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
         adapters=command.adapters,
         output=begun,
         tracked=command.tracked,
+        speculate=command.most_drafted != 0,
+        prediction=prompt.prediction,
+        most_drafted=command.most_drafted,
     )
 
 

@@ -51,6 +51,7 @@ class EncodedPrompt(Struct, frozen=True, array_like=True):
         in_reasoning: the prompt ends inside a reasoning section.
         shown: control tokens whose names the parser reads.
         signs: of the template that the request brought; None where it brought none.
+        prediction: ids of the text that the output is expected to have much of.
     """
 
     tokens: TokenIds
@@ -58,3 +59,4 @@ class EncodedPrompt(Struct, frozen=True, array_like=True):
     shown: list[int] = []
     text: str = ""
     signs: TemplateSigns | None = None
+    prediction: TokenIds = TokenIds()

@@ -96,7 +96,15 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
         shown=_shown(command, encoded),
         text=encoded.text if command.echo else "",
         signs=encoded.signs if isinstance(command.prompt, ChatPrompt) and command.prompt.template is not None else None,
+        prediction=_predicted(command),
     )
+
+
+def _predicted(command: Generate) -> TokenIds:
+    """Returns the ids of what the output is expected to have, where that is of any use."""
+    if not command.prediction or command.most_drafted == 0:
+        return TokenIds()
+    return TokenIds.of(_Loaded.text.tokenizer.encode(command.prediction, add_special=False, parse_special=False))
 
 
 def _shown(command: Generate, encoded: Encoded) -> list[int]:

@@ -27,6 +27,7 @@ PARAMETERS = {
     "repeat_last_n": (WHOLE, "how far back repetitions count; -1 for all"),
     "presence_penalty": (NUMBER, "penalty of tokens that have occurred"),
     "frequency_penalty": (NUMBER, "penalty of tokens for each time they occurred"),
+    "draft_num_predict": (WHOLE, "most tokens that are computed ahead at once; 0 for none"),
     "stop": (TEXTS, "texts that end an answer"),
 }
 """Options of Ollama's API that a chat sets, with what they take and what they do."""

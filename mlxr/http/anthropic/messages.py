@@ -82,5 +82,6 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
         stop_strings=stop_strings(body.stop_sequences, settings.max_stop),
         constraint=made and replace(made, field=field),
         adapters=adapters_of(body.adapters),
+        most_drafted=body.most_drafted,
     )
     return with_option_defaults(command, body, gateway.find(body.model))

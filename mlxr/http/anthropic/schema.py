@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
-from mlxr.http.values import ModelName
+from mlxr.http.values import ModelName, MostDrafted
 
 
 class ResultBlock(Fields, frozen=True, kw_only=True):
@@ -143,6 +143,7 @@ class MessagesRequest(Conversation, frozen=True, kw_only=True):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     output_format: OutputFormat | None = None
     adapters: Adapters | None = None
+    most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
     compaction: Any = None
     diagnostics: Any = None
     fallbacks: Any = None

@@ -10,7 +10,7 @@ import msgspec
 from mlxr.api.capabilities import require_capability
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import options_of
-from mlxr.api.parameters import seed, stop_strings
+from mlxr.api.parameters import most_drafted, seed, stop_strings
 from mlxr.http.adapters import adapters_of
 from mlxr.http.ollama.schema import Format, GenerationFields, Options, Think
 from mlxr.http.request_body.decode import converted
@@ -75,6 +75,7 @@ def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, se
         truncate_keep=None if body.truncate is False else keep if keep >= 0 else KEEP_ALL,
         context_length=given.num_ctx or None,
         adapters=adapters_of(body.adapters),
+        most_drafted=most_drafted(given.draft_num_predict),
     )
 
 

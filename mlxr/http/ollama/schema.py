@@ -37,11 +37,12 @@ class Options(Fields, frozen=True, kw_only=True):
     stop: str | list[str] | None = None
     mirostat: int | None = None
     tfs_z: float | None = None
+    draft_num_predict: Int32 | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"mirostat": 0, "tfs_z": 1.0}
     IGNORED: ClassVar[frozenset[str]] = frozenset(
         {"numa", "num_batch", "num_gpu", "main_gpu", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mmap",
-         "use_mlock", "embedding_only", "num_thread", "mirostat_tau", "mirostat_eta", "draft_num_predict"}
+         "use_mlock", "embedding_only", "num_thread", "mirostat_tau", "mirostat_eta"}
     )  # fmt: skip
 
 

@@ -37,6 +37,9 @@ from mlxr.http.stream import respond
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, ToolCall
 
+MOST_PREDICTED = 65_536
+"""Characters of a prediction that are looked at."""
+
 
 async def chat_completions(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
     body = with_model(body, services.gateway)
@@ -78,6 +81,8 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
         constraint=constraint(body),
         priority=body.priority or 0,
         adapters=adapters_of(body.adapters),
+        most_drafted=body.most_drafted,
+        prediction=body.prediction.whole[:MOST_PREDICTED] if body.prediction is not None else "",
     )
 
 

@@ -107,6 +107,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             split_reasoning=False,
             priority=body.priority or 0,
             adapters=adapters_of(body.adapters),
+            most_drafted=body.most_drafted,
         )
         for prompt in prompts
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
@@ -16,6 +16,7 @@ from mlxr.http.values import (
     Divisor,
     Int64,
     KeepAlive,
+    MostDrafted,
     Penalty,
     Probability,
     Temperature,
@@ -74,6 +75,7 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     n: Annotated[int, Meta(ge=1)] | None = None
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     adapters: Adapters | None = None
+    most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     guided_json: JsonSchema | str | None = None

@@ -61,6 +61,23 @@ class ToolChoice(Fields, frozen=True, kw_only=True):
     allowed_tools: AllowedTools | None = None
 
 
+class PredictedText(Fields, frozen=True, kw_only=True):
+    type: Literal["text"] = "text"
+    text: str
+
+
+class Prediction(Fields, frozen=True, kw_only=True):
+    """Text that the answer is expected to have much of: an edited file's old content, say. The answer is the same with
+    it, and comes sooner where it is right. Its first 65,536 characters count."""
+
+    type: Literal["content"]
+    content: str | list[PredictedText]
+
+    @property
+    def whole(self) -> str:
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
 class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     """``POST /v1/chat/completions``."""
 
@@ -80,7 +97,7 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     add_generation_prompt: bool | None = None
     modalities: list[str] | None = None
     audio: Any = None
-    prediction: Any = None
+    prediction: Prediction | None = None
     web_search_options: Any = None
     functions: Any = None
     function_call: Any = None
@@ -93,7 +110,6 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True):
         **SamplingFields.REFUSED,
         "modalities": ["text"],
         "audio": None,
-        "prediction": None,
         "web_search_options": None,
         "functions": [],
         "function_call": "none",

@@ -49,6 +49,7 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
         constraint=_constraint(body.text),
         truncate_keep=0 if body.truncation == "auto" else None,
         adapters=adapters_of(body.adapters),
+        most_drafted=body.most_drafted,
     )
     return with_option_defaults(command, body, entry)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
-from mlxr.http.values import HARMLESS, Effort, Probability, Temperature, Tokens
+from mlxr.http.values import HARMLESS, Effort, MostDrafted, Probability, Temperature, Tokens
 
 
 class Part(Fields, frozen=True, kw_only=True):
@@ -162,6 +162,7 @@ class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     user: str | None = None
     adapters: Adapters | None = None
+    most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
     previous_response_id: str | None = None
     conversation: Any = None
     background: bool | None = None

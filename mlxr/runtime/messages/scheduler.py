@@ -27,6 +27,7 @@ class Submit(Message, frozen=True):
         tracked: the tokenizer is told how far the prompt is read.
         speculate: likely next tokens may be computed ahead, where the engine does that; the output is the same.
         prediction: tokens that its client expects the output to have much of.
+        most_drafted: tokens of a draft at most; None for as many as are worth it.
     """
 
     request: int
@@ -47,6 +48,7 @@ class Submit(Message, frozen=True):
     tracked: bool = False
     speculate: bool = True
     prediction: TokenIds = TokenIds()
+    most_drafted: int | None = None
 
 
 class StopSequence(Message, frozen=True):

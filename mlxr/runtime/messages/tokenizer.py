@@ -169,6 +169,8 @@ class Generate(Message, frozen=True):
         tracked: ``Started`` brings the prompt's ids and ``Delta`` those of the output, so that the answer can be
             resumed; how far the prompt is read is told besides.
         resumed: the output goes on behind what it has already, which counts towards ``max_tokens``.
+        most_drafted: tokens of a draft at most; 0 for no speculation, None for as many as are worth it.
+        prediction: text that the output is expected to have much of.
     """
 
     request: int
@@ -192,6 +194,8 @@ class Generate(Message, frozen=True):
     adapters: list[Adapter] = []
     tracked: bool = False
     resumed: Resumed | None = None
+    most_drafted: int | None = None
+    prediction: str = ""
 
 
 class Embed(Message, frozen=True):

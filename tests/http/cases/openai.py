@@ -27,11 +27,14 @@ from tests.http.cases.plain import (
     turns,
 )
 
+PREDICTED = {"prediction": {"type": "content", "content": "Ho"}}
+
 OPENAI: dict[type[Fields], dict[str, Case]] = {
     openai.ChatRequest: {
         **simple(CHAT, **SAMPLING, model="org/tiny-alias", messages=[{"role": "user", "content": "Ho"}], **BOTH),
         **simple(CHAT, max_tokens=5, max_completion_tokens=6, reasoning_effort="low", chat_template="{{ x }}"),
         **simple(CHAT, chat_template_kwargs={"a": 1}, add_generation_prompt=False),
+        **simple(CHAT, prediction={"type": "content", "content": "Ho"}),
         "logprobs": Case(CHAT, {"logprobs": True}),
         "top_logprobs": Case(CHAT, {"logprobs": True, "top_logprobs": 3}, {"logprobs": True}),
         "tool_choice": Case(CHAT, {**F, "tool_choice": "required"}, F),
@@ -51,6 +54,14 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
     openai.EmbeddingRequest: {
         **simple(EMBEDDINGS, model="org/tiny-alias", input="Ho", encoding_format="base64", dimensions=2),
         **simple(EMBEDDINGS, keep_alive="2h", adapters=["none"], prompt_name="query"),
+    },
+    openai.Prediction: {
+        "type": Case(CHAT, {"prediction": {"type": "image", "content": "Ho"}}),
+        "content": Case(CHAT, {"prediction": {"type": "content", "content": "Ha"}}, PREDICTED),
+    },
+    openai.PredictedText: {
+        "type": Case(CHAT, {"prediction": {"type": "content", "content": [{"type": "image", "text": "Ho"}]}}),
+        "text": Case(CHAT, {"prediction": {"type": "content", "content": [{"type": "text", "text": "Ha"}]}}, PREDICTED),
     },
     AdapterField: {
         "name": Case(CHAT, {"adapters": [{"name": "one"}]}),

@@ -21,6 +21,7 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
         **simple(RESPONSES, temperature=0.3, top_p=0.3, top_logprobs=3, include=["message.output_text.logprobs"]),
         **simple(RESPONSES, text={"format": {"type": "json_object"}}, reasoning={"effort": "low"}, tools=[RTOOL]),
         **simple(RESPONSES, stream=True, truncation="auto", metadata={"a": "b"}, user="me", adapters=["none"]),
+        **simple(RESPONSES, **{"speculative.n_max": 3}),
         "tool_choice": Case(RESPONSES, {"tools": [RTOOL], "tool_choice": "required"}, {"tools": [RTOOL]}),
         "parallel_tool_calls": Case(RESPONSES, {"parallel_tool_calls": False}),
         "stream_options": Case(RESPONSES, {**STREAMED, "stream_options": {"include_obfuscation": True}}, STREAMED),

@@ -39,12 +39,12 @@ PARAMETERS: Mapping[str, Parameter] = {
     "presence_penalty": Parameter(float, -100, 100),
     "frequency_penalty": Parameter(float, -100, 100),
     "stop": Parameter(str),
+    "draft_num_predict": _WHOLE,
     "num_batch": _WHOLE,
     "num_gpu": _WHOLE,
     "main_gpu": _WHOLE,
     "num_thread": _WHOLE,
     "use_mmap": Parameter(bool),
-    "draft_num_predict": _WHOLE,
 }
 """All that Ollama knows. Those from ``num_batch`` on tune llama.cpp, and change nothing here."""
 

@@ -47,6 +47,9 @@ class JoinedDrafter:
             self.depths.closed(sequence)
 
     def propose(self, sequence: Sequence, most: int) -> list[int]:
+        wished = sequence.request.submit.most_drafted
+        if wished is not None:
+            most = min(most, sequence.in_flight + wished)
         forced = self._grammar.propose(sequence, most) if self._grammar is not None else []
         draft = self._lookup.propose(sequence, most) if self._lookup is not None else []
         if forced:
