@@ -2369,6 +2369,8 @@ export interface components {
              */
             spaces_between_special_tokens?: null | true;
             /** @default null */
+            "speculative.n_max"?: number | null;
+            /** @default null */
             stop?: string | string[] | null;
             /** @default null */
             stop_token_ids?: number[] | null;
@@ -3498,6 +3500,8 @@ export interface components {
             output_format?: components["schemas"]["OutputFormat"] | null;
             /** @description Changes nothing. */
             service_tier?: unknown;
+            /** @default null */
+            "speculative.n_max"?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -3711,6 +3715,25 @@ export interface components {
             pinned?: boolean;
             system?: string;
             title?: string;
+        };
+        /** PredictedText */
+        PredictedText: {
+            text: string;
+            /**
+             * @default text
+             * @enum {unknown}
+             */
+            type?: "text";
+        };
+        /**
+         * Prediction
+         * @description Text that the answer is expected to have much of: an edited file's old content, say. The answer is the same with
+         *         it, and comes sooner where it is right. Its first 65,536 characters count.
+         */
+        Prediction: {
+            content: string | components["schemas"]["PredictedText"][];
+            /** @enum {unknown} */
+            type: "content";
         };
         /**
          * Preset
@@ -4006,6 +4029,8 @@ export interface components {
             safety_identifier?: unknown;
             /** @description Changes nothing. */
             service_tier?: unknown;
+            /** @default null */
+            "speculative.n_max"?: number | null;
             /** @description Changes nothing. */
             store?: unknown;
             /** @default null */
@@ -4817,11 +4842,8 @@ export interface components {
             n?: number | null;
             /** @default null */
             parallel_tool_calls?: boolean | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            prediction?: null;
+            /** @default null */
+            prediction?: components["schemas"]["Prediction"] | null;
             /** @default null */
             presence_penalty?: number | null;
             /** @default null */
@@ -4883,6 +4905,8 @@ export interface components {
              * @enum {unknown}
              */
             spaces_between_special_tokens?: null | true;
+            /** @default null */
+            "speculative.n_max"?: number | null;
             /** @default null */
             stop?: string | string[] | null;
             /** @default null */
