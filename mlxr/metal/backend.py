@@ -101,11 +101,14 @@ class Backend(Protocol):
 
     ``step_tokens``: how many tokens of a prompt in one step suit the device: more are hardly faster, and keep whoever
     comes next waiting.
+    ``lazy_pages``: whether a pool's pages take memory when they are written to; if not, when there is room for them
+    (``resize``).
     ``sizes``: what weights and pools take here.
     """
 
     name: str
     step_tokens: int
+    lazy_pages: bool
     sizes: BackendSizes
 
     @property
@@ -266,6 +269,10 @@ class Backend(Protocol):
     def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
         """Copies ``content``, as ``read_pages`` gives it, to ``pages``, no two of them the same. Steps that use them
         must have run."""
+
+    def resize(self, pool: Pool, pages: Sequence[int]) -> None:
+        """Gives each group so many pages: the first ones keep what they hold, and the memory of those that go is
+        free. Nothing that reads or writes pages may be running."""
         ...
 
     def barrier(self, pool: Pool) -> list[mx.array]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlxr.metal.cache import CacheGroup
@@ -40,6 +40,10 @@ class PoolSpec:
     def even(cls, groups: Iterable[CacheGroup], pages: int, page_size: int) -> PoolSpec:
         """Every group has so many pages."""
         return cls(tuple(GroupSpec(group, pages, page_size) for group in groups))
+
+    def sized(self, pages: Sequence[int]) -> PoolSpec:
+        """Returns the same pool with so many pages of each group."""
+        return PoolSpec(tuple(replace(part, pages=count) for part, count in zip(self.groups, pages, strict=True)))
 
     def layers(self) -> Iterator[tuple[int, int, GroupSpec]]:
         """Yields each layer's number, its group's place and its group, in the order of groups."""

@@ -83,8 +83,9 @@ def _cgroup_limit() -> int | None:
 def _system_available() -> int:
     with contextlib.suppress(OSError):
         return _stat(MEMINFO, "MemAvailable:") * 1024
-    # Not Linux. Half of what there is: the rest may be anybody's.
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    import psutil  # where there is no such file: macOS
+
+    return int(psutil.virtual_memory().available)
 
 
 def _stat(path: Path, name: str) -> int:

@@ -32,7 +32,7 @@ from mlxr.runtime.messages.executor import (
     TableEntries,
     UnloadAdapter,
 )
-from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages, KVInbox, Plan, Reset
+from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages, KVInbox, LimitPool, Plan, Reset
 from mlxr.runtime.messages.scheduler import (
     AdapterLoaded,
     Admitted,
@@ -101,6 +101,16 @@ class Memory:
     spec: GroupPages
     places: dict[int, tuple[int, int]] = field(default_factory=dict)
     tables: dict[int, dict[int, int]] = field(default_factory=dict)
+    pages: int = field(init=False)
+    """Pages that have memory."""
+
+    def __post_init__(self) -> None:
+        self.pages = min(self.spec.extent or self.spec.pages, self.spec.pages)
+
+    def resize(self, pages: int) -> None:
+        self.pages = pages
+        size = 1 if self.spec.kind is CacheKind.STATE else self.spec.page_size
+        self.places = {place: content for place, content in self.places.items() if place < pages * size}
 
     def enter(self, sequence: int, entries: TableEntries) -> None:
         if entries.pages:
@@ -110,6 +120,7 @@ class Memory:
 
     def copy(self, source: int, target: int) -> None:
         size = 1 if self.spec.kind is CacheKind.STATE else self.spec.page_size
+        assert max(source, target) < self.pages, "a page has no memory"
         for offset in range(size):
             self.places[target * size + offset] = self.places.get(source * size + offset, GARBAGE)
 
@@ -117,6 +128,7 @@ class Memory:
         """Takes tokens in; returns the digest of the context with them."""
         if self.spec.kind is CacheKind.STATE:
             page = self.tables[sequence][0]
+            assert page < self.pages, "a page has no memory"
             state = self.places[page][1] if start else begin
             state = reduce(extended, tokens, state)
             self.places[page] = (0, state)
@@ -138,6 +150,7 @@ class Memory:
 
     def _place(self, sequence: int, position: int) -> int:
         entry, offset = divmod(position, self.spec.page_size)
+        assert self.tables[sequence][entry] < self.pages, "a page has no memory"
         return self.tables[sequence][entry] * self.spec.page_size + offset
 
 
@@ -157,8 +170,13 @@ class Device:
             for fork in step.forks:
                 group.tables[fork.child] = {}
                 group.enter(fork.child, fork.tables[index])
+        for group, asked in zip(self.groups, step.sizes, strict=False):
+            group.resize(max(asked.pages, group.pages))
         for copy in step.copies:
             self.groups[copy.group].copy(copy.source, copy.target)
+        for group, asked in zip(self.groups, step.sizes, strict=False):
+            assert asked.pages <= asked.limit
+            group.resize(asked.pages)
         sampled: list[Sampled] = []
         verified: list[Verified] = []
         last: dict[int, int] = {}
@@ -387,7 +405,11 @@ class Engine:
         assert reset is not None
         self._tell_kv(reset)
 
-    def _tell_kv(self, message: Admit | Plan | Reset) -> None:
+    def limit(self, nbytes: int) -> None:
+        """Whoever counts memory lets pages take so much from now on."""
+        self._tell_kv(LimitPool(nbytes))
+
+    def _tell_kv(self, message: Admit | Plan | Reset | LimitPool) -> None:
         self.to_kv.append(msgspec.msgpack.encode(message))
 
     def _kv(self, raw: bytes) -> None:
@@ -397,19 +419,22 @@ class Engine:
             self.placement = Placement(message.groups, message.longest_row, chain_root(*message.contents))
         elif self.placement is None:
             return
+        elif isinstance(message, LimitPool):
+            if (resized := self.placement.limit(self.epoch, message.nbytes)) is not None:
+                self.to_executor.append(msgspec.msgpack.encode(resized))
         elif isinstance(message, Admit):
             cached = self.placement.admit(
                 message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters
             )
             answers.append(Admitted(message.sequence, cached, message.ticket, self.placement.room))
-        elif message.epoch == self.epoch:
+        elif isinstance(message, Plan) and message.epoch == self.epoch:
             step, deferred = self.placement.place(message)
             if step is not None:
                 self.to_executor.append(msgspec.msgpack.encode(step))
             if deferred is not None:
                 answers.append(deferred)
         assert self.placement is not None
-        if isinstance(message, Reset) or (isinstance(message, Plan) and (message.releases or len(answers))):
+        if isinstance(message, Reset | LimitPool) or (isinstance(message, Plan) and (message.releases or len(answers))):
             pages = self.placement
             answers.append(KVStats(pages.held, pages.cached, pages.total, pages.room))
         self.to_scheduler_from_kv.extend(msgspec.msgpack.encode(answer) for answer in answers)

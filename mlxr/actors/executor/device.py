@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +23,11 @@ from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.memory import free_bytes, pool_budget
-from mlxr.actors.executor.memory_need import DoesNotFit, memory_need
+from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_transfers import PageTransfers
-from mlxr.actors.executor.pool_size import pool_spec
+from mlxr.actors.executor.pool_size import group_pages, pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
@@ -84,7 +85,8 @@ class DeviceThread:
         self._sender: Sender
         self._compiler: Compiler | None = None
         self._adapters = AdapterTable()
-        self._memory = 0
+        self._weights = self._pool_bytes = 0
+        self._spec: PoolSpec | None = None
         self._backend: Backend
         self._adapter_loader: AdapterLoader | None = None
         self._answers: Sender
@@ -170,10 +172,11 @@ class DeviceThread:
         self._compiler = compiler
         self._adapter_loader = AdapterLoader(model, backend, self._adapters, self._adapter_loaded)
         self._adapter_loader.start()
-        groups = _group_pages(spec, model)
+        groups = _group_pages(spec, model, backend)
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
-        self._memory = model.nbytes + (backend.sizes.pool(spec) if spec else 0)
+        self._weights, self._spec = model.nbytes, spec
+        self._pool_bytes = backend.sizes.pool(spec) if spec else 0
         contents = page_contents(self._settings.identity, backend, spec)
         if spec is not None:
             self._open_disk(runner, backend, contents)
@@ -210,12 +213,14 @@ class DeviceThread:
         return EngineUp(
             self._context.engine,
             context,
-            self._memory,
+            self._weights + self._pool_bytes,
             backend.name,
             process=os.getpid() if self._settings.own_process else 0,
             device_bytes=device.held if device else 0,
             device_total=device.total if device else 0,
             device_shared=device.shared if device else True,
+            pages_bytes=self._pool_bytes,
+            least_pages_bytes=min(self._least_pages_bytes(context), self._pool_bytes),
         )
 
     @property
@@ -267,7 +272,11 @@ class DeviceThread:
                     self._adapters.forget(message.digest)
                     self._memory_changed()
                 case Step() if message.epoch == self._context.epoch:
+                    if message.sizes and previous is not None:
+                        previous = self._advance(runner, None, 0, previous)
                     previous = self._advance(runner, message, wait_ns, previous)
+                    if message.sizes:
+                        self._note_limits([size.limit for size in message.sizes])
                 case StartTransfers() | StorePages() | RestorePages() | CancelRestore() if (
                     message.epoch == self._context.epoch
                 ):
@@ -275,6 +284,22 @@ class DeviceThread:
                 case None if previous is not None and not self._lingers(previous):
                     previous = self._advance(runner, None, 0, previous)
             self._copy(previous)
+
+    def _note_limits(self, pages: list[int]) -> None:
+        """The cache groups may have so many pages from now on."""
+        if self._spec is None:
+            return
+        self._pool_bytes = self._backend.sizes.pool(self._spec.sized(pages))
+        self._memory_changed()
+
+    def _least_pages_bytes(self, context: int) -> int:
+        """Returns what pages for the shortest context take that the load made sure of."""
+        if self._spec is None:
+            return 0
+        tokens = min(self._settings.executor.context_length or LEAST_CONTEXT, context)
+        sizes = self._settings.pool_sizes(tokens, 0, self._backend.step_tokens)
+        groups = tuple(part.group for part in self._spec.groups)
+        return self._backend.sizes.pool(pool_spec(groups, replace(sizes, tokens=tokens), self._backend.sizes.pool))
 
     def _compile(self, command: CompileConstraint) -> None:
         assert self._compiler is not None
@@ -297,7 +322,10 @@ class DeviceThread:
         """Tells the registry what weights, pages and adapters take now; on any thread."""
         device = self._backend.memory()
         held = EngineMemory(
-            self._context.engine, self._memory + self._adapters.nbytes, device.held if device is not None else 0
+            self._context.engine,
+            self._weights + self._pool_bytes + self._adapters.nbytes,
+            device.held if device is not None else 0,
+            self._pool_bytes,
         )
         with self._answering:
             self._answers.tell(Address("registry"), held)
@@ -372,8 +400,8 @@ class DeviceThread:
             return None
 
 
-def _group_pages(spec: PoolSpec | None, model: LoadedModel) -> list[GroupPages]:
+def _group_pages(spec: PoolSpec | None, model: LoadedModel, backend: Backend) -> list[GroupPages]:
     """Returns the pool's parts. A model that keeps nothing in pages gets nominal ones, a whole input each."""
     if spec is None:
         return [GroupPages(CacheKind.FULL, NOMINAL_PAGES, model.context_length)]
-    return [GroupPages(part.group.kind, part.pages, part.page_size, part.group.window) for part in spec.groups]
+    return group_pages(spec, backend.sizes, backend.lazy_pages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
+from mlxr.actors.executor.pool_size import group_pages
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sample_reader import SampleReader, token_logprobs
 from mlxr.actors.executor.sampling import SamplingBatches
@@ -42,7 +44,7 @@ class ModelRunner:
         self._model = model
         self._backend = backend
         self._spec = spec
-        self._pool: Pool | None = backend.pool(spec) if spec else None
+        self._pool = self._empty_pool()
         self._adapters = adapters
         self._table = SequenceTable(adapters.stack)
         self._reader = SampleReader(self._table, constraints)
@@ -64,13 +66,28 @@ class ModelRunner:
     def clear(self) -> None:
         """Start over with an empty pool, after a step that broke."""
         self._pool = None
-        self._pool = self._backend.pool(self._spec) if self._spec else None
+        self._pool = self._empty_pool()
         self._table = SequenceTable(self._adapters.stack)
         self._reader = SampleReader(self._table, self._constraints)
         self._last_row = {}
 
+    def _empty_pool(self) -> Pool | None:
+        """Returns a pool with all pages, or with the first of them where all would take memory at once."""
+        if self._spec is None:
+            return None
+        groups = group_pages(self._spec, self._backend.sizes, self._backend.lazy_pages)
+        return self._backend.pool(self._spec.sized([min(group.extent or group.pages, group.pages) for group in groups]))
+
+    def _resize(self, pages: Sequence[int]) -> None:
+        if self._pool is not None:
+            self._backend.resize(self._pool, pages)
+
+    def _pages(self) -> list[int]:
+        return [part.pages for part in self._pool.spec.groups] if self._pool is not None else []
+
     def launch(self, step: Step, wait_ns: int) -> Launched:
-        """Queue a step's forward pass, and its sampling unless that has to look back at tokens not known yet."""
+        """Queue a step's forward pass, and its sampling unless that has to look back at tokens not known yet. Before
+        one that resizes the pool, all others must have been finished."""
         for id in self._table.apply(step):
             self._constraints.close(id)
             self._pooler.forget(id)
@@ -78,10 +95,14 @@ class ModelRunner:
             for id in [row.sequence] * (row.setup is not None) + [id for id, _ in row.register]:
                 self._constraints.open(self._table[id])
         launched = Launched(step, time.monotonic_ns(), wait_ns)
+        if step.sizes:
+            self._resize([max(size.pages, now) for size, now in zip(step.sizes, self._pages(), strict=True)])
         if self._pool is not None:
             for group in {copy.group for copy in step.copies}:
                 pairs = [(copy.source, copy.target) for copy in step.copies if copy.group == group]
                 self._backend.copy_pages(self._pool, group, pairs)
+        if step.sizes:
+            self._resize([size.pages for size in step.sizes])
         if not step.rows:
             return launched
         batch = self._layout.of(step.rows, self._table)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.pool import GroupSpec, PoolSpec
+from mlxr.metal.sizes import BackendSizes
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
 
-LEAST_TOKENS = 16_384
-MOST_TOKENS = 65_536
+MOST_TOKENS = 1 << 22
+"""More than fit into the memory of any machine of these days, and few enough for slots to be counted in 32 bits."""
+
+WHOLE_PAGES = 512
+"""A pool of many pages has a multiple of so many: a layer's keys, and its values, then begin with a huge page of the
+system's, where they are written to first. They would touch one more each if they began within one."""
+
+EXTENT_TOKENS = 8_192
+"""Tokens that memory is taken for at once, about, where pages take it before they are written to."""
 
 TYPICAL_TOKENS = 2_048
 """How long the sequences are taken to be that fill a pool. A group that keeps as much of a short sequence as of a long
@@ -32,7 +40,7 @@ class PoolSizes:
     """What decides how many pages each cache group gets.
 
     ``page_size``: tokens a page.
-    ``tokens``: how many tokens the pool is to hold, 0 for the context's length, within bounds and ``budget``.
+    ``tokens``: how many tokens the pool is to hold, 0 for as many as ``budget`` is for.
     ``context_length``: most tokens of a sequence.
     ``budget``: bytes that the pool may take where ``tokens`` is 0.
     ``longest_row``: tokens of one sequence that a step may hold.
@@ -52,12 +60,11 @@ def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callab
 
     Raises ``ValueError`` when not even a pool of one page's tokens fits the budget.
     """
-    wanted = sizes.tokens or max(min(max(sizes.context_length, LEAST_TOKENS), MOST_TOKENS), sizes.least)
-    most, least = -(-wanted // sizes.page_size), -(-sizes.least // sizes.page_size)
     if sizes.tokens:
-        return _pool_of(groups, most, sizes)
+        return _pool_of(groups, -(-sizes.tokens // sizes.page_size), sizes)
+    most, least = MOST_TOKENS // sizes.page_size, -(-sizes.least // sizes.page_size)
     fits = bisect.bisect_right(range(1, most + 1), sizes.budget, key=lambda n: bytes_of(_pool_of(groups, n, sizes)))
-    fits = max(fits, least)
+    fits = max(fits - (fits % WHOLE_PAGES if fits > WHOLE_PAGES else 0), least)
     if not fits:
         smallest = bytes_of(_pool_of(groups, 1, sizes))
         raise ValueError(
@@ -65,6 +72,23 @@ def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callab
             "raise kv.memory_fraction or free memory"
         )
     return _pool_of(groups, fits, sizes)
+
+
+def group_pages(spec: PoolSpec, backend: BackendSizes, lazy: bool) -> list[GroupPages]:
+    """Returns what the KV manager is told of the pool. ``lazy``: as ``Backend.lazy_pages``."""
+    tokens = max((part.pages * part.page_size for part in spec.groups if part.group.state_size is None), default=0)
+    parts = max(1, tokens // EXTENT_TOKENS)
+    return [
+        GroupPages(
+            part.group.kind,
+            part.pages,
+            part.page_size,
+            part.group.window,
+            page_bytes=backend.pool(PoolSpec((replace(part, pages=1),))),
+            extent=0 if lazy else -(-part.pages // parts),
+        )
+        for part in spec.groups
+    ]
 
 
 def _pool_of(groups: tuple[CacheGroup, ...], pages: int, sizes: PoolSizes) -> PoolSpec:

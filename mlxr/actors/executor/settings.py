@@ -27,7 +27,7 @@ class KVSection(Section, frozen=True):
 
     page_size: Annotated[Annotated[int, Meta(ge=1, le=256)], about("tokens a page")] = 32
     pool_tokens: Annotated[
-        NotNegative, about("tokens all sequences may hold together; 0: the model's context, as far as memory goes")
+        NotNegative, about("tokens all sequences may hold together; 0: as many as memory_fraction allows")
     ] = 0
     memory_fraction: Annotated[
         Annotated[float, Meta(gt=0, le=0.9)],

@@ -15,6 +15,7 @@ from mlxr.runtime.messages.executor import StartTransfers
 from mlxr.runtime.messages.kv import (
     Admit,
     DiskOpened,
+    LimitPool,
     PagesRestored,
     PagesStored,
     PagesTaken,
@@ -42,6 +43,8 @@ class KVActor(Actor):
         self._held_back: deque[Admit | Plan] = deque()
         """Plans that lack pages which the disk is about to give back, and whatever came behind them."""
         self._epoch = 0
+        self._limit: int | None = None
+        self._limit_waits = False
         self._plans = 0
 
     @on(Reset)
@@ -52,7 +55,28 @@ class KVActor(Actor):
         self._held_back.clear()
         self.tell(self._executor, StartTransfers(message.epoch))
         self._disk.reset(self._placement, message.epoch)
+        self._follow_limit(self._limit)
         self._report()
+
+    @on(LimitPool)
+    def limit_pool(self, message: LimitPool) -> None:
+        self._limit = message.nbytes
+        if self._placement is not None:
+            if message.give_back:
+                self._limit = min(self._limit, max(0, self._placement.in_use - message.give_back))
+            self._follow_limit(self._limit)
+            self._report()
+
+    def _follow_limit(self, nbytes: int | None) -> None:
+        """Has the executor make room, as far as that goes while sequences run; None for what is left to do. Pages that
+        are on their way to the disk or from it stay where they are: it waits for them."""
+        assert self._placement is not None
+        if self._disk.holding:
+            for cancel in self._disk.give_up():
+                self.tell(self._executor, cancel)
+        self._limit_waits = self._disk.holding
+        if not self._limit_waits and (step := self._placement.limit(self._epoch, nbytes)) is not None:
+            self.tell(self._executor, step)
 
     @on(Admit)
     def admit(self, message: Admit) -> None:
@@ -79,6 +103,8 @@ class KVActor(Actor):
             self.tell(self._executor, step)
         if deferred is not None:
             self.tell(self._scheduler, deferred)
+        if releases and self._placement.over_limit:
+            self._follow_limit(None)
         self._plans += 1
         if deferred is not None or releases or self._plans % STATS_EVERY == 0:
             self._report()
@@ -167,6 +193,12 @@ class KVActor(Actor):
         self._transfer()
 
     def _transfer(self) -> None:
+        if self._placement is not None:
+            if self._limit_waits and not self._disk.holding:
+                self._follow_limit(self._limit)
+                self._report()
+            if (step := self._placement.sizing(self._epoch)) is not None:
+                self.tell(self._executor, step)
         for command in self._disk.commands():
             self.tell(self._executor, command)
 

@@ -17,10 +17,13 @@ from msgspec.structs import replace
 from mlxr.actors.kv.disk.index import PageIndex
 from mlxr.actors.kv.groups import BlockTable, Group, KeptPage, TokenPages, group_of
 from mlxr.actors.kv.prefix import PrefixChain, TurnEnds, adapted_root
-from mlxr.runtime.messages.executor import ForkRow, PageCopy, Step, StepRow
+from mlxr.runtime.messages.executor import ForkRow, GroupSize, PageCopy, Step, StepRow
 from mlxr.runtime.messages.kv import CacheKind, Fork, GroupPages, Plan, PlanRow, Release, snapshot_grid
 from mlxr.runtime.messages.scheduler import Deferred
 from mlxr.runtime.messages.token_ids import TokenIds
+
+NO_STEP = -1
+"""The number of steps that nobody has planned."""
 
 
 @dataclass(slots=True)
@@ -34,12 +37,14 @@ class Placed:
     ``drafted``: tokens behind these that are in place too, if the draft of its last row was right so far.
     ``row_start``: where that row begins, if it has a draft.
     ``may_end``: the first position at which it may turn out to have ended, beyond what steps in flight are for.
+    ``moved``: pages of its have become others, of which the executor is still to be told.
     """
 
     tables: list[BlockTable]
     chain: PrefixChain
     prompt_length: int
     filled: int
+    moved: bool = False
     drafted: int = 0
     row_start: int = 0
     may_end: int = 0
@@ -65,6 +70,9 @@ class Placement:
         self, groups: list[GroupPages], longest_row: int, root: bytes = b"", lower: LowerTier | None = None
     ) -> None:
         self.groups: list[Group] = [group_of(index, group) for index, group in enumerate(groups)]
+        self._pool_bytes = sum(group.pages * group.page_bytes for group in groups)
+        self._allowed = self._pool_bytes
+        self._sizes: list[GroupSize] = []
         self._block = math.gcd(*(group.page_size for group in groups))
         self._root = root
         self._lower = lower
@@ -92,8 +100,18 @@ class Placement:
 
     @property
     def total(self) -> int:
-        """All pages of all groups."""
-        return sum(group.pool.total for group in self.groups)
+        """All pages of all groups that there may be now."""
+        return sum(group.pool.limit for group in self.groups)
+
+    @property
+    def in_use(self) -> int:
+        """Bytes of the pages that sequences hold or that are kept for reuse."""
+        return sum((group.pool.held + group.pool.cached) * group.spec.page_bytes for group in self.groups)
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether pages may take more than is allowed, because sequences hold them."""
+        return sum(group.pool.limit * group.spec.page_bytes for group in self.groups) > self._allowed
 
     @property
     def room(self) -> list[int]:
@@ -107,6 +125,28 @@ class Placement:
             max(0, group.pool.available - promised - aside)
             for group, promised, aside in zip(self.groups, owed, self._set_aside, strict=True)
         ]
+
+    def limit(self, epoch: int, nbytes: int | None = None) -> Step | None:
+        """Lets pages take ``nbytes`` from now on, None for what was said last: no more than all of the pool, and no
+        less than what sequences hold and were promised. Returns the step that has the executor follow, which has no
+        rows; None where nothing new was said and nothing changes.
+
+        A sequence that has all there is to itself takes more when it needs it: none is cut short.
+        """
+        self._allowed = self._allowed if nbytes is None else min(nbytes, self._pool_bytes)
+        copies: list[PageCopy] = []
+        for index, group in enumerate(self.groups):
+            owed = sum(group.owed(placed.tables[index]) for placed in self._sequences.values())
+            share = group.spec.pages * self._allowed // self._pool_bytes if self._pool_bytes else group.spec.pages
+            copies += self._resize(index, max(share, group.pool.held + owed + self._set_aside[index], 1))
+        sizes = self._changed_sizes() or (self._sizes if nbytes is not None else [])
+        return self._step(epoch, NO_STEP, [], [], copies, sizes) if sizes else None
+
+    def sizing(self, epoch: int) -> Step | None:
+        """Returns a step that has the executor make room for pages that were given out otherwise than to rows of a
+        plan; None where there is room."""
+        sizes = self._changed_sizes()
+        return self._step(epoch, NO_STEP, [], [], [], sizes) if sizes else None
 
     def admit(self, sequence: int, tokens: TokenIds, *, reuse: bool = True, adapters: str = "") -> int:
         """Holds the longest cached prefix of ``tokens`` for ``sequence``, and promises it pages for the rest and for
@@ -160,6 +200,9 @@ class Placement:
                 deferred.append(row.sequence)
                 continue
             fitting, lacks = self._fitting(placed, row)
+            if lacks and self._alone(placed):
+                self._grow(placed, fitting)
+                fitting, lacks = self._fitting(placed, row)
             if lacks:
                 deferred.append(row.sequence)
                 lacking += lacks
@@ -170,11 +213,54 @@ class Placement:
                 placed = self._sequences[row.sequence]
                 group.trim(placed.tables[index], placed.may_end)
         left_out = Deferred(plan.step, deferred, lacking, unknown) if deferred or unknown else None
-        if not rows and not forks:
+        sizes = self._changed_sizes()
+        if not rows and not forks and not sizes:
             return None, left_out
-        step = Step(plan.epoch, plan.step, rows, forks, copies, self._forget, self._reset)
+        return self._step(plan.epoch, plan.step, rows, forks, copies, sizes), left_out
+
+    def _step(
+        self,
+        epoch: int,
+        step: int,
+        rows: list[StepRow],
+        forks: list[ForkRow],
+        copies: list[PageCopy],
+        sizes: list[GroupSize],
+    ) -> Step:
+        forget, reset = self._forget, self._reset
         self._forget, self._reset = [], False
-        return step, left_out
+        return Step(epoch, step, rows, forks, copies, forget, reset, sizes)
+
+    # The pool's size.
+
+    def _changed_sizes(self) -> list[GroupSize]:
+        """Returns how large the groups' parts are; empty where the executor knows."""
+        sizes = [GroupSize(group.pool.size, group.pool.limit) for group in self.groups]
+        if sizes == self._sizes:
+            return []
+        self._sizes = sizes
+        return sizes
+
+    def _resize(self, index: int, limit: int) -> list[PageCopy]:
+        """Returns the copies that put pages where there is memory."""
+        moved = dict(self.groups[index].pool.resize(limit))
+        if moved:
+            for placed in self._sequences.values():
+                table = placed.tables[index]
+                placed.moved |= not moved.keys().isdisjoint(table.pages)
+                table.pages[:] = [moved.get(page, page) for page in table.pages]
+        return [PageCopy(index, source, target) for source, target in moved.items()]
+
+    def _alone(self, placed: Placed) -> bool:
+        """Whether nobody else holds pages."""
+        return not any(other is not placed and any(t.pages for t in other.tables) for other in self._sequences.values())
+
+    def _grow(self, placed: Placed, row: PlanRow) -> None:
+        """Lets there be the pages that the row needs, as far as the pool ever has them."""
+        for group, table in zip(self.groups, placed.tables, strict=True):
+            missing = group.missing(table, row.start, row.start + row.length) - group.pool.available
+            if missing > 0:
+                group.pool.resize(group.pool.limit + missing)
 
     # Prefixes.
 
@@ -296,9 +382,10 @@ class Placement:
         placed.filled, placed.drafted, placed.row_start = end - row.draft, row.draft, row.start if row.draft else 0
         if row.start < placed.prompt_length:
             self._publish(placed, min(end, placed.prompt_length), turn_ends=end == placed.prompt_length)
-        if row.setup is not None:
+        if row.setup is not None or placed.moved:
             # An executor that is told of a sequence for the first time learns its whole tables.
             changed = [0] * len(changed)
+            placed.moved = False
         if changed.count(None) == len(changed):
             return StepRow.of(row, [])
         tables = zip(placed.tables, changed, strict=True)

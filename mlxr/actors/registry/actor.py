@@ -27,7 +27,7 @@ from mlxr.actors.registry.jobs.files import JobFiles
 from mlxr.actors.registry.jobs.record import Outcome
 from mlxr.actors.registry.jobs.runner import Jobs
 from mlxr.actors.registry.lifecycle.manager import EngineManager
-from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, measured, memory_limit
+from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, lacking_memory, measured, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.long_commands import LongCommands
@@ -127,6 +127,8 @@ class RegistryActor(Actor):
             context.run_directory,
             partial(self.tell, SUPERVISOR),
             free_memory,
+            lambda engine, command: self.tell(Address.of("kv", engine), command),
+            lacking_memory,
             lambda: self._commands.working or self._jobs.working,
         )
         self._entries: list[CatalogueEntry] = []
@@ -224,6 +226,7 @@ class RegistryActor(Actor):
     @on(EngineMemory)
     def engine_memory(self, message: EngineMemory) -> None:
         self._engines.policy.memory_changed(message)
+        self._settle()
 
     @on(EngineReleased)
     def engine_released(self, message: EngineReleased) -> None:
@@ -339,7 +342,7 @@ class RegistryActor(Actor):
         policy = self._engines.policy
         yielding = [engine for engine in policy.running() if not engine.fixed]
         held = await to_thread.run_sync(measured, yielding)
-        pinned = sum(engine.takes for engine in policy.running() if engine.fixed)
+        pinned = sum(engine.takes - engine.spare for engine in policy.running() if engine.fixed)
         look = DryRun(
             self._home,
             self._store,

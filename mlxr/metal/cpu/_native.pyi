@@ -296,6 +296,7 @@ class Pool:
     def copy_page(self, group: int, source: int, target: int) -> None: ...
     def parts(self, group: int) -> list[NDArray[np.uint8]]:
         """Of each layer and part, all pages' bytes ``[pages, bytes]``; views."""
+    def discard(self, group: int, first: int) -> None: ...
 
 class SamplingRows:
     def __init__(

@@ -98,6 +98,7 @@ class CpuBackend:
 
     name = "cpu"
     step_tokens = 512
+    lazy_pages = True
 
     def __init__(self, threads: int = 0, isa: str | None = None, pause: Callable[[], None] | None = None) -> None:
         self._engine = _native.Engine(threads, isa)
@@ -331,6 +332,15 @@ class CpuBackend:
 
     def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
         write_pages(pool, group, pages, content)
+
+    def resize(self, pool: Pool, pages: Sequence[int]) -> None:
+        """Pages that go cost nothing any more; there is room for the most there can be at any time."""
+        mx.eval(self.barrier(pool))
+        for index, (part, count) in enumerate(zip(pool.spec.groups, pages, strict=True)):
+            if count < part.pages:
+                native_pool(pool).discard(index, count)
+        pool.spec = pool.spec.sized(pages)
+        pool.nbytes = self.sizes.pool(pool.spec)
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return list(_native.barrier(self._engine, native_pool(pool)))

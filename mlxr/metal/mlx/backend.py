@@ -105,6 +105,7 @@ class MlxBackend:
     """
 
     name = "mlx"
+    lazy_pages = False
 
     @property
     def arithmetic(self) -> str:
@@ -366,6 +367,16 @@ class MlxBackend:
                 return self._latents[part.group.keys]
             case CacheKind.FULL | CacheKind.WINDOW:
                 return self._pages
+
+    def resize(self, pool: Pool, pages: Sequence[int]) -> None:
+        mx.eval(self.barrier(pool))
+        spec = pool.spec.sized(pages)
+        for number, _, part in spec.layers():
+            rows = part.pages * (1 if part.group.kind is CacheKind.STATE else part.page_size)
+            pool.layers[number] = pool.layers.pop(number).resized(rows)
+        pool.spec, pool.nbytes = spec, self.sizes.pool(spec)
+        # What the arrays had before would lie about until arrays of just that size were wanted.
+        mx.clear_cache()
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer.awaited]

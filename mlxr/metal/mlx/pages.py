@@ -18,6 +18,7 @@ import mlx.core as mx
 from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.resizing import resized
 
 VECTOR = 8
 """Numbers that a thread copies at once, 16 bytes."""
@@ -56,6 +57,10 @@ class Layer:
     def unpacked(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Returns the numbers of rows of keys and of values, 16-bit ``[..., dims]``."""
         return self.forms[0].unpacked(keys), self.forms[1].unpacked(values)
+
+    def resized(self, slots: int) -> Layer:
+        """With so many slots, all its writes done before."""
+        return Layer(resized(self.keys, slots), resized(self.values, slots), self.forms, self.done)
 
 
 class Pages(Protocol):

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import mlx.core as mx
 
+from mlxr.metal.resizing import resized
+
 
 @dataclass(frozen=True, slots=True)
 class PoolArray:
@@ -26,6 +28,10 @@ class PoolArray:
     def awaited(self) -> list[mx.array]:
         """What must be evaluated so that writes happen."""
         return self.arrays if self.done is None else [self.done]
+
+    def resized(self, rows: int) -> PoolArray:
+        """With so many rows, all its writes done before."""
+        return PoolArray(resized(self.values, rows), self.done)
 
 
 class RowAccess(Protocol):

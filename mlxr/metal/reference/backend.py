@@ -41,6 +41,7 @@ from mlxr.metal.reference.latent import latent_attention
 from mlxr.metal.reference.rope import angles, rotate
 from mlxr.metal.reference.sizes import ReferenceSizes
 from mlxr.metal.reference.sparse_mlp import SparseMLP
+from mlxr.metal.resizing import resized
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
@@ -84,6 +85,7 @@ class ReferenceBackend:
     name = "reference"
     arithmetic = ""
     step_tokens = 512
+    lazy_pages = False
     sizes: BackendSizes = ReferenceSizes()
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
@@ -256,6 +258,12 @@ class ReferenceBackend:
     def _arrays(self, pool: Pool, group: int) -> list[mx.array]:
         """All that the group keeps, ``[pages, ...]`` each."""
         return [array for layer in pool.spec.groups[group].group.layers for array in pool.layers[layer]]
+
+    def resize(self, pool: Pool, pages: Sequence[int]) -> None:
+        spec = pool.spec.sized(pages)
+        for layer, _, part in spec.layers():
+            pool.layers[layer] = tuple(resized(array, part.pages) for array in pool.layers[layer])
+        pool.spec, pool.nbytes = spec, self.sizes.pool(spec)
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer]

@@ -46,9 +46,20 @@ class PageCopy(Value, frozen=True):
     target: int
 
 
+class GroupSize(Value, frozen=True):
+    """How large a cache group's part of the pool is to be. ``pages``: those that have memory, the first ones.
+    ``limit``: those that may."""
+
+    pages: int
+    limit: int
+
+
 class Step(Message, frozen=True):
     """Command: drop what ``forget`` names (everything, if ``reset``), make the forks, copy pages, one after another,
     then run the rows as one forward pass and answer with ``StepDone``.
+
+    ``sizes``: how large the groups are to be, where that changes: a group that grows does so before pages are copied,
+    one that shrinks behind that.
 
     A step of another ``epoch`` was meant for an executor that has died, and is dropped: the scheduler plans anew.
     """
@@ -60,6 +71,7 @@ class Step(Message, frozen=True):
     copies: list[PageCopy] = []
     forget: list[int] = []
     reset: bool = False
+    sizes: list[GroupSize] = []
 
 
 class Describe(Message, frozen=True):

@@ -33,13 +33,19 @@ class GroupPages(Value, frozen=True):
 
     ``page_size``: tokens that a page holds; of the kind ``state``, how far apart in a prompt those states are that are
     kept for reuse.
+    ``pages``: the most that there can be.
     ``window``: how many tokens a query sees, itself among them; None where it sees all.
+    ``page_bytes``: what a page takes in all the group's layers.
+    ``extent``: so many pages have memory at the start, and more get it when they are wanted; 0 where pages take memory
+        when they are written to, so that all may be there from the start.
     """
 
     kind: CacheKind
     pages: int
     page_size: int
     window: int | None = None
+    page_bytes: int = 0
+    extent: int = 0
 
     def promised(self, tokens: int) -> int:
         """Returns the pages that whoever is admitted with so many tokens is promised: for them and for one more, as far
@@ -251,4 +257,12 @@ class PagesRestored(Message, frozen=True):
     cancelled: bool = False
 
 
-KVInbox = Admit | Plan | Reset | DiskOpened | SegmentsFound | PagesTaken | PagesStored | PagesRestored
+class LimitPool(Message, frozen=True):
+    """Command from whoever counts memory: from now on pages may take ``nbytes``, and those in use ``give_back`` less
+    than now. Pages kept for reuse go, the least recently used first; sequences that run keep theirs, and go on."""
+
+    nbytes: int
+    give_back: int = 0
+
+
+KVInbox = Admit | Plan | Reset | LimitPool | DiskOpened | SegmentsFound | PagesTaken | PagesStored | PagesRestored

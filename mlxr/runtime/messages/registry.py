@@ -184,6 +184,8 @@ class EngineUp(Message, frozen=True):
     """Event from an engine's executor: loaded.
 
     memory_bytes: what its weights and pages may take.
+    pages_bytes: of that, what pages may; it can be lowered and raised again (``LimitPool``).
+    least_pages_bytes: what pages for the shortest context come to that it was loaded for.
     process: the executor's.
     device_bytes: what it holds of a device's own memory, or of the system's where the device shares it, 0 on a CPU.
     device_total: what engines may hold there together, 0 where that is not known.
@@ -198,6 +200,8 @@ class EngineUp(Message, frozen=True):
     device_bytes: int = 0
     device_total: int = 0
     device_shared: bool = True
+    pages_bytes: int = 0
+    least_pages_bytes: int = 0
 
 
 class EngineMemory(Message, frozen=True):
@@ -206,6 +210,7 @@ class EngineMemory(Message, frozen=True):
     engine: str
     memory_bytes: int
     device_bytes: int = 0
+    pages_bytes: int = 0
 
 
 class EngineReleased(Message, frozen=True):

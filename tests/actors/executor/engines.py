@@ -12,7 +12,7 @@ from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.model_runner import ModelRunner
-from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
+from mlxr.actors.executor.pool_size import PoolSizes, group_pages, pool_spec
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.metal.backend import Backend
@@ -21,7 +21,6 @@ from mlxr.models.constraints import Vocabulary
 from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import sequence_id
 from mlxr.runtime.messages.executor import Step
-from mlxr.runtime.messages.kv import GroupPages
 from mlxr.runtime.messages.scheduler import StepDone
 from tests.actors.simulation import STOP_TOKEN, Engine
 from tests.oracle.fidelity import run_chunks
@@ -51,7 +50,7 @@ def engine_of(model: Any, backend: Backend, spec: PoolSpec, speculation: Specula
         constraints = ConstraintTable(Compiler(no_vocabulary), 100)
         return Runner(ModelRunner(model, backend, spec, constraints, AdapterTable()))
 
-    groups = [GroupPages(part.group.kind, part.pages, part.page_size, part.group.window) for part in spec.groups]
+    groups = group_pages(spec, backend.sizes, backend.lazy_pages)
     return Engine(LIMITS, 0, 0, groups=groups, device=device, speculation=speculation)
 
 

@@ -119,3 +119,55 @@ def test_of_passed_pages_a_few_stay_until_somebody_comes_for_them_and_those_stay
         pool.release(published(pool, b"later %d" % index), passed=True)
     assert b"shared" in pool
     assert b"once" not in pool
+
+
+def filled(pool: PagePool, names: str) -> dict[str, int]:
+    """Has the pool keep a page for reuse for each of ``names``, in their order."""
+    pages: dict[str, int] = {}
+    for name in names:
+        page = pool.allocate()
+        assert page is not None
+        pool.publish(page, name.encode(), 4)
+        pages[name] = page
+    for page in pages.values():
+        pool.release(page)
+    return pages
+
+
+def test_a_pool_that_shrinks_keeps_what_was_used_last_and_moves_it_where_there_is_memory() -> None:
+    pool = PagePool(6)
+    before = filled(pool, "abcdef")
+    moved = dict(pool.resize(2))
+    assert [name for name in "abcdef" if name.encode() in pool] == ["e", "f"]
+    assert moved.keys() == {before["e"], before["f"]}
+    assert {pool.at(b"e"), pool.at(b"f")} == {moved[before["e"]], moved[before["f"]]} == {0, 1}
+    assert (pool.limit, pool.size, pool.available) == (2, 2, 2)
+
+
+def test_a_pool_never_shrinks_below_what_is_held() -> None:
+    pool = PagePool(4)
+    pages = [pool.allocate() for _ in range(3)]
+    pool.resize(1)
+    assert (pool.limit, pool.available) == (3, 0)
+    pool.release(pages[0] or 0)
+    pool.resize(2)
+    assert (pool.limit, pool.held, pool.available) == (2, 2, 0)
+
+
+def test_a_pool_that_may_grow_again_gives_its_pages_anew() -> None:
+    pool = PagePool(4)
+    filled(pool, "abcd")
+    pool.resize(1)
+    pool.resize(4)
+    assert {pool.allocate() for _ in range(4)} == {0, 1, 2, 3}
+
+
+def test_memory_is_taken_for_the_first_pages_and_for_more_as_they_are_wanted() -> None:
+    pool = PagePool(100, extent=10)
+    assert pool.size == 10
+    for _ in range(11):
+        pool.allocate()
+    assert 11 <= pool.size <= 20
+    for _ in range(89):
+        pool.allocate()
+    assert pool.size == 100

@@ -33,6 +33,7 @@ events = st.lists(
         st.tuples(st.just("move"), st.integers(1, 25), st.just(0), st.just(0)),
         st.tuples(st.just("crash"), st.just(0), st.just(0), st.just(0)),
         st.tuples(st.just("lose_kv"), st.just(0), st.just(0), st.just(0)),
+        st.tuples(st.just("limit"), st.integers(0, 100), st.just(0), st.just(0)),
     ),
     max_size=40,
 )
@@ -93,6 +94,8 @@ def run_schedule(engine: Engine, schedule: list[tuple[str, int, int, int]]) -> N
                 engine.crash()
             case "lose_kv":
                 engine.lose_kv()
+            case "limit":
+                engine.limit(a * sum(group.pages * group.page_bytes for group in engine.groups) // 100)
     engine.settle()
     assert engine.placement is not None
     assert engine.placement.held == 0

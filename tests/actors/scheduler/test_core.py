@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlxr.runtime.messages.common import sequence_id
+from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.tokenizer import RequestDone
 from tests.actors.scheduler.rig import SMALL, check, moves, prompt_of
 from tests.actors.scheduler.schedules import MIXES, device_of, events, mixed, run_schedule
@@ -60,6 +62,35 @@ def test_after_any_schedule_every_page_is_free_and_every_request_ended_once(
     choose, groups = random.randrange, mixed(mix, pages, page_size)  # type: ignore[attr-defined]
     engine = Engine(SMALL, pages, page_size, choose, groups, device=lambda: device_of(groups, late=late))
     run_schedule(engine, schedule)
+
+
+@pytest.mark.parametrize("mix", MIXES)
+@settings(max_examples=60, deadline=None)
+@given(
+    schedule=events,
+    pages=st.integers(8, 30),
+    extent=st.integers(0, 5),
+    late=st.booleans(),
+    random=st.randoms(use_true_random=False),
+)
+def test_a_pool_that_shrinks_and_grows_meanwhile_changes_nobodys_tokens(
+    mix: str, schedule: list[tuple[str, int, int, int]], pages: int, extent: int, late: bool, random: object
+) -> None:
+    choose, groups = random.randrange, mixed(mix, pages, 4)  # type: ignore[attr-defined]
+    groups = [replace(group, page_bytes=10 + index, extent=extent) for index, group in enumerate(groups)]
+    engine = Engine(SMALL, pages, 4, choose, groups, device=lambda: device_of(groups, late=late))
+    run_schedule(engine, schedule)
+
+
+def test_a_sequence_in_a_pool_that_has_shrunk_grows_as_long_as_the_whole_pool() -> None:
+    groups = [GroupPages(CacheKind.FULL, 20, 4, page_bytes=1)]
+    engine = Engine(SMALL, 20, 4, groups=groups)
+    engine.limit(2)
+    engine.submit(1, prompt_of(30), 40)
+    engine.submit(2, prompt_of(25, 3), 40)
+    engine.settle()
+    check(engine, 1, prompt_of(30), 40)
+    check(engine, 2, prompt_of(25, 3), 40)
 
 
 @settings(deadline=None, max_examples=60)

@@ -29,6 +29,9 @@ class Engine:
     started: whether the supervisor was told to start it.
     room: bytes that it was told it may take; 0 for no limit.
     memory: bytes that weights, pages and adapters may take, by its executor; 0 before that has loaded.
+    pages: of these, what pages may take.
+    asked: what pages were last said to take, at most; None where nothing was. What they take beyond it sequences hold.
+    pending: whether its executor has yet to answer that.
     up: what its executor said when it had loaded; None before that, and while it is restarted.
     tokenizer: whether its tokenizer is there.
     tokenizer_process: the process beside the main one that holds its tokenizer, 0 for none.
@@ -55,6 +58,9 @@ class Engine:
     started: bool = False
     room: int = 0
     memory: int = 0
+    pages: int = 0
+    asked: int | None = None
+    pending: bool = False
     up: EngineUp | None = None
     tokenizer: bool = False
     tokenizer_process: int = 0
@@ -92,6 +98,20 @@ class Engine:
     def takes(self) -> int:
         """Bytes that count as its own."""
         return (self.memory or self.needs) + OVERHEAD_BYTES
+
+    @property
+    def spare(self) -> int:
+        """Bytes that pages can give back: all that no sequence holds, but those for the least context."""
+        if not self.ready or self.up is None:
+            return 0
+        if self.asked is not None and self.pages > self.asked and not self.pending:
+            return 0
+        return max(0, self.pages - self.up.least_pages_bytes)
+
+    @property
+    def lacks(self) -> int:
+        """Bytes that pages might take again, of those that they had at first."""
+        return max(0, self.up.pages_bytes - self.pages) if self.ready and self.up is not None else 0
 
     @property
     def state(self) -> str:

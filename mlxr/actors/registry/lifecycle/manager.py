@@ -10,11 +10,12 @@ from pathlib import Path
 import anyio
 
 from mlxr.actors.registry.lifecycle.engine import Engine
-from mlxr.actors.registry.lifecycle.policy import Action, EnginePolicy, Refusal
+from mlxr.actors.registry.lifecycle.policy import Action, EnginePolicy, Limit, Refusal
 from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.messages.kv import LimitPool
 from mlxr.runtime.messages.registry import EngineDown, TouchModel
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 from mlxr.runtime.pacing import StreamingMark
@@ -65,6 +66,8 @@ class EngineManager:
     run_directory: where the state file is.
     act: sends an action to the supervisor.
     free: says how much memory the system can give beyond what these engines may take; None where it can't.
+    limit: tells the KV manager of an engine what its pages may take.
+    lacking: says how much memory the system lacks that it should have left.
     working: says whether the registry works on something long, a pull say.
     """
 
@@ -74,10 +77,13 @@ class EngineManager:
         run_directory: Path,
         act: Callable[[StartEngine | StopEngine], None],
         free: Callable[[list[Engine]], int | None],
+        limit: Callable[[str, LimitPool], None] = lambda engine, command: None,
+        lacking: Callable[[], int] = lambda: 0,
         working: Callable[[], bool] = lambda: False,
     ) -> None:
         self.policy = policy
         self._working = working
+        self._limit, self._lacking = limit, lacking
         self._free = free
         self._act = act
         self._state_file = EngineStateFile(run_directory)
@@ -118,8 +124,13 @@ class EngineManager:
 
     def settle(self) -> bool:
         """Start and stop what is due; whether that was anything."""
-        free = self._free(self.policy.running()) if self.policy.waits() else None
-        actions = self.policy.settle(time.monotonic(), free)
+        now = time.monotonic()
+        free = self._free(self.policy.running()) if self.policy.waits() or self.policy.lacks() else None
+        actions = self.policy.settle(now, free)
+        if self.policy.gives() and (lacking := self._lacking()):
+            actions += self.policy.relieve(now, lacking)
+        elif self.policy.lacks():
+            actions += self.policy.raise_limits(now, free)
         self.mark_streams()
         self._carry_out(actions)
         self._state_file.write(self.policy.running())
@@ -141,6 +152,8 @@ class EngineManager:
             if isinstance(action, Refusal):
                 code = ErrorCode.OUT_OF_MEMORY
                 self._reasons[action.engine] = EngineDown(action.engine, "registry", action.reason, True, code)
+            elif isinstance(action, Limit):
+                self._limit(action.engine, LimitPool(action.nbytes, action.give_back))
             else:
                 self._act(action)
 

@@ -41,6 +41,11 @@ def free_memory(engines: list[Engine]) -> int | None:
     return available_bytes() - untouched - int(machine_bytes() * RESERVE_SHARE)
 
 
+def lacking_memory() -> int:
+    """Returns by how much the system has less memory left than it should."""
+    return max(0, int(machine_bytes() * RESERVE_SHARE) - available_bytes())
+
+
 def measured(engines: list[Engine]) -> list[HeldMemory]:
     """Returns what each engine holds now. One whose executor has no process of its own counts as what it was made
     with."""

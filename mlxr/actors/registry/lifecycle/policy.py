@@ -20,7 +20,7 @@ import msgspec
 from msgspec import structs
 
 from mlxr.actors.registry.lifecycle.engine import Engine, Explain
-from mlxr.actors.registry.lifecycle.room import Limits, find_room
+from mlxr.actors.registry.lifecycle.room import Limits, find_room, order_of_giving
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import EngineInfo
 from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineReleased, EngineUp, LoadProgress, TokenizerUp
@@ -47,7 +47,22 @@ class Refusal:
     reason: str
 
 
-Action = StartEngine | StopEngine | Refusal
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Pages of an engine may take ``nbytes`` from now on, and those in use ``give_back`` less than now."""
+
+    engine: str
+    nbytes: int
+    give_back: int = 0
+
+
+Action = StartEngine | StopEngine | Refusal | Limit
+
+RAISE_SECONDS = 30.0
+"""How long after engines were told what pages may take they may be told to take more."""
+
+RELIEF_SECONDS = 3.0
+"""How long what was given back has to show in what the system has left."""
 
 
 class EnginePolicy:
@@ -65,6 +80,8 @@ class EnginePolicy:
         self._leaving: dict[str, int] = {}
         self._merged: dict[str, str] = {}
         self._count = 0
+        self._limited = -math.inf
+        """When an engine was last told what pages may take."""
 
     @property
     def memory(self) -> int:
@@ -137,7 +154,8 @@ class EnginePolicy:
 
     def executor_up(self, message: EngineUp) -> None:
         if engine := self._engines.get(message.engine):
-            engine.up, engine.memory = message, message.memory_bytes
+            engine.up, engine.memory, engine.pages = message, message.memory_bytes, message.pages_bytes
+            engine.asked, engine.pending = None, False
             engine.was_ready |= engine.ready
 
     def tokenizer_up(self, message: TokenizerUp) -> None:
@@ -147,7 +165,8 @@ class EnginePolicy:
 
     def memory_changed(self, message: EngineMemory) -> None:
         if engine := self._engines.get(message.engine):
-            engine.memory = message.memory_bytes
+            engine.memory, engine.pages = message.memory_bytes, message.pages_bytes
+            engine.pending = False
             if engine.up is not None:
                 engine.up = structs.replace(engine.up, device_bytes=message.device_bytes)
 
@@ -244,6 +263,41 @@ class EnginePolicy:
                 stop += self._remove(engine)
         return [*stop, *start]
 
+    def gives(self) -> bool:
+        """Whether an engine has pages that it could give back."""
+        return any(engine.spare for engine in self.running())
+
+    def lacks(self) -> bool:
+        """Whether an engine could have more pages than it was last told."""
+        return any(engine.lacks for engine in self.running())
+
+    def relieve(self, now: float, lacking: int) -> list[Action]:
+        """Has engines give back pages in use, since the system lacks so many bytes."""
+        if now < self._limited + RELIEF_SECONDS:
+            return []
+        givers = [engine for engine in order_of_giving(self.running()) if not engine.pending]
+        return [self._limit(giver, giver.pages, now, give_back=lacking) for giver in givers[:1]]
+
+    def raise_limits(self, now: float, free: int | None) -> list[Action]:
+        """Lets engines have pages again that they gave back, where nobody waits and there is room for twice as much.
+        ``free`` as in ``Limits``."""
+        if now < self._limited + RAISE_SECONDS or self.waits():
+            return []
+        left = [] if free is None else [free]
+        if self._limits.memory:
+            left.append(self._limits.memory - sum(e.takes for e in self.running()) - sum(self._leaving.values()))
+        actions: list[Action] = []
+        for engine in sorted((e for e in self.running() if e.lacks and not e.pending), key=lambda e: -e.used):
+            more = min([engine.lacks, *(room // 2 for room in left)])
+            if more > 0:
+                left = [room - more for room in left]
+                actions.append(self._limit(engine, engine.pages + more, now))
+        return actions
+
+    def _limit(self, engine: Engine, nbytes: int, now: float, give_back: int = 0) -> Limit:
+        engine.asked, engine.pending, self._limited = nbytes, True, now
+        return Limit(engine.name, nbytes, give_back)
+
     def infos(self, now: float, wall: float) -> list[EngineInfo]:
         """One entry for each engine and name. ``wall``: seconds since the epoch at ``now``."""
         return [self._info(engine, model, now, wall) for engine in self._engines.values() for model in engine.active]
@@ -266,7 +320,10 @@ class EnginePolicy:
                 actions += [Refusal(engine.name, room.refusal)]
                 self._remove(engine)
                 continue
-            if room.there:
+            if room.asks:
+                actions += [self._limit(other, other.pages - gives, now) for other, gives in room.asks]
+                engine.stage = _waits_for_pages([other for other, _ in room.asks])
+            elif room.there:
                 engine.started, engine.room = True, room.bytes
                 actions.append(StartEngine(engine.name, msgspec.json.encode(engine.spec), room.bytes))
             else:
@@ -345,6 +402,11 @@ class EnginePolicy:
 
 
 WAITING = "waiting for another model to be loaded"
+
+
+def _waits_for_pages(others: list[Engine]) -> str:
+    """What an engine waits for that needs memory in which others keep pages, in words."""
+    return f"waiting for {', '.join(other.spec.model for other in others)} to give pages back"
 
 
 def _waits_for(victims: list[Engine]) -> str:

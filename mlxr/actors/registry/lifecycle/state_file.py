@@ -32,6 +32,7 @@ class _Line(Struct, frozen=True):
     needs: int = 0
     memory: int = 0
     tokenizer_process: int = 0
+    pages: int = 0
 
 
 class EngineStateFile:
@@ -54,6 +55,7 @@ class EngineStateFile:
                 e.needs,
                 e.memory,
                 e.tokenizer_process,
+                e.pages,
             )
             for e in engines
             if e.detached_at is None
@@ -93,6 +95,7 @@ def _engine(line: _Line, now: float) -> Engine:
         active=dict.fromkeys(line.models, 0),
         started=True,
         memory=line.memory,
+        pages=line.pages,
         up=line.up,
         tokenizer=line.tokenizer,
         tokenizer_process=line.tokenizer_process,

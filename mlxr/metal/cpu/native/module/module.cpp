@@ -508,7 +508,16 @@ void bind_steps(nb::module_& m) {
             }
             return views;
           },
-          "group"_a);
+          "group"_a)
+      .def(
+          "discard",
+          [](const SharedPool& self, int group, int64_t first) {
+            const PagePool& pool = *self.value->pages;
+            if (group < 0 || group >= pool.groups()) throw std::out_of_range("no such cache group in the pool");
+            if (first < 0) throw std::out_of_range("no such page in the pool");
+            pool.group(group).discard(first);
+          },
+          "group"_a, "first"_a);
   m.def(
       "keys_and_values_bytes",
       [](int layers, int64_t pages, int page_size, int kv_heads, int head_dim, bool int8_keys, bool int8_values) {

@@ -1,6 +1,7 @@
 #include "ops/page_pool.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <new>
@@ -39,6 +40,26 @@ void GroupPages::copy_page(int layer, int64_t source, int64_t target) const {
   for (size_t i = 0; i < parts_.size(); ++i) {
     char* const pages = base(layer, i);
     std::memcpy(pages + target * parts_[i], pages + source * parts_[i], static_cast<size_t>(parts_[i]));
+  }
+}
+
+void GroupPages::discard(int64_t first) const {
+  const auto unit = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  for (int layer = 0; layer < layers_; ++layer) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      // Whole pages of the system's: what shares one with a page that stays, or with what comes behind, stays too.
+      const auto part = reinterpret_cast<uintptr_t>(base(layer, i));
+      const uintptr_t begin = (part + static_cast<uintptr_t>(first * parts_[i]) + unit - 1) / unit * unit;
+      const uintptr_t end = (part + static_cast<uintptr_t>(pages_ * parts_[i])) / unit * unit;
+      if (begin >= end) continue;
+      // Mapped anew, since macOS may keep what it is only advised of.
+      void* const fresh = mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+      if (fresh == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+      madvise(fresh, end - begin, MADV_HUGEPAGE);
+#endif
+    }
   }
 }
 

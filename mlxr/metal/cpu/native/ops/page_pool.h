@@ -99,6 +99,8 @@ class GroupPages {
   }
   LayerPages keys_and_values(int layer) const { return {part<uint8_t>(layer, 0), part<uint8_t>(layer, 1)}; }
   void copy_page(int layer, int64_t source, int64_t target) const;
+  /// Gives the memory of the pages from `first` on back to the system: they are as if never written.
+  void discard(int64_t first) const;
 
  private:
   char* base(int layer, size_t index) const;
