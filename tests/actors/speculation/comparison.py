@@ -52,13 +52,16 @@ def loaded(backend: Backend, pool_tokens: int = 640) -> Loaded:
     return Loaded(model, backend, tokenizer, compiler, pool_tokens)
 
 
-def compare(loaded: Loaded, count: int, seed: int, crash_every: int) -> Compared:
-    """Both runs see another order of messages, and executors die at other times."""
+def compare(
+    loaded: Loaded, count: int, seed: int, crash_every: int, speculation: Speculation | None = None
+) -> Compared:
+    """Both runs see another order of messages, and executors die at other times. ``speculation``: else drafts of every
+    kind, by what was said without."""
     make = RandomRequests(loaded.tokenizer, loaded.model.vocab_size, seed)
     asked = {number: make.make(number) for number in range(1, count + 1)}
     plain = run(loaded, asked, None, random.Random(seed), crash_every)
     outputs = {id: answer.tokens for id, answer in plain.answers.items()}
-    speculation = informed(outputs, loaded.model.vocab_size, seed)
+    speculation = speculation or informed(outputs, loaded.model.vocab_size, seed)
     speculating = run(loaded, asked, speculation, random.Random(seed + 1), crash_every)
     differing = [found for number, each in asked.items() if (found := _difference(number, each, plain, speculating))]
     invalid = [found for number, each in asked.items() if (found := _fault(number, each, speculating))]

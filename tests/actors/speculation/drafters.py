@@ -23,6 +23,7 @@ class InformedDrafter:
     foretold: dict[int, list[int]] = field(default_factory=dict)
 
     def opened(self, sequence: Sequence) -> None:
+        assert sequence.request.submit.speculate, "its request has turned it off"
         self.known[sequence.id] = sequence.tokens().list()
 
     def accepted(self, sequence: Sequence, tokens: list[int]) -> None:

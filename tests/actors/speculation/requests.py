@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
 from mlxr.actors.tokenizer.live_request import generation
@@ -112,6 +113,7 @@ class RandomRequests:
         encoded = EncodedPrompt(TokenIds.of(self._tokenizer.encode(text)), in_reasoning=text.endswith("<think>\n"))
         held = answer_constraint(command, SIGNS, self._tokenizer, self._vocabulary, in_reasoning=encoded.in_reasoning)
         submit = generation(command, encoded, held, self._info)
+        submit = replace(submit, speculate=pick.random() < 0.9)
         leaves = pick.randint(1, 20) if pick.random() < 0.05 else None
         return Asked(command, submit, OutputSpec.of(command, SIGNS, encoded), leaves)
 
