@@ -22,6 +22,7 @@ class CacheShare(Struct, frozen=True):
     token_bytes: for each token that is kept; 0 for a state.
     sequence_bytes: of a state, whatever the sequence's length; 0 for the others.
     window: tokens that are kept at most; None for all.
+    page_type: how keys and values, or latents, are kept: ``16bit``, ``int8``, or either; '' for a state.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class CacheShare(Struct, frozen=True):
     token_bytes: int = 0
     sequence_bytes: int = 0
     window: int | None = None
+    page_type: str = ""
 
 
 class MemoryEstimate(Struct, frozen=True):

@@ -180,7 +180,8 @@ def _kept(share: CacheShare) -> str:
         return f"{layers} with a state of {readable(share.sequence_bytes)}"
     window = f", of the last {share.window}" if share.window else ""
     kind = {"latent": " of latents"}.get(share.kind, "")
-    return f"{layers}{kind} with {readable(share.token_bytes)} a token{window}"
+    type = f" ({share.page_type})" if share.page_type not in ("", "16bit") else ""
+    return f"{layers}{kind} with {readable(share.token_bytes)} a token{type}{window}"
 
 
 def _verdict(does: bool) -> str:

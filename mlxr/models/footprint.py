@@ -62,9 +62,9 @@ class Footprint:
         """Bytes of all ``reads``."""
         return sum(self.reads.values())
 
-    def typed(self, wanted: PageType, backend: str) -> Footprint:
-        """Returns the same with the types that pages have there."""
-        return replace(self, groups=typed_groups(self.groups, wanted, self.architecture, backend))
+    def typed(self, wanted: PageType) -> Footprint:
+        """Returns the same with the types that pages have."""
+        return replace(self, groups=typed_groups(self.groups, wanted, self.architecture))
 
 
 class Size:

@@ -8,28 +8,19 @@ from mlxr.metal.cache import CacheGroup, NumberType
 from mlxr.runtime.messages.kv import CacheKind
 
 PageType = Literal["auto", "16bit", "int8"]
-"""What ``kv.page_type`` may say. ``auto``: as is safe for the model where it computes."""
-
-MEASURED: dict[str, frozenset[str]] = {}
-"""Architectures whose pages are codes of 8 bits where nothing else is asked for, by backend: those whose divergence
-from float32 was measured to be at most 1.5 times that of 16-bit pages (``docs/precision.md``)."""
+"""What ``kv.page_type`` may say. ``auto``: as is safe for the model, which are 16 bits so far: with codes of 8 bits
+every model at hand was further from float32 than 1.5 times as far as with 16-bit pages (``docs/precision.md``)."""
 
 KEYS_STAY = frozenset({"gpt-oss"})
 """Architectures whose keys stay 16-bit whatever is asked for. gpt-oss: a head's learned sink competes with its scores,
-which are large where one channel of its keys is, so that an error of the keys moves weight between the sink and all
-that is seen."""
+so that an error of keys moves weight between the sink and all that is seen."""
 
 
-def typed_groups(
-    groups: tuple[CacheGroup, ...], wanted: PageType, architecture: str, backend: str
-) -> tuple[CacheGroup, ...]:
+def typed_groups(groups: tuple[CacheGroup, ...], wanted: PageType, architecture: str) -> tuple[CacheGroup, ...]:
     """Returns a model's cache groups with the types that their pages have. ``architecture``: as its file calls it."""
-    family = architecture.replace("_", "-")
-    if wanted == "auto":
-        wanted = "int8" if family in MEASURED.get(backend, frozenset()) else "16bit"
-    if wanted == "16bit":
+    if wanted != "int8":
         return groups
-    keys = NumberType.HALF if family in KEYS_STAY else NumberType.INT8
+    keys = NumberType.HALF if architecture.replace("_", "-") in KEYS_STAY else NumberType.INT8
     return tuple(group.typed(keys, NumberType.INT8) for group in groups)
 
 

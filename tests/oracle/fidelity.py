@@ -12,6 +12,7 @@ import numpy as np
 from mlxr.metal.adapters import AdapterStack
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.cache import NumberType
 from mlxr.metal.pool import PoolSpec
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.loading import LoadedModel, load_model
@@ -42,11 +43,18 @@ def text_tokens(path: Path, count: int) -> list[int]:
     return tokens[:count]
 
 
-def measure(path: Path, backend: Backend, positions: int, chunk: int = 200, page_size: int = 32) -> Fidelity:
-    """Runs the text's first ``positions`` tokens through both, the backend in chunks and over shuffled pages."""
+def measure(
+    path: Path,
+    backend: Backend,
+    positions: int,
+    chunk: int = 200,
+    page_size: int = 32,
+    pages: NumberType = NumberType.HALF,
+) -> Fidelity:
+    """Runs the text's first ``positions`` tokens through both, the backend in chunks and over shuffled ``pages``."""
     tokens = text_tokens(path, positions)
     model = load_model(path, backend)
-    hidden = run_chunks(model, backend, tokens, chunk, page_size)
+    hidden = run_chunks(model, backend, tokens, chunk, page_size, pages=pages)
     return against_oracle(path, tokens, lambda start, end: np.array(model.logits(hidden, mx.arange(start, end))))
 
 
@@ -71,11 +79,13 @@ def run_chunks(
     chunk: int,
     page_size: int,
     adapters: AdapterStack = (),
+    pages: NumberType = NumberType.HALF,
 ) -> mx.array:
     """Hidden states ``[T, width]`` of one sequence that is prefilled ``chunk`` tokens at a time."""
-    pages = -(-len(tokens) // page_size)
-    pool = backend.pool(PoolSpec.even(model.cache_groups, pages, page_size))
-    table = np.random.default_rng(0).permutation(pages).astype(np.int32)
+    count = -(-len(tokens) // page_size)
+    groups = [group.typed(pages, pages) for group in model.cache_groups]
+    pool = backend.pool(PoolSpec.even(groups, count, page_size))
+    table = np.random.default_rng(0).permutation(count).astype(np.int32)
     parts = []
     for start in range(0, len(tokens), chunk):
         part = tokens[start : start + chunk]

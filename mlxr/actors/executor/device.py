@@ -153,8 +153,6 @@ class DeviceThread:
             for note in model.notes:
                 log.info("%s: %s", engine_name, note)
             spec = self._pool_spec(model, backend) if model.cache_groups else None
-            if spec is not None and (types := described(tuple(part.group for part in spec.groups))):
-                log.info("%s keeps pages of %s numbers", engine_name, types)
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)
             runner = ModelRunner(model, backend, spec, constraints, self._adapters)
@@ -182,7 +180,8 @@ class DeviceThread:
             self._open_disk(runner, backend, contents)
         ready = ExecutorReady(self._context.epoch, groups, contents, backend.step_tokens)
         self._sender.tell(self._scheduler, ready)
-        self._sender.tell(registry, self._up(context, backend))
+        page_type = described(tuple(part.group for part in spec.groups)) if spec is not None else ""
+        self._sender.tell(registry, self._up(context, backend, page_type))
         return runner, ready
 
     def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str]) -> None:
@@ -208,7 +207,7 @@ class DeviceThread:
         with self._answering:
             self._answers.tell(receiver, message)
 
-    def _up(self, context: int, backend: Backend) -> EngineUp:
+    def _up(self, context: int, backend: Backend, page_type: str) -> EngineUp:
         device = backend.memory()
         return EngineUp(
             self._context.engine,
@@ -221,6 +220,7 @@ class DeviceThread:
             device_shared=device.shared if device else True,
             pages_bytes=self._pool_bytes,
             least_pages_bytes=min(self._least_pages_bytes(context), self._pool_bytes),
+            page_type=page_type,
         )
 
     @property
@@ -232,14 +232,14 @@ class DeviceThread:
         available = free_bytes(backend.memory(), self._settings.memory_bytes)
         sizes = self._settings.pool_sizes(footprint.context_length, available, backend.step_tokens)
         context_length = self._settings.executor.context_length
-        typed = footprint.typed(self._settings.kv.page_type, backend.name)
+        typed = footprint.typed(self._settings.kv.page_type)
         memory_need(typed, sizes, backend.sizes, context_length, available).require()
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
         fraction, allowed = self._settings.kv.memory_fraction, self._settings.memory_bytes
         budget = pool_budget(backend.memory(), fraction, model.nbytes, allowed)
         sizes = self._settings.pool_sizes(model.context_length, budget, backend.step_tokens)
-        groups = typed_groups(model.cache_groups, self._settings.kv.page_type, model.architecture, backend.name)
+        groups = typed_groups(model.cache_groups, self._settings.kv.page_type, model.architecture)
         return pool_spec(groups, sizes, backend.sizes.pool)
 
     def _progress(self, pacer: Pacer) -> Callable[[str, float], None]:

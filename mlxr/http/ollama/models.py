@@ -104,4 +104,5 @@ def _process(engine: EngineInfo, entry: ModelEntry, held: HeldMemory | None) -> 
         "size_vram": held.device_bytes if held is not None else 0,
         "context_length": engine.context_length,
         "pinned": engine.pinned,
+        "page_type": engine.page_type,
     }

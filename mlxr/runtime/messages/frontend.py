@@ -148,6 +148,7 @@ class EngineInfo(Value, frozen=True):
     expires: when it unloads if unused, seconds since the epoch; None for never.
     pinned: whether it stays whatever requests say, and whoever needs room.
     ending: which of its endings this is, where it is stopping (``EngineReleased``).
+    page_type: how its pages keep keys and values; '' where it keeps none, or is not loaded.
     """
 
     engine: str
@@ -162,6 +163,7 @@ class EngineInfo(Value, frozen=True):
     expires: float | None = None
     pinned: bool = False
     ending: int = 0
+    page_type: str = ""
 
 
 class HeldMemory(Value, frozen=True):

@@ -190,6 +190,7 @@ class EngineUp(Message, frozen=True):
     device_bytes: what it holds of a device's own memory, or of the system's where the device shares it, 0 on a CPU.
     device_total: what engines may hold there together, 0 where that is not known.
     device_shared: whether that is the system's own memory.
+    page_type: how its pages keep keys and values; '' for a model that keeps none.
     """
 
     engine: str
@@ -202,6 +203,7 @@ class EngineUp(Message, frozen=True):
     device_shared: bool = True
     pages_bytes: int = 0
     least_pages_bytes: int = 0
+    page_type: str = ""
 
 
 class EngineMemory(Message, frozen=True):

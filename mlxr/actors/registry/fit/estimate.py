@@ -13,6 +13,7 @@ from mlxr.metal.machine import Machine
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.tensors import TensorType
 from mlxr.models.footprint import Footprint
+from mlxr.models.page_types import described
 from mlxr.runtime.messages.kv import CacheKind
 
 TYPICAL_CONTEXT = 8192
@@ -54,7 +55,7 @@ def memory_estimate(
     footprint: Footprint, machine: Machine, settings: ExecutorSettings, room: Room, context: int = 0
 ) -> MemoryEstimate:
     """Returns what a load needs with a ``context``, 0 for the one that is configured or a typical one."""
-    footprint = footprint.typed(settings.kv.page_type, machine.backend)
+    footprint = footprint.typed(settings.kv.page_type)
     available = room.most
     wished = context or settings.executor.context_length or TYPICAL_CONTEXT
     sizes = settings.pool_sizes(footprint.context_length, available, machine.step_tokens)
@@ -147,7 +148,13 @@ def _share(group: CacheGroup, machine: Machine, page_size: int) -> CacheShare:
         one = machine.sizes.pool(PoolSpec.even((group,), 1, page_size))
         return CacheShare(group.kind.value, layers, sequence_bytes=one)
     page = machine.sizes.pool(PoolSpec.even((group,), 1, page_size))
-    return CacheShare(group.kind.value, layers, token_bytes=page // page_size, window=group.window)
+    return CacheShare(
+        group.kind.value,
+        layers,
+        token_bytes=page // page_size,
+        window=group.window,
+        page_type=described((group,)),
+    )
 
 
 def _kept_bytes(share: CacheShare, tokens: int) -> int:

@@ -52,7 +52,7 @@ class LoadNeeds:
         machine = known(self._home, self._settings.executor) or UNMEASURED
         try:
             footprint = await self._reader.footprint(entry.blob.path, machine)
-            footprint = footprint.typed(self._settings.kv.page_type, machine.backend)
+            footprint = footprint.typed(self._settings.kv.page_type)
         except (UnusableModelError, OSError):
             return LoadNeed(entry.blob.size)
         context = self._settings.executor.context_length

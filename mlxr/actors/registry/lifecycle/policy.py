@@ -363,6 +363,7 @@ class EnginePolicy:
             expires=None if engine.fixed else _moment(wall + max(unused + engine.keep_alive - now, 0.0)),
             pinned=engine.fixed,
             ending=engine.endings if engine.ending else 0,
+            page_type=up.page_type if up else "",
         )
 
     def _expiry(self, engine: Engine) -> float:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings
+from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings, KVSection
 from mlxr.actors.registry.fit.estimate import Room, estimate, memory_estimate, speed_estimate
 from mlxr.actors.registry.metadata.look import Looked
 from mlxr.api.estimate import DiskEstimate
@@ -50,6 +50,17 @@ def test_each_kind_of_layers_is_told_by_what_it_keeps() -> None:
     assert (window.kind, window.token_bytes, window.window) == ("window", 10 * 2 * 4 * 128 * 2, 1024)
     assert (latent.kind, latent.token_bytes) == ("latent", 576 * 2)
     assert (state.kind, state.token_bytes, state.sequence_bytes) == ("state", 0, 4_000_000)
+
+
+def test_pages_of_codes_are_told_and_take_half() -> None:
+    settings = ExecutorSettings("", kv=KVSection(page_type="int8"))
+    full, _, latent, state = memory_estimate(MODEL, MACHINE, settings, Room(64 * GB)).groups
+    key, value = 128 + 4 * 2, 128 + 2
+    assert (full.page_type, full.token_bytes) == ("int8", 2 * 4 * (key + value))
+    assert (latent.page_type, latent.token_bytes) == ("int8", 576 + 18 * 2)
+    assert (state.page_type, state.sequence_bytes) == ("", 4_000_000)
+    halves = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB))
+    assert halves.groups[0].page_type == "16bit"
 
 
 def test_the_context_is_the_one_asked_for_else_the_one_that_is_set_else_a_usual_one() -> None:

@@ -75,6 +75,7 @@ std::shared_ptr<const Batch> batch_of(const std::vector<int>& before, const std:
 struct Case {
   int heads, kv_heads, head_dim, page_size, window;
   bool dressed, causal;
+  PageTypes types = {};
 };
 
 /// Two adapters, one of floats and one that half precision holds, on some of a layer's rows each, and both on others.
@@ -158,7 +159,7 @@ std::vector<float> run_layers(Isa isa, int threads, const Case& c, bool adapted 
     auto batch = batch_of(before, now, c.page_size, &pages);
     if (pool == nullptr || pool->group(0).pages() < pages) {
       pool = std::make_shared<PagePool>();
-      pool->add({0}, pages, PageShape{c.page_size, c.kv_heads, c.head_dim}.parts());
+      pool->add({0}, pages, PageShape{c.page_size, c.kv_heads, c.head_dim, c.types}.parts(), c.types);
     }
     const int64_t tokens = batch->tokens();
     const std::vector<FusedOperation> operations{
@@ -182,9 +183,13 @@ double greatest_difference(const std::vector<float>& a, const std::vector<float>
 }
 
 void check_layers() {
+  const PageTypes codes{NumberType::Int8, NumberType::Int8}, keys{NumberType::Int8, NumberType::Half},
+      values{NumberType::Half, NumberType::Int8};
   for (const Case& c :
        {Case{6, 2, 32, 16, 0, false, true}, Case{3, 3, 8, 1, 9, true, true}, Case{4, 1, 80, 5, 0, true, true},
-        Case{14, 2, 24, 32, 40, false, true}, Case{4, 2, 64, 16, 0, true, false}}) {
+        Case{14, 2, 24, 32, 40, false, true}, Case{4, 2, 64, 16, 0, true, false},
+        Case{6, 2, 32, 16, 0, false, true, codes}, Case{4, 1, 80, 5, 0, true, true, codes},
+        Case{14, 2, 24, 32, 40, false, true, keys}, Case{6, 2, 64, 16, 0, false, true, values}}) {
     const std::vector<float> expected = run_layers(Isa::Portable, 1, c);
     for (const float v : expected) {
       if (!std::isfinite(v)) return expect(false, "a layer's output is finite");
