@@ -1970,10 +1970,13 @@ export interface components {
          *         token_bytes: for each token that is kept; 0 for a state.
          *         sequence_bytes: of a state, whatever the sequence's length; 0 for the others.
          *         window: tokens that are kept at most; None for all.
+         *         page_type: how keys and values, or latents, are kept: ``16bit``, ``int8``, or either; '' for a state.
          */
         CacheShare: {
             kind: string;
             layers: number;
+            /** @default  */
+            page_type?: string;
             /** @default 0 */
             sequence_bytes?: number;
             /** @default 0 */
