@@ -25,6 +25,7 @@ BENCHMARKS = {
     "shapes": "bench.shapes",
     "page_types": "bench.page_types",
     "adapters": "bench.adapters",
+    "speculation": "bench.speculation",
     "matmul": "bench.matmul",
     "http": "bench.http",
     "size": "bench.size",

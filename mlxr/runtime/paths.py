@@ -7,6 +7,7 @@ HOME/chats.sqlite     the chats of the web application
 HOME/run/PID/         sockets of one running server, gone when it is
 HOME/jobs/            long work of servers, a file each: how it stands, and what it takes to do it again
 HOME/kv/              pages of conversations, for their next turns
+HOME/speculation/     what steps take of each model here, for the choice of how much is drafted
 HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly
 HOME/machine.json     what backends compute with here, and how fast
@@ -100,6 +101,11 @@ class Home:
     def kv(self) -> Path:
         """Pages of conversations, for their next turns."""
         return self.root / "kv"
+
+    @property
+    def speculation(self) -> Path:
+        """What was learned of speculation, a file for each model and device."""
+        return self.root / "speculation"
 
     @property
     def jobs(self) -> Path:

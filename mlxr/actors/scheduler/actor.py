@@ -10,6 +10,7 @@ from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.speculation.engine import speculation
+from mlxr.actors.scheduler.speculation_file import SpeculationFile
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.executor import Describe
@@ -30,9 +31,13 @@ from mlxr.runtime.messages.scheduler import (
     Submit,
 )
 from mlxr.runtime.messages.tokenizer import Cancel, Queued, SchedulerReset, Tokens
+from mlxr.runtime.paths import Home
 from mlxr.runtime.telemetry import Preempted, PrefillStarted, RequestRecomputed, StepRan
 
 STATS_SECONDS = 1.0
+
+KEEP_SECONDS = 60.0
+"""How often what was learned of speculation is written down."""
 
 TURNS_TO_SOCKET = 3
 """Turns of the loop that tokens take from here to their sockets: tokenizer, frontend, and one for a late wake-up."""
@@ -47,7 +52,9 @@ class SchedulerActor(Actor):
         super().__init__(context)
         # Steps count up from the time, so that a predecessor's late answers match no step of this scheduler.
         limits = decode_settings(context, Limits)
-        self._core = Scheduler(limits, time.time_ns() // 1_000_000, speculation(limits.speculation))
+        parts = speculation(limits.speculation)
+        self._core = Scheduler(limits, time.time_ns() // 1_000_000, parts)
+        self._learned = SpeculationFile(Home.find().speculation, parts) if parts is not None else None
         self._tokenizer = self.peer("tokenizer")
         self._kv = self.peer("kv")
         self._executor = self.peer("executor")
@@ -58,6 +65,12 @@ class SchedulerActor(Actor):
         self.tell(self._tokenizer, SchedulerReset("the scheduler was restarted"))
         self.tell(self._executor, Describe())
         self.spawn(self._report)
+        if self._learned is not None:
+            self.spawn(self._keep_learned, self._learned)
+
+    async def stop(self) -> None:
+        if self._learned is not None:
+            await self._learned.keep()
 
     @on(Submit)
     def submit(self, message: Submit) -> None:
@@ -128,6 +141,8 @@ class SchedulerActor(Actor):
 
     @on(ExecutorReady)
     def executor_ready(self, message: ExecutorReady) -> None:
+        if self._learned is not None:
+            self._learned.opened(message.contents)
         if self._core.executor_ready(message):
             self._reset_kv()
             self._pump()
@@ -188,6 +203,11 @@ class SchedulerActor(Actor):
             engine, waiting = self.context.engine, self._core.waiting
             device, wait = message.device_ns / 1e6, message.wait_ns / 1e6
             self.telemetry.emit("steps", StepRan(engine, message.step, *shape, device, wait, waiting))
+
+    async def _keep_learned(self, learned: SpeculationFile) -> None:
+        while True:
+            await anyio.sleep(KEEP_SECONDS)
+            await learned.keep()
 
     async def _report(self) -> None:
         """Tells the frontend what /metrics shows, when it has changed."""

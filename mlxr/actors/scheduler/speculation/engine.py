@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.actors.scheduler.speculation.client_texts import ClientTexts
@@ -10,7 +12,6 @@ from mlxr.actors.scheduler.speculation.grammar import GrammarDrafter
 from mlxr.actors.scheduler.speculation.lookup import LookupDrafter
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
 from mlxr.actors.scheduler.speculation.settings import SpeculationSection
-from mlxr.actors.scheduler.speculation.step_times import StepTimes
 
 
 class JoinedDrafter:
@@ -68,10 +69,17 @@ class JoinedDrafter:
         return self._parts[sequence.id]
 
 
-def speculation(settings: SpeculationSection, times: StepTimes | None = None) -> Speculation | None:
+@dataclass(frozen=True, slots=True)
+class EngineSpeculation(Speculation):
+    """Both parts, where the depths are learned."""
+
+    depths: LearnedDepths
+
+
+def speculation(settings: SpeculationSection) -> EngineSpeculation | None:
     """Returns an engine's drafter and depths; None where there is to be no speculation."""
     if not settings.enabled:
         return None
     drafter = JoinedDrafter(settings)
-    drafter.depths = depths = LearnedDepths(drafter.parts, times)
-    return Speculation(drafter, depths)
+    drafter.depths = depths = LearnedDepths(drafter.parts)
+    return EngineSpeculation(drafter, depths)

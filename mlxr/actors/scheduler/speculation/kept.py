@@ -1,0 +1,71 @@
+"""What was learned of steps' times and of acceptance, as text, for the engine's next start on the same device."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from mlxr.actors.scheduler.speculation.acceptance import Acceptance, Tally
+from mlxr.actors.scheduler.speculation.origins import DraftKind
+from mlxr.actors.scheduler.speculation.step_times import BINS, CONTEXTS, Curve, StepTimes
+
+FORMAT = 1
+
+TRUSTED = 8
+"""Steps that a kept time counts as: what is seen now soon counts for more."""
+
+
+class KeptCurve(Struct, frozen=True):
+    """Of the contexts of one class, the seconds of steps by their tokens."""
+
+    context: int
+    seconds: dict[int, float]
+
+
+class KeptTally(Struct, frozen=True):
+    """Of drafts of a kind behind matches of one class, how many tokens were right, of how many."""
+
+    kind: DraftKind
+    group: int
+    right: float
+    of: float
+
+
+class Kept(Struct, frozen=True):
+    """All of it; times are in seconds."""
+
+    format: int
+    curves: list[KeptCurve]
+    waits: tuple[float, float]
+    tallies: list[KeptTally]
+
+
+def kept_text(times: StepTimes, acceptance: Acceptance) -> str:
+    """Returns what is to be kept, as JSON."""
+    curves = [KeptCurve(context, dict(sorted(curve.seconds.items()))) for context, curve in times.curves.items()]
+    tallies = [
+        KeptTally(kind, group, round(tally.right, 3), round(tally.of, 3))
+        for (kind, group), tally in acceptance.engine.items()
+    ]
+    return msgspec.json.encode(Kept(FORMAT, curves, (times.waits[False], times.waits[True]), tallies)).decode()
+
+
+def restore(text: str, times: StepTimes, acceptance: Acceptance) -> bool:
+    """Takes in what was kept, unless it is of another format or damaged; tells whether it was."""
+    try:
+        kept = msgspec.json.decode(text, type=Kept)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    if kept.format != FORMAT or not all(_sound(curve) for curve in kept.curves):
+        return False
+    times.curves |= {
+        each.context: Curve(dict(each.seconds), dict.fromkeys(each.seconds, TRUSTED)) for each in kept.curves
+    }
+    times.waits[False], times.waits[True] = kept.waits
+    acceptance.engine |= {(each.kind, each.group): Tally(each.right, each.of) for each in kept.tallies}
+    return True
+
+
+def _sound(curve: KeptCurve) -> bool:
+    known = all(tokens in BINS and 0 < seconds < 1e4 for tokens, seconds in curve.seconds.items())
+    return known and bool(curve.seconds) and 0 <= curve.context <= len(CONTEXTS)
