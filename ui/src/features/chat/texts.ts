@@ -147,7 +147,7 @@ export const chatTexts = defineTexts({
     firstToken: (time: string) => `erstes Token nach ${time}`,
     tokens: (count: string) => `${count} Tokens`,
     promptTokens: (count: string, cached: string) => `Prompt ${count}, davon ${cached} im Cache`,
-      draftedTokens: (count: string, accepted: string) => `${accepted} von ${count} vorhergesagten Tokens stimmten`,
+    draftedTokens: (count: string, accepted: string) => `${accepted} von ${count} vorhergesagten Tokens stimmten`,
     context: (used: string, of: string, percent: string) => `${used} von ${of} Tokens Kontext (${percent} %)`,
     models: "Modelle",
     chooseModel: "Modell wählen",
