@@ -20,29 +20,31 @@ from mlxr.models.loading import load_model
 from tests.models import CACHE
 
 DEPTHS = {4096: 1.3, 16_384: 1.6}
-"""Tokens of context, and how many times the speed of 16-bit pages is wanted there."""
+"""Tokens of context, and how many times the speed of 16-bit pages is wanted there, where a step reads more of pages
+than of weights: of Qwen3-0.6B, 1.9 GB and 0.4 at 16,384 tokens."""
 
 STEPS = 12
 
 
-def shapes() -> Iterator[tuple[str, RandomModel]]:
+def shapes() -> Iterator[tuple[str, RandomModel, bool]]:
+    """Yields each with whether its pages outweigh its weights."""
     named = {shape.name: shape.model for shape in SHAPES}
-    yield "Qwen3-0.6B, Q4_K_M", named["Qwen3-0.6B, Q4_K_M"]
+    yield "Qwen3-0.6B, Q4_K_M", named["Qwen3-0.6B, Q4_K_M"], True
     llama = named["Llama-3.2-1B, IQ2_M"]
-    yield "Llama-3.2-1B, Q4_K_M", RandomModel(llama.architecture, llama.settings, llama.vocabulary, tied_q4_k_m)
+    yield "Llama-3.2-1B, Q4_K_M", RandomModel(llama.architecture, llama.settings, llama.vocabulary, tied_q4_k_m), False
 
 
 def benchmark(repeat: int = REPEAT) -> Report:
     report = Report(f"Tokens a second over int8 pages, {THREADS} threads; theirs: over 16-bit pages")
     CACHE.mkdir(parents=True, exist_ok=True)
-    for name, shape in shapes():
+    for name, shape, outweigh in shapes():
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             progress(f"writing {name}")
-            report.figures += measured(name, shape.write(Path(folder) / "model.gguf"), repeat)
+            report.figures += measured(name, shape.write(Path(folder) / "model.gguf"), outweigh, repeat)
     return report
 
 
-def measured(name: str, path: Path, repeat: int) -> Iterator[Figure]:
+def measured(name: str, path: Path, outweigh: bool, repeat: int) -> Iterator[Figure]:
     backend = CpuBackend(THREADS)
     model = load_model(path, backend)
     for depth, wanted in DEPTHS.items():
@@ -56,7 +58,7 @@ def measured(name: str, path: Path, repeat: int) -> Iterator[Figure]:
             f"{name}, decode at {depth:,} tokens",
             found[NumberType.INT8],
             "tok/s",
-            wanted,
+            wanted if outweigh else None,
             found[NumberType.HALF],
         )
         del engines, sides
