@@ -284,6 +284,7 @@ class Engine:
         devices, if they are not to be simulated."""
         self.scheduler = Scheduler(limits, speculation=speculation)
         self.placement: Placement | None = None
+        self.placement_epoch = 0
         self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
         self._make_device = device or (lambda: Device([Memory(group) for group in self.groups]))
         self.device: Runs = self._make_device()
@@ -417,10 +418,11 @@ class Engine:
         answers: list[Admitted | Deferred | KVStats] = []
         if isinstance(message, Reset):
             self.placement = Placement(message.groups, message.longest_row, chain_root(*message.contents))
+            self.placement_epoch = message.epoch
         elif self.placement is None:
             return
         elif isinstance(message, LimitPool):
-            if (resized := self.placement.limit(self.epoch, message.nbytes)) is not None:
+            if (resized := self.placement.limit(self.placement_epoch, message.nbytes)) is not None:
                 self.to_executor.append(msgspec.msgpack.encode(resized))
         elif isinstance(message, Admit):
             cached = self.placement.admit(

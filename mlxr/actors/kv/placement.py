@@ -249,6 +249,8 @@ class Placement:
                 table = placed.tables[index]
                 placed.moved |= not moved.keys().isdisjoint(table.pages)
                 table.pages[:] = [moved.get(page, page) for page in table.pages]
+                if table.kept is not None:
+                    table.kept = moved.get(table.kept, table.kept)
         return [PageCopy(index, source, target) for source, target in moved.items()]
 
     def _alone(self, placed: Placed) -> bool:

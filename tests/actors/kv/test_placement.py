@@ -312,3 +312,20 @@ def run_tables(placement: Placement, row: PlanRow) -> list[int]:
     step, _ = placement.place(Plan(0, 9, [row]))
     assert step is not None
     return step.rows[0].tables[0].pages
+
+
+def test_a_state_to_go_back_to_moves_with_its_pool() -> None:
+    placement = Placement([GroupPages(CacheKind.STATE, 8, 8, page_bytes=1)], longest_row=16)
+    for sequence in (2, 3, 4, 1):
+        placement.admit(sequence, TokenIds.of(range(8)), reuse=False)
+        placement.place(Plan(0, sequence, [prefill(sequence, 0, 8)]))
+    run_tables(placement, drafted(1, 8, 1, 3))
+    placement.place(Plan(0, 10, [], releases=[Release(2), Release(3), Release(4)]))
+    resized = placement.limit(0, 2)
+    assert resized is not None
+    moved = {copy.source: copy.target for copy in resized.copies}
+    assert len(moved) == 2
+    (page,) = run_tables(placement, PlanRow(1, 8, 2))
+    assert page in moved.values()
+    placement.place(Plan(0, 11, [], releases=[Release(1)]))
+    assert placement.held == 0

@@ -25,6 +25,7 @@ from tests.actors.simulation import STOP_TOKEN, Engine
     schedule=events,
     pages=st.integers(8, 30),
     page_size=st.sampled_from([1, 2, 4, 8]),
+    extent=st.integers(0, 5),
     late=st.booleans(),
     random=st.randoms(use_true_random=False),
 )
@@ -34,10 +35,12 @@ def test_whatever_drafts_there_are_every_request_gets_its_tokens(
     schedule: list[tuple[str, int, int, int]],
     pages: int,
     page_size: int,
+    extent: int,
     late: bool,
     random: object,
 ) -> None:
     choose, groups = random.randrange, mixed(mix, pages, page_size)  # type: ignore[attr-defined]
+    groups = [replace(group, page_bytes=10 + index, extent=extent) for index, group in enumerate(groups)]
     drafts, depths = speculation(kind, choose)
     depths.random = choose
     engine = Engine(SMALL, pages, page_size, choose, groups, lambda: device_of(groups, late=late), drafts)
