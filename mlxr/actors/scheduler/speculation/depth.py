@@ -34,19 +34,23 @@ class LearnedDepths:
         self.acceptance = Acceptance()
         self._parts = parts
         self._judged: dict[int, list[Part]] = {}
+        self._seconds: list[float] = []
+        self._cheapest: dict[int, float] = {}
+        """By rows, the least time that a further token adds to such a step, in that of a token without drafts."""
 
     def choose(self, drafts: list[tuple[Sequence, list[int]]], decode_rows: int) -> list[int]:
         seconds = self.times.at(max(sequence.length for sequence, _ in drafts))
         depths = [0] * len(drafts)
         if not seconds:
             return depths  # Nothing has run yet.
+        least = max(LEAST_LIKELY, self._least(seconds, decode_rows))
         entering = False
         likely: list[tuple[float, int]] = []
         for index, (sequence, draft) in enumerate(drafts):
             parts, flying = self._parts(sequence), sequence.in_flight
             self._judged[sequence.id] = parts
             entering = entering or flying > 0
-            survival = self.acceptance.survival(sequence.id, parts, LEAST_LIKELY)
+            survival = self.acceptance.survival(sequence.id, parts, least)
             likely += [(each, index) for each in survival[flying : flying + len(draft)]]
         likely.sort(key=itemgetter(0), reverse=True)
         for index in _best(likely, decode_rows, seconds, self._wait(entering), self.times.waits[False] / self._level):
@@ -68,6 +72,16 @@ class LearnedDepths:
         """The sequence has ended."""
         self._judged.pop(sequence.id, None)
         self.acceptance.forget(sequence.id)
+
+    def _least(self, seconds: list[float], rows: int) -> float:
+        """How likely a token must be to be worth its time at the least, were all others free."""
+        if seconds is not self._seconds:
+            self._seconds, self._cheapest = seconds, {}
+        if rows not in self._cheapest:
+            here = seconds[min(rows, MOST_TOKENS)]
+            rises = [(each - here) / further for further, each in enumerate(seconds[rows + 1 :], 1)]
+            self._cheapest[rows] = rows * min(rises, default=here) / here
+        return self._cheapest[rows]
 
     @property
     def _level(self) -> float:

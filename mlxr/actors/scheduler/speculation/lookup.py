@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation.client_texts import ClientTexts
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
-from mlxr.actors.scheduler.speculation.text_index import COUNTED, LONGEST, SHORTEST, Match, TextIndex
+from mlxr.actors.scheduler.speculation.text_index import COUNTED, LONGEST, SHORTEST, Match, TextIndex, hashes_of
 
 WORTHWHILE = 8
 """Tokens that a request must be allowed for its text to be indexed."""
@@ -109,7 +109,7 @@ class LookupDrafter:
             return rest, [Part(Origin(followed.kind, length), len(rest))]
         tail = followed.own.tokens[-COUNTED:]
         tail.extend(draft)
-        match = followed.own.find(tail)
+        match = followed.own.find(tail, hashes_of(tail))
         if match is None:
             return [], []
         found = Followed(followed.own, followed.offset)
@@ -123,10 +123,11 @@ class LookupDrafter:
         tail = own.tokens[-COUNTED:]
         if len(tail) < SHORTEST:
             return
+        hashes = own.end()
         for source, kind in self._sources(own, client):
             if followed.length >= LONGEST:
                 return
-            match = source.find(tail, followed.length)
+            match = source.find(tail, hashes, followed.length)
             if match is not None and match.length > followed.length:
                 _follow(followed, source, kind, match)
 

@@ -23,6 +23,9 @@ SMOOTHING = 0.05
 LEVEL_SMOOTHING = 0.1
 """Part that a new time has in how slow the machine is now."""
 
+NEW = 8
+"""So many steps of a number of tokens, and each so many of whatever number, change what is told of all."""
+
 OUTLIER = 3.0
 """How many times a step may take what is expected and count as more."""
 
@@ -39,6 +42,7 @@ class Curve:
     seconds: dict[int, float] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
     _filled: list[float] = field(default_factory=list)
+    _since: int = 0
 
     def add(self, tokens: int, seconds: float) -> None:
         bin = bin_of(tokens)
@@ -46,7 +50,9 @@ class Curve:
         known = self.seconds.get(bin, seconds)
         self.seconds[bin] = known + (seconds - known) * max(SMOOTHING, 1 / count)
         self.seen[bin] = min(count, 1_000)
-        self._filled = []
+        self._since += 1
+        if count <= NEW or self._since >= NEW:
+            self._filled, self._since = [], 0
 
     def filled(self) -> list[float]:
         """Returns the seconds of 0 to ``MOST_TOKENS`` tokens, never falling; known ones joined by straight lines. Empty
