@@ -17,6 +17,7 @@ from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import MLPWeights
 from tests.metal.tensors import random_tensor
+from tests.server import eventually
 
 SPLITTING = replace(WAYS["cpu"], blocks=8)
 BACKEND = MlxBackend(SPLITTING)
@@ -64,7 +65,8 @@ def test_joined_and_split_matrices_are_in_memory_once() -> None:
     apart = SplitProduct([weights[3]], None, replace(SPLITTING, blocks=32))
     mx.eval(together(inputs(1, 2048)), apart(inputs(1, 2048)))
     assert all(isinstance(weight.handle.matrix, Codes) for weight in weights)
-    assert mx.get_active_memory() - before < 1.1 * held
+    # MLX's threads may hold the arrays of their last task a moment longer than Python does.
+    eventually(lambda: mx.get_active_memory() - before < 1.1 * held)
 
 
 @pytest.mark.parametrize("post_norm", [False, True])
