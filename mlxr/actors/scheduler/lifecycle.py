@@ -136,8 +136,10 @@ class Lifecycle:
         live = list(self._sequences.values())
         for sequence in live:
             # Choices that have nothing of their own yet wait for the first one to compute the prompt, as at the start.
+            # Its own sample may have been lost with its pages where theirs were not.
             leader = sequence.request.sequences[0]
-            waits = sequence is not leader and leader.status is not Status.DONE and not leader.generated
+            waits = sequence is not leader and leader.status is not Status.DONE
+            waits = waits and not (leader.generated or sequence.generated)
             sequence.rewind()
             sequence.status = Status.FORKING if waits else Status.QUEUED
         self.waiting = sorted((s for s in live if s.status is Status.QUEUED), key=_arrival)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from mlxr.actors.scheduler.lifecycle import Lifecycle
+from mlxr.actors.scheduler.outcome import Counters
+from mlxr.actors.scheduler.sequences import Status
 from mlxr.runtime.messages.common import sequence_id
+from mlxr.runtime.messages.scheduler import Submit
+from mlxr.runtime.messages.token_ids import TokenIds
 from tests.actors.scheduler.rig import SMALL, check, prompt_of
 from tests.actors.simulation import Engine
 
@@ -36,3 +41,15 @@ def test_clients_in_a_tight_pool_take_no_pages_from_each_other_for_ever(
     engine.settle(5_000)
     for request, (length, most, n, _) in enumerate(requests, 1):
         check(engine, request, prompt_of(length, request), most, n)
+
+
+def test_a_choice_with_tokens_of_its_own_does_not_wait_for_a_first_one_that_has_none() -> None:
+    """The first one's token may have been lost with its pages, where the executor died before it came again."""
+    lifecycle = Lifecycle(Counters())
+    first, second, third = lifecycle.open(Submit(1, TokenIds.of([1, 2, 3]), n=3, max_tokens=5)).sequences
+    lifecycle.admit(first)
+    lifecycle.start(first, 0)
+    lifecycle.fork(first)
+    second.output = [7]
+    lifecycle.rewind()
+    assert [each.status for each in (first, second, third)] == [Status.QUEUED, Status.QUEUED, Status.FORKING]
