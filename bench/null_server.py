@@ -21,7 +21,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     model = config.Flag("model", "models.default", arguments.model)
-    chosen = config.load(Config, flags=[model, config.Flag("--port", "server.port", arguments.port)])
+    # Its texts repeat themselves; a token's way is what is measured, not how few steps guessing them takes.
+    alone = config.Flag("speculation", "speculation.enabled", False)
+    chosen = config.load(Config, flags=[model, config.Flag("--port", "server.port", arguments.port), alone])
     logs.set_up(logs.LogSettings("warning"))
     factories = Factories(executor="bench.null_executor:NullExecutor")
     return anyio.run(partial(serve, chosen, Home.find(), factories), backend_options={"use_uvloop": True})
