@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from operator import itemgetter
 
@@ -34,6 +35,8 @@ class LearnedDepths:
         self.acceptance = Acceptance()
         self._parts = parts
         self._judged: dict[int, list[Part]] = {}
+        self._goes_back = False
+        """The model has states: what is accepted of a draft that was wrong in part is computed once more."""
         self._seconds: list[float] = []
         self._cheapest: dict[int, float] = {}
         """By rows, the least time that a further token adds to such a step, in that of a token without drafts."""
@@ -50,10 +53,13 @@ class LearnedDepths:
             parts, flying = self._parts(sequence), sequence.in_flight
             self._judged[sequence.id] = parts
             entering = entering or flying > 0
+            self._goes_back = self._goes_back or sequence.behind > 0
             survival = self.acceptance.survival(sequence.id, parts, least)
             likely += [(each, index) for each in survival[flying : flying + len(draft)]]
         likely.sort(key=itemgetter(0), reverse=True)
-        for index in _best(likely, decode_rows, seconds, self._wait(entering), self.times.waits[False] / self._level):
+        for index in _best(
+            likely, decode_rows, seconds, self._wait(entering), self.times.waits[False] / self._level, self._goes_back
+        ):
             depths[index] += 1
         return depths
 
@@ -92,14 +98,20 @@ class LearnedDepths:
 
 
 def _best(
-    likely: list[tuple[float, int]], rows: int, seconds: list[float], wait: float, plain_wait: float
+    likely: list[tuple[float, int]], rows: int, seconds: list[float], wait: float, plain_wait: float, goes_back: bool
 ) -> list[int]:
     """Returns the rows of the tokens to verify, of those ``likely``, which come likeliest first. ``seconds``: what a
-    step takes by its tokens; ``wait``: what it takes besides with drafts, and ``plain_wait`` without."""
+    step takes by its tokens; ``wait``: what it takes besides with drafts, and ``plain_wait`` without. ``goes_back``: as
+    in ``LearnedDepths``.
+    """
     best, count, given = WORTH * rows / (seconds[min(rows, MOST_TOKENS)] + plain_wait), 0, float(rows)
     for number, (chance, _) in enumerate(likely[: max(0, MOST_TOKENS - rows)], 1):
         given += chance
-        rate = given / (seconds[rows + number] + wait)
+        again = 0.0
+        if goes_back:
+            behind = min(MOST_TOKENS, rows + math.ceil(given - rows) + 1)
+            again = (1 - chance) * (seconds[behind] - seconds[min(rows, MOST_TOKENS)])
+        rate = given / (seconds[rows + number] + wait + again)
         if rate > best:
             best, count = rate, number
     return [index for _, index in likely[:count]]

@@ -89,3 +89,11 @@ def test_steps_with_prompts_tell_nothing_of_what_drafts_cost() -> None:
     before = list(made.times.at(0))
     made.observed(StepCost(1, 128, 127, 0, 3.0, 0.0))
     assert made.times.at(0) == before
+
+
+def test_a_model_with_states_pays_for_wrong_drafts_a_second_time() -> None:
+    [sequence] = sequences(1)
+    made = depths(8, 0.1)
+    before = chosen(made, [sequence])[0]
+    sequence.behind = 2
+    assert chosen(made, [sequence])[0] < before
