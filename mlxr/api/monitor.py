@@ -76,6 +76,7 @@ class RequestInfo(Struct, frozen=True):
     """A request, from its coming to its outcome. Times are in seconds since the epoch, None for what has not happened.
 
     state: loading, preparing, queued, prefill or decode while it is open; then finished, failed or cancelled.
+    miss: why no more of its prompt was found computed, where it might have been.
     parameters: as it is to be answered; of what the client wrote, how many there are.
     restarts: executors that died while they ran it.
     """
@@ -97,6 +98,7 @@ class RequestInfo(Struct, frozen=True):
     ended: float | None = None
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    miss: str = ""
     completion_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0

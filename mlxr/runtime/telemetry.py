@@ -55,10 +55,12 @@ class RequestQueued(Event, frozen=True):
 
 
 class PrefillStarted(Event, frozen=True):
-    """Topic ``requests``: its turn has come; the first ``cached_tokens`` of its prompt need no computing."""
+    """Topic ``requests``: its turn has come; the first ``cached_tokens`` of its prompt need no computing. ``miss``: why
+    it is no more, where it might have been."""
 
     request: int
     cached_tokens: int = 0
+    miss: str = ""
 
 
 class FirstToken(Event, frozen=True):

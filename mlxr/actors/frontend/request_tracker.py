@@ -135,5 +135,6 @@ def _figures(entry: OpenRequest, first: float) -> str:
         f"drafted {usage.drafted_tokens} ({usage.accepted_tokens} accepted)" if usage.drafted_tokens else "",
         f"first token {first:.3f} s" if first else "",
         f"error {entry.error.code.value}" if entry.error else "",
+        usage.miss,
     ]
     return "".join(f", {part}" for part in parts if part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from mlxr.actors.kv.disk.tier import DiskTier
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import chain_root
+from mlxr.actors.kv.recent_prompts import RecentPrompts
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.messages.common import request_of
 from mlxr.runtime.messages.executor import StartTransfers
@@ -23,7 +25,7 @@ from mlxr.runtime.messages.kv import (
     Reset,
     SegmentsFound,
 )
-from mlxr.runtime.messages.scheduler import Admitted, KVStats
+from mlxr.runtime.messages.scheduler import Admitted, KVStats, PrefixMiss
 from mlxr.runtime.telemetry import PagesChanged, TurnStored
 
 STATS_EVERY = 16
@@ -43,6 +45,7 @@ class KVActor(Actor):
         self._held_back: deque[Admit | Plan] = deque()
         """Plans that lack pages which the disk is about to give back, and whatever came behind them."""
         self._epoch = 0
+        self._recent = RecentPrompts()
         self._limit: int | None = None
         self._limit_waits = False
         self._plans = 0
@@ -51,6 +54,7 @@ class KVActor(Actor):
     def reset(self, message: Reset) -> None:
         root = chain_root(*message.contents)
         self._placement = Placement(message.groups, message.longest_row, root, self._disk)
+        self._recent.pool += 1
         self._epoch = message.epoch
         self._held_back.clear()
         self.tell(self._executor, StartTransfers(message.epoch))
@@ -98,6 +102,7 @@ class KVActor(Actor):
     def _place(self, message: Plan, releases: bool) -> None:
         """``releases``: it gave pages back."""
         assert self._placement is not None
+        self._placement.evictions.now = time.monotonic()
         step, deferred = self._placement.place(message)
         if step is not None:
             self.tell(self._executor, step)
@@ -174,6 +179,8 @@ class KVActor(Actor):
             return False, plan
         for release in plan.releases:
             self._disk.cancel(release.sequence)
+            if release.tokens:
+                self._recent.note(release.sequence, release.tokens)
         self._placement.release(plan.releases)
         return True, replace(plan, releases=[])
 
@@ -187,10 +194,21 @@ class KVActor(Actor):
         """``start``: how many tokens of its prefix did not come from the disk; None where none did."""
         assert self._placement is not None
         cached = self._placement.admit(message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters)
+        miss = self._miss(message, cached)
+        self._recent.note(message.sequence, message.tokens, message.adapters)
         restored = max(0, cached - start) if start is not None else 0
         self._disk.counters.restored_tokens += restored
-        self.tell(self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room, restored))
+        self.tell(
+            self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room, restored, miss)
+        )
         self._transfer()
+
+    def _miss(self, message: Admit, cached: int) -> PrefixMiss | None:
+        assert self._placement is not None
+        now = self._placement.evictions.now = time.monotonic()
+        tokens, adapters = message.tokens, message.adapters
+        evicted = self._placement.evicted(tokens, adapters, cached)
+        return self._recent.miss(tokens, adapters, cached, self._placement.block, message.reuse, evicted, now)
 
     def _transfer(self) -> None:
         if self._placement is not None:

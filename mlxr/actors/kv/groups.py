@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from mlxr.actors.kv.pages import PagePool
 from mlxr.actors.kv.prefix import PrefixChain
+from mlxr.actors.kv.recent_prompts import EvictionLog
 from mlxr.runtime.messages.executor import PageCopy, TableEntries
 from mlxr.runtime.messages.kv import CacheKind, GroupPages, StoredPage
 
@@ -60,8 +61,8 @@ class BlockTable:
 class TokenPages:
     """A group whose pages hold something of every token: ``full``, ``latent`` and, with a window, ``window``."""
 
-    def __init__(self, index: int, spec: GroupPages) -> None:
-        self.pool = PagePool(spec.pages)
+    def __init__(self, index: int, spec: GroupPages, evictions: EvictionLog) -> None:
+        self.pool = PagePool(spec.pages, spec.extent, evictions)
         self._index = index
         self.spec = spec
         self._size = spec.page_size
@@ -202,8 +203,8 @@ class TokenPages:
 class States:
     """A group whose pages are states of sequences, at whatever position each is."""
 
-    def __init__(self, index: int, spec: GroupPages) -> None:
-        self.pool = PagePool(spec.pages)
+    def __init__(self, index: int, spec: GroupPages, evictions: EvictionLog) -> None:
+        self.pool = PagePool(spec.pages, spec.extent, evictions)
         self._index = index
         self.spec = spec
 
@@ -297,8 +298,9 @@ class States:
 Group = TokenPages | States
 
 
-def group_of(index: int, spec: GroupPages) -> Group:
-    return States(index, spec) if spec.kind is CacheKind.STATE else TokenPages(index, spec)
+def group_of(index: int, spec: GroupPages, evictions: EvictionLog) -> Group:
+    """``evictions``: where it notes what it evicts."""
+    return States(index, spec, evictions) if spec.kind is CacheKind.STATE else TokenPages(index, spec, evictions)
 
 
 def _kept(pool: PagePool, chain: PrefixChain, ends: Iterable[int]) -> list[KeptPage]:

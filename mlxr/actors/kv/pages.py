@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from mlxr.actors.kv.recent_prompts import EvictionLog
+
 PASSED_SHARE = 4
 
 GROWTH = 1.5
@@ -26,8 +28,9 @@ class PagePool:
     size: how many have memory; those are the first ones.
     """
 
-    def __init__(self, pages: int, extent: int = 0) -> None:
-        """``extent``: as in ``GroupPages``."""
+    def __init__(self, pages: int, extent: int = 0, evictions: EvictionLog | None = None) -> None:
+        """``extent``: as in ``GroupPages``. ``evictions``: where it notes what it evicts."""
+        self._evictions = evictions
         self.total = self.limit = pages
         self.size = min(extent or pages, pages)
         self._extent = extent
@@ -107,6 +110,9 @@ class PagePool:
         """Returns the cached page whose turn it is, without its content."""
         spared = self._cached and len(self._passed) * PASSED_SHARE <= self.limit
         page, _ = (self._cached if spared else self._passed or self._cached).popitem(last=False)
+        if self._evictions is not None:
+            for address in self._addresses.get(page, ()):
+                self._evictions.note(address)
         self.unpublish(page)
         return page
 

@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from mlxr.actors.kv.disk.index import PageIndex
 from mlxr.actors.kv.groups import BlockTable, Group, KeptPage, TokenPages, group_of
 from mlxr.actors.kv.prefix import PrefixChain, TurnEnds, adapted_root
+from mlxr.actors.kv.recent_prompts import Eviction, EvictionLog
+from mlxr.runtime.messages.common import request_of
 from mlxr.runtime.messages.executor import ForkRow, GroupSize, PageCopy, Step, StepRow
 from mlxr.runtime.messages.kv import CacheKind, Fork, GroupPages, Plan, PlanRow, Release, snapshot_grid
 from mlxr.runtime.messages.scheduler import Deferred
@@ -69,7 +71,8 @@ class Placement:
     def __init__(
         self, groups: list[GroupPages], longest_row: int, root: bytes = b"", lower: LowerTier | None = None
     ) -> None:
-        self.groups: list[Group] = [group_of(index, group) for index, group in enumerate(groups)]
+        self.evictions = EvictionLog()
+        self.groups: list[Group] = [group_of(index, group, self.evictions) for index, group in enumerate(groups)]
         self._pool_bytes = sum(group.pages * group.page_bytes for group in groups)
         self._allowed = self._pool_bytes
         self._sizes: list[GroupSize] = []
@@ -134,6 +137,7 @@ class Placement:
         A sequence that has all there is to itself takes more when it needs it: none is cut short.
         """
         self._allowed = self._allowed if nbytes is None else min(nbytes, self._pool_bytes)
+        self.evictions.request = 0
         copies: list[PageCopy] = []
         for index, group in enumerate(self.groups):
             owed = sum(group.owed(placed.tables[index]) for placed in self._sequences.values())
@@ -266,6 +270,17 @@ class Placement:
 
     # Prefixes.
 
+    @property
+    def block(self) -> int:
+        """Tokens from one address to the next."""
+        return self._block
+
+    def evicted(self, tokens: TokenIds, adapters: str, found: int) -> Eviction | None:
+        """What became of the first block of a prompt that is not among the ``found`` tokens in the pool, if it was
+        evicted lately."""
+        end = found - found % self._block + self._block
+        return self.evictions.of(self.chain(tokens, adapters).at(end)) if end <= len(tokens) else None
+
     def chain(self, tokens: TokenIds, adapters: str) -> PrefixChain:
         """Addresses of a sequence's prefixes."""
         return PrefixChain(tokens, self._block, adapted_root(self._root, adapters))
@@ -375,6 +390,7 @@ class Placement:
 
     def _fill(self, placed: Placed, row: PlanRow, copies: list[PageCopy]) -> StepRow:
         end = row.start + row.length
+        self.evictions.request = request_of(row.sequence)
         changed = [
             group.fill(table, row.start, end, copies, draft=row.draft > 0)
             for group, table in zip(self.groups, placed.tables, strict=True)

@@ -45,7 +45,13 @@ class RequestLog:
             case "RequestQueued":
                 self._change(number, state="queued", queued=t, prompt_tokens=event.get("prompt_tokens", 0))
             case "PrefillStarted":
-                self._change(number, state="prefill", prefill=t, cached_tokens=event.get("cached_tokens", 0))
+                self._change(
+                    number,
+                    state="prefill",
+                    prefill=t,
+                    cached_tokens=event.get("cached_tokens", 0),
+                    miss=event.get("miss", ""),
+                )
             case "FirstToken":
                 self._change(number, state="decode", first_token=t)
             case "RequestRecomputed":

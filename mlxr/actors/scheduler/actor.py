@@ -94,7 +94,7 @@ class SchedulerActor(Actor):
         begun = self._core.admitted(message, time.monotonic())
         self._pump()
         if begun is not None and self.telemetry.wants("requests"):
-            self.telemetry.emit("requests", PrefillStarted(begun.submit.request, begun.cached_tokens))
+            self.telemetry.emit("requests", PrefillStarted(begun.submit.request, begun.cached_tokens, begun.miss))
 
     @on(Deferred)
     def deferred(self, message: Deferred) -> None:

@@ -10,6 +10,7 @@ from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.preemption import choose_unfair
+from mlxr.actors.scheduler.prefix_miss import explained
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import adapters_address
@@ -79,6 +80,7 @@ class Admission:
             return None
         request.started = now
         request.cached_tokens = min(event.cached, sequence.prompt_length)
+        request.miss = explained(event.miss, request.submit.sections)
         self._counters.cached_tokens += request.cached_tokens
         return request
 

@@ -38,6 +38,7 @@ class Request:
         started, first_token: when its prompt was begun and its first token came, in seconds.
         drafted_tokens, accepted_tokens: of its sequences' drafts, how many tokens were verified, and were right.
         crashes: how many executors died while they ran it.
+        miss: why no more of its prompt was found in the pool, in words.
         compiling: the executor is to compile its constraint and has not answered.
         compiled: it has, so that nothing is wrong with the constraint.
     """
@@ -49,6 +50,7 @@ class Request:
     first_token: float | None = None
     completion_tokens: int = 0
     cached_tokens: int = 0
+    miss: str = ""
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     crashes: int = 0
@@ -71,6 +73,7 @@ class Request:
             prompt_tokens=len(self.submit.tokens),
             completion_tokens=self.completion_tokens,
             cached_tokens=self.cached_tokens,
+            miss=self.miss,
             prefill_seconds=max(0.0, first - started),
             decode_seconds=max(0.0, now - first),
             drafted_tokens=self.drafted_tokens,

@@ -108,6 +108,7 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
         speculate=command.most_drafted != 0,
         prediction=prompt.prediction,
         most_drafted=command.most_drafted,
+        sections=prompt.sections,
     )
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from mlxr.models.chat.families import TemplateSigns
 from mlxr.models.tokenizers import SpecialTokens
+from mlxr.runtime.messages.scheduler import PromptSection
 from mlxr.runtime.messages.token_ids import TokenIds
 
 
@@ -52,6 +53,7 @@ class EncodedPrompt(Struct, frozen=True, array_like=True):
         shown: control tokens whose names the parser reads.
         signs: of the template that the request brought; None where it brought none.
         prediction: ids of the text that the output is expected to have much of.
+        sections: the parts of a conversation's prompt; none where it was cut.
     """
 
     tokens: TokenIds
@@ -60,3 +62,4 @@ class EncodedPrompt(Struct, frozen=True, array_like=True):
     text: str = ""
     signs: TemplateSigns | None = None
     prediction: TokenIds = TokenIds()
+    sections: list[PromptSection] = []

@@ -12,6 +12,7 @@ import msgspec
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
 from mlxr.actors.tokenizer.prompt_parts import assembled_prompt, least_characters
 from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo
+from mlxr.actors.tokenizer.sections import prompt_sections
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, ModelText
 from mlxr.actors.tokenizer.truncation import TruncationPolicy, truncated_input, truncated_prompt
@@ -22,6 +23,7 @@ from mlxr.models.output import shown_tokens
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
+from mlxr.runtime.messages.scheduler import PromptSection
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import (
     ChatPrompt,
@@ -97,7 +99,14 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
         text=encoded.text if command.echo else "",
         signs=encoded.signs if isinstance(command.prompt, ChatPrompt) and command.prompt.template is not None else None,
         prediction=_predicted(command),
+        sections=_sections(text, command, encoded) if len(tokens) == len(encoded.tokens) else [],
     )
+
+
+def _sections(text: ModelText, command: Generate, encoded: Encoded) -> list[PromptSection]:
+    if not isinstance(command.prompt, ChatPrompt):
+        return []
+    return prompt_sections(command.prompt, encoded.text, encoded.tokens, text.token_lengths)
 
 
 def _predicted(command: Generate) -> TokenIds:

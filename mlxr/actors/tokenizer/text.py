@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from mlxr.actors.tokenizer.pair_encoder import PairEncoder
 from mlxr.actors.tokenizer.prompt_parts import joined_message
@@ -212,6 +215,13 @@ class ModelText:
         if policy.from_start:
             return TextEnds(most + self._longest, 0)
         return TextEnds((min(policy.keep, policy.context) + 1) * self._longest, most)
+
+    @cached_property
+    def token_lengths(self) -> NDArray[np.int64]:
+        """How many bytes each token stands for."""
+        offsets = np.frombuffer(self.tokenizer.table.packed()[1], np.uint32).astype(np.int64)
+        lengths: NDArray[np.int64] = offsets[1:] - offsets[:-1]
+        return lengths
 
     def room(self, wanted: int | None) -> int:
         """Tokens there is room for; ``wanted`` is a request's own limit, None for none."""

@@ -190,6 +190,7 @@ class Usage(Value, frozen=True):
 
     Attributes:
         drafted_tokens, accepted_tokens: of its drafts, how many tokens were verified, and how many of these were right.
+        miss: why no more of the prompt was found computed, in words; '' where that was all that could be.
     """
 
     prompt_tokens: int = 0
@@ -200,6 +201,7 @@ class Usage(Value, frozen=True):
     decode_seconds: float = 0.0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    miss: str = ""
 
 
 INDEX_BITS = 8

@@ -15,6 +15,51 @@ class Task(StrEnum):
     EMBED = "embed"
 
 
+class PromptSection(Value, frozen=True):
+    """A part of a prompt, which ends before the token ``end``. ``own``: the client's, and not the template's."""
+
+    name: str
+    end: int
+    own: bool = True
+
+
+class MissKind(StrEnum):
+    """Why a prompt has no more in the pool than it has.
+
+    Attributes:
+        DIFFERS: it goes on otherwise than any that was there.
+        EVICTED: pages went to make room.
+        RESTARTED: the pool is another one.
+        ADAPTERS: others were applied to what begins alike.
+        OFF: all of it is to be computed.
+        SHORT: what begins alike fills no page.
+        NOT_KEPT: no state was kept at a position that it shares, or pages are still being computed.
+    """
+
+    DIFFERS = "differs"
+    EVICTED = "evicted"
+    RESTARTED = "restarted"
+    ADAPTERS = "adapters"
+    OFF = "off"
+    SHORT = "short"
+    NOT_KEPT = "not_kept"
+
+
+class PrefixMiss(Value, frozen=True):
+    """Attributes:
+    tokens: how many it shares with the prompt that it could have reused most of; of EVICTED and NOT_KEPT, how many of
+        these it lacks.
+    of: how many it has; of SHORT, how many a page has.
+    seconds: how long ago the first page that it lacks was evicted. ``request``: for whom; 0 where the pool shrank.
+    """
+
+    kind: MissKind
+    tokens: int
+    of: int
+    seconds: float = 0.0
+    request: int = 0
+
+
 class Submit(Message, frozen=True):
     """Command: run ``n`` sequences over one prompt. ``max_tokens`` is already cut to what the context holds.
 
@@ -28,6 +73,7 @@ class Submit(Message, frozen=True):
         speculate: likely next tokens may be computed ahead, where the engine does that; the output is the same.
         prediction: tokens that its client expects the output to have much of.
         most_drafted: tokens of a draft at most; None for as many as are worth it.
+        sections: what the prompt consists of; none where that is not known.
     """
 
     request: int
@@ -49,6 +95,7 @@ class Submit(Message, frozen=True):
     speculate: bool = True
     prediction: TokenIds = TokenIds()
     most_drafted: int | None = None
+    sections: list[PromptSection] = []
 
 
 class StopSequence(Message, frozen=True):
@@ -61,13 +108,14 @@ class StopSequence(Message, frozen=True):
 class Admitted(Message, frozen=True):
     """Event: the KV manager knows the sequence; its first ``cached`` prompt tokens need no prefill, and the rest has
     been promised pages. ``ticket`` is that of the ``Admit`` it answers. ``room``: as in ``KVStats``, now that these are
-    promised. ``restored``: how many of ``cached`` were read from the disk."""
+    promised. ``restored``: how many of ``cached`` were read from the disk. ``miss``: why it is no more."""
 
     sequence: int
     cached: int
     ticket: int
     room: list[int]
     restored: int = 0
+    miss: PrefixMiss | None = None
 
 
 class Deferred(Message, frozen=True):

@@ -20,6 +20,7 @@ const request = (id: number, fields: Partial<RequestInfo> = {}): RequestInfo => 
   ended: null,
   prompt_tokens: 0,
   cached_tokens: 0,
+  miss: "",
   drafted_tokens: 0,
   accepted_tokens: 0,
   completion_tokens: 0,

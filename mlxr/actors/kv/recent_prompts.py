@@ -1,0 +1,128 @@
+"""Prompts and answers of late, and why the next one finds less of them in the pool than it shares. Pure and bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.runtime.messages.scheduler import MissKind, PrefixMiss
+from mlxr.runtime.messages.token_ids import TokenIds
+
+MOST_PROMPTS = 64
+MOST_TOKENS = 2_000_000
+"""Of all prompts together that are remembered: 8 MB."""
+
+MOST_EVICTIONS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Eviction:
+    """``at``: when, in seconds of the clock that ``EvictionLog.now`` is of. ``request``: for whom; 0 where the pool had
+    to shrink."""
+
+    at: float
+    request: int
+
+
+class EvictionLog:
+    """The addresses that were evicted last.
+
+    now: what time it is. request: who gets pages now.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.request = 0
+        self._known: OrderedDict[bytes, Eviction] = OrderedDict()
+
+    def note(self, address: bytes) -> None:
+        self._known[address] = Eviction(self.now, self.request)
+        self._known.move_to_end(address)
+        if len(self._known) > MOST_EVICTIONS:
+            self._known.popitem(last=False)
+
+    def of(self, address: bytes) -> Eviction | None:
+        return self._known.get(address)
+
+
+@dataclass(slots=True)
+class _Recent:
+    """``pool``: which pool it was computed in."""
+
+    tokens: NDArray[np.int32]
+    adapters: str
+    pool: int
+
+
+class RecentPrompts:
+    """Owns the memory of what sequences consisted of. ``pool``: counts the pools that there have been."""
+
+    def __init__(self) -> None:
+        self.pool = 0
+        self._prompts: OrderedDict[int, _Recent] = OrderedDict()
+        self._tokens = 0
+
+    def note(self, sequence: int, tokens: TokenIds, adapters: str | None = None) -> None:
+        """A sequence consists of ``tokens`` so far. ``adapters``: as in ``Admit``; None for the same as before."""
+        before = self._prompts.pop(sequence, None)
+        if before is not None:
+            self._tokens -= len(before.tokens)
+        if adapters is None:
+            if before is None:
+                return
+            adapters = before.adapters
+        self._prompts[sequence] = _Recent(np.frombuffer(tokens.packed, np.int32), adapters, self.pool)
+        self._tokens += len(tokens)
+        while len(self._prompts) > MOST_PROMPTS or self._tokens > MOST_TOKENS:
+            self._tokens -= len(self._prompts.popitem(last=False)[1].tokens)
+
+    def miss(
+        self,
+        tokens: TokenIds,
+        adapters: str,
+        found: int,
+        block: int,
+        reuse: bool,
+        evicted: Eviction | None,
+        now: float,
+    ) -> PrefixMiss | None:
+        """Returns why a prompt of which ``found`` tokens are in the pool has no more there; None where none was to be
+        expected. ``block``: tokens of a page. ``evicted``: what became of the first page that was not found."""
+        wanted = np.frombuffer(tokens.packed, np.int32)
+        best, shared = None, 0
+        for recent in reversed(self._prompts.values()):
+            common = _common(wanted, recent.tokens)
+            if common > shared or (
+                common == shared and best is not None and recent.adapters == adapters != best.adapters
+            ):
+                best, shared = recent, common
+        if best is None or not shared:
+            return None
+        usable = min(shared, len(wanted) - 1)
+        if found >= usable // block * block:
+            ends = shared in (len(wanted), len(best.tokens))
+            if usable < block and len(wanted) <= block:
+                return PrefixMiss(MissKind.SHORT, shared, block)
+            return None if ends else PrefixMiss(MissKind.DIFFERS, shared, len(wanted))
+        if not reuse:
+            return PrefixMiss(MissKind.OFF, shared, len(wanted))
+        if best.adapters != adapters:
+            return PrefixMiss(MissKind.ADAPTERS, shared, len(wanted))
+        if best.pool != self.pool:
+            return PrefixMiss(MissKind.RESTARTED, shared, len(wanted))
+        if evicted is not None:
+            return PrefixMiss(MissKind.EVICTED, usable - found, len(wanted), now - evicted.at, evicted.request)
+        return PrefixMiss(MissKind.NOT_KEPT, usable - found, len(wanted))
+
+
+def _common(one: NDArray[np.int32], other: NDArray[np.int32]) -> int:
+    """How many tokens two prompts begin with alike."""
+    length = min(len(one), len(other))
+    if not length or one[0] != other[0]:
+        return 0
+    differs = one[:length] != other[:length]
+    first = int(differs.argmax())
+    return first if differs[first] else length
