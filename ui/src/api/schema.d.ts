@@ -3854,6 +3854,7 @@ export interface components {
          * @description A request, from its coming to its outcome. Times are in seconds since the epoch, None for what has not happened.
          *
          *         state: loading, preparing, queued, prefill or decode while it is open; then finished, failed or cancelled.
+         *         miss: why no more of its prompt was found computed, where it might have been.
          *         parameters: as it is to be answered; of what the client wrote, how many there are.
          *         restarts: executors that died while they ran it.
          */
@@ -3881,6 +3882,8 @@ export interface components {
             /** @default null */
             first_token?: number | null;
             id: number;
+            /** @default  */
+            miss?: string;
             model: string;
             /** @default  */
             name?: string;
