@@ -44,6 +44,7 @@ from mlxr.runtime.messages.scheduler import (
     Sampled,
     SchedulerInbox,
     StepDone,
+    StepFailed,
     Submit,
     Verified,
 )
@@ -460,7 +461,13 @@ class Engine:
                 assert setup is None or setup.constraint is None or setup.constraint in self._known
                 for adapter in setup.adapters if setup is not None else ():
                     assert adapter.digest in self.adapters, "a sequence has an adapter that is not loaded"
-            self._answer(self.device.run(step))
+            try:
+                self._answer(self.device.run(step))
+            except (MemoryError, KeyError) as error:
+                # Or a step that was on its way when another one failed, and whose sequences nobody knows any more.
+                self.device = self._make_device()
+                failed = StepFailed(step.epoch, step.step, [row.sequence for row in step.rows], str(error))
+                self.to_scheduler_from_executor.append(msgspec.msgpack.encode(failed))
 
     def _answer(self, done: StepDone | None) -> bool:
         if done is not None:
@@ -497,6 +504,11 @@ class Engine:
             case AdapterLoaded():
                 for failed in self.scheduler.adapter_loaded(message):
                     self.ended.setdefault(failed.request, []).append(failed)
+            case StepFailed():
+                if (failures := self.scheduler.step_failed(message)) is not None:
+                    for failure in failures:
+                        self.ended.setdefault(failure.request, []).append(failure)
+                    self._reset_kv()
             case StepDone():
                 self._take(self.scheduler.step_done(message, 0.0))
         self.pump()

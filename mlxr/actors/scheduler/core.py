@@ -192,9 +192,12 @@ class Scheduler:
     # Failure.
 
     def step_failed(self, event: StepFailed) -> list[RequestFailed] | None:
-        """Fails the requests of a step that broke; the others start over. Returns None if it was a dead executor's."""
+        """Fails the requests of a step that broke; the others start over. Returns None if it was a dead executor's,
+        or one that has been planned anew."""
         if event.epoch != self._recovery.epoch:
             return None
+        if event.step not in self._in_flight:
+            return None  # It was on its way when one before it failed.
         return self._recovery.step_failed(event.sequences, ErrorInfo(ErrorCode.INTERNAL, event.reason))
 
     def executor_ready(self, event: ExecutorReady) -> bool:

@@ -60,7 +60,21 @@ class Planner:
         # A token that is not known here yet the executor has only from the step before.
         newest = self._in_flight.newest_samplers()
         running = [s for s in self._lifecycle.running if s.status is Status.RUNNING]
+        running = self._alone(running)
         return [s for s in running if not s.in_flight or s.id in newest]
+
+    def _alone(self, running: list[Sequence]) -> list[Sequence]:
+        """Returns those of ``running`` that may share a step: all of them, or one that may be why a step failed."""
+        for request in dict.fromkeys(s.request for s in running if s.request.alone_until):
+            own = [s for s in running if s.request is request]
+            if any(row.sequence.request is not request for row in self._in_flight.rows()):
+                return []
+            if any(s.computed < request.alone_until for s in own):
+                return own
+            if any(self._in_flight.holds(s) for s in own):
+                return []
+            request.alone_until = 0
+        return running
 
     def _row(self, chunk: Chunk, step: int, goes_back: bool) -> PlanRow:
         sequence, start = chunk.sequence, chunk.sequence.computed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from mlxr.actors.scheduler.adapters import LoadedAdapters
@@ -14,6 +15,8 @@ from mlxr.actors.scheduler.sequences import Request
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.scheduler import ExecutorReady
 from mlxr.runtime.messages.tokenizer import RequestFailed
+
+TO_THE_END = sys.maxsize
 
 MOST_CRASHES = 3
 """Executors that may die while they run a request before it is given up."""
@@ -71,9 +74,21 @@ class Recovery:
         return failed
 
     def step_failed(self, sequences: Iterable[int], error: ErrorInfo) -> list[RequestFailed]:
-        """Fails the requests of a step that broke; everybody else starts over on a clean pool."""
-        owners = [sequence.request for id in sequences if (sequence := self._lifecycle.sequence(id))]
-        failed = [self._fail(request, error) for request in dict.fromkeys(owners)]
+        """Fails the request whose step broke; everybody else starts over on a clean pool.
+
+        Where several shared the step, each of them first runs alone up to where it was then, so that only the one is
+        failed that is at fault. Those that are good one by one, and were again part of a step that broke, together want
+        more than there is: they run alone to their ends.
+        """
+        owners = dict.fromkeys(sequence.request for id in sequences if (sequence := self._lifecycle.sequence(id)))
+        failed: list[RequestFailed] = []
+        for request in owners:
+            if len(owners) == 1:
+                failed.append(self._fail(request, error))
+                continue
+            request.suspected += 1
+            reached = max(sequence.computed for sequence in request.sequences)
+            request.alone_until = max(1, reached) if request.suspected == 1 else TO_THE_END
         self.rewind()
         return failed
 

@@ -38,6 +38,8 @@ class Request:
         started, first_token: when its prompt was begun and its first token came, in seconds.
         drafted_tokens, accepted_tokens: of its sequences' drafts, how many tokens were verified, and were right.
         crashes: how many executors died while they ran it.
+        alone_until: up to which of its tokens it runs alone, since it may be why a step failed; 0 for not.
+        suspected: how many steps have failed that it shared with others.
         miss: why no more of its prompt was found in the pool, in words.
         compiling: the executor is to compile its constraint and has not answered.
         compiled: it has, so that nothing is wrong with the constraint.
@@ -51,6 +53,8 @@ class Request:
     completion_tokens: int = 0
     cached_tokens: int = 0
     miss: str = ""
+    alone_until: int = 0
+    suspected: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     crashes: int = 0

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from mlxr.runtime.messages.common import ErrorCode
+from dataclasses import dataclass
+from typing import Any
+
+from mlxr.runtime.messages.common import ErrorCode, request_of
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.scheduler import StepDone
 from mlxr.runtime.messages.tokenizer import RequestFailed
-from tests.actors.scheduler.rig import SMALL, check, prompt_of
-from tests.actors.simulation import Engine
+from tests.actors.scheduler.rig import POOL, SMALL, check, prompt_of
+from tests.actors.simulation import Device, Engine, Memory
 
 
 def test_streams_go_on_unchanged_after_the_executor_was_killed() -> None:
@@ -33,3 +38,61 @@ def test_a_request_that_keeps_killing_executors_is_given_up_and_the_others_go_on
     assert isinstance(failed, RequestFailed)
     assert failed.error.code is ErrorCode.ENGINE_FAILED
     check(engine, 2, prompt_of(7, 2), 5, seed=6)
+
+
+@dataclass
+class SmallDevice:
+    """A device without memory for a step of more than ``most`` rows, or for more tokens than those of the request in
+    ``too_long``."""
+
+    device: Device
+    most: int = 100
+    too_long: tuple[int, int] = (0, 0)
+
+    def run(self, step: Step) -> StepDone:
+        request, length = self.too_long
+        if any(request_of(row.sequence) == request and row.start + row.length > length for row in step.rows):
+            raise MemoryError("no memory for so many tokens")
+        if len(step.rows) > self.most:
+            raise MemoryError("no memory for so many rows")
+        return self.device.run(step)
+
+    def collect(self) -> StepDone | None:
+        return None
+
+
+def engine_with(**limits: Any) -> Engine:
+    return Engine(
+        SMALL, 0, 0, groups=POOL, device=lambda: SmallDevice(Device([Memory(part) for part in POOL]), **limits)
+    )
+
+
+def test_of_requests_that_shared_a_step_that_broke_the_one_at_fault_fails() -> None:
+    engine = engine_with(too_long=(3, 14))
+    for request in range(1, 6):
+        engine.submit(request, prompt_of(6 + request, request), 30, seed=request)
+    engine.settle()
+    (failed,) = engine.ended[3]
+    assert isinstance(failed, RequestFailed)
+    assert "so many tokens" in failed.error.message
+    for request in (1, 2, 4, 5):
+        check(engine, request, prompt_of(6 + request, request), 30, seed=request)
+
+
+def test_requests_that_want_too_much_only_together_all_come_to_their_ends() -> None:
+    engine = engine_with(most=2)
+    for request in range(1, 6):
+        engine.submit(request, prompt_of(6 + request, request), 20, seed=request)
+    engine.settle()
+    for request in range(1, 6):
+        check(engine, request, prompt_of(6 + request, request), 20, seed=request)
+
+
+def test_a_request_alone_in_the_step_that_broke_is_refused_and_the_next_is_served() -> None:
+    engine = engine_with(too_long=(1, 10))
+    engine.submit(1, prompt_of(12), 5)
+    engine.settle()
+    assert isinstance(engine.ended[1][0], RequestFailed)
+    engine.submit(2, prompt_of(12), 5)
+    engine.settle()
+    check(engine, 2, prompt_of(12), 5)
