@@ -24,7 +24,7 @@ from mlxr.actors.executor.disk import open_disk, page_contents
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.memory import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need
-from mlxr.actors.executor.model_runner import ModelRunner
+from mlxr.actors.executor.model_runner import ModelRunner, PoolFullError
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_transfers import PageTransfers
 from mlxr.actors.executor.pool_size import group_pages, pool_spec
@@ -53,7 +53,7 @@ from mlxr.runtime.messages.executor import (
     StorePages,
     UnloadAdapter,
 )
-from mlxr.runtime.messages.kv import CacheKind, GroupPages, capacity
+from mlxr.runtime.messages.kv import CacheKind, GroupPages, LimitPool, capacity
 from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineUp, LoadProgress
 from mlxr.runtime.messages.scheduler import AdapterLoaded, ConstraintCompiled, ExecutorReady, StepFailed
 from mlxr.runtime.pacing import Pacer
@@ -390,11 +390,14 @@ class DeviceThread:
         except Exception as error:
             # Whatever it is, it came of these rows; the next step starts from a clean pool.
             log.exception("step %s failed", [failed.step for failed in running])
-            for failed in running:
-                ids = [row.sequence for row in failed.rows]
-                reason = f"the step failed on the device: {error}"
-                self._sender.tell(self._scheduler, StepFailed(failed.epoch, failed.step, ids, reason))
+            ids = [row.sequence for failed in running for row in failed.rows]
+            reason = f"the step failed on the device: {error}"
             runner.clear()
+            if isinstance(error, PoolFullError) and self._spec is not None:
+                # What is there has to do from now on; the KV manager keeps to it in the next pool, too.
+                there = self._backend.sizes.pool(self._spec.sized(error.pages))
+                self._sender.tell(Address.of("kv", self._context.engine), LimitPool(there))
+            self._sender.tell(self._scheduler, StepFailed(self._context.epoch, running[-1].step, ids, reason))
             if self._transfers is not None:
                 self._transfers.close()
             return None

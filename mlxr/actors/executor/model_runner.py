@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.actors.executor.adapters import AdapterTable
+from mlxr.actors.executor.buffer_cache import BufferCache
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
 from mlxr.actors.executor.pool_size import group_pages
@@ -30,6 +31,14 @@ PROMPT_LOGPROB_ROWS = 64
 vocabulary."""
 
 
+class PoolFullError(Exception):
+    """There is no memory for more pages than ``pages`` of each group."""
+
+    def __init__(self, pages: list[int], reason: str) -> None:
+        super().__init__(f"no memory for more pages: {reason}")
+        self.pages = pages
+
+
 class ModelRunner:
     """Runs steps in the order they come. All methods belong to the device's thread."""
 
@@ -45,6 +54,7 @@ class ModelRunner:
         self._backend = backend
         self._spec = spec
         self._pool = self._empty_pool()
+        self._cache = BufferCache()
         self._adapters = adapters
         self._table = SequenceTable(adapters.stack)
         self._reader = SampleReader(self._table, constraints)
@@ -78,11 +88,22 @@ class ModelRunner:
         groups = group_pages(self._spec, self._backend.sizes, self._backend.lazy_pages)
         return self._backend.pool(self._spec.sized([min(group.extent or group.pages, group.pages) for group in groups]))
 
+    def _make_room(self, pages: Sequence[int]) -> None:
+        """Raises ``PoolFullError`` where there is no memory for so many."""
+        now = self.pages
+        try:
+            self._resize([max(wanted, there) for wanted, there in zip(pages, now, strict=True)])
+        except (RuntimeError, MemoryError) as error:
+            raise PoolFullError(now, str(error)) from error
+
     def _resize(self, pages: Sequence[int]) -> None:
         if self._pool is not None:
             self._backend.resize(self._pool, pages)
+            self._cache.rest()
 
-    def _pages(self) -> list[int]:
+    @property
+    def pages(self) -> list[int]:
+        """How many of each group have memory."""
         return [part.pages for part in self._pool.spec.groups] if self._pool is not None else []
 
     def launch(self, step: Step, wait_ns: int) -> Launched:
@@ -96,7 +117,7 @@ class ModelRunner:
                 self._constraints.open(self._table[id])
         launched = Launched(step, time.monotonic_ns(), wait_ns)
         if step.sizes:
-            self._resize([max(size.pages, now) for size, now in zip(step.sizes, self._pages(), strict=True)])
+            self._make_room([size.pages for size in step.sizes])
         if self._pool is not None:
             for group in {copy.group for copy in step.copies}:
                 pairs = [(copy.source, copy.target) for copy in step.copies if copy.group == group]
@@ -137,6 +158,7 @@ class ModelRunner:
         # Not left to the reading of arrays: the device may ask the validator, for which this thread must have let go of
         # the interpreter's lock.
         mx.eval(*_awaited(launched))
+        self._cache.note()
         sampled, verified, lost = self._reader.read(launched)
         prompt_logprobs = [
             PromptLogprobsRow(part.sequence, part.start, token_logprobs(part.rows, part.tokens, part.top))

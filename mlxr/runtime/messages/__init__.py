@@ -77,7 +77,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("registry", "supervisor", supervisor.StartEngine, supervisor.StopEngine),
     *_routes("executor", "registry", registry.EngineUp, registry.LoadProgress, registry.EngineDown),
     *_routes("executor", "registry", registry.EngineMemory),
-    *_routes("registry", "kv", kv.LimitPool),
+    *(Route(kind, kv.LimitPool, "kv") for kind in ("registry", "executor")),
     *_routes("tokenizer", "registry", registry.TokenizerUp, registry.EngineDown),
     # What a person has set up.
     *_routes("frontend", "profile", profile.ReadProfile, profile.SetPrivateFetch, profile.SetToolMode),
