@@ -52,3 +52,9 @@ def test_what_is_no_parameter_changes_nothing(options: dict[str, Any]) -> None:
 
 def test_no_limit_on_the_likeliest_is_none() -> None:
     assert made({"top_k": 0}, Generate(1, TextPrompt("a"))).sampling.top_k is None
+
+
+@pytest.mark.parametrize(("own", "asked", "most"), [(0, None, 0), (4, None, 4), (-1, None, None), (4, 0, 0), (0, 9, 9)])
+def test_how_much_is_drafted_is_the_requests_or_the_models(own: int, asked: int | None, most: int | None) -> None:
+    command = Generate(1, TextPrompt("a"), most_drafted=asked)
+    assert made({"draft_num_predict": own}, command).most_drafted == most
