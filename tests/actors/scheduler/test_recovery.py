@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from mlxr.runtime.messages.common import ErrorCode, request_of
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import StepDone
@@ -96,3 +99,32 @@ def test_a_request_alone_in_the_step_that_broke_is_refused_and_the_next_is_serve
     engine.submit(2, prompt_of(12), 5)
     engine.settle()
     check(engine, 2, prompt_of(12), 5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    asked=st.lists(st.tuples(st.integers(1, 25), st.integers(1, 12)), min_size=1, max_size=8),
+    most=st.integers(1, 6),
+    late=st.integers(0, 40),
+    random=st.randoms(use_true_random=False),
+)
+def test_whatever_a_small_device_has_no_memory_for_every_request_gets_its_tokens_or_one_refusal(
+    asked: list[tuple[int, int]], most: int, late: int, random: Any
+) -> None:
+    def device() -> SmallDevice:
+        return SmallDevice(Device([Memory(part) for part in POOL]), most, too_long=(1, late))
+
+    engine = Engine(SMALL, 0, 0, random.randrange, groups=POOL, device=device)
+    for request, (length, tokens) in enumerate(asked, 1):
+        engine.submit(request, prompt_of(length, request), tokens)
+        for _ in range(random.randrange(6)):
+            engine.move()
+    engine.settle()
+    for request, (length, tokens) in enumerate(asked, 1):
+        (outcome,) = engine.ended[request]
+        if isinstance(outcome, RequestFailed):
+            assert request == 1
+        else:
+            check(engine, request, prompt_of(length, request), tokens)
+    assert engine.placement is not None
+    assert engine.placement.held == 0
