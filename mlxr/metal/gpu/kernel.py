@@ -31,6 +31,7 @@ class Kernel:
         name: ``FOLDER/NAME``: its body is ``NAME.metal`` or ``NAME.cu`` in that folder of the operation.
         inputs: their names in the body, in order; row-contiguous arrays.
         outputs: likewise; the body writes every element of each.
+        writes: the inputs that the body changes in place, casting their const away.
         headers: files of functions that stand before it, as ``FOLDER/NAME`` without ending; a ``.h`` serves both
             languages.
     """
@@ -39,6 +40,7 @@ class Kernel:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     headers: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
     def body(self, language: Language) -> str:
         return (FOLDER / f"{self.name}{language.value}").read_text()

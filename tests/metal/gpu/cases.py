@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from mlxr.metal.codebooks import codebook
 from mlxr.metal.gpu import matmul, rms_norm
-from mlxr.metal.gpu.kernel import Kernel, Launch
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import TensorType
+from tests.metal.gpu.attention_cases import attention_cases
+from tests.metal.gpu.case import ROUNDING, Case, Values, values
 from tests.metal.gpu.emulated import Array
+from tests.metal.gpu.mixer_cases import mixer_cases
+from tests.metal.gpu.rope_cases import rope_cases
 from tests.metal.tensors import random_tensor
-
-Values = NDArray[np.float64]
-
-ROUNDING = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-"""Of one rounding to a type, relative; twice what is lost at most."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One launch of a kernel.
-
-    Attributes:
-        expected: each output in float64, computed from the inputs as the device has them.
-        tolerance: of each output, of its largest number.
-    """
-
-    name: str
-    kernel: Kernel
-    launch: Launch
-    inputs: list[Array]
-    expected: Callable[[], list[Values]]
-    tolerance: tuple[float, ...]
-
-    def check(self, outputs: list[Array]) -> None:
-        """Raises ``AssertionError`` where an output is wrong."""
-        for index, (output, expected, tolerance) in enumerate(
-            zip(outputs, self.expected(), self.tolerance, strict=True)
-        ):
-            error = np.abs(output.numpy().astype(np.float64) - expected).max() / np.abs(expected).max()
-            assert error <= tolerance, f"{self.name}: output {index} is off by {error:.3g}"
-
-
-def values(array: Array) -> Values:
-    return array.numpy().astype(np.float64)
 
 
 def rms_norm_case(rows: int, width: int, dtype: str) -> Case:
@@ -141,4 +106,7 @@ def cases() -> list[Case]:
         rms_norm_case(2, 1000, "float16"),
         rms_norm_case(1, 257, "bfloat16"),
         *matmul_cases(),
+        *rope_cases(),
+        *attention_cases(),
+        *mixer_cases(),
     ]

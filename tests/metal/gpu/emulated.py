@@ -120,8 +120,8 @@ def run(
     seed: int = 0,
     planted: tuple[str, str] | None = None,
 ) -> list[Array]:
-    """Returns the kernel's outputs. ``seed``: of the order in which threads run; ``planted``: a text of the kernel, and
-    what to put in its place, once. Raises ``KernelError``."""
+    """Returns the kernel's outputs, and behind them the inputs that it changes. ``seed``: of the order in which threads
+    run; ``planted``: a text of the kernel, and what to put in its place, once. Raises ``KernelError``."""
     outputs, _ = run_and_measure(kernel, launch, inputs, checked, seed, planted)
     return outputs
 
@@ -162,7 +162,11 @@ def run_and_measure(
         given.unlink(missing_ok=True)
         made.unlink(missing_ok=True)
     arrays: list[Array] = []
-    for shape, dtype, size in zip(launch.shapes, launch.dtypes, sizes, strict=True):
+    written = [inputs[kernel.inputs.index(name)] for name in kernel.writes]
+    shapes = [*launch.shapes, *(array.bits.shape for array in written)]
+    dtypes = [*launch.dtypes, *(array.dtype for array in written)]
+    sizes += [array.bits.nbytes for array in written]
+    for shape, dtype, size in zip(shapes, dtypes, sizes, strict=True):
         arrays.append(Array(np.frombuffer(raw[:size], numpy_type(dtype)).reshape(shape), dtype))
         raw = raw[size:]
     return arrays, int(ended.stdout)
@@ -218,7 +222,7 @@ def source_of(kernel: Kernel, launch: Launch, inputs: list[Array]) -> str:
             "int main(int argc, char** argv) {",
             "  return emulator::run(argc, argv, [](auto& inputs, auto& outputs, emulator::Attributes attributes) {",
             f"    kernel{f'<{given}>' if given else ''}({', '.join(arguments)});",
-            "  });",
+            f"  }}, {{{', '.join(str(kernel.inputs.index(name)) for name in kernel.writes)}}});",
             "}\n",
         ]
     )

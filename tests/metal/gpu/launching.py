@@ -13,11 +13,18 @@ ON_METAL = mx.metal.is_available()
 
 
 def run(kernel: Kernel, launch: Launch, inputs: list[Array], seed: int = 0) -> list[Array]:
-    """Returns the kernel's outputs. ``seed``: of the order of threads in the emulator, which raises ``KernelError``."""
+    """Returns the kernel's outputs, and behind them the inputs that it changes. ``seed``: of the order of threads in
+    the emulator, which raises ``KernelError``."""
     if not ON_METAL:
         return emulated.run(kernel, launch, inputs, seed=seed)
-    made = MadeKernel(kernel, Language.METAL)([_to_device(array) for array in inputs], launch)
-    return [_from_device(array, dtype) for array, dtype in zip(made, launch.dtypes, strict=True)]
+    given = [_to_device(array) for array in inputs]
+    made = MadeKernel(kernel, Language.METAL)(given, launch)
+    mx.eval(made)
+    written = [kernel.inputs.index(name) for name in kernel.writes]
+    return [
+        *(_from_device(array, dtype) for array, dtype in zip(made, launch.dtypes, strict=True)),
+        *(_from_device(given[at], inputs[at].dtype) for at in written),
+    ]
 
 
 def _to_device(array: Array) -> mx.array:

@@ -13,7 +13,8 @@ import subprocess
 from dataclasses import dataclass
 
 from mlxr.metal.gpu.kernel import Language
-from tests.metal.gpu.cases import Case, cases
+from tests.metal.gpu.case import Case
+from tests.metal.gpu.cases import cases
 from tests.metal.gpu.emulated import SOURCES, compiler, compiler_flags, run_and_measure, source_of
 
 MOST_THREADS = 1024

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from tests.metal.gpu import emulated, launching
-from tests.metal.gpu.cases import Case, cases
+from tests.metal.gpu.case import Case
+from tests.metal.gpu.cases import cases
 from tests.metal.gpu.emulated import Checked
 
 CASES = cases()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.metal.gpu.cases import Case, cases
+from tests.metal.gpu.case import Case
+from tests.metal.gpu.cases import cases
 from tests.metal.gpu.emulated import Checked, KernelError, run
 
 
@@ -23,6 +24,7 @@ class Fault:
 
 BARRIER = "threadgroup_barrier(mem_flags::mem_threadgroup);"
 NORM, VECTOR, TILED, GROUPED = "rms_norm/rms_norm", "matmul/vector", "matmul/tiled", "matmul/grouped"
+ROPE = "rope/rope"
 CASES = cases()
 DECODED, MULTIPLIED = "    " + BARRIER + "\n    for (uint k", BARRIER + "\n  }\n  for (uint i"
 FAULTS = [
@@ -50,6 +52,12 @@ FAULTS = [
     Fault(GROUPED, "rows of the next expert", "uint(starts[expert + 1]) - row", "uint(starts[EXPERTS]) - row"),
     Fault(GROUPED, "tiles rounded down", "+ 31) / 32", "+ 0) / 32"),
     Fault(GROUPED, "weights of the first expert", "(size_t(expert) * N + column)", "column"),
+    Fault(ROPE, "numbers that are turned before they are there", BARRIER, "", Checked.THREAD),
+    Fault(ROPE, "halves instead of neighbours", "STYLE == 1 ? 2 * pair : pair", "pair"),
+    Fault(ROPE, "a rope that turns the other way", "a * cosine - b * sine", "a * cosine + b * sine"),
+    Fault(ROPE, "a row written that is not kept", "slots[row] >= 0", "slots[row] >= -1"),
+    Fault(ROPE, "values in the place of keys", "is_value ? values : keys", "is_value ? keys : values"),
+    Fault(ROPE, "queries' norm for keys", "is_query ? query_norm[i] : key_norm[i]", "query_norm[i]"),
 ]
 
 

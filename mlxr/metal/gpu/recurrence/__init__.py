@@ -1,0 +1,83 @@
+"""What keeps a state: the heads of the gated delta rule (``GatedDeltaNetSpec``) and of Mamba-2 (``Mamba2Spec``), one
+token of a sequence or many; and the short convolution before both.
+
+A simdgroup has one column of one head's state of one sequence, in its registers, and goes through the sequence's rows
+of the step: a state is read and written once, however many rows there are. Sums have one order, whatever is beside.
+"""
+
+from __future__ import annotations
+
+from mlxr.metal.gpu.kernel import Kernel, Launch
+from mlxr.metal.specs import GatedDeltaNetSpec, Mamba2Spec
+
+COLUMNS = 4
+"""That a threadgroup has, one a simdgroup."""
+THREADS = 256
+
+CONVOLUTION = Kernel("recurrence/convolution", ("x", "taps", "bias", "starts", "pages", "states"), ("out", "histories"))
+"""``x`` float32 ``[rows, channels]``; ``taps`` float32 ``[channels, count]``; ``bias`` float32 ``[channels]``;
+``starts`` int32 ``[sequences + 1]``, each sequence's first row; ``pages`` int32 ``[sequences]``, its row of ``states``
+float32 ``[pages, state_size]``, which begins with ``[count - 1, channels]`` of the last inputs. ``out`` float32
+``[rows, channels]``, behind SiLU; ``histories`` float32 ``[sequences, count - 1, channels]``: the inputs to keep."""
+
+DELTA = Kernel(
+    "recurrence/delta",
+    ("mixed", "decays", "betas", "starts", "pages", "states", "histories"),
+    ("out",),
+    writes=("states",),
+)
+"""``mixed`` float32 ``[rows, channels]``, what the convolution gives: queries, keys, values; ``decays``, ``betas``
+float32 ``[rows, value_heads]``: what a state is multiplied by, and how much it takes in; ``histories`` go to the
+beginning of the states. ``out`` float32 ``[rows, value_heads, value_dim]``."""
+
+MAMBA2 = Kernel(
+    "recurrence/mamba2",
+    ("mixed", "steps", "decay", "skip", "starts", "pages", "states", "histories"),
+    ("out",),
+    writes=("states",),
+)
+"""``mixed`` float32 ``[rows, channels]``: x, B, C; ``steps`` float32 ``[rows, heads]``, behind softplus and limits;
+``decay``, ``skip`` float32 ``[heads]``. ``out`` float32 ``[rows, heads, head_dim]``."""
+
+
+def convolution(rows: int, sequences: int, channels: int, taps: int, state_size: int, biased: bool) -> Launch:
+    return Launch(
+        template=(("CHANNELS", channels), ("TAPS", taps), ("STATE_SIZE", state_size), ("BIASED", biased)),
+        grid=(THREADS * -(-channels // THREADS), sequences, 1),
+        threadgroup=(THREADS, 1, 1),
+        shapes=((rows, channels), (sequences, taps - 1, channels)),
+        dtypes=("float32", "float32"),
+    )
+
+
+def delta(rows: int, sequences: int, spec: GatedDeltaNetSpec) -> Launch:
+    return Launch(
+        template=(
+            ("KEY_HEADS", spec.key_heads),
+            ("VALUE_HEADS", spec.value_heads),
+            ("KEY_DIM", spec.key_dim),
+            ("VALUE_DIM", spec.value_dim),
+            ("HISTORY", spec.history),
+            ("TILED", spec.tiled),
+        ),
+        grid=(32 * COLUMNS * -(-spec.value_dim // COLUMNS), spec.value_heads, sequences),
+        threadgroup=(32 * COLUMNS, 1, 1),
+        shapes=((rows, spec.value_heads, spec.value_dim),),
+        dtypes=("float32",),
+    )
+
+
+def mamba2(rows: int, sequences: int, spec: Mamba2Spec) -> Launch:
+    return Launch(
+        template=(
+            ("HEADS", spec.heads),
+            ("HEAD_DIM", spec.head_dim),
+            ("GROUPS", spec.groups),
+            ("STATE", spec.state_size),
+            ("HISTORY", (spec.taps - 1) * spec.channels),
+        ),
+        grid=(32 * COLUMNS * -(-spec.head_dim // COLUMNS), spec.heads, sequences),
+        threadgroup=(32 * COLUMNS, 1, 1),
+        shapes=((rows, spec.heads, spec.head_dim),),
+        dtypes=("float32",),
+    )
