@@ -24,6 +24,7 @@ BENCHMARKS = {
     "models": "bench.models",
     "shapes": "bench.shapes",
     "page_types": "bench.page_types",
+    "long_context": "bench.long_context",
     "adapters": "bench.adapters",
     "speculation": "bench.speculation",
     "matmul": "bench.matmul",
