@@ -18,7 +18,8 @@ from tests.models import model_path
 CHUNK, LONGEST = 512, 32_768
 
 NEAR = 4_096
-"""From here the growth is told: a chunk's products stay the same, and each token before it adds as much as any other."""
+"""Up to here the growth is measured: a chunk's products stay the same, and each token before it adds as much as any
+other."""
 
 DEPTHS = (8_192, 16_384, LONGEST - CHUNK)
 

@@ -18,6 +18,9 @@ WHOLE_PAGES = 512
 """A pool of many pages has a multiple of so many: a layer's keys, and its values, then begin with a huge page of the
 system's, where they are written to first. They would touch one more each if they began within one."""
 
+MANY_PAGES = 4 * WHOLE_PAGES
+"""With fewer, too much of the budget would be left."""
+
 EXTENT_TOKENS = 8_192
 """Tokens that memory is taken for at once, about, where pages take it before they are written to."""
 
@@ -64,7 +67,7 @@ def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callab
         return _pool_of(groups, -(-sizes.tokens // sizes.page_size), sizes)
     most, least = MOST_TOKENS // sizes.page_size, -(-sizes.least // sizes.page_size)
     fits = bisect.bisect_right(range(1, most + 1), sizes.budget, key=lambda n: bytes_of(_pool_of(groups, n, sizes)))
-    fits = max(fits - (fits % WHOLE_PAGES if fits > WHOLE_PAGES else 0), least)
+    fits = max(fits - (fits % WHOLE_PAGES if fits >= MANY_PAGES else 0), least)
     if not fits:
         smallest = bytes_of(_pool_of(groups, 1, sizes))
         raise ValueError(
