@@ -82,6 +82,10 @@ class SpeedEstimate(Struct, frozen=True):
     tolerance: by how much it may be off, as a part.
     bandwidth: bytes a second that this machine's kernels read weights with, as measured.
     read: bytes of weights that a token needs.
+    arithmetic: multiplications and additions a second of products of many rows, as measured; 0 where it is not known.
+    operations: multiplications and additions of a token with weights, and ``head_operations`` those among them that
+        only a token whose successor is asked for needs.
+    attention: for each window, those of a token with each that it sees, and the most that it sees (0 for all).
     """
 
     tokens_per_second: float
@@ -89,6 +93,10 @@ class SpeedEstimate(Struct, frozen=True):
     tolerance: float
     bandwidth: float
     read: int
+    arithmetic: float = 0.0
+    operations: int = 0
+    head_operations: int = 0
+    attention: list[tuple[int, int]] = []
 
 
 class Estimate(Struct, frozen=True):

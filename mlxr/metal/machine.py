@@ -51,6 +51,10 @@ LIKE = {
 """By the kernels of which type others are about as fast; of those that are in neither table, by those of Q6_K."""
 
 COLUMNS = 4096
+ARITHMETIC_TYPES = (TensorType.F16, TensorType.Q4_K)
+ARITHMETIC_ROWS, ARITHMETIC_TURNS = 512, 3
+"""Of products with so many rows arithmetic is what bounds."""
+
 TURNS = 24
 CHAIN = 32
 """Small products one after another, which cost what it takes to begin each."""
@@ -69,6 +73,7 @@ class Machine(Struct, frozen=True):
     int16, modes: what ``BackendSizes`` of the backend need to know.
     rates: bytes a second that weights are read with as one row is multiplied, for some storage types.
     begin_seconds: what each half of a layer costs besides.
+    arithmetic: multiplications and additions a second of the fastest product of many rows; 0 where it was not measured.
     memory: bytes that the device has left, None where it computes in the system's memory.
     shares_memory: whether the device's memory is the system's own.
     busy: whether others computed meanwhile, so that rates may be too low.
@@ -81,6 +86,7 @@ class Machine(Struct, frozen=True):
     modes: list[str] = []
     rates: dict[str, float] = {}
     begin_seconds: float = 0.0
+    arithmetic: float = 0.0
     memory: int | None = None
     shares_memory: bool = False
     busy: bool = False
@@ -131,6 +137,9 @@ def measure(backend_name: str, threads: int, checks: Path | None) -> Machine:
         times.setdefault(type, []).append(_seconds(partial(_evaluate, multiply, x)))
     small, _ = product(TensorType.Q8_0, 256, 256)
     chain = min(_seconds(lambda: mx.eval(_chained(small, mx.ones((1, 256))))) for _ in range(TURNS))
+    many = [product(type, COLUMNS, COLUMNS)[0] for type in ARITHMETIC_TYPES]
+    rows = mx.ones((ARITHMETIC_ROWS, COLUMNS))
+    fastest = min(_seconds(partial(_evaluate, multiply, rows)) for multiply in many * ARITHMETIC_TURNS)
     memory = backend.memory()
     sizes = backend.sizes
     return Machine(
@@ -142,6 +151,7 @@ def measure(backend_name: str, threads: int, checks: Path | None) -> Machine:
         # Not the best of all: moments in which nobody else reads memory are shorter than a step of a large model.
         rates={type.value: products[type][1] / sorted(times[type])[TURNS // 4] for type in MEASURED},
         begin_seconds=chain / CHAIN * BEGUN.get(backend.name, 1.0),
+        arithmetic=2 * ARITHMETIC_ROWS * COLUMNS * COLUMNS / fastest,
         memory=memory.free if memory else None,
         shares_memory=bool(memory and memory.shared),
         busy=is_busy(),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.sizes import FLOAT_BYTES, BackendSizes, MatrixForm
+from mlxr.metal.specs import AttentionAndMamba2Spec, AttentionSpec, LatentSpec
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
@@ -39,6 +40,8 @@ class Footprint:
     ``vocabulary``: numbers in a row of logits.
     ``operations``: halves of layers, which run one after another for every token.
     ``context_length``: most tokens of a sequence.
+    ``attention``: for each window, (multiplications and additions of a token with each that it sees, most tokens
+    that it sees, 0 for all); what recurrences compute is not in it.
     ``groups``: what is kept of a sequence; empty for an encoder.
     ``architecture``: what its file calls it.
     """
@@ -56,6 +59,7 @@ class Footprint:
     context_length: int
     groups: tuple[CacheGroup, ...]
     architecture: str = ""
+    attention: tuple[tuple[int, int], ...] = ()
 
     @property
     def read(self) -> int:
@@ -179,7 +183,23 @@ def footprint(
         context_length=spec.context_length,
         groups=groups,
         architecture=architecture,
+        attention=attention_operations(spec),
     )
+
+
+def attention_operations(spec: DecoderSpec | EncoderSpec) -> tuple[tuple[int, int], ...]:
+    """Returns ``Footprint.attention``."""
+    found: dict[int, int] = {}
+    for layer in spec.layers:
+        mixer = layer.mixer.attention if isinstance(layer.mixer, AttentionAndMamba2Spec) else layer.mixer
+        if isinstance(mixer, AttentionSpec):
+            # A query with a key, and what it weighs with a value.
+            found[mixer.window] = found.get(mixer.window, 0) + 4 * mixer.heads * mixer.head_dim
+        elif isinstance(mixer, LatentSpec):
+            # With keys and values that are made of latents, the way of fewer operations.
+            dims = mixer.plain_dims + mixer.rope_dims + mixer.value_dims
+            found[0] = found.get(0, 0) + 2 * mixer.heads * dims
+    return tuple((operations, window) for window, operations in sorted(found.items()))
 
 
 def _used(spec: DecoderSpec) -> float:

@@ -17,6 +17,7 @@ EXAMPLES = [
     ("mlxr bench", "the model that is loaded, else the newest"),
     ("mlxr bench smollm2 --quick", "one run of each, to a context of 2,048"),
     ("mlxr bench smollm2 --plot smollm2.png", "a picture to keep or to send"),
+    ("mlxr bench smollm2 --roofline", "what memory and arithmetic allow, and how much of it is reached"),
     ("mlxr bench smollm2 --json", "every figure, for programs"),
 ]
 PICTURES = (".png", ".svg", ".pdf")
@@ -47,6 +48,10 @@ def bench(
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: a .png, .svg or .pdf.")] = None,
+    roofline: Annotated[
+        bool,
+        typer.Option("--roofline", help="Prefill, one answer and 16 against what memory and arithmetic allow."),
+    ] = False,
     as_json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
@@ -57,12 +62,23 @@ def bench(
     """
     # HTTP, statistics and rich, which other commands do without.
     from mlxr.cli.bench import picture, terminal
-    from mlxr.cli.bench.measure import Limits, measured
+    from mlxr.cli.bench.measure import FIRST_CONTEXT, Limits, measured
+    from mlxr.cli.bench.roofline import STREAMS, roofline_of
 
     if plot is not None:
         if plot.suffix.lower() not in PICTURES:
             raise ConfigError(f"--plot {plot}: its name ends with {', '.join(PICTURES[:-1])} or {PICTURES[-1]}")
         picture.require()
+    if roofline:
+        if plot is not None:
+            raise ConfigError("--roofline is a table, which --plot does not draw: leave out one of them")
+        runs = Limits(most_context or FIRST_CONTEXT, repeat or (1 if quick else 3), quick, (STREAMS,))
+        limit = roofline_of(measured(model, runs, endpoint))
+        if as_json:
+            print_json(limit.as_json())
+        else:
+            terminal.show_roofline(limit)
+        return
     limits = Limits(most_context or (2048 if quick else 0), repeat or (1 if quick else 3), quick)
     result = measured(model, limits, endpoint)
     if as_json:

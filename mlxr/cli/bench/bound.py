@@ -22,4 +22,13 @@ async def memory_bound(model: str) -> Bound | None:
         return None
     # A state is read and written.
     groups = tuple((group.token_bytes, 2 * group.sequence_bytes, group.window or 0) for group in found.memory.groups)
-    return Bound(found.speed.bandwidth, found.speed.read, groups)
+    speed = found.speed
+    return Bound(
+        speed.bandwidth,
+        speed.read,
+        groups,
+        speed.arithmetic,
+        speed.operations,
+        speed.head_operations,
+        tuple(speed.attention),
+    )

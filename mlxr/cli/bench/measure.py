@@ -33,11 +33,13 @@ TOKEN_IDS = (200, 2000)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``context``: the longest prompt, 0 for the model's; ``repeat``: runs of which a median is taken."""
+    """``context``: the longest prompt, 0 for the model's; ``repeat``: runs of which a median is taken;
+    ``batches``: answers at once."""
 
     context: int
     repeat: int
     quick: bool
+    batches: tuple[int, ...] = BATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ async def _measured(client: Client, wanted: str | None, limits: Limits, here: bo
         # What is made at the first request does not count.
         await bench.run(min(FIRST_CONTEXT, most), 1)
         contexts, stopped = await bench.contexts(_series(most), bool(limits.context), tell)
-        batches = await bench.batches(min(FIRST_CONTEXT, most), tell)
+        batches = await bench.batches(min(FIRST_CONTEXT, most), limits.batches, tell)
     return Result(
         name.removesuffix(":latest"),
         str(details.get("quantization_level", "")),
@@ -117,10 +119,10 @@ class _Bench:
                 return points, f"a prompt of {context:,} takes {runs[0].first:.0f} s; --max-context goes on"
         return points, ""
 
-    async def batches(self, context: int, tell: Callable[[str], None]) -> list[Point]:
+    async def batches(self, context: int, series: tuple[int, ...], tell: Callable[[str], None]) -> list[Point]:
         points: list[Point] = []
         prompt = self._prompt(context)
-        for batch in BATCHES:
+        for batch in series:
             tell(f"{batch} answers at once")
             runs = [await self.run(context, batch, prompt) for _ in range(self._repeat)]
             points.append(self._point(context, batch, runs, prefill=False))

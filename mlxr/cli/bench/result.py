@@ -34,6 +34,8 @@ class Bound:
 
     bandwidth: bytes a second that this machine's kernels read weights with, as measured.
     weights: bytes of them that a token needs.
+    arithmetic: multiplications and additions a second of products of many rows, as measured; 0 where it is not known.
+    operations, head_operations, attention: as in ``mlxr.api.estimate.SpeedEstimate``.
     groups: for each kind of layers, bytes a token of the context, bytes whatever the context, and the tokens that are
         kept at most (0 for all).
     """
@@ -41,13 +43,20 @@ class Bound:
     bandwidth: float
     weights: int
     groups: tuple[tuple[int, int, int], ...] = ()
+    arithmetic: float = 0.0
+    operations: int = 0
+    head_operations: int = 0
+    attention: tuple[tuple[int, int], ...] = ()
 
     def tokens_per_second(self, context: int, batch: int) -> float:
         """Returns the bound: weights are read once for all answers, what is kept of a sequence for each."""
-        kept = sum(
+        return batch * self.bandwidth / (self.weights + batch * self.kept(context))
+
+    def kept(self, context: int) -> int:
+        """Returns the bytes that a token reads of what is kept of its sequence."""
+        return sum(
             token * (min(context, window) if window else context) + whole for token, whole, window in self.groups
         )
-        return batch * self.bandwidth / (self.weights + batch * kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from mlxr.cli.bench.result import Point, Result
+from mlxr.cli.bench.roofline import Roofline
 from mlxr.cli.printing import Column, is_terminal, print_facts, print_table, remark, terminal_width
 
 PARTS = " ▏▎▍▌▋▊▉█"
@@ -26,6 +27,16 @@ BATCHES = (
     Column("BOUND", right=True, rank=1),
     Column("REACHED", right=True, rank=1),
     Column("", rank=2),
+)
+
+ROOFLINE = (
+    Column("WHAT", rank=0),
+    Column("MEASURED TOK/S", right=True, rank=0),
+    Column("BOUND", right=True, rank=0),
+    Column("REACHED", right=True, rank=0),
+    Column("BOUND BY", rank=1),
+    Column("MB READ", right=True, rank=2),
+    Column("GFLOP", right=True, rank=2),
 )
 
 
@@ -62,6 +73,35 @@ def show(result: Result) -> None:
     )
     if result.stopped:
         remark(result.stopped)
+
+
+def show_roofline(found: Roofline) -> None:
+    print_facts(
+        [
+            ("model", found.model),
+            ("machine", found.machine),
+            ("memory", f"{found.bandwidth / 1e9:,.1f} GB/s, measured"),
+            ("arithmetic", f"{found.arithmetic / 1e9:,.0f} GFLOP/s, measured"),
+        ]
+    )
+    print()
+    print_table(
+        ROOFLINE,
+        [
+            [
+                line.what,
+                f"{line.measured:,.1f}",
+                f"{line.bound:,.1f}",
+                f"{line.share:.0%}",
+                line.bound_by,
+                f"{line.nbytes / 1e6:,.1f}",
+                f"{line.operations / 1e9:,.2f}",
+            ]
+            for line in found.lines
+        ],
+    )
+    if any(line.share > 1 for line in found.lines):
+        remark("more than the bound was reached: the machine was busier when it was measured than it is now")
 
 
 def _against(point: Point) -> tuple[str, str]:

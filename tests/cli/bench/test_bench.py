@@ -34,9 +34,21 @@ def test_figures_over_context_and_batch_and_a_picture(server: Server, tmp_path: 
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_memory_and_arithmetic_allow_of_the_model_that_runs(server: Server) -> None:
+    done = mlxr(server.home, "bench", "smollm2", "--quick", "--roofline", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [line["what"] for line in told["lines"]] == ["prefill of 512", "decode", "16 streams"]
+    assert all(line["bound"] > 0 and line["measured"] > 0 for line in told["lines"])
+    # 134.5 M weights a token, two operations each, and attention.
+    assert 1 < told["lines"][1]["operations"] / (2 * 134.5e6) < 1.2
+    assert told["arithmetic"] > told["bandwidth"] > 1e8
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
+        (["--roofline", "--plot", "figures.png"], 2, "--plot"),
         (["--plot", "figures.bmp"], 2, ".png"),
         (["nobody"], 1, "'nobody'"),
     ],

@@ -91,6 +91,10 @@ def speed_estimate(footprint: Footprint, machine: Machine, memory: MemoryEstimat
         tolerance=TOLERANCE,
         bandwidth=machine.bandwidth,
         read=footprint.read,
+        arithmetic=machine.arithmetic,
+        operations=2 * footprint.read_numbers,
+        head_operations=2 * footprint.vocabulary * footprint.width,
+        attention=list(footprint.attention),
     )
 
 

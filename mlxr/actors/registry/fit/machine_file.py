@@ -23,6 +23,9 @@ from mlxr.runtime.whole_files import write_whole
 SECONDS = 120.0
 """A GPU's kernels are checked the first time."""
 
+FIGURES = "arithmetic"
+"""What a measurement has had last: an older one is made anew."""
+
 
 class CanNotMeasure(MlxrError):  # noqa: N818
     """The backend that is asked for can't be used here; says why."""
@@ -70,7 +73,7 @@ async def _measure(home: Home, executor: ExecutorSection) -> Machine:
 
 def _key(executor: ExecutorSection) -> list[str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    versions = [metadata.version(name) for name in ("mlxr", "mlx")]
+    versions = [*(metadata.version(name) for name in ("mlxr", "mlx")), FIGURES]
     return [platform.node(), platform.machine(), str(cores), executor.backend, str(executor.threads), *versions]
 
 
