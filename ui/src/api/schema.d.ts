@@ -4256,10 +4256,25 @@ export interface components {
          *         tolerance: by how much it may be off, as a part.
          *         bandwidth: bytes a second that this machine's kernels read weights with, as measured.
          *         read: bytes of weights that a token needs.
+         *         arithmetic: multiplications and additions a second of products of many rows, as measured; 0 where it is not known.
+         *         operations: multiplications and additions of a token with weights, and ``head_operations`` those among them that
+         *             only a token whose successor is asked for needs.
+         *         attention: for each window, those of a token with each that it sees, and the most that it sees (0 for all).
          */
         SpeedEstimate: {
+            /** @default 0 */
+            arithmetic?: number;
             at_context: number;
+            /** @default [] */
+            attention?: [
+                number,
+                number
+            ][];
             bandwidth: number;
+            /** @default 0 */
+            head_operations?: number;
+            /** @default 0 */
+            operations?: number;
             read: number;
             tokens_per_second: number;
             tolerance: number;
