@@ -1,8 +1,8 @@
 """A model of Llama-3-8B's shape in Q4_K on the GPU: the executor's engine, with the next step always queued.
 
-    python -m bench.gpu [--layers 32] [--peer] [--keep FOLDER]
+    python -m bench.gpu [--layers 32] [--folder FOLDER] [--own-products]
 
-The weights are random, and so is the order of pages. ``--peer`` runs mlx-lm's Llama of the same shape beside it.
+The weights are random, and so is the order of pages.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.device import described, kind
+from mlxr.metal.mlx.device import WAYS, described, kind
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.constraints import Vocabulary
@@ -177,9 +177,10 @@ def write(path: Path, sizes: Sizes) -> Path:
     return finish(writer, path)
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path, own_products: bool = False) -> Loaded:
     progress("loading")
-    backend, began = MlxBackend(), time.perf_counter()
+    ways = replace(WAYS[kind()], own_products=own_products)
+    backend, began = MlxBackend(ways), time.perf_counter()
     before = mx.get_active_memory()
     model = load_model(path, backend)
     seconds, resident = time.perf_counter() - began, mx.get_active_memory() - before
@@ -233,9 +234,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=CACHE / "bench")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--own-products", action="store_true", help="few rows by the kernel of our own")
     arguments = parser.parse_args()
     report = Report(described())
-    measure(report, load(model_file(replace(LLAMA, layers=arguments.layers), arguments.folder)), arguments.repeat)
+    path = model_file(replace(LLAMA, layers=arguments.layers), arguments.folder)
+    measure(report, load(path, arguments.own_products), arguments.repeat)
     for figure in report.figures:
         print(f"{figure.name:44} {figure.ours:10.2f} {figure.unit}")
     if arguments.json:

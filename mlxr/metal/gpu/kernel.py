@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,10 +99,14 @@ class MadeKernel:
         return made
 
     def __call__(self, inputs: list[mx.array], launch: Launch) -> list[mx.array]:
+        return self.launching(launch)(inputs=inputs)
+
+    def launching(self, launch: Launch) -> Callable[..., list[mx.array]]:
+        """Returns a function of ``inputs`` alone, so that what a launch needs is put together once."""
         import mlx.core as mx
 
-        return self._function(
-            inputs=inputs,
+        return partial(
+            self._function,
             template=[
                 (name, getattr(mx, value) if isinstance(value, str) else value) for name, value in launch.template
             ],

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from mlxr.metal import affine
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import attention_group
-from mlxr.metal.mlx import device
+from mlxr.metal.gpu import affine_matmul
+from mlxr.metal.mlx import device, own_products
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
-from mlxr.metal.mlx.weights import CODE_KINDS, MXFP4, MXFP8, NVFP4, Kind
+from mlxr.metal.mlx.weights import CODE_KINDS, HALF, MXFP4, MXFP8, NVFP4, Kind, split
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope, RopeStyle
@@ -165,6 +166,22 @@ def _products(kind: Kind, ways: Ways) -> bool:
     return right and (isinstance(kind, int) or _of_experts(kind, ways))
 
 
+def _own_products(ways: Ways) -> bool:
+    """Every form that the kernel is compiled in, whole and with columns in parts, against plain floats."""
+    own, reference = MlxBackend(ways), ReferenceBackend()
+    right = True
+    for bits in affine_matmul.BITS:
+        tensor = _codes(bits, 128, 512)
+        weight, theirs = own.weight(tensor), reference.linear(reference.weight(tensor))
+        whole = own.linear(weight)
+        for rows in (1, affine_matmul.TILE + 1, affine_matmul.MOST_ROWS):
+            x = mx.array(_normal(rows, rows, 512))
+            right = right and own_products.takes(rows, 512, weight.handle.matrix) and _near(whole(x), theirs(x))
+        apart = own_products.multiplied(x.astype(HALF), split(weight.handle.matrix, 2))
+        right = right and _near(apart.astype(mx.float32), theirs(x))
+    return right
+
+
 def _of_experts(kind: Kind, ways: Ways) -> bool:
     """A mixture, which multiplies by matrices that it picks; all of them, so that no rounding picks others."""
     outs = []
@@ -234,5 +251,6 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "attention": partial(_attention, steps=[[70], [1], [30]]),
     "in_place": partial(_attention, steps=[[20], [1]]),
     "paged_decode": partial(_attention, steps=[[20, 3, 9], [1, 1, 1]]),
+    "own_products": _own_products,
 }
-"""By the field of ``Ways`` that each is about. None needs codes, whose kernels take long to compile."""
+"""By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

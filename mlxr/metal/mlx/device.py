@@ -44,6 +44,8 @@ class Ways:
     ``fused``: element-by-element chains joined by ``mx.compile``; one kernel an operation.
     ``in_place``: kernels that write to the pool; scatters.
     ``paged_decode``: the kernel for single queries of several sequences; gathers and what ``attention`` says.
+    ``own_products``: the kernel for few rows and affine codes (``mlxr.metal.gpu.affine_matmul``); MLX's. Right on an
+    H100 and not timed yet, so that no device has it for now.
     """
 
     least_rows: int
@@ -59,6 +61,7 @@ class Ways:
     fused: bool = True
     in_place: bool = True
     paged_decode: bool = False
+    own_products: bool = False
 
     def without(self, names: frozenset[str]) -> Ways:
         """These ways but those of ``names``, which are fields."""

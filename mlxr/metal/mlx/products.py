@@ -8,6 +8,7 @@ from itertools import groupby
 
 import mlx.core as mx
 
+from mlxr.metal.mlx import own_products
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.weights import HALF, Codes, Matrix, dequantized, joined, rows_of, split, unsplit
 from mlxr.metal.weights import Weight
@@ -26,6 +27,8 @@ def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
         return (_wide(x, ways) @ _wide(matrix.values, ways).T).astype(HALF)
     if x.shape[0] >= ways.dense_rows:
         return x @ dequantized(matrix).T
+    if ways.own_products and own_products.takes(x.shape[0], x.shape[1], matrix):
+        return own_products.multiplied(x, matrix)
     return _quantized(x, matrix, ways)
 
 
@@ -82,6 +85,8 @@ class SplitProduct:
             return product(x, self._matrix, self._ways)
         if rows >= self._ways.dense_rows:
             return product(x, self._unsplit(), self._ways)
+        if self._ways.own_products and own_products.takes(x.shape[0], x.shape[1], self._matrix):
+            return own_products.multiplied(x, self._matrix)
         columns = x.reshape(self.parts, 1, -1) if rows == 1 else x.reshape(rows, self.parts, -1).swapaxes(0, 1)
         return mx.sum(_quantized(columns, self._matrix, self._ways), axis=0)
 
