@@ -146,6 +146,8 @@ def streamed(server: Server, body: dict[str, Any]) -> tuple[str, int, float]:
                 continue
             first = first or time.perf_counter()
             chunk = json.loads(line[6:])
+            if "error" in chunk:
+                raise RuntimeError(chunk["error"]["message"])
             text += "".join(choice["text"] for choice in chunk["choices"])
             tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
     return text, tokens, time.perf_counter() - first
