@@ -26,6 +26,9 @@ LEVEL_SMOOTHING = 0.1
 NEW = 8
 """So many steps of a number of tokens, and each so many of whatever number, change what is told of all."""
 
+LONGEST_WAIT = 0.1
+"""Seconds that a wait counts as at most: on a busy machine the next plan takes its time, and drafts pay for that."""
+
 OUTLIER = 3.0
 """How many times a step may take what is expected and count as more."""
 
@@ -115,7 +118,7 @@ class StepTimes:
 
     def waited(self, drafted: bool, seconds: float) -> None:
         """The device had nothing to do for so long before a step."""
-        self.waits[drafted] += (min(seconds, 0.01) - self.waits[drafted]) * SMOOTHING
+        self.waits[drafted] += (min(seconds, LONGEST_WAIT) - self.waits[drafted]) * LEVEL_SMOOTHING
 
     def at(self, context: int) -> list[float]:
         """Returns the seconds of 0 to ``MOST_TOKENS`` tokens behind contexts of that length, from now on also those of

@@ -53,3 +53,12 @@ def test_long_contexts_have_a_curve_of_their_own_that_begins_with_what_is_known(
 @pytest.mark.parametrize("tokens", [1, 7, 18, 63, 200, 256, 9_999])
 def test_a_step_counts_for_the_nearest_bin(tokens: int) -> None:
     assert abs(bin_of(tokens) - tokens) == min(abs(bin - tokens) for bin in BINS)
+
+
+def test_long_waits_of_a_busy_machine_count_and_endless_ones_do_not() -> None:
+    times = StepTimes()
+    for _ in range(100):
+        times.waited(True, 0.03)
+    assert times.waits[True] == pytest.approx(0.03, rel=0.01)
+    times.waited(True, 60.0)
+    assert times.waits[True] < 0.05
