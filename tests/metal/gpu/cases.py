@@ -13,6 +13,7 @@ from tests.metal.gpu.case import ROUNDING, Case, Values, values
 from tests.metal.gpu.emulated import Array
 from tests.metal.gpu.mixer_cases import mixer_cases
 from tests.metal.gpu.rope_cases import rope_cases
+from tests.metal.gpu.sampling_cases import sampling_cases
 from tests.metal.tensors import random_tensor
 
 
@@ -109,4 +110,5 @@ def cases() -> list[Case]:
         *rope_cases(),
         *attention_cases(),
         *mixer_cases(),
+        *sampling_cases(),
     ]
