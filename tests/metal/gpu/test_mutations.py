@@ -24,7 +24,8 @@ class Fault:
 
 BARRIER = "threadgroup_barrier(mem_flags::mem_threadgroup);"
 NORM, VECTOR, TILED, GROUPED = "rms_norm/rms_norm", "matmul/vector", "matmul/tiled", "matmul/grouped"
-ROPE = "rope/rope"
+ROPE, DECODE, COMBINE, PREFILL = "rope/rope", "attention/decode", "attention/combine", "attention/prefill"
+DELTA, MAMBA2, SAMPLING = "recurrence/delta", "recurrence/mamba2", "sampling/sampling"
 CASES = cases()
 DECODED, MULTIPLIED = "    " + BARRIER + "\n    for (uint k", BARRIER + "\n  }\n  for (uint i"
 FAULTS = [
@@ -58,6 +59,23 @@ FAULTS = [
     Fault(ROPE, "a row written that is not kept", "slots[row] >= 0", "slots[row] >= -1"),
     Fault(ROPE, "values in the place of keys", "is_value ? values : keys", "is_value ? keys : values"),
     Fault(ROPE, "queries' norm for keys", "is_query ? query_norm[i] : key_norm[i]", "query_norm[i]"),
+    Fault(DECODE, "a key of the future", "position + 1);", "position + 2);"),
+    Fault(DECODE, "simdgroups that add at once", "simdgroup == turn", "turn < 4"),
+    Fault(DECODE, "weights that are not rescaled", "total[q] * kept + weight", "total[q] + weight"),
+    Fault(
+        COMBINE,
+        "the first split's sum for all",
+        "total += states[2 * (first + split) + 1]",
+        "total += states[2 * first + 1]",
+    ),
+    Fault(COMBINE, "a sink left out", "total += metal::precise::exp(sinks[head] - top)", "total += 0"),
+    Fault(PREFILL, "keys not transposed", "PART, 0, true", "PART, 0, false"),
+    Fault(PREFILL, "no causal mask", "key <= position &&", ""),
+    Fault(PREFILL, "sums that are not rescaled", "thread_elements()[1] *= factor", "thread_elements()[1] *= 1.0f"),
+    Fault(DELTA, "one decay for all heads", "VALUE_HEADS + head], read", "VALUE_HEADS], read"),
+    Fault(MAMBA2, "a lane's part alone", "simd_sum(sum) + skip", "sum + skip"),
+    Fault(SAMPLING, "a simdgroup's sum lost", "s < SIMDGROUPS; ++s) mass", "s < SIMDGROUPS - 1; ++s) mass"),
+    Fault(SAMPLING, "a token too early", "before + own <= kept_equal", "before + own < kept_equal"),
 ]
 
 
@@ -74,5 +92,5 @@ def caught(case: Case, fault: Fault) -> bool:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kernel}: {fault.name}")
 def test_a_planted_fault_is_caught(fault: Fault) -> None:
     # The sizes that are awkward come last.
-    awkward = [case for case in reversed(CASES) if case.kernel.name == fault.kernel][:4]
+    awkward = [case for case in reversed(CASES) if case.kernel.name == fault.kernel][:6]
     assert any(caught(case, fault) for case in awkward)
