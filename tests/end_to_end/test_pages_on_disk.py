@@ -1,0 +1,151 @@
+"""Conversations whose pages are on disk: they outlive every process, and no disk makes a text another one."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxr.actors.kv.disk.folder import all_files
+from mlxr.actors.kv.disk.segment import BadSegmentError, read_segment
+from tests.server import Server, eventually, serving
+
+PAGE = 32
+WARNING = "WARNING"
+TALE = "seven wizards boxed with quartz jars near the river bank while a quick brown fox was looking on"
+WORDS = TALE.split()
+
+
+class Conversation:
+    """What a client keeps of one. Answers are greedy. ``cached``: of the last prompt, tokens that were not computed."""
+
+    def __init__(self, words: int, beginning: str) -> None:
+        text = " ".join(WORDS[(index * index + len(beginning)) % len(WORDS)] for index in range(words))
+        self.messages: list[dict[str, str]] = [{"role": "user", "content": f"{beginning} {text}"}]
+        self.cached = self.prompt = 0
+
+    def turn(self, server: Server, say: str = "") -> str:
+        """Says something (but at the first turn), and returns the answer."""
+        if say:
+            self.messages.append({"role": "user", "content": say})
+        body: dict[str, Any] = {"model": "smollm2", "messages": self.messages, "temperature": 0, "max_tokens": 24}
+        status, answer = server.request("/v1/chat/completions", body)
+        assert status == 200, answer
+        text = str(answer["choices"][0]["message"]["content"])
+        self.messages.append({"role": "assistant", "content": text})
+        self.prompt = answer["usage"]["prompt_tokens"]
+        self.cached = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+        return text
+
+    def again(self, server: Server) -> str:
+        """Asks for the last answer once more."""
+        self.messages.pop()
+        return self.turn(server)
+
+
+def pages_in(root: Path) -> int:
+    """How many pages lie in a folder."""
+    found = 0
+    for file in [file for file in all_files(root) if file.path.suffix == ".pages"] if root.exists() else []:
+        with suppress(FileNotFoundError, BadSegmentError), open(file.path, "rb") as opened:
+            found += len(read_segment(opened.fileno()).pages)
+    return found
+
+
+def stored(root: Path, conversation: Conversation, before: int = 0) -> None:
+    """Waits until the pages of its last prompt are there, and ``before`` others."""
+    eventually(lambda: pages_in(root) >= before + conversation.prompt // PAGE)
+
+
+def kill_executor(server: Server) -> None:
+    (executor,) = server.actors()
+    os.kill(executor, signal.SIGKILL)
+    eventually(lambda: server.actors() not in ([], [executor]))
+
+
+def kill_everything(server: Server) -> None:
+    processes = [*server.children(), server.process.pid]
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    server.process.wait()
+
+
+def warnings(server: Server) -> list[str]:
+    """Lines of the log about pages on disk."""
+    return [line for line in server.log.read_text().splitlines() if WARNING in line and "page" in line]
+
+
+@contextmanager
+def served(home: Path, *settings: str) -> Iterator[Server]:
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    with serving(home, "smollm2", *arguments) as server:
+        yield server
+
+
+def test_the_next_turn_after_kill_9_of_everything_reads_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    conversation, kept = Conversation(3000, "Once"), tmp_path / "kept"
+    with served(tmp_path) as server:
+        conversation.turn(server)
+        stored(tmp_path / "kv", conversation)
+        shutil.copytree(tmp_path / "kv", kept)
+        undisturbed = conversation.turn(server, "And then?")
+        found = conversation.cached
+        assert found > 3000
+        kill_everything(server)
+    # As it was when the first turn had ended.
+    shutil.rmtree(tmp_path / "kv")
+    kept.rename(tmp_path / "kv")
+    server = Server(tmp_path, "smollm2")
+    try:
+        server.wait_ready()
+        assert conversation.again(server) == undisturbed
+        assert conversation.cached == found
+    finally:
+        server.close()
+
+
+@contextmanager
+def small_disk(root: Path) -> Iterator[None]:
+    """A disk of 2 MB; where none can be mounted, files of no more than that, for this process and those it starts."""
+    root.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", root], check=False, capture_output=True)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if mounted.returncode:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        if mounted.returncode == 0:
+            subprocess.run(["umount", "-l", root], check=True)
+
+
+@pytest.mark.parametrize("case", ["no folder", "less than a page", "no room", "read-only"])
+def test_a_disk_that_takes_nothing_costs_a_warning_and_no_text(tmp_path: Path, case: str) -> None:
+    root, settings = tmp_path / "disk", list[str]()
+    with small_disk(root) if case in ("no room", "read-only") else nullcontext():
+        if case == "no folder":
+            root.write_text("a file")
+        if case == "read-only":
+            root.chmod(0o500)
+            subprocess.run(["mount", "-o", "remount,ro", root], check=False, capture_output=True)
+        if case == "less than a page":
+            settings = ["kv.disk_bytes=1000"]
+        with served(tmp_path / "home", f"kv.disk_path={root}", *settings) as server:
+            conversation = Conversation(200, "Alas")
+            conversation.turn(server)
+            text = conversation.turn(server, "Go on.")
+            eventually(lambda: warnings(server))
+            kill_executor(server)
+            assert conversation.again(server) == text
+            assert len(warnings(server)) <= 2  # one for each executor
+            assert str(root) in warnings(server)[0] or "kv.disk_bytes" in warnings(server)[0]
