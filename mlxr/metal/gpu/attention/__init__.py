@@ -19,6 +19,8 @@ from mlxr.metal.specs import AttentionSpec, LatentSpec
 SPLIT_KEYS = 256
 SIMDGROUPS = 4
 TILE = 32
+MOST_VALUES = 256
+"""Numbers of a value that a threadgroup of ``prefill`` has: registers hold no more sums."""
 MOST_QUERY_NUMBERS = 4096
 """Of all queries that a threadgroup of ``decode`` has."""
 
@@ -140,8 +142,13 @@ def prefill(rows: int, heads: Heads, page_size: int, tiles: int) -> Launch:
     """For groups of at most ``TILE`` heads; more are launched in parts of their heads."""
     parts = heads.kv_heads * -(-heads.group // TILE)
     return Launch(
-        template=(*heads.template, ("PAGE_SIZE", page_size), ("TOKENS", heads.tokens_at_once)),
-        grid=(32 * SIMDGROUPS * parts, tiles, 1),
+        template=(
+            *heads.template,
+            ("PAGE_SIZE", page_size),
+            ("TOKENS", heads.tokens_at_once),
+            ("VALUES_EACH", min(heads.value_dims, MOST_VALUES)),
+        ),
+        grid=(32 * SIMDGROUPS * parts, tiles, -(-heads.value_dims // MOST_VALUES)),
         threadgroup=(32 * SIMDGROUPS, 1, 1),
         shapes=((rows, heads.heads, heads.value_dims),),
         dtypes=("float32",),

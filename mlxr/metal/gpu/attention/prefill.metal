@@ -1,6 +1,7 @@
     constexpr uint GROUP = HEADS / KV_HEADS, TILE = 32, STEP = 32, PART = 32, THREADS = 128;
     constexpr uint HEADS_EACH = GROUP < TILE ? GROUP : TILE, PARTS_EACH = (GROUP + TILE - 1) / TILE;
-    constexpr uint KEY_PARTS = (KEY_DIMS + PART - 1) / PART, VALUE_PARTS = (VALUE_DIMS + PART - 1) / PART;
+    constexpr uint KEY_PARTS = (KEY_DIMS + PART - 1) / PART, VALUE_PARTS = (VALUES_EACH + PART - 1) / PART;
+    uint first_value = threadgroup_position_in_grid.z * VALUES_EACH;
     threadgroup float left[TILE * PART];
     threadgroup float right[STEP * PART];
     threadgroup float scores[TILE * STEP];
@@ -78,7 +79,7 @@
         for (uint part = 0; part < VALUE_PARTS; ++part) {
             threadgroup_barrier(mem_flags::mem_threadgroup);
             for (uint i = thread_index; i < STEP * PART; i += THREADS) {
-                uint key = block + i / PART, at = part * PART + i % PART;
+                uint key = block + i / PART, at = first_value + part * PART + i % PART;
                 float number = 0;
                 if (key < end && at < VALUE_DIMS) {
                     size_t slot = size_t(table[key / PAGE_SIZE]) * PAGE_SIZE + key % PAGE_SIZE;
@@ -108,6 +109,6 @@
     device float* to = out + (size_t(first_row + token) * HEADS + head_begin + head) * VALUE_DIMS;
     for (uint which = 0; which < VALUE_PARTS * (PART / 8); ++which)
         for (uint i = 0; i < 2; ++i) {
-            uint at = 8 * which + matrix_column + i;
-            if (at < VALUE_DIMS) to[at] = sums[which].thread_elements()[i] / whole;
+            uint within = 8 * which + matrix_column + i, at = first_value + within;
+            if (within < VALUES_EACH && at < VALUE_DIMS) to[at] = sums[which].thread_elements()[i] / whole;
         }
