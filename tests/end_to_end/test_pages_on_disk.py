@@ -7,7 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ def pages_in(root: Path) -> int:
 
 
 def stored(root: Path, conversation: Conversation, before: int = 0) -> None:
-    """Waits until the pages of its last prompt are there, and ``before`` others."""
-    eventually(lambda: pages_in(root) >= before + conversation.prompt // PAGE)
+    """Waits until the pages of its last prompt are there, and ``before`` others, of which it may share one."""
+    eventually(lambda: pages_in(root) >= before + conversation.prompt // PAGE - (before > 0))
 
 
 def kill_executor(server: Server) -> None:
@@ -111,6 +111,69 @@ def test_the_next_turn_after_kill_9_of_everything_reads_as_if_nothing_had_happen
         assert conversation.cached == found
     finally:
         server.close()
+
+
+def flip_bytes(root: Path) -> None:
+    for file in all_files(root):
+        with open(file.path, "r+b") as opened:
+            for at in range(5000, file.bytes, 100_000):
+                opened.seek(at)
+                byte = opened.read(1)
+                opened.seek(at)
+                opened.write(bytes([byte[0] ^ 16]))
+
+
+def cut_short(root: Path) -> None:
+    for file in all_files(root):
+        os.truncate(file.path, file.bytes // 2)
+
+
+def make_another_version(root: Path) -> None:
+    for file in all_files(root):
+        with open(file.path, "r+b") as opened:
+            opened.seek(8)
+            opened.write(b"\x63")
+
+
+def delete_files(root: Path) -> None:
+    for file in all_files(root):
+        file.path.unlink()
+
+
+def delete_all(root: Path) -> None:
+    shutil.rmtree(root)
+
+
+def set_the_clock_back(root: Path) -> None:
+    """As files look that were written before."""
+    for file in all_files(root):
+        os.utime(file.path, (4e9, 4e9))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served(tmp_path_factory.mktemp("disk"), "supervision.restarts=100") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [flip_bytes, cut_short, make_another_version, delete_files, delete_all, set_the_clock_back],
+    ids=lambda function: function.__name__,
+)
+def test_whatever_happens_to_its_files_a_conversation_goes_on_as_it_would_have(
+    server: Server, happens: Callable[[Path], None]
+) -> None:
+    root = server.home / "kv"
+    conversation = Conversation(100, happens.__name__)
+    conversation.turn(server)
+    eventually(lambda: pages_in(root) >= conversation.prompt // PAGE - 1)  # it may share one that was deleted
+    undisturbed = conversation.turn(server, "Go on.")
+    happens(root)
+    kill_executor(server)
+    assert conversation.again(server) == undisturbed
+    # Pages are stored again, or still.
+    eventually(lambda: pages_in(root) >= conversation.prompt // PAGE - 1)
 
 
 @contextmanager
