@@ -17,8 +17,9 @@ LEAST_CONTEXT = 512
 ROWS_BESIDE, HIDDEN_BESIDE = 6, 4
 """How many rows of a hidden state, and of the widest row between two matrices, a step keeps for each of its tokens."""
 
-SAMPLED_ROWS = 8
-"""Rows of logits that are there at once."""
+SAMPLED_ROWS = 49
+"""Rows of logits that are there at once: a sequence has one behind each token of a draft, of which there are 48 at
+most, and one more."""
 
 VOCABULARY_BYTES, TOKEN_BYTES = 12_000_000, 680
 """What a vocabulary takes, as llguidance has it and as it is made: alone, and for each of its tokens (measured with
