@@ -1,6 +1,6 @@
 // Runs a whole grid: reads a job (threads, inputs, sizes of outputs) from a file, and writes the outputs to another.
-// Ends with GUARD_BROKEN where something was written outside of the outputs and of inputs that a kernel may change, which
-// follow the outputs.
+// Ends with GUARD_BROKEN where something was written outside of the outputs and of inputs that a kernel may change,
+// which follow the outputs.
 #pragma once
 
 #include <cstdio>
