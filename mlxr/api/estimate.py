@@ -74,6 +74,13 @@ class DiskEstimate(Struct, frozen=True):
     fits: bool
 
 
+class AttentionCost(Struct, frozen=True):
+    """``operations``: of a token with each that it sees. ``window``: the most that it sees; 0 for all."""
+
+    operations: int
+    window: int
+
+
 class SpeedEstimate(Struct, frozen=True):
     """Expected of one answer at a time.
 
@@ -85,7 +92,7 @@ class SpeedEstimate(Struct, frozen=True):
     arithmetic: multiplications and additions a second of products of many rows, as measured; 0 where it is not known.
     operations: multiplications and additions of a token with weights, and ``head_operations`` those among them that
         only a token whose successor is asked for needs.
-    attention: for each window, those of a token with each that it sees, and the most that it sees (0 for all).
+    attention: what attention adds to them, for each window.
     """
 
     tokens_per_second: float
@@ -96,7 +103,7 @@ class SpeedEstimate(Struct, frozen=True):
     arithmetic: float = 0.0
     operations: int = 0
     head_operations: int = 0
-    attention: list[tuple[int, int]] = []
+    attention: list[AttentionCost] = []
 
 
 class Estimate(Struct, frozen=True):

@@ -30,5 +30,5 @@ async def memory_bound(model: str) -> Bound | None:
         speed.arithmetic,
         speed.operations,
         speed.head_operations,
-        tuple(speed.attention),
+        tuple((each.operations, each.window) for each in speed.attention),
     )

@@ -1927,6 +1927,14 @@ export interface components {
             size: number;
         };
         /**
+         * AttentionCost
+         * @description ``operations``: of a token with each that it sees. ``window``: the most that it sees; 0 for all.
+         */
+        AttentionCost: {
+            operations: number;
+            window: number;
+        };
+        /**
          * Block
          * @description A content block: ``text``, ``thinking``, ``tool_use`` or ``tool_result``.
          */
@@ -4259,17 +4267,14 @@ export interface components {
          *         arithmetic: multiplications and additions a second of products of many rows, as measured; 0 where it is not known.
          *         operations: multiplications and additions of a token with weights, and ``head_operations`` those among them that
          *             only a token whose successor is asked for needs.
-         *         attention: for each window, those of a token with each that it sees, and the most that it sees (0 for all).
+         *         attention: what attention adds to them, for each window.
          */
         SpeedEstimate: {
             /** @default 0 */
             arithmetic?: number;
             at_context: number;
             /** @default [] */
-            attention?: [
-                number,
-                number
-            ][];
+            attention?: components["schemas"]["AttentionCost"][];
             bandwidth: number;
             /** @default 0 */
             head_operations?: number;

@@ -15,7 +15,7 @@ from mlxr.runtime.messages.kv import PagesStored, StoredSegment
 SEGMENT_BYTES = 16 << 20
 """Of one file: large enough to be read as fast as the disk can, and small enough to be copied between two steps."""
 
-IN_FLIGHT_BYTES = 64 << 20
+IN_FLIGHT_BYTES = 16 << 20
 """On their way to the disk at once, and so in memory twice."""
 
 

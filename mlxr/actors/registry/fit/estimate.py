@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mlxr.actors.executor.memory_need import ENGINE_BYTES, memory_need
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.metadata.look import Looked
-from mlxr.api.estimate import CacheShare, DiskEstimate, Estimate, MemoryEstimate, SpeedEstimate
+from mlxr.api.estimate import AttentionCost, CacheShare, DiskEstimate, Estimate, MemoryEstimate, SpeedEstimate
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.machine import Machine
 from mlxr.metal.pool import PoolSpec
@@ -94,7 +94,7 @@ def speed_estimate(footprint: Footprint, machine: Machine, memory: MemoryEstimat
         arithmetic=machine.arithmetic,
         operations=2 * footprint.read_numbers,
         head_operations=2 * footprint.vocabulary * footprint.width,
-        attention=list(footprint.attention),
+        attention=[AttentionCost(operations, window) for operations, window in footprint.attention],
     )
 
 
