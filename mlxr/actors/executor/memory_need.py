@@ -25,6 +25,9 @@ VOCABULARY_BYTES, TOKEN_BYTES = 12_000_000, 680
 """What a vocabulary takes, as llguidance has it and as it is made: alone, and for each of its tokens (measured with
 49,152 and 262,144)."""
 
+STAGING_BYTES = 32 << 20
+"""Pages on their way to the disk, of which there are two files at once, beside those in the pool."""
+
 ENGINE_BYTES = 64 << 20
 """What an executor's process takes without a model: Python, MLX and the kernels."""
 
@@ -130,8 +133,8 @@ def memory_need(
 
 
 def working_bytes(footprint: Footprint, tokens: int) -> int:
-    """Returns what an engine takes besides weights and pages, about: a step of so many ``tokens``, and the vocabulary
-    that constraints are compiled against."""
+    """Returns what an engine takes besides weights and pages, about: a step of so many ``tokens``, the vocabulary that
+    constraints are compiled against, and pages on their way to the disk."""
     rows = tokens * (ROWS_BESIDE * footprint.width + HIDDEN_BESIDE * footprint.hidden)
-    vocabulary = VOCABULARY_BYTES + TOKEN_BYTES * footprint.vocabulary if footprint.groups else 0
-    return (rows + SAMPLED_ROWS * footprint.vocabulary) * FLOAT_BYTES + vocabulary
+    beside = VOCABULARY_BYTES + TOKEN_BYTES * footprint.vocabulary + STAGING_BYTES if footprint.groups else 0
+    return (rows + SAMPLED_ROWS * footprint.vocabulary) * FLOAT_BYTES + beside
