@@ -58,7 +58,7 @@ def test_wrong_usage_is_one_line_with_the_way_out(tmp_path: Path) -> None:
 
 def test_an_interrupted_one_leaves_nothing(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    source = small_model(tmp_path / "base.gguf", layers=8, width=1024)
+    source = small_model(tmp_path / "base.gguf", layers=32, width=1024)
     process = subprocess.Popen(
         [str(COMMAND), "quantize", str(source), "--type", "IQ3_S", "--threads", "1"],
         env=environment(home),

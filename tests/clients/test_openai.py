@@ -113,7 +113,6 @@ def test_required_tools_are_called_and_stream(openai_client: openai.OpenAI) -> N
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"logit_bias": {"cat": 1}}, "logit_bias"),
         ({"max_tokens": 0}, "max_tokens"),
-        ({"prediction": {"type": "content", "content": "a"}}, "prediction"),
         ({"reasoning_effort": "high"}, "reasoning_effort"),
         ({"extra_body": {"min_tokens": 3}}, "min_tokens"),
     ],

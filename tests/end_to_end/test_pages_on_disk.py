@@ -141,7 +141,8 @@ def delete_files(root: Path) -> None:
 
 
 def delete_all(root: Path) -> None:
-    shutil.rmtree(root)
+    # A segment may come meanwhile.
+    eventually(lambda: shutil.rmtree(root, ignore_errors=True) or not root.exists())
 
 
 def set_the_clock_back(root: Path) -> None:

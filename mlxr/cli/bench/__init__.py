@@ -15,7 +15,6 @@ from mlxr.runtime.errors import ConfigError
 
 EXAMPLES = [
     ("mlxr bench", "the model that is loaded, else the newest"),
-    ("mlxr bench smollm2 --quick", "one run of each, to a context of 2,048"),
     ("mlxr bench smollm2 --plot smollm2.png", "a picture to keep or to send"),
     ("mlxr bench smollm2 --roofline", "what memory and arithmetic allow, and how much of it is reached"),
     ("mlxr bench smollm2 --json", "every figure, for programs"),
