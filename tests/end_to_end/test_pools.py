@@ -7,7 +7,7 @@ from pathlib import Path
 from mlxr.actors.registry.lifecycle.engine import OVERHEAD_BYTES
 from tests.server import Server, serving
 
-LIMIT = 900_000_000
+LIMIT = 1_100_000_000
 """For both models and their processes, and little more than the first takes with its pool."""
 
 WORDS = "the quick brown fox jumps over the lazy dog and "
