@@ -48,9 +48,6 @@ class Kernel:
     def header(self, language: Language) -> str:
         return "\n".join(_header(name, language) for name in self.headers)
 
-    def in_language(self, language: Language) -> bool:
-        return (FOLDER / f"{self.name}{language.value}").exists()
-
 
 def _header(name: str, language: Language) -> str:
     shared = FOLDER / f"{name}.h"

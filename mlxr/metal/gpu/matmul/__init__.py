@@ -54,11 +54,6 @@ GROUPED = Kernel("matmul/grouped", ("x", "weight", "values", "starts"), ("out",)
 expert's first row, and the number of rows."""
 
 
-def number_of(type: TensorType) -> int | None:
-    """Returns what kernels call a type; None where they have no decoder for it."""
-    return NUMBERS.get(type)
-
-
 def vector(rows: int, outputs: int, columns: int, number: int, at_once: int = OUTPUTS) -> Launch:
     """``at_once``: rows of the matrix that a simdgroup has."""
     assert 1 <= rows <= MOST_VECTOR_ROWS
