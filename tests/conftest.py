@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -40,3 +41,10 @@ def empty_registry() -> Iterator[str]:
             patch.setitem(os.environ, "MLXR_MODELS_REGISTRY", url)
             yield url
         server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def signals_come_through() -> Iterator[None]:
+    """What a test leaves blocked, every process that later tests start would have blocked, too."""
+    yield
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())

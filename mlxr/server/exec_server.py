@@ -17,7 +17,7 @@ from msgspec import Struct
 from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.paths import Home
 from mlxr.server.config import SECRET, Config
-from mlxr.server.signals import hold
+from mlxr.server.signals import held
 
 HIDDEN = "***"
 
@@ -53,10 +53,9 @@ def exec_server(config: Config, home: Home, settings: list[Setting], required: I
         file.flush()
         os.set_inheritable(file.fileno(), True)
         # What is held back stays so: no signal finds the new process before it can drain.
-        hold()
-        os.execv(
-            sys.executable, [sys.executable, "-m", "mlxr.server.main", str(file.fileno()), *without_keys(sys.argv[1:])]
-        )
+        command = [sys.executable, "-m", "mlxr.server.main", str(file.fileno()), *without_keys(sys.argv[1:])]
+        with held():
+            os.execv(sys.executable, command)
 
 
 def without_keys(arguments: list[str]) -> list[str]:

@@ -22,6 +22,16 @@ def hold() -> None:
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """Hold what comes until another program has taken this process's place; where none does, it is let through."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, DRAINING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def received() -> Iterator[AsyncIterator[signal.Signals]]:
     """The signals that are to drain the server, those held back too. What ``nohup`` has ignored stays so."""
     wanted = [number for number in DRAINING if signal.getsignal(number) is not signal.SIG_IGN]

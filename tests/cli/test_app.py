@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -76,6 +77,16 @@ def test_a_second_server_at_the_same_place_is_told_of_the_first(tmp_path: Path) 
         write_addresses(directory.path, ["http://127.0.0.1:7123"])
         with pytest.raises(StartError, match=r"listens at http://127.0.0.1:7123 already \(pid \d+\): `mlxr ps`"):
             make_app()(["up", "--port", "7123"], standalone_mode=False)
+
+
+def test_signals_end_a_start_whose_server_can_not_be_executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> None:
+        raise OSError("no such interpreter")
+
+    monkeypatch.setattr(exec_server.os, "execv", refused)
+    with pytest.raises(OSError, match="no such interpreter"):
+        make_app()(["up"], standalone_mode=False)
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_the_variable_of_clients_is_not_taken_for_the_servers_own(monkeypatch: pytest.MonkeyPatch) -> None:
