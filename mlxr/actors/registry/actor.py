@@ -4,47 +4,39 @@ from __future__ import annotations
 
 import logging
 import math
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import anyio
 import msgspec
 from anyio import to_thread
 
-from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.fits import AdapterFits
-from mlxr.actors.registry.catalogue.resolver import FROM_PATH, Resolver
+from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.catalogue.watch import CatalogueWatch
 from mlxr.actors.registry.client_errors import without_paths
-from mlxr.actors.registry.commands import NOTHING, Commands, Operation
-from mlxr.actors.registry.fit.dry_run import DryRun
-from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
+from mlxr.actors.registry.commands import NOTHING, Commands, Operation, command
+from mlxr.actors.registry.fit.estimates import Estimates
+from mlxr.actors.registry.fit.load_needs import LoadNeeds
 from mlxr.actors.registry.jobs.files import JobFiles
 from mlxr.actors.registry.jobs.record import Outcome
 from mlxr.actors.registry.jobs.runner import Jobs
+from mlxr.actors.registry.lifecycle.loading import ModelLoader
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, lacking_memory, measured, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.long_commands import LongCommands
-from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
-from mlxr.actors.registry.ollama.address import RegistryAt
-from mlxr.actors.registry.progress import Progress, Report, ignore
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.opened_store import open_store
+from mlxr.actors.registry.progress import Report
 from mlxr.actors.registry.settings import RegistrySettings
-from mlxr.actors.registry.sources.staging import sweep
 from mlxr.actors.registry.tool_stores.importing import ToolStores
-from mlxr.actors.registry.tool_stores.in_place import require_in_place
-from mlxr.api.adapted_models import no_model
 from mlxr.api.jobs import JobChanges
-from mlxr.models.identity import identity
-from mlxr.models.names import key
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
-from mlxr.runtime.errors import ConfigError, MlxrError, RequestError, StartError
 from mlxr.runtime.memory import available_bytes, machine_bytes
 from mlxr.runtime.messages.frontend import Catalog, JobsChanged, MemoryInfo
 from mlxr.runtime.messages.registry import (
@@ -90,25 +82,6 @@ REFRESH_TICKS = 4
 REPEAT_TICKS = 10
 """How often to send the catalogue unchanged, with expiry times that have moved on."""
 
-UNUSED_SECONDS = 86400.0
-"""How long an uploaded file waits for a model to be made of it."""
-
-
-C = TypeVar("C", bound=Command)
-
-
-def command(message: type[C]) -> Callable[[Callable[[RegistryActor, C], Awaitable[bytes]]], object]:
-    """Marks a method as what is done for one kind of command, whose last reply has the JSON that it returns."""
-
-    def mark(method: Callable[[RegistryActor, C], Awaitable[bytes]]) -> object:
-        @on(message)
-        def begin(actor: RegistryActor, command: C) -> None:
-            actor.begin(command, partial(method, actor, command))
-
-        return begin
-
-    return mark
-
 
 class RegistryActor(Actor):
     kind = "registry"
@@ -131,68 +104,65 @@ class RegistryActor(Actor):
             lacking_memory,
             lambda: self._commands.working or self._jobs.working,
         )
-        self._entries: list[CatalogueEntry] = []
-        self._stamp: str | None = None
         self._ticket: int | None = None
-        self._refreshing = anyio.Lock()
-        self._startup = StartupModels(
-            self._settings,
-            self._obtain,
-            self._load_at_start,
-            self._publish,
-            self.spawn,
-            first_start=context.epoch == 0,
-        )
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
         self._reader = MetadataReader.sandboxed()
-        self._fits = AdapterFits(self._reader)
-        self._load_needs = LoadNeeds(self._home, self._reader, self._settings.executor)
         self._store: Store
         self._tool_stores: ToolStores
         self._resolver: Resolver
+        self._watch: CatalogueWatch
+        self._loader: ModelLoader
+        self._startup: StartupModels
+        self._estimates: Estimates
         self._long: LongCommands
         self._jobs: Jobs
 
     async def start(self) -> None:
-        try:
-            self._store = await Store.open(self._home)
-            self._opened = True
-            if self._store.read_only:
-                log.warning("%s is read-only: models can be served, but not added or removed", self._home.root)
-            else:
-                await self._store.restore()
-                await to_thread.run_sync(sweep, self._home)
-                await self._store.prune(time.time() - UNUSED_SECONDS)
-            if orphans := await self._store.orphans():
-                log.warning("no model is made of these files, which are kept: %s", ", ".join(map(str, orphans)))
-        except ConfigError as error:
-            raise StartError(str(error)) from error
-        except (OSError, sqlite3.Error, MlxrError) as error:
-            raise StartError(
-                f"can't use {self._home.root} for models: {error}; MLXR_HOME sets another place"
-            ) from error
+        self._store = await open_store(self._home)
+        self._opened = True
+        models = self._settings.models
         self._tool_stores = ToolStores(self._store, self._reader)
-        self._resolver = Resolver(self._store, self._reader, self._settings.models.paths, self._tool_stores)
+        self._resolver = Resolver(self._store, self._reader, models.paths, self._tool_stores)
+        policy, executor = self._engines.policy, self._settings.executor
+        self._watch = CatalogueWatch(
+            self._home, self._store, self._resolver, AdapterFits(self._reader), policy.models, self._changed_elsewhere
+        )
+        self._loader = ModelLoader(
+            self._engines,
+            self._resolver,
+            LoadNeeds(self._home, self._reader, executor),
+            models.pinned,
+            lambda name: self._startup.served(name),
+            self._reload,
+        )
         self._long = LongCommands(
             self._home,
             self._store,
             self._reader,
             self._resolver,
             self._tool_stores,
-            self._settings.models.registry,
+            models.registry,
             self.spawn,
+        )
+        self._estimates = Estimates(self._home, self._store, self._reader, executor, policy, models.registry)
+        self._startup = StartupModels(
+            self._settings,
+            self._long.obtain,
+            self._loader.load_at_start,
+            self._publish,
+            self.spawn,
+            first_start=self.context.epoch == 0,
         )
         job_files = JobFiles(self._home, not self._store.read_only, self.context.run_directory.name)
         self._jobs = Jobs(self._perform, self.spawn, self._tell_jobs, job_files, self._home.root)
         await self._jobs.recover()
         adopted = self._engines.adopt()
         await self._resolver.refresh(adopted)
-        await self._read()
-        await self._fits.update(self._entries)
+        await self._watch.read()
         if not adopted:
             # Before anybody hears of the models: a server is not ready while these are loading.
-            self._startup.begin(self._entries, self._store.read_only)
+            self._startup.begin(self._watch.entries, self._store.read_only)
         self._bring_in_line()
         self.spawn(self._tick)
 
@@ -277,7 +247,7 @@ class RegistryActor(Actor):
         await self._resolver.require_allowed(message.model, message.remote)
         entry, _ = await self._resolver.find_adapted(message.model)
         report = self._commands.reporter(message.request)
-        await self._load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
+        await self._loader.load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
         return NOTHING
 
     @command(UnloadModel)
@@ -338,21 +308,7 @@ class RegistryActor(Actor):
     @command(EstimateModel)
     async def estimate_model(self, message: EstimateModel) -> bytes:
         await self._resolver.require_allowed(message.name, message.remote, again=True)
-        registry = RegistryAt(self._settings.models.registry, message.insecure)
-        policy = self._engines.policy
-        yielding = [engine for engine in policy.running() if not engine.fixed]
-        held = await to_thread.run_sync(measured, yielding)
-        pinned = sum(engine.takes - engine.spare for engine in policy.running() if engine.fixed)
-        look = DryRun(
-            self._home,
-            self._store,
-            self._reader,
-            self._settings.executor,
-            registry=registry,
-            reclaimable=sum(each.bytes for each in held),
-            memory_limit=max(policy.memory - pinned, 1),
-        )
-        return msgspec.json.encode(await look.estimate(message.name, message.context_length))
+        return msgspec.json.encode(await self._estimates.of(message))
 
     @command(ShowModel)
     async def show_model(self, message: ShowModel) -> bytes:
@@ -385,54 +341,11 @@ class RegistryActor(Actor):
         # On a thread: where a process holds much, its pages take the system milliseconds to count.
         return await to_thread.run_sync(lambda: msgspec.json.encode(measured(self._engines.policy.running())))
 
-    async def _load(
-        self,
-        entry: CatalogueEntry,
-        report: Report = ignore,
-        *,
-        keep_alive: float | None = None,
-        stays: bool = False,
-        pin: bool | None = None,
-    ) -> None:
-        """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
-        a model that can't run here. The other arguments are ``EnginePolicy.ensure``'s."""
-        require_usable(entry.blob.path, entry.blob.info)
-        await to_thread.run_sync(require_in_place, entry)
-        if entry.blob.info.is_adapter:
-            raise RequestError(no_model(entry.message()))
-        spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
-        serving = self._engines.policy.serving(entry.name)
-        need = LoadNeed(serving.needs) if serving else await self._load_needs.of(entry, spec.identity)
-        if entry.source == FROM_PATH:
-            # Local files are forgotten that no engine serves, and meanwhile none has.
-            entry = await self._resolver.find(entry.name)
-        now = time.monotonic()
-        engine = self._engines.policy.ensure(
-            spec, keep_alive, now, needs=need.nbytes, explain=need.explain, stays=stays, pin=pin
-        )
-        self._startup.served(entry.name)
-        with self._engines.awaited(engine) as readiness:
-            await self._reload()
-            if not engine.ready:
-                report(Progress("loading"))
-            await readiness.wait(report)
-
-    async def _load_at_start(self, entry: CatalogueEntry) -> None:
-        """Load what is served from the start: it stays for as long as there is room, or longer if it is pinned."""
-        await self._load(entry, stays=True, pin=self._pinned(entry) or None)
-
-    def _pinned(self, entry: CatalogueEntry) -> bool:
-        names = {key(name) for name in self._settings.models.pinned}
-        return bool(names & {key(entry.name), *map(key, entry.aliases), key(str(entry.blob.path))})
-
     def _limit_to_device(self, message: EngineUp) -> None:
         """Where nothing is configured, what the device has is the limit, where it is less than or not the system's."""
         policy, total = self._engines.policy, int(message.device_total * DEVICE_SHARE)
         if total and not self._settings.models.memory_limit:
             policy.limit_memory(min(policy.memory, total) if message.device_shared else total)
-
-    async def _obtain(self, name: str, report: Report) -> CatalogueEntry:
-        return await self._long.obtain(name, report)
 
     async def _tick(self) -> None:
         """What time brings: expired engines, changes by other processes."""
@@ -440,56 +353,31 @@ class RegistryActor(Actor):
         while True:
             await anyio.sleep(TICK_SECONDS)
             tick += 1
-            if tick % REFRESH_TICKS == 0 or self._stamp != self._home.stamp():
-                await self._refresh()
+            if tick % REFRESH_TICKS == 0 or self._watch.stale:
+                await self._watch.refresh()
             if self._engines.settle() or tick % REPEAT_TICKS == 0:
                 self._publish()
                 self._engines.wake()
 
     async def _send_catalog(self, ticket: int | None) -> None:
-        await self._refresh()
+        await self._watch.refresh()
         # A frontend that was restarted counts from the beginning.
         self._ticket = ticket
         if ticket is None:
             self._jobs.tell_all()
         self._publish()
 
-    async def _refresh(self) -> None:
-        """Take in what other processes did to the catalogue. One at a time: who comes second needs what the first has
-        not yet taken in."""
-        async with self._refreshing:
-            try:
-                described = await self._described_anew()
-                if described or await self._store.changed_elsewhere() or self._stamp != self._home.stamp():
-                    await self._reload()
-                    await self._startup.retry(self._store.find)
-            except (sqlite3.Error, MlxrError, OSError) as error:
-                log.warning("can't read the catalogue: %s", error)
-
-    async def _described_anew(self) -> bool:
-        """Tells whether files in models.d say something else of models now; one that is wrong is logged."""
-        try:
-            changed = await self._store.reload_configs()
-        except ConfigError as error:
-            log.error("%s; what was known of models before stands", error)
-            return False
-        if changed:
-            log.info("models.d has changed, and is heeded from now on")
-        return changed
-
     async def _reload(self) -> None:
         """Read the catalogue anew, and bring engines in line with it."""
-        await self._read()
-        await self._fits.update(self._entries)
+        await self._watch.read()
         self._bring_in_line()
 
-    async def _read(self) -> None:
-        # Before it is read: what changes meanwhile shows the next time.
-        self._stamp = self._home.stamp()
-        self._entries = await self._resolver.models(self._engines.policy.models())
+    async def _changed_elsewhere(self) -> None:
+        self._bring_in_line()
+        await self._startup.retry(self._store.find)
 
     def _bring_in_line(self) -> None:
-        specs = {entry.name: entry.engine_spec() for entry in self._entries}
+        specs = {entry.name: entry.engine_spec() for entry in self._watch.entries}
         self._engines.policy.reconcile(specs, time.monotonic())
         self._settle()
 
@@ -500,12 +388,8 @@ class RegistryActor(Actor):
 
     def _publish(self) -> None:
         infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._startup.infos()]
-        models = [
-            msgspec.structs.replace(entry.message(), fits=self._fits.models(entry, self._entries))
-            for entry in self._entries
-        ]
         memory = MemoryInfo(machine_bytes(), available_bytes(), self._engines.policy.memory)
-        self.tell(FRONTEND, Catalog(models, infos, self._stamp, self._ticket, memory))
+        self.tell(FRONTEND, Catalog(self._watch.messages(), infos, self._watch.stamp, self._ticket, memory))
 
     def _tell_jobs(self, changes: JobChanges) -> None:
         self.tell(FRONTEND, JobsChanged(msgspec.json.encode(changes)))

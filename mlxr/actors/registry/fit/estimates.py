@@ -1,0 +1,51 @@
+"""Estimates for clients of a server, whose engines would make way for what is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anyio import to_thread
+
+from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.fit.dry_run import DryRun
+from mlxr.actors.registry.lifecycle.memory import measured
+from mlxr.actors.registry.lifecycle.policy import EnginePolicy
+from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.ollama.address import RegistryAt
+from mlxr.api.estimate import Estimate
+from mlxr.runtime.messages.registry import EstimateModel
+from mlxr.runtime.paths import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Says what a pull or a load would come to.
+
+    settings: of the executors that would load it.
+    policy: knows which engines run, and which of them would make way.
+    registry: where names without an address lead.
+    """
+
+    home: Home
+    store: Store
+    reader: MetadataReader
+    settings: ExecutorSettings
+    policy: EnginePolicy
+    registry: str
+
+    async def of(self, message: EstimateModel) -> Estimate:
+        """Raises as ``DryRun.estimate``."""
+        yielding = [engine for engine in self.policy.running() if not engine.fixed]
+        held = await to_thread.run_sync(measured, yielding)
+        pinned = sum(engine.takes - engine.spare for engine in self.policy.running() if engine.fixed)
+        look = DryRun(
+            self.home,
+            self.store,
+            self.reader,
+            self.settings,
+            registry=RegistryAt(self.registry, message.insecure),
+            reclaimable=sum(each.bytes for each in held),
+            memory_limit=max(self.policy.memory - pinned, 1),
+        )
+        return await look.estimate(message.name, message.context_length)

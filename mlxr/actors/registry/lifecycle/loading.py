@@ -1,0 +1,82 @@
+"""Loading a model: what must hold before an engine starts for it, and the wait until it serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from anyio import to_thread
+
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.catalogue.resolver import FROM_PATH, Resolver
+from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
+from mlxr.actors.registry.lifecycle.manager import EngineManager
+from mlxr.actors.registry.metadata.reader import require_usable
+from mlxr.actors.registry.progress import Progress, Report, ignore
+from mlxr.actors.registry.tool_stores.in_place import require_in_place
+from mlxr.api.adapted_models import no_model
+from mlxr.models.identity import identity
+from mlxr.models.names import key
+from mlxr.runtime.errors import RequestError
+
+
+class ModelLoader:
+    """Loads models into engines, each only if it can run.
+
+    pinned: names of models that stay loaded.
+    wanted: hears the name of each model that an engine is to serve.
+    reload: takes in that there is a new engine.
+    """
+
+    def __init__(
+        self,
+        engines: EngineManager,
+        resolver: Resolver,
+        needs: LoadNeeds,
+        pinned: Sequence[str],
+        wanted: Callable[[str], None],
+        reload: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._engines, self._resolver, self._needs = engines, resolver, needs
+        self._pinned_names = {key(name) for name in pinned}
+        self._wanted, self._reload = wanted, reload
+
+    async def load(
+        self,
+        entry: CatalogueEntry,
+        report: Report = ignore,
+        *,
+        keep_alive: float | None = None,
+        stays: bool = False,
+        pin: bool | None = None,
+    ) -> None:
+        """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
+        a model that can't run here. The other arguments are ``EnginePolicy.ensure``'s."""
+        require_usable(entry.blob.path, entry.blob.info)
+        await to_thread.run_sync(require_in_place, entry)
+        if entry.blob.info.is_adapter:
+            raise RequestError(no_model(entry.message()))
+        spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
+        serving = self._engines.policy.serving(entry.name)
+        need = LoadNeed(serving.needs) if serving else await self._needs.of(entry, spec.identity)
+        if entry.source == FROM_PATH:
+            # Local files are forgotten that no engine serves, and meanwhile none has.
+            entry = await self._resolver.find(entry.name)
+        now = time.monotonic()
+        engine = self._engines.policy.ensure(
+            spec, keep_alive, now, needs=need.nbytes, explain=need.explain, stays=stays, pin=pin
+        )
+        self._wanted(entry.name)
+        with self._engines.awaited(engine) as readiness:
+            await self._reload()
+            if not engine.ready:
+                report(Progress("loading"))
+            await readiness.wait(report)
+
+    async def load_at_start(self, entry: CatalogueEntry) -> None:
+        """Load what is served from the start: it stays for as long as there is room, or longer if it is pinned."""
+        await self.load(entry, stays=True, pin=self._pinned(entry) or None)
+
+    def _pinned(self, entry: CatalogueEntry) -> bool:
+        return bool(self._pinned_names & {key(entry.name), *map(key, entry.aliases), key(str(entry.blob.path))})
