@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
 from collections.abc import Awaitable, Callable
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-import anyio
 import msgspec
-from anyio import to_thread
 from msgspec import Struct, structs
 
-from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry, Overrides
-from mlxr.actors.registry.catalogue.local_files import MOST_MEMBERS
+from mlxr.actors.registry.catalogue.staged_files import StagedFiles
 from mlxr.actors.registry.catalogue.store import Store
-from mlxr.actors.registry.catalogue.uploads import parse_digest
 from mlxr.actors.registry.conversion.convert import SERVER_NICENESS, made_blob
 from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.read_info import MAX_TEXT
@@ -27,16 +19,12 @@ from mlxr.actors.registry.progress import Progress, Report
 from mlxr.models import names
 from mlxr.models.chat.renderers import require_parser, require_renderer
 from mlxr.models.quantization.file_types import file_type
-from mlxr.runtime.errors import ModelNotFound, RequestError
+from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.paths import Home
 
-MODEL_FILES = frozenset({".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model", ".md"})
-"""How the names of files in an uploaded model folder end. No tool runs such a file, whatever directory it is started
-in or given: a ``setup.py`` or ``pyproject.toml`` would be another matter."""
 PLAIN = ("F32", "F16", "BF16")
 """What models are in before they are quantized."""
-_FILE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class CreateSpec(Struct, frozen=True, rename={"from_": "from"}):
@@ -95,22 +83,13 @@ class Creator:
         Raises ``ModelNotFound``, ``ModelFileError``, ``ValueError`` (bad name, bad request) and ``RequestError`` (what
         mlxr does not do, texts too long, a template that fails).
         """
-        placed: list[Path] = []
-        try:
-            return await self._create(name, spec, report, require_allowed, placed)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                orphans = await self._store.orphans() if placed else []
-                for path in placed:
-                    if path in orphans:
-                        await to_thread.run_sync(files.remove, path)
-            raise
+        self._store.require_writable()
+        async with StagedFiles.begun(self._home, self._reader) as staged:
+            return await self._create(name, spec, report, require_allowed, staged)
 
     async def _create(
-        self, name: str, spec: bytes, report: Report, require_allowed: RequireAllowed, placed: list[Path]
+        self, name: str, spec: bytes, report: Report, require_allowed: RequireAllowed, staged: StagedFiles
     ) -> CatalogueEntry:
-        """As ``create``. ``placed``: gets the paths of files that may be new among the models."""
-        self._store.require_writable()
         name, wanted = names.checked(name), msgspec.json.decode(spec, type=CreateSpec)
         _require_type(wanted)
         _require_known(wanted)
@@ -127,19 +106,15 @@ class Creator:
             base = await self._obtain(wanted.from_, report)
             outside = not base.blob.tool and not base.blob.path.is_relative_to(self._home.models)
             if outside and not wanted.quantize:
-                base = await self._kept(base)
-                placed.append(base.blob.path)
+                base = await staged.copied(base)
         elif wanted.files:
             report(Progress("parsing GGUF" if len(wanted.files) == 1 else "converting model"))
-            base = CatalogueEntry(name, await self._from_files(wanted.files), 0.0)
-            placed.append(base.blob.path)
+            base = CatalogueEntry(name, await staged.of_uploads(wanted.files), 0.0)
         else:
             raise ValueError("give `from`, the model to start from, or `files`, uploaded ones")
         adapters = []
         for each in uploads:
-            made = await self._from_files(each, "adapters")
-            placed.append(made.path)
-            adapters.append(await self._fitting(made, each, base))
+            adapters.append(await self._fitting(await staged.of_uploads(each, "adapters"), each, base, staged))
         applied = [_applied(self._home, blob, each) for blob, each in zip(adapters, uploads, strict=True)]
         overrides = _require_short(_overrides(base.overrides, wanted))
         overrides = structs.replace(overrides, adapters=[*overrides.adapters, *applied])
@@ -149,19 +124,17 @@ class Creator:
             if "embedding" not in known:
                 overrides = structs.replace(overrides, capabilities=able)
         if wanted.quantize:
-            return await self._quantized(name, wanted, base, overrides, adapters, report)
+            return await self._quantized(name, wanted, base, overrides, adapters, staged, report)
         report(Progress("writing manifest"))
         blob = base.blob
-        uploaded = bool(wanted.files) and blob.path == files.blob_path(self._home, blob.digest)
-        adopted = [blob.digest] if uploaded else []
-        adopted += [made.digest for made in adapters if made.info.format == "gguf"]
-
-        def place() -> None:
-            for digest in adopted:
-                files.adopt(self._home, digest)
-
         return await self._store.add(
-            name, blob, source=base.source, overrides=overrides, place=place, adapters=adapters
+            name,
+            blob,
+            source=base.source,
+            overrides=overrides,
+            place=lambda: staged.place([blob, *adapters]),
+            adapters=adapters,
+            withdraw=True,
         )
 
     async def _quantized(
@@ -171,96 +144,35 @@ class Creator:
         base: CatalogueEntry,
         overrides: Overrides,
         adapters: list[Blob],
+        staged: StagedFiles,
         report: Report,
     ) -> CatalogueEntry:
         """The model with the files of ``base`` in fewer bits. Raises ``RequestError`` where they are so already."""
         now = base.blob.info.quantization
         if now not in PLAIN:
             raise _unfit(f"{base.name} is quantized already, as {now}; `quantize` takes models in {', '.join(PLAIN)}")
-        source, there = base.blob.path, base.blob.path.exists()
-        if not there:
-            source = files.upload_path(self._home, base.blob.digest)
-        to, adopted = Wanted(type=wanted.quantize), [each.digest for each in adapters if each.info.format == "gguf"]
-        try:
-            async with made_blob(self._home, self._reader, source, to, name, report, nice=SERVER_NICENESS) as made:
-                report(Progress("writing manifest"))
+        to, source = Wanted(type=wanted.quantize), staged.now(base.blob)
+        async with made_blob(self._home, self._reader, source, to, name, report, nice=SERVER_NICENESS) as made:
+            report(Progress("writing manifest"))
 
-                def place() -> None:
-                    made.place()
-                    for digest in adopted:
-                        files.adopt(self._home, digest)
+            def place() -> None:
+                made.place()
+                staged.place(adapters)
 
-                return await self._store.add(name, made.blob, overrides=overrides, place=place, adapters=adapters)
-        finally:
-            # A folder was put together of uploads for this alone.
-            if wanted.files and there and source in await self._store.orphans():
-                files.remove(source)
+            return await self._store.add(
+                name, made.blob, overrides=overrides, place=place, adapters=adapters, withdraw=True
+            )
 
-    async def _fitting(self, made: Blob, wanted: dict[str, str], base: CatalogueEntry) -> Blob:
+    async def _fitting(self, made: Blob, wanted: dict[str, str], base: CatalogueEntry, staged: StagedFiles) -> Blob:
         """``made``, an adapter of uploaded files. Raises ``RequestError`` where it does not fit ``base``."""
         name = names.quoted(next(iter(wanted)))
         if not made.info.is_adapter:
             message = f"`adapters` has {name}, which is no adapter; give models as `from` or `files`"
             raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param="adapters"))
-        # Where an uploaded model's file lies before it is adopted.
-        model = base.blob.path if base.blob.path.exists() else files.upload_path(self._home, base.blob.digest)
-        uploaded = made.path if made.path.exists() else files.upload_path(self._home, made.digest)
-        if fault := await self._reader.adapter_fault(uploaded, model):
+        if fault := await self._reader.adapter_fault(staged.now(made), staged.now(base.blob)):
             message = f"the adapter {name} can't be applied to {base.name}: it {fault}"
             raise RequestError(ErrorInfo(ErrorCode.INVALID, message, param="adapters"))
         return made
-
-    async def _kept(self, entry: CatalogueEntry) -> CatalogueEntry:
-        """``entry`` with its local file copied to where mlxr keeps files: what is catalogued must not change."""
-        directory = files.partial(self._home)
-        blob, work = entry.blob, directory / f"upload-{secrets.token_hex(8)}"
-        try:
-            with files.space_for(directory, blob.size):
-                out, digest = await to_thread.run_sync(files.copy_model, blob.path, work)
-            final = (files.folder_path if out.is_dir() else files.blob_path)(self._home, digest)
-            await to_thread.run_sync(files.place, self._home, out, final)
-        finally:
-            files.remove(work)
-        return structs.replace(entry, blob=structs.replace(blob, digest=digest, path=final), source="")
-
-    async def _from_files(self, wanted: dict[str, str], field: str = "files") -> Blob:
-        """Uploaded files as one model or adapter, a single GGUF file or a folder."""
-        if len(wanted) > MOST_MEMBERS:
-            raise ValueError(f"`{field}` has {len(wanted)} entries; a model has at most {MOST_MEMBERS}")
-        paths: dict[str, Path] = {}
-        for name, given in wanted.items():
-            path = files.find(self._home, parse_digest(given))
-            if path is None:
-                what = f"the file {names.quoted(name)} ({given})"
-                raise ModelNotFound(f"{what} has not been uploaded to /api/blobs")
-            paths[name] = path
-        if len(paths) == 1:
-            (path,) = paths.values()
-            digest = path.name.removeprefix("sha256-")
-            info = await self._reader.usable(path)
-            return Blob(digest, files.blob_path(self._home, digest), files.size_of(path), info)
-        return await self._folder(paths)
-
-    async def _folder(self, paths: dict[str, Path]) -> Blob:
-        work = files.partial(self._home) / f"upload-{secrets.token_hex(8)}"
-        try:
-            for name, path in paths.items():
-                _check_file_name(name)
-                (work / name).parent.mkdir(parents=True, exist_ok=True)
-                os.link(path, work / name)
-            info = await self._reader.usable(work)
-            digest, size = await to_thread.run_sync(files.hash_folder, work), files.size_of(work)
-            final = files.folder_path(self._home, digest)
-            files.place(self._home, work, final)
-        finally:
-            files.remove(work)
-        return Blob(digest, final, size, info)
-
-
-def _check_file_name(name: str) -> None:
-    if not _FILE_NAME.fullmatch(name) or PurePosixPath(name).suffix not in MODEL_FILES:
-        kinds = ", ".join(sorted(MODEL_FILES))
-        raise ValueError(f"{names.quoted(name)} is no file name within a model; a model folder has files in {kinds}")
 
 
 def _require_type(wanted: CreateSpec) -> None:

@@ -181,6 +181,9 @@ class Store:
             previous = await self._tables.digest_of(name)
             applied = await self._tables.adapters_of(name)
             for part in (blob, *adapters):
+                # Nobody can remove it within a transaction, but before: with the last name that it had.
+                if not part.path.exists():
+                    raise ModelError(f"can't make {names.quoted(name)}: its files were removed meanwhile; try again")
                 await self._tables.put_blob(part)
             await self._tables.put_model(name, blob.digest, source, overrides or Overrides())
             for alias in aliases:

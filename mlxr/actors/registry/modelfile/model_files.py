@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlxr.actors.registry.catalogue.create import MODEL_FILES
 from mlxr.actors.registry.catalogue.local_files import MAGIC, members
+from mlxr.actors.registry.catalogue.staged_files import MODEL_FILES
 from mlxr.models import names
 from mlxr.runtime.regular_files import open_regular
 

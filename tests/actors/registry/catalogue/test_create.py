@@ -7,13 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.create import Creator
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.catalogue.rebuild import model_files
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.uploads import BlobWriter
 from mlxr.actors.registry.metadata.reader import MetadataReader
-from mlxr.actors.registry.progress import Report
+from mlxr.actors.registry.progress import Progress, Report
+from mlxr.actors.registry.sources.staging import sweep
 from mlxr.models.errors import ModelFileError
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.paths import Home
@@ -125,6 +128,31 @@ async def test_a_corrupt_upload_makes_no_model(creator: Creator, home: Home, sto
     with pytest.raises(ModelFileError):
         await create(creator, "new", files={"x.gguf": upload(home, b"GGUF\x03")})
     assert await store.models() == []
+
+
+@pytest.mark.parametrize("kind", ["a local file", "uploaded files"])
+async def test_nobody_tidies_up_what_a_model_is_being_made_of(
+    creator: Creator, home: Home, store: Store, tmp_path: Path, kind: str
+) -> None:
+    tiny_gguf(tmp_path / "x.gguf")
+    of: dict[str, object] = {"from": str(tmp_path / "x.gguf")}
+    if kind == "uploaded files":
+        of = {"files": {name: upload(home, content) for name, content in tiny_bert().items()}}
+    tidied = 0
+
+    def tidy(progress: Progress) -> None:
+        nonlocal tidied
+        if progress.status == "writing manifest":
+            # As `mlxr gc` and a second server do; what they would take for nobody's is nothing.
+            sweep(home, 0.0, 0.0)
+            assert list(model_files(home)) == []
+            tidied += 1
+
+    entry = await creator.create("new", msgspec.json.encode(of), tidy)
+    assert tidied == 1
+    assert files.digest_of(entry.blob.path) == entry.blob.digest
+    assert await store.orphans() == []
+    assert files_under(home.models / "partial") == []
 
 
 async def test_what_the_base_lays_over_its_files_is_kept_unless_replaced(

@@ -87,6 +87,16 @@ async def test_copies_share_their_file_and_the_last_name_takes_it_along(store: S
     assert files_under(home.models) == []
 
 
+async def test_no_name_is_given_to_files_that_somebody_has_removed_meanwhile(store: Store, home: Home) -> None:
+    blob = await add(store, home, "one")
+    other = await Store.open(home)
+    await other.delete("one")
+    await other.close()
+    with pytest.raises(ModelError, match=r"'two'.*removed meanwhile; try again"):
+        await store.add("two", blob)
+    assert await store.models() == []
+
+
 async def test_a_name_given_anew_lets_the_old_file_go(store: Store, home: Home) -> None:
     old = await add(store, home, "one", b"old")
     new = await add(store, home, "ONE", b"new")
