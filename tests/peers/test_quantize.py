@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGUFReader
 
-from mlxr.models.quantization.encoding import write_model
+from mlxr.metal.tensors import Tensor
+from mlxr.models.formats.gguf.file import GGUFFile
+from mlxr.models.quantization.encoding import decoded, write_model
 from mlxr.models.quantization.file_types import FILE_TYPES, file_type
+from mlxr.models.quantization.ggml import Ggml
 from mlxr.models.quantization.importance import Importance
 from mlxr.models.quantization.quantize import Model, plan
 from tests.models import model_path
@@ -22,6 +24,13 @@ pytestmark = pytest.mark.peers
 
 OWN = ("NVFP4",)
 """Types that llama.cpp makes in its converter alone."""
+REFUSED = {("Q1_0", "narrow rows"): "no tensor type fallback is defined for type q1_0"}
+"""What llama.cpp makes no file of, and we do."""
+TIES = ("IQ1_M",)
+"""Types whose candidates for a block ggml sums up in another order since its release that ``libggml-python`` has: where
+two are as good as one another, either may be taken."""
+MOST_TIES = 1e-3
+"""Of a tensor's bytes."""
 SHAPES: dict[str, dict[str, Any]] = {
     "shared keys": {"heads": 8, "key_heads": 2},
     "as many keys": {"heads": 8, "key_heads": 8, "layers": 17},
@@ -32,10 +41,14 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
+def quantizing(source: Path, target: Path, number: int, importance: Path | None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.peers.llama_quantize", str(source), str(target), str(number)]
+    return subprocess.run([*command, *([str(importance)] if importance else [])], capture_output=True, text=True)
+
+
 def llama_quantize(source: Path, target: Path, number: int, importance: Path | None = None) -> float:
     """Returns the seconds that it took."""
-    command = [sys.executable, "-m", "tests.peers.llama_quantize", str(source), str(target), str(number)]
-    run = subprocess.run([*command, *([str(importance)] if importance else [])], capture_output=True, text=True)
+    run = quantizing(source, target, number, importance)
     assert run.returncode == 0, run.stderr[-500:]
     return float(run.stdout.splitlines()[-1])
 
@@ -64,13 +77,33 @@ def test_a_file_has_the_tensors_of_llama_quantize(type: Any, shape: str, tmp_pat
     weights = importances(source)
     np.savez(tmp_path / "weights.npz", **weights)
     theirs = tmp_path / "theirs.gguf"
-    llama_quantize(source, theirs, type.number, tmp_path / "weights.npz")
     made = ours(source, tmp_path / "ours.gguf", type.name, Importance(tmp_path / "weights.npz", weights))
-    expected, got = ({t.name: t for t in GGUFReader(path).tensors} for path in (theirs, made))
+    if said := REFUSED.get((type.name, shape)):
+        assert said in quantizing(source, theirs, type.number, tmp_path / "weights.npz").stderr
+        assert tensors_in(made)["blk.0.ffn_down.weight"].type is not tensors_in(source)["blk.0.ffn_down.weight"].type
+        return
+    llama_quantize(source, theirs, type.number, tmp_path / "weights.npz")
+    expected, got = tensors_in(theirs), tensors_in(made)
     assert list(got) == list(expected)
     for name, tensor in expected.items():
-        assert got[name].tensor_type == tensor.tensor_type, name
-        np.testing.assert_array_equal(got[name].data, tensor.data, err_msg=name)
+        assert got[name].type is tensor.type, name
+        if tensor.type.name in TIES:
+            require_as_good(got[name], tensor, tensors_in(source)[name])
+        else:
+            np.testing.assert_array_equal(got[name].data, tensor.data, err_msg=name)
+
+
+def require_as_good(got: Tensor, expected: Tensor, source: Tensor) -> None:
+    """The same bytes but for ties, which cost the same."""
+    assert np.mean(got.data != expected.data) <= MOST_TIES
+    ggml = Ggml()
+    ggml.prepare(got.type)
+    errors = [float(np.square(decoded(ggml, each) - decoded(ggml, source)).sum()) for each in (got, expected)]
+    assert errors[0] == pytest.approx(errors[1], rel=MOST_TIES)
+
+
+def tensors_in(path: Path) -> dict[str, Tensor]:
+    return {name: tensor.read_rows(0, tensor.rows) for name, tensor in GGUFFile.open(path).tensors.items()}
 
 
 @pytest.mark.parametrize("type", ["Q4_K_M", "Q5_K_S", "Q3_K_L", "Q2_K", "Q8_0", "IQ4_NL", "F16"])
