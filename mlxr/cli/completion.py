@@ -22,7 +22,35 @@ def complete_model(incomplete: str) -> list[str]:
     if incomplete.startswith(("/", "./", "../", "~/")):
         return _paths(incomplete)
     lowered = incomplete.lower()
-    return [name for name in model_names() if name.lower().startswith(lowered)][:MOST_OFFERED]
+    # A model that was pulled from a path has that for an alias: offered is it to who begins one.
+    known = [name for name in model_names() if not name.startswith("/")]
+    return [name for name in known if name.lower().startswith(lowered)][:MOST_OFFERED]
+
+
+def complete_source(incomplete: str) -> list[str]:
+    """Returns what ``mlxr pull`` takes and begins so: names that are known from the start, those of models that are
+    here, and paths."""
+    # Of what reads models, which other commands do without.
+    from mlxr.actors.registry.catalogue.model_configs import ModelConfigs
+
+    found = complete_model(incomplete)
+    with suppress(MlxrError, OSError):
+        known = [config.name for config in ModelConfigs.load(Home.find()).all if config.source]
+        found += [name for name in known if name.startswith(incomplete.lower()) and name not in found]
+    return found
+
+
+def complete_key(incomplete: str) -> list[str]:
+    """Returns keys of the configuration that begin so."""
+    import tomllib
+
+    from mlxr.cli.config import default_file
+
+    with suppress(OSError, tomllib.TOMLDecodeError):
+        sections = tomllib.loads(default_file().read_text(encoding="utf-8"))
+        keys = [f"{section}.{key}" for section, values in sections.items() for key in values]
+        return [key for key in keys if key.startswith(incomplete)]
+    return []
 
 
 def complete_loaded(incomplete: str) -> list[str]:

@@ -56,7 +56,7 @@ FISH = r"""
 function _mlxr_completion
     set -l words (commandline -opc) (commandline -ct)
     set -l found (COMP_WORDS=(string join \n -- (string escape -- $words)) COMP_CWORD=(math (count $words) - 1) \
-        _MLXR_COMPLETE=complete_bash $words[1] 2>/dev/null)
+        _MLXR_COMPLETE=complete_bash $words[1] 2>/dev/null | string match --regex '.+')
     if test (count $found) -gt 0
         printf '%s\n' $found
     else

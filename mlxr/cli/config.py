@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mlxr.cli.completion import complete_key
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import remark
 from mlxr.cli.verbs import Task, Verb, VerbGroup, epilog_of
@@ -17,7 +18,12 @@ File = Annotated[
     Path | None,
     typer.Option("--config", help="The configuration file.", show_default="MLXR_CONFIG, else config.toml in MLXR_HOME"),
 ]
-Key = Annotated[str, typer.Argument(metavar="SECTION.KEY", help="Such as server.port; `mlxr config` lists them.")]
+Key = Annotated[
+    str,
+    typer.Argument(
+        metavar="SECTION.KEY", help="Such as server.port; `mlxr config` lists them.", autocompletion=complete_key
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="As `mlxr up` takes it: what it would change."),

@@ -21,10 +21,20 @@ def register(app: typer.Typer) -> None:
     add_verb(app, "help", show_help, Task.SETUP, EXAMPLES)
 
 
+def _commands(context: typer.Context, arguments: list[str], incomplete: str) -> list[str]:
+    """Returns the verbs, or a verb's own commands, that begin so."""
+    command: Any = context.find_root().command
+    for name in context.params.get("verb") or []:
+        command = getattr(command, "commands", {}).get(name)
+    listed = getattr(command, "commands", {}).items()
+    return [name for name, each in listed if name.startswith(incomplete) and not each.hidden]
+
+
 def show_help(
     context: typer.Context,
     verb: Annotated[
-        list[str] | None, typer.Argument(help="A verb, and one of its own commands; all verbs if none.")
+        list[str] | None,
+        typer.Argument(help="A verb, and one of its own commands; all verbs if none.", autocompletion=_commands),
     ] = None,
 ) -> None:
     """Show what mlxr can do, or how a verb is used."""

@@ -27,7 +27,10 @@ def import_models(
         list[str] | None,
         typer.Argument(metavar="NAME", help="What `mlxr ls --all` shows, or names that --from has for them."),
     ] = None,
-    tool: Annotated[str, typer.Option("--from", metavar="TOOL", help=f"{', '.join(TOOLS)}.")] = "",
+    tool: Annotated[
+        str,
+        typer.Option("--from", metavar="TOOL", help=f"{', '.join(TOOLS)}.", autocompletion=lambda: [*TOOLS]),
+    ] = "",
     name: Annotated[str, typer.Option("--name", help="What to call it here, where it is one model.")] = "",
     as_json: AsJson = False,
     endpoint: Endpoint = None,

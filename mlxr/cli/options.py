@@ -6,16 +6,12 @@ from typing import Annotated
 
 import typer
 
-from mlxr.cli.completion import complete_loaded, complete_model
+from mlxr.cli.completion import complete_loaded, complete_model, complete_source
 
-ModelName = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A model's name or alias, MODEL+ADAPTER, or the path of a .gguf file or model folder.",
-        autocompletion=complete_model,
-    ),
-]
+_MODEL = "A model's name or alias, MODEL+ADAPTER, or the path of a .gguf file or model folder."
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL, autocompletion=complete_model)]
+ModelToFetch = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL, autocompletion=complete_source)]
+"""Of a command that pulls what is not here."""
 ModelNames = Annotated[
     list[str], typer.Argument(metavar="MODEL...", help="Names of models.", autocompletion=complete_model)
 ]

@@ -11,6 +11,7 @@ import typer
 
 from mlxr.cli.client.endpoint import HOST as HOST_VARIABLE
 from mlxr.cli.client.endpoint import running
+from mlxr.cli.completion import complete_source
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.machine import cores
 from mlxr.cli.printing import remark
@@ -56,6 +57,7 @@ def up(
         str | None,
         typer.Argument(
             help="What to load: a name, an alias, or the path of a .gguf file or model folder.",
+            autocompletion=complete_source,
             show_default="a model that is here, else smollm2",
         ),
     ] = None,
@@ -81,6 +83,7 @@ def up(
         typer.Option(
             metavar="MODEL",
             help="A model to load now that stays, whoever else needs room; repeat for several.",
+            autocompletion=complete_source,
         ),
     ] = None,
     threads: Annotated[

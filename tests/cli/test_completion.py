@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from mlxr.actors.registry.sources.pull import pull_model
-from mlxr.cli.completion import complete_loaded, complete_model
+from mlxr.cli.completion import complete_key, complete_loaded, complete_model, complete_source
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import tiny_gguf
 from tests.cli.commands import COMMAND, environment, mlxr
@@ -48,6 +48,22 @@ def test_names_are_completed_in_any_case_and_paths_as_they_were_begun(home: Path
     assert complete_loaded("o") == ["Other"]
     assert complete_model(f"{tmp_path}/O") == [f"{tmp_path}/Other.gguf"]
     assert complete_model(f"{tmp_path}/ho") == [f"{tmp_path}/home/"]
+
+
+def test_what_was_pulled_from_a_path_is_offered_by_its_name(home: Path) -> None:
+    assert complete_model("") == ["Other", "llama3.2", "llama3.2:1b"]
+
+
+def test_names_that_can_be_fetched_are_offered_where_that_is_done(home: Path) -> None:
+    (home / "models.d").mkdir()
+    (home / "models.d" / "smallest.toml").write_text('source = "https://example.org/smallest.gguf"\n')
+    assert complete_source("SM") == ["smollm2", "smallest"]
+    assert complete_source("o") == ["Other"]
+
+
+def test_keys_of_the_configuration_are_offered() -> None:
+    assert complete_key("server.idle") == ["server.idle_seconds"]
+    assert complete_key("nothing") == []
 
 
 def test_without_a_catalogue_nothing_is_offered_and_nothing_made(

@@ -39,7 +39,10 @@ def logs(
     following: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until interrupted.")
     ] = False,
-    level: Annotated[str, typer.Option(help=f"This one and above: {', '.join(LEVELS[:-1])}.")] = "debug",
+    level: Annotated[
+        str,
+        typer.Option(help=f"This one and above: {', '.join(LEVELS[:-1])}.", autocompletion=lambda: [*LEVELS]),
+    ] = "debug",
     actor: Annotated[
         list[str] | None,
         typer.Option(help="Only what this one says: frontend, http, registry, executor, requests, ...; may repeat."),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlxr.cli.options import Endpoint, ModelName
+from mlxr.cli.options import Endpoint, ModelToFetch
 from mlxr.cli.run.settings import PARAMETERS, ChatSettings, given_format, given_think, parameter
 from mlxr.cli.verbs import Task, Verb, add_verb
 from mlxr.runtime.errors import ConfigError
@@ -43,7 +43,7 @@ def _sampled(help: str, *names: str) -> Any:
 
 
 def run(
-    model: ModelName,
+    model: ModelToFetch,
     prompt: Annotated[
         list[str] | None, typer.Argument(metavar="[PROMPT]...", help="What to ask; a chat if none.")
     ] = None,
