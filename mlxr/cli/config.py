@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from mlxr.cli.completion import complete_key
 from mlxr.cli.configuration import configuration_file
-from mlxr.cli.printing import remark
+from mlxr.cli.printing import print_json, remark
 from mlxr.cli.verbs import Task, Verb, VerbGroup, epilog_of
 from mlxr.runtime.paths import Home
 
@@ -88,25 +89,30 @@ def change(
     key: Key,
     values: Annotated[list[str], typer.Argument(metavar="VALUE...", help="What it is to be; a list takes several.")],
     given: File = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a value into the configuration file, which keeps its comments."""
     from mlxr.cli import config_file
 
     written = config_file.set_key(_written(given), key, values)
-    _say(f"{key} = {written}", key, _written(given))
+    _say(f"{key} = {written}", key, _written(given), as_json, tomllib.loads(f"value = {written}")["value"])
 
 
-def unset(key: Key, given: File = None) -> None:
+def unset(key: Key, given: File = None, as_json: AsJson = False) -> None:
     """Take a key out of the configuration file, so that its default holds."""
     from mlxr.cli import config_file
 
     config_file.unset_key(_written(given), key)
-    _say(f"{key} is unset", key, _written(given))
+    _say(f"{key} is unset", key, _written(given), as_json)
 
 
-def path(given: File = None) -> None:
+def path(given: File = None, as_json: AsJson = False) -> None:
     """Print where the configuration file is, or would be."""
-    typer.echo(str(_written(given)))
+    file = _written(given)
+    if as_json:
+        print_json({"file": str(file), "exists": file.exists()})
+    else:
+        typer.echo(str(file))
 
 
 def edit(given: File = None) -> None:
@@ -116,11 +122,14 @@ def edit(given: File = None) -> None:
     config_editor.edit(_written(given), default_file())
 
 
-def _say(done: str, key: str, file: Path) -> None:
+def _say(done: str, key: str, file: Path, as_json: bool, value: object = None) -> None:
     from mlxr.runtime.printable import printable
     from mlxr.runtime.run_directory import live
 
-    print(printable(f"{done}  ({file})"))
+    if as_json:
+        print_json({"key": key, "value": value, "file": str(file)})
+    else:
+        print(printable(f"{done}  ({file})"))
     variable = f"MLXR_{key.replace('.', '_')}".upper()
     if variable in os.environ:
         remark(f"{variable} is set and goes before the file")

@@ -29,8 +29,11 @@ def register(app: typer.Typer) -> None:
 def telemetry(
     topics: Annotated[list[str] | None, typer.Argument(help=f"Any of {', '.join(TOPICS)}; all if none.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Where to read: ipc://... or tcp://...")] = None,
-    show_endpoint: Annotated[bool, typer.Option(help="Print where events are published, and end.")] = False,
-    count: Annotated[int, typer.Option(help="End after so many events; 0 goes on.")] = 0,
+    show_endpoint: Annotated[
+        bool, typer.Option("--show-endpoint", help="Print where events are published, and end.")
+    ] = False,
+    count: Annotated[int, typer.Option(min=0, help="End after so many events; 0 goes on.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as it does in any case.")] = False,
 ) -> None:
     """Print a running server's events as JSON lines."""
     unknown = [topic for topic in topics or [] if topic not in TOPICS]

@@ -8,6 +8,7 @@ such struct. Keys live in sections (``[scheduler] token_budget``); the variable 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 import typing
@@ -179,6 +180,8 @@ def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, A
         if odd := _odd_text(values[key]):
             why = f"{key} is one plain line, and {odd!r} has control characters"
             raise ConfigError(_placed(place(name, key), name, why))
+        if isinstance(values[key], float) and not math.isfinite(values[key]):
+            raise ConfigError(_placed(place(name, key), name, f"{key} takes a number with an end, not {values[key]}"))
     try:
         return msgspec.convert({**msgspec.to_builtins(current), **values}, kind)
     except msgspec.ValidationError as error:

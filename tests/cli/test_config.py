@@ -70,6 +70,19 @@ def test_each_value_says_where_it_comes_from(home: Path) -> None:
     assert mlxr(home, "config", "get", "server.port").stdout == "8080\n"
 
 
+def test_what_was_changed_is_told_as_json_too(tmp_path: Path) -> None:
+    file = str(tmp_path / "config.toml")
+    told = [
+        json.loads(mlxr(tmp_path, "config", *arguments, "--json").stdout)
+        for arguments in (["set", "server.port", "9090"], ["unset", "server.port"], ["path"])
+    ]
+    assert told == [
+        {"key": "server.port", "value": 9090, "file": file},
+        {"key": "server.port", "value": None, "file": file},
+        {"file": file, "exists": True},
+    ]
+
+
 def test_keys_that_let_clients_in_are_shown_only_to_who_asks_for_them(home: Path) -> None:
     assert mlxr(home, "config", "set", "server.api_keys", "one-key", "another").returncode == 0
     assert mlxr(home, "config", "get", "server.api_keys").stdout == "one-key\nanother\n"
@@ -116,6 +129,8 @@ def test_a_new_file_is_its_users_alone(tmp_path: Path) -> None:
         ("server.zzzzzz", "1", "host, port"),
         ("zzzzzz", "1", "mlxr config"),
         ("log.level", "loud", "debug, info"),
+        ("models.keep_alive", "nan", "takes a number with an end, not nan"),
+        ("models.keep_alive", "1e400", "takes a number with an end, not inf"),
     ],
 )
 def test_what_a_key_does_not_take_is_refused_and_nothing_is_written(

@@ -117,6 +117,13 @@ def test_the_log_of_a_server_that_was_killed_is_there_and_that_of_one_that_did_n
     assert KEY not in Home(tmp_path).log.read_text()
 
 
+def test_more_lines_than_there_can_be_are_all_there_are(tmp_path: Path) -> None:
+    Home(tmp_path).log.parent.mkdir()
+    Home(tmp_path).log.write_text('{"t":1,"level":"info","logger":"mlxr","message":"one"}\n')
+    done = mlxr(tmp_path, "logs", "-n", "9" * 40)
+    assert (done.returncode, done.stdout.count("one"), done.stderr) == (0, 1, "")
+
+
 def test_without_a_log_it_says_what_writes_one(tmp_path: Path) -> None:
     done = mlxr(tmp_path, "logs")
     assert done.returncode == 1
@@ -138,6 +145,7 @@ NOW = datetime(2026, 11, 26, 20, 30)
         ("2026-11-25", datetime(2026, 11, 25)),
         ("2026-11-25T20:15", datetime(2026, 11, 25, 20, 15)),
         ("2026-11-25 20:15", datetime(2026, 11, 25, 20, 15)),
+        (f"{'9' * 40}d", datetime.fromtimestamp(0)),
     ],
 )
 def test_a_moment_is_a_time_ago_of_today_or_of_a_date(text: str, moment: datetime) -> None:

@@ -189,3 +189,18 @@ def test_what_a_name_is_for_hangs_below_it_on_a_narrow_terminal(tmp_path: Path) 
 def test_a_sentence_of_a_command_is_one_line_in_the_list_of_all(tmp_path: Path) -> None:
     shown = mlxr(tmp_path, "--help", COLUMNS="200").stdout
     assert "Modelfile: another model, or files, with a template, system prompt and parameters of its own." in shown
+
+
+WITHOUT_JSON = {"up", "completion", "help", "config default", "config edit", "service logs"}
+"""What serves, writes scripts or help, opens an editor, or hands its options on."""
+
+
+def test_every_verb_takes_json_but_what_has_no_result() -> None:
+    def commands(command: Any, path: str) -> dict[str, Any]:
+        own = {name: each for name, each in getattr(command, "commands", {}).items() if not each.hidden}
+        deeper = [commands(each, f"{path} {name}".strip()) for name, each in own.items()]
+        return {key: value for found in deeper for key, value in found.items()} if own else {path: command}
+
+    every = commands(GROUP, "")
+    able = {path for path, command in every.items() if any("--json" in param.opts for param in command.params)}
+    assert set(every) - able == WITHOUT_JSON

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -55,7 +56,9 @@ def _speakers(entry: LogEntry) -> set[str]:
 def since_when(text: str, now: datetime) -> float:
     """Returns the moment that ``--since`` names, in seconds since 1970. Raises ``ConfigError``."""
     if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip()):
-        return (now - timedelta(seconds=float(match[1]) * _UNITS[match[2]])).timestamp()
+        # A time before there was any log: from its beginning.
+        seconds = min(float(match[1]) * _UNITS[match[2]], now.timestamp())
+        return (now - timedelta(seconds=seconds)).timestamp()
     if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text.strip()):
         text = f"{now:%Y-%m-%d}T{text.strip():0>5}"
     try:
@@ -125,7 +128,7 @@ class Reader:
 def recent(path: Path, wanted: Wanted, count: int) -> tuple[list[LogEntry], Reader]:
     """Returns the last ``count`` entries that are wanted (0: all of them), and what reads on from there."""
     reader = Reader(path)
-    found: deque[LogEntry] = deque(maxlen=count or None)
+    found: deque[LogEntry] = deque(maxlen=min(count, sys.maxsize) or None)
     found.extend(entry for entry in reader.older() if wanted.has(entry))
     found.extend(entry for entry in reader.new() if wanted.has(entry))
     return list(found), reader

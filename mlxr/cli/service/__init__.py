@@ -47,6 +47,7 @@ def install(
     ] = None,
     show: Annotated[bool, typer.Option("--print", help="Show what would be written, and do nothing.")] = False,
     manager: ManagerName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Install and start the service; once more is as good as once.
 
@@ -67,35 +68,46 @@ def install(
     config = str(Path(config).absolute()) if config else ""
     service = Service(_program(), tuple(arguments), home.root, config, _drain(home))
     if show:
-        print(managers.named(manager).text(service), end="")
+        printed = managers.named(manager)
+        if as_json:
+            print_json({"service": printed.name, "file": str(printed.file), "text": printed.text(service)})
+        else:
+            print(printed.text(service), end="")
         return
     _warn_of_variables()
     chosen = managers.manager()
     changed = _put(chosen.file, chosen.text(service))
     home.make()
     chosen.begin(changed)
+    if as_json:
+        print_json({"service": chosen.name, "file": str(chosen.file), "changed": changed})
     remark(f"{'written' if changed else 'unchanged'}: {chosen.file}")
     remark("the service runs; `mlxr service status` and `mlxr service logs` show it")
     for hint in chosen.hints():
         remark(hint)
 
 
-def uninstall() -> None:
+def uninstall(as_json: AsJson = False) -> None:
     """Stop the service and remove its file; models and configuration stay."""
     chosen = _installed()
     chosen.end()
     chosen.file.unlink(missing_ok=True)
+    _did(chosen, as_json)
     remark(f"removed: {chosen.file}")
 
 
-def start() -> None:
+def start(as_json: AsJson = False) -> None:
     """Start the service."""
-    _installed().start()
+    chosen = _installed()
+    chosen.start()
+    _did(chosen, as_json)
 
 
-def stop() -> None:
+def stop(as_json: AsJson = False) -> None:
     """Stop the service until it is started, or the next log-in; requests in flight get their time."""
-    _installed().stop()
+    chosen = _installed()
+    chosen.stop()
+    _did(chosen, as_json)
 
 
 def status(as_json: AsJson = False) -> None:
@@ -116,6 +128,11 @@ def logs(context: typer.Context) -> None:
     """Show its log: `mlxr logs`, and what that takes."""
     mlxr = _program()
     os.execv(mlxr, [mlxr, "logs", *context.args])
+
+
+def _did(chosen: managers.Manager, as_json: bool) -> None:
+    if as_json:
+        print_json({"service": chosen.name, "file": str(chosen.file)})
 
 
 def _installed() -> managers.Manager:

@@ -68,7 +68,8 @@ def test_it_is_installed_once_however_often_and_removed(tmp_path: Path, system: 
     assert (shown["state"], shown["pid"], shown["restarts"]) == ("active (x)", "7", "2")
     assert mlxr(home, "service", "status", **{**system, "STATE": "failed"}).returncode == 1
     assert mlxr(home, "service", "stop", **system).returncode == 0
-    assert mlxr(home, "service", "start", **system).returncode == 0
+    started = mlxr(home, "service", "start", "--json", **system)
+    assert json.loads(started.stdout) == {"service": "systemd", "file": str(unit_of(system))}
     assert mlxr(home, "service", "uninstall", **system).returncode == 0
     assert notes(system) == ["stop mlxr.service", "start mlxr.service", "disable --now mlxr.service"]
     assert not unit_of(system).exists()

@@ -17,19 +17,26 @@ MACHINE_SHARE = 0.8
 RESERVE_SHARE = 0.05
 """Of the machine's memory, what is left free whatever the limit says: without it the system begins to swap."""
 
+MOST_BYTES = 1 << 62
+"""Of a limit: more is no limit either."""
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 def memory_limit(configured: str | int, total: int) -> int:
-    """Returns the bytes that all engines may take together. ``configured``: ``models.memory_limit``. ``total``: what
-    the machine has."""
+    """Returns the bytes that all engines may take together, at most what there can be. ``configured``:
+    ``models.memory_limit``. ``total``: what the machine has."""
     if not configured:
         return int(total * MACHINE_SHARE)
     text = str(configured).replace(" ", "").lower()
     if text.endswith("%"):
-        return int(total * float(text[:-1]) / 100)
+        return _bytes(total * float(text[:-1]) / 100)
     number, unit = re.fullmatch(r"([0-9.]+)([kmgt]?i?)b?", text).groups()  # type: ignore[union-attr]
-    return int(float(number) * _UNITS[unit])
+    return _bytes(float(number) * _UNITS[unit])
+
+
+def _bytes(number: float) -> int:
+    return int(min(number, MOST_BYTES))
 
 
 def free_memory(engines: list[Engine]) -> int | None:
