@@ -125,7 +125,11 @@ class Skeleton:
 def _hollow(path: Path, size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
-        os.truncate(file.fileno(), size)
+        try:
+            os.truncate(file.fileno(), size)
+        except (OSError, OverflowError):
+            what = f"{path.name} is announced with {readable(size)}"
+            raise PullError(f"{what}, more than a file has room for on any disk here") from None
 
 
 def _write(path: Path, start: int, data: bytes) -> None:

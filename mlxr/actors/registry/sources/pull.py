@@ -23,7 +23,7 @@ from mlxr.actors.registry.progress import Progress, Report, pulling
 from mlxr.actors.registry.sources.early_look import refuse_unusable
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.huggingface.hub import NoRepository
-from mlxr.actors.registry.sources.source import Fetched, FetchedAdapter, Source
+from mlxr.actors.registry.sources.source import RESUMABLE, Fetched, FetchedAdapter, Source
 from mlxr.actors.registry.sources.staging import clear, staging_directory
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS, TransferLimits
 from mlxr.actors.registry.sources.transfer.remote_file import RemoteModel
@@ -77,7 +77,8 @@ async def _suggesting(store: Store, name: str) -> AsyncIterator[None]:
     try:
         yield
     except (ModelNotFound, PullError) as error:
-        if type(error) not in (ModelNotFound, PullError, NoRepository) or names.outside_catalogue(name):
+        elsewhere = names.outside_catalogue(name) or names.web_host(name)
+        if type(error) not in (ModelNotFound, PullError, NoRepository) or elsewhere:
             raise
         known = [*await store.spellings(), *(alias.name for alias in BUILT_IN)]
         if near := suggestion(name, known).strip():
@@ -191,6 +192,7 @@ class _Pull:
                 aliases = _aliases(remote, source)
                 return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
             if remote:
+                await to_thread.run_sync(_require_room, self.staging, remote)
                 await refuse_unusable(remote, source.spelled, self.reader)
             fetched = await source.fetch(remote, self.staging, self.report, self.reader)
         info = await _info_of(fetched, source, self.reader)
@@ -256,6 +258,13 @@ class _Pull:
 
 def _within(home: Home, blob: Blob) -> str:
     return blob.path.relative_to(home.models).as_posix()
+
+
+def _require_room(staging: Path, remote: RemoteModel) -> None:
+    """Raise ``OutOfSpace`` where the disk can't take what is not here yet; nothing was asked of the source by then but
+    what it has."""
+    here = sum(path.stat().st_blocks * 512 for path in (staging / RESUMABLE).rglob("*") if path.is_file())
+    files.require_space(staging, max(remote.size - here, 0))
 
 
 def _aliases(model: Fetched | RemoteModel, source: Source) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -155,6 +156,44 @@ async def test_an_address_pulled_again_brings_what_is_there_now(server: Web, hom
     entry = await pull_model(home, "tiny", unheard, limits=HASTY)
     assert entry.blob.path.read_bytes() == newer
     assert files_under(home.models) == [f"blobs/sha256-{entry.blob.digest}"]
+
+
+async def dripping(request: web.Request, number: int) -> web.StreamResponse:
+    """An answer that never pauses, and never ends."""
+    response = web.StreamResponse(headers={"Content-Length": str(10**6)})
+    await response.prepare(request)
+    while True:
+        await response.write(b"x")
+        await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["/models/tiny.gguf", "/library/tiny:latest"])
+async def test_a_server_that_never_ends_a_short_answer_is_left(server: Web, home: Home, path: str) -> None:
+    server.fault = dripping
+    with pytest.raises(
+        PullError, match=r"^127\.0\.0\.1 did not finish a short answer in 0 s; try again when it has less"
+    ):
+        await pull_model(home, f"{server.url}{path}", unheard, limits=replace(HASTY, answer_seconds=0.3))
+    assert files_under(home.models) == []
+
+
+async def test_a_model_too_large_for_the_disk_is_refused_before_its_header_is_read(server: Web, home: Home) -> None:
+    async def huge(request: web.Request, number: int) -> web.StreamResponse:
+        said = {"Content-Range": f"bytes 0-511/{10**17}", "ETag": "x"}
+        return web.Response(status=206, body=b"GGUF".ljust(512), headers=said)
+
+    server.fault = huge
+    with pytest.raises(OutOfSpace, match=r"100000\.\d TB needed"):
+        await pull_model(home, f"{server.url}/models/tiny.gguf", unheard, limits=HASTY)
+    assert len(server.asked) == 1
+    assert files_under(home.models) == []
+
+
+async def test_another_model_is_no_suggestion_for_an_address(server: Web, home: Home) -> None:
+    await pull_model(home, f"{server.url}/models/tiny.gguf", unheard, limits=HASTY)
+    with pytest.raises(ModelNotFound) as raised:
+        await pull_model(home, f"{server.url}/models/tinny.gguf", unheard, limits=HASTY)
+    assert "did you mean" not in str(raised.value)
 
 
 async def test_a_file_can_be_looked_into_without_being_fetched(server: Web, model: bytes) -> None:

@@ -7,11 +7,13 @@ import re
 import ssl
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import aiohttp
+import anyio
 from yarl import URL
 
 import mlxr
@@ -20,6 +22,8 @@ from mlxr.actors.registry.sources.transfer.limits import KIB, TransferLimits
 from mlxr.actors.registry.sources.transfer.public_hosts import PublicResolver, require_public_literal
 from mlxr.actors.registry.sources.transfer.retries import Interrupted
 from mlxr.runtime.errors import ModelNotFound, PullError
+
+T = TypeVar("T")
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
@@ -113,9 +117,18 @@ class HttpClient:
             data = body() if body else None
             connect, read = self.limits.connect_seconds, patience or self.limits.stall_seconds
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
-            response = await self._session.request(
-                method, at, headers=sent, data=data, allow_redirects=False, proxy=_proxy(at), timeout=timeout
+            asked = partial(
+                self._session.request,
+                method,
+                at,
+                headers=sent,
+                data=data,
+                allow_redirects=False,
+                proxy=_proxy(at),
+                timeout=timeout,
             )
+            # What is sent takes as long as it takes.
+            response = await asked() if data or patience else await _in_time(asked, at.host, self.limits)
             # What has a body is sent again where the redirect keeps the method, and only there.
             followed = _REDIRECTS if body is None else (307, 308)
             if response.status in followed and "Location" in response.headers:
@@ -137,15 +150,29 @@ class HttpClient:
 async def read_short(response: aiohttp.ClientResponse, most: int, limits: TransferLimits) -> bytes:
     """The body of ``response``, however many pieces it comes in: all of it, or its first ``most`` + 1 bytes. Raises as
     ``HttpClient.send``."""
-    data = bytearray()
-    try:
+    host = response.url.host or "the server"
+
+    async def read() -> bytes:
+        data = bytearray()
         async for piece in response.content.iter_any():
             data += piece
             if len(data) > most:
                 break
+        return bytes(data[: most + 1])
+
+    try:
+        return await _in_time(read, host, limits)
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise interruption(response.url.host or "the server", error, limits) from error
-    return bytes(data[: most + 1])
+        raise interruption(host, error, limits) from error
+
+
+async def _in_time(work: Callable[[], Awaitable[T]], host: str | None, limits: TransferLimits) -> T:
+    """What ``work`` returns. Raises ``PullError`` where a server sends so little at a time that it would never end."""
+    with anyio.move_on_after(limits.answer_seconds):
+        return await work()
+    raise PullError(
+        f"{host} did not finish a short answer in {limits.answer_seconds:.0f} s; try again when it has less to do"
+    )
 
 
 def interruption(host: str, error: Exception, limits: TransferLimits) -> Exception:

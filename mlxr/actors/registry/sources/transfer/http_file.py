@@ -9,7 +9,14 @@ from contextlib import aclosing, asynccontextmanager
 import aiohttp
 
 from mlxr.actors.registry.sources.transfer.access import Access
-from mlxr.actors.registry.sources.transfer.http_client import ANYBODY, Denied, HttpClient, interruption, shown
+from mlxr.actors.registry.sources.transfer.http_client import (
+    ANYBODY,
+    Denied,
+    HttpClient,
+    interruption,
+    read_short,
+    shown,
+)
 from mlxr.actors.registry.sources.transfer.limits import MIB
 from mlxr.actors.registry.sources.transfer.remote_file import Body, Changed
 from mlxr.actors.registry.sources.transfer.retries import Interrupted, Retries
@@ -70,16 +77,13 @@ class HttpFile:
                     f"{response.url.host} does not say how long {name} is; fetch it with a browser or curl, then pull "
                     "its path"
                 )
-            begin = bytearray()
+            begin = b""
             if size:
-                async for piece in response.content.iter_any():
-                    begin += piece
-                    if len(begin) >= _HEAD:
-                        break
+                begin = await read_short(response, _HEAD - 1, client.limits)
             etag = response.headers.get("ETag", "") or response.headers.get("Last-Modified", "")
             file = cls(client, url, name, size, f"{size} {etag or url}", access=access)
             file._note_etag(response)
-            return file, bytes(begin[:_HEAD])
+            return file, begin
 
     async def read(self, start: int, count: int) -> bytes:
         end = min(start + count, self.size)

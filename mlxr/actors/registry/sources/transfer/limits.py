@@ -13,6 +13,7 @@ class TransferLimits:
 
     connect_seconds: to reach a host.
     stall_seconds: without a byte, after which a connection is given up and another one goes on.
+    answer_seconds: that an answer's head, and a short answer (a manifest, a token), may take in all, byte by byte.
     slow_seconds, slow_share: a connection that brought less than this share of what the others did on average, for so
         long, is replaced.
     attempts: tries that get nowhere, one after another, before a transfer fails.
@@ -30,6 +31,7 @@ class TransferLimits:
 
     connect_seconds: float = 15.0
     stall_seconds: float = 30.0
+    answer_seconds: float = 60.0
     slow_seconds: float = 20.0
     slow_share: float = 0.1
     attempts: int = 6
