@@ -208,7 +208,7 @@ class KVActor(Actor):
         now = self._placement.evictions.now = time.monotonic()
         tokens, adapters = message.tokens, message.adapters
         evicted = self._placement.evicted(tokens, adapters, cached)
-        return self._recent.miss(tokens, adapters, cached, self._placement.block, message.reuse, evicted, now)
+        return self._recent.miss(tokens, adapters, cached, self._placement.prefixes.block, message.reuse, evicted, now)
 
     def _transfer(self) -> None:
         if self._placement is not None:

@@ -112,10 +112,10 @@ class Restores:
         """Whether ``admit`` waits from now on, since more of its prefix is on disk than in the pool."""
         if not self._index.segments:
             return False
-        placement = self._placement
-        chain, limit = placement.chain(admit.tokens, admit.adapters), len(admit.tokens) - 1
-        start = placement.longest_prefix(chain, limit)
-        position = placement.longest_prefix(chain, limit, self._index)
+        prefixes = self._placement.prefixes
+        chain, limit = prefixes.chain(admit.tokens, admit.adapters), len(admit.tokens) - 1
+        start = prefixes.longest(chain, limit)
+        position = prefixes.longest(chain, limit, self._index)
         while position > start:
             missing = self._missing(chain, position)
             if other := self._restoring(missing):
@@ -124,7 +124,7 @@ class Restores:
             beyond = self._beyond_room(chain, position)
             if not beyond:
                 break
-            position = placement.longest_prefix(chain, max(0, position - beyond), self._index)
+            position = prefixes.longest(chain, max(0, position - beyond), self._index)
         else:
             return False
         size = sum(self._page_bytes[page.group] for page in missing)
@@ -268,7 +268,7 @@ class Restores:
         for missing, page, is_good in zip(chunk.missing, chunk.pages, good, strict=False):
             if is_good:
                 pool.publish(page, missing.address, missing.filled)
-                self._placement.turn_ended(missing.parent, missing.tail)
+                self._placement.prefixes.turn_ended(missing.parent, missing.tail)
             else:
                 self._index.remove(chunk.group, missing.address)
         if not good:
