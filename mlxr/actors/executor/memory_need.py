@@ -6,6 +6,7 @@ import bisect
 from dataclasses import dataclass, replace
 
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
+from mlxr.actors.scheduler.row_drafts import LONGEST_DRAFT
 from mlxr.metal.sizes import FLOAT_BYTES, BackendSizes
 from mlxr.models.footprint import Footprint
 from mlxr.models.sizes import readable
@@ -17,16 +18,12 @@ LEAST_CONTEXT = 512
 ROWS_BESIDE, HIDDEN_BESIDE = 6, 4
 """How many rows of a hidden state, and of the widest row between two matrices, a step keeps for each of its tokens."""
 
-SAMPLED_ROWS = 49
-"""Rows of logits that are there at once: a sequence has one behind each token of a draft, of which there are 48 at
-most, and one more."""
+SAMPLED_ROWS = LONGEST_DRAFT + 1
+"""Rows of logits that are there at once: a sequence has one behind each token of a draft, and one more."""
 
 VOCABULARY_BYTES, TOKEN_BYTES = 12_000_000, 680
 """What a vocabulary takes, as llguidance has it and as it is made: alone, and for each of its tokens (measured with
 49,152 and 262,144)."""
-
-STAGING_BYTES = 32 << 20
-"""Pages on their way to the disk, of which there are two files at once, beside those in the pool."""
 
 ENGINE_BYTES = 64 << 20
 """What an executor's process takes without a model: Python, MLX and the kernels."""
@@ -106,7 +103,7 @@ def memory_need(
     is set, 0 for the model's own as far as memory goes. ``available``: bytes that may still be taken.
     """
     context, is_set = wished_context(footprint, context_length)
-    working = working_bytes(footprint, sizes.longest_row)
+    working = working_bytes(footprint, sizes)
 
     def cache(tokens: int) -> int:
         return (
@@ -132,9 +129,9 @@ def memory_need(
     )
 
 
-def working_bytes(footprint: Footprint, tokens: int) -> int:
-    """Returns what an engine takes besides weights and pages, about: a step of so many ``tokens``, the vocabulary that
-    constraints are compiled against, and pages on their way to the disk."""
-    rows = tokens * (ROWS_BESIDE * footprint.width + HIDDEN_BESIDE * footprint.hidden)
-    beside = VOCABULARY_BYTES + TOKEN_BYTES * footprint.vocabulary + STAGING_BYTES if footprint.groups else 0
+def working_bytes(footprint: Footprint, sizes: PoolSizes) -> int:
+    """Returns what an engine takes besides weights and pages, about: its longest step, the vocabulary that constraints
+    are compiled against, and pages on their way to the disk."""
+    rows = sizes.longest_row * (ROWS_BESIDE * footprint.width + HIDDEN_BESIDE * footprint.hidden)
+    beside = VOCABULARY_BYTES + TOKEN_BYTES * footprint.vocabulary + sizes.staging if footprint.groups else 0
     return (rows + SAMPLED_ROWS * footprint.vocabulary) * FLOAT_BYTES + beside

@@ -48,6 +48,7 @@ class PoolSizes:
     ``budget``: bytes that the pool may take where ``tokens`` is 0.
     ``longest_row``: tokens of one sequence that a step may hold.
     ``least``: tokens that a pool of whatever budget holds.
+    ``staging``: bytes of pages that are in memory twice, on their way to the disk.
     """
 
     page_size: int
@@ -56,6 +57,7 @@ class PoolSizes:
     budget: int
     longest_row: int
     least: int = 0
+    staging: int = 0
 
 
 def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callable[[PoolSpec], int]) -> PoolSpec:

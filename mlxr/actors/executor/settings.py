@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mlxr.actors.executor.pool_size import PoolSizes
+from mlxr.actors.kv.disk.saving import COPIED_BYTES
 from mlxr.models.page_types import PageType
 from mlxr.runtime.config import NotNegative, Section, about
 
@@ -75,4 +76,5 @@ class ExecutorSettings(Struct, frozen=True):
             budget=budget,
             longest_row=self.longest_row or step_tokens,
             least=min(wished, context_length) if wished else 0,
+            staging=COPIED_BYTES if self.kv.disk else 0,
         )

@@ -9,6 +9,8 @@ import pytest
 
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, MemoryNeed, memory_need
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
+from mlxr.actors.executor.settings import ExecutorSettings, KVSection
+from mlxr.actors.kv.disk.saving import COPIED_BYTES
 from mlxr.metal.cache import CacheGroup, attention_group, cache_groups, state_group
 from mlxr.metal.cpu.sizes import HUGE_PAGE, CpuSizes
 from mlxr.metal.tensors import TensorType
@@ -93,6 +95,13 @@ def test_a_tensor_that_is_there_in_two_forms_while_it_is_read_must_fit_too() -> 
 def test_a_pool_whose_size_is_set_must_fit() -> None:
     assert need(9 * GB, tokens=16384).fits
     assert not need(9 * GB, tokens=65536).fits
+
+
+def test_pages_on_their_way_to_the_disk_are_counted_where_there_is_a_disk() -> None:
+    with_disk, without = (
+        ExecutorSettings("", kv=KVSection(disk=disk)).pool_sizes(MODEL.context_length, 0, 512) for disk in (True, False)
+    )
+    assert need(GB, sizes=with_disk).working == need(GB, sizes=without).working + COPIED_BYTES
 
 
 def test_an_encoder_needs_no_pages() -> None:

@@ -16,7 +16,10 @@ SEGMENT_BYTES = 16 << 20
 """Of one file: large enough to be read as fast as the disk can, and small enough to be copied between two steps."""
 
 IN_FLIGHT_BYTES = 16 << 20
-"""On their way to the disk at once, and so in memory twice."""
+"""On their way to the disk at once, beyond which no more is sent."""
+
+COPIED_BYTES = IN_FLIGHT_BYTES + SEGMENT_BYTES
+"""What is at most in memory twice, in the pool and on its way to the disk: one more file may join those in flight."""
 
 
 @dataclass(slots=True)
