@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from mlxr.actors.kv.disk.segment import BadSegmentError, Segment, read_segment
+from mlxr.runtime.regular_files import open_regular
 
 SUFFIX, UNFINISHED = ".pages", ".new"
 
@@ -76,9 +79,9 @@ class SegmentFolder:
     def path(self, name: str) -> Path:
         return self._own / f"{name}{SUFFIX}"
 
-    def open(self, name: str) -> int:
-        """Returns a descriptor for reading. Raises ``OSError``."""
-        return os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+    def open(self, name: str) -> BinaryIO:
+        """Opens a segment for reading. Raises ``OSError``."""
+        return open_regular(self.path(name), links=False)
 
     def segments(self) -> Iterator[tuple[str, Segment]]:
         """Yields names and heads of the own segments that are sound, those used last first; deletes those that are
@@ -88,16 +91,15 @@ class SegmentFolder:
         own = [file for file in _files([self._own]) if file.path.suffix == SUFFIX]
         for file in sorted(own, key=lambda file: file.used, reverse=True):
             with suppress(OSError):
-                descriptor = self.open(file.path.stem)
                 try:
-                    segment = read_segment(descriptor)
+                    with self.open(file.path.stem) as opened:
+                        segment = read_segment(opened.fileno())
                     if segment.contents != self._contents:
                         raise BadSegmentError("is another engine's")
-                    yield file.path.stem, segment
                 except BadSegmentError:
                     os.unlink(file.path)
-                finally:
-                    os.close(descriptor)
+                else:
+                    yield file.path.stem, segment
 
     def enforce(self) -> None:
         """Deletes what is beyond the quota, and what killed writers have left. Raises ``OSError``."""
@@ -145,11 +147,14 @@ class SegmentFolder:
 
     def discard(self, name: str, file: int, size: int) -> None:
         """Deletes a file that could not be written."""
-        self._drop(name, file)
-        with suppress(OSError), self._locked() as lock:
-            usage = self._usage(lock)
-            if usage is not None:
-                _note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
+        try:
+            with self._locked() as lock:  # whoever counts files sees it and what is noted of it, or neither
+                self._drop(name, file)
+                if (usage := self._usage(lock)) is not None:
+                    _note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
+        except OSError:
+            with suppress(OSError):
+                os.unlink(self._new(name))
 
     def touch(self, names: Sequence[str]) -> None:
         """Notes that segments were used, the last named the latest."""
@@ -176,8 +181,12 @@ class SegmentFolder:
                 break
             if file.path.suffix == UNFINISHED and not _abandoned(file.path):
                 continue
-            with suppress(FileNotFoundError):
+            try:
                 os.unlink(file.path)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                continue  # It takes its room, as long as nobody may delete it.
             total, count = total - file.bytes, count - 1
             evicted.append(file)
         if total + size > self.quota:
@@ -237,7 +246,8 @@ def _files(folders: Iterable[Path]) -> Iterator[StoredFile]:
                     continue
                 with suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
-                    yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+                    if stat.S_ISREG(status.st_mode):
+                        yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
 def _note(lock: int, usage: Usage) -> None:

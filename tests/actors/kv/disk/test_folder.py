@@ -190,3 +190,44 @@ def test_the_quota_is_never_exceeded_by_several_writers_with_files_in_flight(tmp
     sampler.join()
     assert len(seen) > 5
     assert 0 < max(seen) <= quota
+
+
+def test_what_may_not_be_deleted_takes_its_room_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SegmentFolder(tmp_path, CONTENTS, 3 * SIZE)
+    for name in "abc":
+        store(folder, name)
+    unlink = os.unlink
+
+    def refuse(path: Path) -> None:
+        if Path(path).stem == "a":
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    assert store(folder, "d") == ["b"]
+    assert used(tmp_path) == 3 * SIZE
+
+
+def test_a_file_that_could_not_be_written_gives_back_its_own_room_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, other = (SegmentFolder(tmp_path, CONTENTS, 3 * SIZE) for _ in range(2))
+    store(other, "z")
+    file, _ = folder.create("failed", SIZE)
+    drop = SegmentFolder._drop
+
+    def dropped(self: SegmentFolder, name: str, opened: int) -> None:
+        drop(self, name, opened)
+        # Another one may count files at any moment at which the lock is free.
+        with suppress(OSError):
+            other.enforce()
+
+    monkeypatch.setattr("mlxr.actors.kv.disk.folder.LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(SegmentFolder, "_drop", dropped)
+    folder.discard("failed", file, SIZE)
+    monkeypatch.undo()
+    for name in "abcd":
+        store(other, name)
+        assert used(tmp_path) <= 3 * SIZE
