@@ -280,10 +280,12 @@ class Engine:
         groups: list[GroupPages] | None = None,
         device: Callable[[], Runs] | None = None,
         speculation: Speculation | None = None,
+        on_disk: bool = False,
     ) -> None:
         """``groups``: the pool's parts, else ``pages`` of one group that keeps every token. ``device``: what makes the
         devices, if they are not to be simulated."""
         self.scheduler = Scheduler(limits, speculation=speculation)
+        self.on_disk = on_disk
         self.placement: Placement | None = None
         self.placement_epoch = 0
         self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
@@ -314,7 +316,7 @@ class Engine:
         self.device = self._make_device()
         self._known = set()
         self.adapters = {}
-        if self.scheduler.executor_ready(ExecutorReady(self.epoch, self.groups, ["a model"])):
+        if self.scheduler.executor_ready(ExecutorReady(self.epoch, self.groups, ["a model"], disk=self.on_disk)):
             self._reset_kv()
         self.pump()
 

@@ -178,14 +178,15 @@ class DeviceThread:
         contents = page_contents(self._settings.identity, backend, spec)
         if spec is not None:
             self._open_disk(runner, backend, contents)
-        ready = ExecutorReady(self._context.epoch, groups, contents, backend.step_tokens)
+        on_disk = self._files is not None
+        ready = ExecutorReady(self._context.epoch, groups, contents, backend.step_tokens, on_disk)
         self._sender.tell(self._scheduler, ready)
         page_type = described(tuple(part.group for part in spec.groups)) if spec is not None else ""
         self._sender.tell(registry, self._up(context, backend, page_type))
         return runner, ready
 
     def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str]) -> None:
-        """Tells the KV manager what lies on disk, before it is told of the pool."""
+        """Opens the folder in which pages of this model lie, if there is to be one."""
         bus, address = self._context.bus.thread_copy(), self._context.address
         kv = Address.of("kv", self._context.engine)
         files = open_disk(
@@ -350,7 +351,7 @@ class DeviceThread:
             return
         match command:
             case StartTransfers():
-                transfers.open()
+                transfers.open(describe=command.describe)
             case StorePages():
                 transfers.store(command, behind)
             case RestorePages():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -15,6 +16,8 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.paths import Home
+
+log = logging.getLogger("mlxr.executor")
 
 CONTENTS_BYTES = 16
 
@@ -41,7 +44,11 @@ def open_disk(
     if not settings.kv.disk or not settings.identity:
         return None
     digest = hashlib.blake2b("\0".join([str(FORMAT), *contents]).encode(), digest_size=CONTENTS_BYTES).digest()
-    root = folder_of(Home.find().kv, settings.kv.disk_path)
-    folder = SegmentFolder(root, digest, quota_of(root, settings.kv.disk_bytes))
+    try:
+        root = folder_of(Home.find().kv, settings.kv.disk_path)
+        folder = SegmentFolder(root, digest, quota_of(root, settings.kv.disk_bytes))
+    except (OSError, RuntimeError) as error:
+        log.warning("pages of conversations can't be kept in %s: %s", settings.kv.disk_path or "the home", error)
+        return None
     sizes = [backend.page_bytes(pool, group) for group in range(len(pool.spec.groups))]
     return PageFiles(folder, digest, sizes, epoch, answer, wake)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,20 @@ log = logging.getLogger("mlxr.executor")
 RETRY_SECONDS = 60.0
 """After which a disk that could not be written is tried again."""
 
-FOUND_AT_ONCE = 128
-"""Segments that one message names: it is decoded on the main process's loop."""
+FOUND_AT_ONCE = 4096
+"""Pages that one message names, about: it is decoded on the main process's loop."""
 
 BUFFER_BYTES = 8 << 20
 BUFFERS = 3
 """To read into. Memory that was used before is written to several times as fast as what the system has yet to give."""
+
+
+class _Signal(Enum):
+    """What a thread is told beside its work. ``LOOK``: whether the disk can be written to has changed."""
+
+    END = auto()
+    DESCRIBE = auto()
+    LOOK = auto()
 
 
 @dataclass(slots=True)
@@ -75,12 +83,14 @@ class PageFiles:
         self._answer = answer
         self._wake = wake
         self._retry_seconds = retry_seconds
-        self._writable = True
-        self._hopeless = False
+        smallest = min((segment_bytes(1, size) for size in page_bytes), default=0)
+        self._smallest = smallest
+        self._hopeless = smallest > folder.quota
+        self._writable = not self._hopeless
         self._complained = False
         self._unread = False
-        self._writes: queue.SimpleQueue[tuple[StorePages, NDArray[np.uint8]] | None] = queue.SimpleQueue()
-        self._reads: queue.SimpleQueue[RestorePages | None] = queue.SimpleQueue()
+        self._writes: queue.SimpleQueue[tuple[StorePages, NDArray[np.uint8]] | _Signal] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[RestorePages | _Signal] = queue.SimpleQueue()
         self._writing: dict[str, tuple[StorePages, NDArray[np.uint8]]] = {}
         """By name: what was taken from the pool and may not be on disk yet."""
         self._done: deque[Read] = deque()
@@ -93,45 +103,20 @@ class PageFiles:
         ]
 
     def start(self) -> None:
-        """Tells the KV manager what there is, then begins."""
-        self.describe()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Ends once what is queued is written."""
-        self._writes.put(None)
-        self._reads.put(None)
+        self._writes.put(_Signal.END)
+        self._reads.put(_Signal.END)
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
 
     def describe(self) -> None:
-        """Tells the KV manager what lies on disk."""
-        smallest = min((segment_bytes(1, size) for size in self._page_bytes), default=0)
-        if smallest > self._folder.quota:
-            self._complain(
-                f"kv.disk_bytes is {self._folder.quota:,}, and a page of this model takes {smallest:,}: its "
-                "conversations are not kept on disk"
-            )
-            self._writable, self._hopeless = False, True
-        try:
-            self._folder.enforce()
-        except OSError as error:
-            self._failed(error)
-        self._answer(DiskOpened(self._epoch, self._page_bytes, self._folder.quota, self._writable))
-        found: list[StoredSegment] = []
-        try:
-            for name, segment in self._folder.segments():
-                if segment.group < len(self._page_bytes) and segment.page_bytes == self._page_bytes[segment.group]:
-                    found.append(StoredSegment(name, segment.group, list(segment.pages)))
-                if len(found) == FOUND_AT_ONCE:
-                    self._answer(SegmentsFound(self._epoch, found))
-                    found = []
-        except OSError as error:
-            self._failed(error)
-        if found:
-            self._answer(SegmentsFound(self._epoch, found))
+        """Has the KV manager told what lies on disk, behind what is read before."""
+        self._reads.put(_Signal.DESCRIBE)
 
     def write(self, command: StorePages, content: NDArray[np.uint8]) -> None:
         """``content``: uint8 ``[pages, bytes]``."""
@@ -161,8 +146,10 @@ class PageFiles:
                 self._writable = True
                 self._answer(DiskOpened(self._epoch, self._page_bytes, self._folder.quota))
                 continue
-            if job is None:
+            if job is _Signal.END:
                 return
+            if isinstance(job, _Signal):
+                continue
             self._answer(self._written(*job))
             self._writing.pop(job[0].name, None)
 
@@ -180,16 +167,19 @@ class PageFiles:
                 raise
             self._folder.finish(command.name, file)
             self._folder.touch(command.used)
-        except OSError as error:
+        except Exception as error:  # whatever it is, who stored the pages is to hear of it
             self._failed(error)
             return PagesStored(command.batch, 0, evicted, self._writable)
         self._complained = False
         return PagesStored(command.batch, size, evicted)
 
-    def _failed(self, error: OSError) -> None:
+    def _failed(self, error: Exception) -> None:
         """The disk can't be written for now."""
         self._writable = False
-        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        why = str(error) or type(error).__name__
+        if isinstance(error, OSError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            why = "the disk is full" if full else error.strerror or why
         self._complain(f"pages of conversations can't be kept in {self._folder.root}: {why}; serving goes on without")
 
     def _complain(self, message: str) -> None:
@@ -200,9 +190,38 @@ class PageFiles:
     # On the thread that reads.
 
     def _read_all(self) -> None:
-        while (command := self._reads.get()) is not None:
+        while (command := self._reads.get()) is not _Signal.END:
+            if isinstance(command, _Signal):
+                self._describe()
+                continue
             self._done.append(self._read(command))
             self._wake()
+
+    def _describe(self) -> None:
+        if self._hopeless:
+            self._complain(
+                f"kv.disk_bytes is {self._folder.quota:,}, and a page of this model takes {self._smallest:,}: its "
+                "conversations are not kept on disk"
+            )
+        try:
+            self._folder.enforce()
+        except Exception as error:
+            self._failed(error)
+            self._writes.put(_Signal.LOOK)  # who writes waits for nothing to write, and is to try again in a while
+        self._answer(DiskOpened(self._epoch, self._page_bytes, self._folder.quota, self._writable))
+        found: list[StoredSegment] = []
+        pages = 0
+        try:
+            for name, segment in self._folder.segments():
+                if segment.group < len(self._page_bytes) and segment.page_bytes == self._page_bytes[segment.group]:
+                    found.append(StoredSegment(name, segment.group, list(segment.pages)))
+                    pages += len(segment.pages)
+                if pages >= FOUND_AT_ONCE:
+                    self._answer(SegmentsFound(self._epoch, found))
+                    found, pages = [], 0
+        except Exception as error:
+            self._complain(f"not all pages in {self._folder.root} can be found: {error}")
+        self._answer(SegmentsFound(self._epoch, found, last=True))
 
     def _read(self, command: RestorePages) -> Read:
         began = time.monotonic()
@@ -220,16 +239,20 @@ class PageFiles:
             good = self._read_file(command, content)
         except FileNotFoundError:
             good = []
-        except (OSError, BadSegmentError) as error:
-            self._misread(command, str(error))
+        except BadSegmentError as error:
+            self._damaged(command, str(error))
+            good = []
+        except Exception as error:  # whatever it is, somebody waits for an answer
+            why = error.strerror if isinstance(error, OSError) else ""
+            self._misread(command, f"can't be read: {why or error}")
             good = []
         if good and not all(good):
-            self._misread(command, "has damaged pages")
+            self._damaged(command, "has damaged pages")
         return Read(command, content, good, began, buffer)
 
     def _read_file(self, command: RestorePages, content: NDArray[np.uint8]) -> list[bool]:
-        file = self._folder.open(command.name)
-        try:
+        with self._folder.open(command.name) as opened:
+            file = opened.fileno()
             segment = read_segment(file)
             last = command.first + len(command.pages)
             addresses = [page.address for page in segment.pages[command.first : last]]
@@ -238,8 +261,11 @@ class PageFiles:
             if segment.page_bytes != content.shape[1]:
                 raise BadSegmentError("holds pages of another size")
             return read_content(file, segment, command.first, content)
-        finally:
-            os.close(file)
+
+    def _damaged(self, command: RestorePages, why: str) -> None:
+        """What is damaged would be found again at the next start, and no page of it is ever written a second time."""
+        self._folder.forget(command.name)
+        self._misread(command, why)
 
     def _misread(self, command: RestorePages, why: str) -> None:
         level = logging.INFO if self._unread else logging.WARNING

@@ -66,10 +66,13 @@ class PageTransfers:
         self._forget()
         self._closed = True
 
-    def open(self) -> None:
-        """What was asked for is void, and what is asked for from now on is about the pool that there is."""
+    def open(self, *, describe: bool = False) -> None:
+        """What was asked for is void, and what is asked for from now on is about the pool that there is. ``describe``:
+        the KV manager is told what lies on disk."""
         self._forget()
         self._closed = False
+        if describe:
+            self._files.describe()
 
     def store(self, command: StorePages, behind: int | None) -> None:
         """``behind``: the last step launched; None where it has been collected."""

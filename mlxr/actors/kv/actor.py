@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
+import anyio
 from msgspec.structs import replace
 
 from mlxr.actors.kv.disk.tier import DiskTier
@@ -28,6 +29,10 @@ from mlxr.runtime.messages.kv import (
 from mlxr.runtime.messages.scheduler import Admitted, KVStats, PrefixMiss
 from mlxr.runtime.telemetry import PagesChanged, TurnStored
 
+DESCRIBED_SECONDS = 3.0
+"""How long the first lookups of a pool wait at most until it is known what lies on disk. That takes milliseconds,
+unless the disk does not answer."""
+
 STATS_EVERY = 16
 """Plans between two reports on pages while nothing else calls for one."""
 
@@ -43,7 +48,11 @@ class KVActor(Actor):
         self._placement: Placement | None = None
         self._disk = DiskTier()
         self._held_back: deque[Admit | Plan] = deque()
-        """Plans that lack pages which the disk is about to give back, and whatever came behind them."""
+        """Plans that lack pages which the disk is about to give back, and whatever came behind them; all, as long as
+        it is not known what lies on disk."""
+        self._undescribed = False
+        """That is to be known before anything is looked up."""
+        self._resets = 0
         self._epoch = 0
         self._recent = RecentPrompts()
         self._limit: int | None = None
@@ -57,8 +66,12 @@ class KVActor(Actor):
         self._recent.pool += 1
         self._epoch = message.epoch
         self._held_back.clear()
-        self.tell(self._executor, StartTransfers(message.epoch))
         self._disk.reset(self._placement, message.epoch)
+        self._resets += 1
+        self._undescribed = message.disk and not self._disk.described
+        self.tell(self._executor, StartTransfers(message.epoch, describe=self._undescribed))
+        if self._undescribed:
+            self.spawn(self._give_up_waiting, self._resets)
         self._follow_limit(self._limit)
         self._report()
 
@@ -86,7 +99,7 @@ class KVActor(Actor):
     def admit(self, message: Admit) -> None:
         if self._placement is None:
             return  # The scheduler admits again after its Reset.
-        if self._held_back:
+        if self._held_back or self._undescribed:
             self._held_back.append(message)
         else:
             self._admit_or_wait(message)
@@ -125,6 +138,16 @@ class KVActor(Actor):
     @on(SegmentsFound)
     def segments_found(self, message: SegmentsFound) -> None:
         self._disk.found(message)
+        if self._undescribed and self._disk.described:
+            self._undescribed = False
+            self._go_on()
+
+    async def _give_up_waiting(self, reset: int) -> None:
+        """Lookups go on without the disk if it has not been described by then."""
+        await anyio.sleep(DESCRIBED_SECONDS)
+        if self._undescribed and reset == self._resets:
+            self._undescribed = False
+            self._go_on()
 
     @on(PagesTaken)
     def pages_taken(self, message: PagesTaken) -> None:
@@ -160,7 +183,7 @@ class KVActor(Actor):
 
     def _go_on(self) -> None:
         """Handles what was held back, as far as there are pages now."""
-        while self._held_back:
+        while self._held_back and not self._undescribed:
             first = self._held_back.popleft()
             if isinstance(first, Admit):
                 self._admit_or_wait(first)

@@ -221,4 +221,4 @@ class Scheduler:
         if executor is None:
             return None
         budget = self._limits.on(executor.step_tokens).token_budget
-        return Reset(executor.epoch, executor.groups, executor.contents, budget)
+        return Reset(executor.epoch, executor.groups, executor.contents, budget, executor.disk)

@@ -103,9 +103,10 @@ class UnloadAdapter(Message, frozen=True):
 
 class StartTransfers(Message, frozen=True):
     """Command: the KV manager starts over. Forget every ``StorePages`` and ``RestorePages`` before; those after are
-    about the pool that there is now."""
+    about the pool that there is now. ``describe``: answer with ``DiskOpened`` and ``SegmentsFound``."""
 
     epoch: int
+    describe: bool = False
 
 
 class StorePages(Message, frozen=True):

@@ -186,12 +186,14 @@ class Reset(Message, frozen=True):
     ``groups``: the pool's parts.
     ``contents``: as in ``ExecutorReady``.
     ``longest_row``: how many tokens of one sequence a step may hold.
+    ``disk``: as in ``ExecutorReady``.
     """
 
     epoch: int
     groups: list[GroupPages]
     contents: list[str]
     longest_row: int
+    disk: bool = False
 
 
 class StoredPage(Value, frozen=True):
@@ -222,10 +224,11 @@ class DiskOpened(Message, frozen=True):
 
 
 class SegmentsFound(Message, frozen=True):
-    """Event: these segments lie there already."""
+    """Event: these segments lie there already. ``last``: and no others."""
 
     epoch: int
     segments: list[StoredSegment]
+    last: bool = False
 
 
 class PagesTaken(Message, frozen=True):

@@ -235,12 +235,14 @@ class ExecutorReady(Message, frozen=True):
     contents: whatever the contents of its pages depend on beside tokens, such as the model and the type of number that
         is stored.
     step_tokens: how many tokens of a prompt in one step suit the device.
+    disk: whether it keeps pages on disk, too.
     """
 
     epoch: int
     groups: list[GroupPages]
     contents: list[str] = []
     step_tokens: int = 512
+    disk: bool = False
 
 
 class ExecutorLost(Message, frozen=True):

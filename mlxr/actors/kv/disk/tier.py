@@ -42,7 +42,7 @@ class DiskTier:
         self._epoch = -1
         self._index = PageIndex()
         self._opened: DiskOpened | None = None
-        self._writable = False
+        self._writable = self._described = False
         self._placement: Placement | None = None
         self._saves: Saves | None = None
         self._restores: Restores | None = None
@@ -53,8 +53,7 @@ class DiskTier:
 
     def opened(self, event: DiskOpened) -> None:
         if self._opened is None or event.epoch != self._opened.epoch:
-            self._index = PageIndex()
-            self._costs = Costs()
+            self._index, self._costs, self._described = PageIndex(), Costs(), False
         self._opened, self._writable = event, event.writable
         if self._saves is None:
             self._start()
@@ -63,6 +62,7 @@ class DiskTier:
         if self._opened is not None and event.epoch == self._opened.epoch:
             for segment in event.segments:
                 self._index.add(segment)
+            self._described = self._described or event.last
 
     def taken(self, event: PagesTaken) -> None:
         if self._saves is not None:
@@ -95,6 +95,11 @@ class DiskTier:
             self._saves.forget()
         self._placement, self._epoch = placement, epoch
         self._start()
+
+    @property
+    def described(self) -> bool:
+        """Whether all is known that lay on disk when the executor of this pool looked."""
+        return self._opened is not None and self._opened.epoch == self._epoch and self._described
 
     def wait(self, admit: Admit) -> bool:
         """Whether ``admit`` waits until its prefix has been read."""

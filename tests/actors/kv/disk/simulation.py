@@ -65,7 +65,8 @@ class DiskEngine(Engine):
         self.hangs = False
         self.released = False
         self.held_back: deque[Admit | Plan] = deque()
-        super().__init__(limits, 0, 0, choose, groups)
+        self.undescribed = False
+        super().__init__(limits, 0, 0, choose, groups, on_disk=True)
 
     @property
     def written(self) -> int:
@@ -78,18 +79,19 @@ class DiskEngine(Engine):
     def ready(self) -> None:
         self.work.clear()
         self.writing.clear()
-        self._tell(DiskOpened(self.epoch, [page_bytes(group) for group in self.groups], self.disk.quota))
-        self._tell(SegmentsFound(self.epoch, [segment for segment, _ in self.disk.files.values()]))
-        if self.disk.chance < self._random.random():  # mostly, this is there before the pool is
-            while self.from_executor:
-                self._kv(self.from_executor.popleft())
         super().ready()
 
     def lose_kv(self) -> None:
         self.held_back.clear()
         self.tier = DiskTier()
-        self._tell(DiskOpened(self.epoch, [page_bytes(group) for group in self.groups], self.disk.quota))
         super().lose_kv()
+
+    def _describe(self) -> None:
+        """Tells what lies on disk, one file at a time."""
+        self._tell(DiskOpened(self.epoch, [page_bytes(group) for group in self.groups], self.disk.quota))
+        for segment, _ in self.disk.files.values():
+            self._tell(SegmentsFound(self.epoch, [segment]))
+        self._tell(SegmentsFound(self.epoch, [], last=True))
 
     def restart(self) -> None:
         """kill -9 on every process: what is on disk is all that is left."""
@@ -130,6 +132,10 @@ class DiskEngine(Engine):
                 self.tier.opened(message)
             case SegmentsFound():
                 self.tier.found(message)
+                # Whoever waits gives up after a while.
+                if self.tier.described or self._fails():
+                    self.undescribed = False
+                    self._go_on()
             case PagesTaken():
                 self.tier.taken(message)
             case PagesStored():
@@ -144,8 +150,10 @@ class DiskEngine(Engine):
                 root = chain_root(*message.contents)
                 self.placement = Placement(message.groups, message.longest_row, root, self.tier)
                 self.held_back.clear()
-                self.to_executor.append(msgspec.msgpack.encode(StartTransfers(message.epoch)))
                 self.tier.reset(self.placement, message.epoch)
+                self.undescribed = message.disk and not self.tier.described
+                start = StartTransfers(message.epoch, describe=self.undescribed)
+                self.to_executor.append(msgspec.msgpack.encode(start))
                 self._answer_scheduler(self._stats())
             case Admit() if self.placement is not None:
                 self._wait_or_admit(message)
@@ -176,7 +184,7 @@ class DiskEngine(Engine):
         return self.tier.holding and self.placement.lacks(plan)
 
     def _go_on(self, behind: bool = False) -> None:
-        while self.held_back and not behind:
+        while self.held_back and not behind and not self.undescribed:
             assert self.placement is not None
             first = self.held_back.popleft()
             if isinstance(first, Plan):
@@ -193,7 +201,7 @@ class DiskEngine(Engine):
                 self._admit(first)
 
     def _wait_or_admit(self, admit: Admit) -> None:
-        if self.held_back:
+        if self.held_back or self.undescribed:
             self.held_back.append(admit)
         elif not self.tier.wait(admit):
             self._admit(admit)
@@ -219,6 +227,8 @@ class DiskEngine(Engine):
         command = self._executor_decoder.decode(raw)
         if isinstance(command, StartTransfers):
             self.work = deque(work for work in self.work if isinstance(work, StorePages))
+            if command.describe and command.epoch == self.epoch:
+                self._describe()
         elif isinstance(command, StorePages) and command.epoch == self.epoch:
             segment = StoredSegment(command.name, command.group, command.stored)
             self.writing[command.name] = segment, [self._content(command.group, page) for page in command.pages]

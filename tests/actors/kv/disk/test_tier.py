@@ -56,6 +56,18 @@ def test_a_next_turn_is_read_from_disk_after_everything_was_killed() -> None:
     assert engine.restored == (40 + 6) // 4 * 4 - 4 * ((40 + 6) % 4 == 0)
 
 
+def test_a_kv_manager_that_was_restarted_learns_again_what_lies_on_disk() -> None:
+    engine = engine_of()
+    prompt = prompt_of(1, 40)
+    prompt += [*answer(engine, 1, prompt), 5, 6, 7]
+    engine.lose_kv()
+    answer(engine, 2, prompt)
+    assert engine.restored > 0
+    written = engine.written
+    answer(engine, 3, prompt_of(2, 40))
+    assert engine.written > written
+
+
 @pytest.mark.parametrize("mix", MIXES)
 def test_every_kind_of_pages_comes_back(mix: str) -> None:
     engine = engine_of(mix)

@@ -1,0 +1,158 @@
+"""The threads that write and read pages: what they tell of a disk, whatever it does."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.executor import RestorePages, StorePages
+from mlxr.runtime.messages.kv import DiskOpened, PagesStored, SegmentsFound, StoredPage
+
+CONTENTS, PAGE = b"c" * 16, 5000
+M = TypeVar("M", bound=Message)
+
+
+class Heard:
+    """What the KV manager was told."""
+
+    def __init__(self) -> None:
+        self._told: list[Message] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, message: Message | None = None) -> None:
+        with self._changed:
+            self._told += [message] if message is not None else []
+            self._changed.notify_all()
+
+    def next(self, wanted: type[M], when: Callable[[M], bool] = lambda _: True) -> M:
+        """Waits for such a message, and takes it."""
+
+        def found() -> M | None:
+            return next((each for each in self._told if isinstance(each, wanted) and when(each)), None)
+
+        with self._changed:
+            assert self._changed.wait_for(found, timeout=30), self._told
+            message = found()
+            assert message is not None
+            self._told.remove(message)
+            return message
+
+
+def address(number: int) -> bytes:
+    return number.to_bytes(16, "little")
+
+
+def stored(batch: int, name: str, pages: int = 2) -> StorePages:
+    return StorePages(0, batch, name, 0, list(range(pages)), [StoredPage(address(page)) for page in range(pages)])
+
+
+def content(pages: int = 2) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    return np.arange(pages * PAGE, dtype=np.uint32).astype(np.uint8).reshape(pages, PAGE)
+
+
+@contextmanager
+def files(root: Path, heard: Heard, quota: int = 1 << 20, retry: float = 60.0) -> Iterator[PageFiles]:
+    made = PageFiles(SegmentFolder(root, CONTENTS, quota), CONTENTS, [PAGE], 0, heard, heard, retry)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def read(of: PageFiles, heard: Heard, name: str, pages: int = 2) -> list[bool]:
+    """Reads pages of a segment; returns which are as they were written."""
+    of.read(RestorePages(0, 9, name, 0, 0, list(range(pages)), [address(page) for page in range(pages)]))
+    with heard._changed:
+        assert heard._changed.wait_for(lambda: of._done, timeout=30)
+    found = of.done()
+    assert found is not None
+    for page, good in enumerate(found.good):
+        assert not good or (found.content[page] == content(pages)[page]).all()
+    of.free(found)
+    return found.good
+
+
+def test_what_was_written_is_described_to_the_next_and_read(tmp_path: Path) -> None:
+    heard = Heard()
+    with files(tmp_path, heard) as first:
+        first.write(stored(1, "a"), content())
+        assert heard.next(PagesStored).bytes > 2 * PAGE
+    with files(tmp_path, heard) as second:
+        second.describe()
+        assert heard.next(DiskOpened).writable
+        found = heard.next(SegmentsFound)
+        assert ([segment.name for segment in found.segments], found.last) == (["a"], True)
+        assert read(second, heard, "a") == [True, True]
+
+
+def test_a_description_ends_though_nothing_is_there(tmp_path: Path) -> None:
+    heard = Heard()
+    with files(tmp_path / "none", heard) as made:
+        made.describe()
+        assert heard.next(SegmentsFound).last
+
+
+def test_a_disk_that_could_not_be_written_at_the_start_is_tried_again(tmp_path: Path) -> None:
+    heard, root = Heard(), tmp_path / "kv"
+    root.mkdir()
+    (root / "lock").mkdir()  # which can't be opened as a file, by root neither
+    with files(root, heard, retry=0.05) as made:
+        made.describe()
+        assert not heard.next(DiskOpened).writable
+        (root / "lock").rmdir()
+        assert heard.next(DiskOpened, lambda event: event.writable)
+        made.write(stored(1, "a"), content())
+        assert heard.next(PagesStored).bytes
+
+
+def test_a_failure_that_nobody_thought_of_ends_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Heard()
+    with files(tmp_path, heard, retry=0.05) as made:
+        with monkeypatch.context() as broken:
+            broken.setattr(SegmentFolder, "create", lambda *_: 1 / 0)
+            broken.setattr(SegmentFolder, "open", lambda *_: 1 / 0)
+            made.write(stored(1, "a"), content())
+            assert not heard.next(PagesStored).bytes
+            assert read(made, heard, "a") == []
+        assert heard.next(DiskOpened).writable
+        made.write(stored(2, "b"), content())
+        assert heard.next(PagesStored).bytes
+        assert read(made, heard, "b") == [True, True]
+
+
+def test_a_damaged_segment_is_read_once(tmp_path: Path) -> None:
+    heard = Heard()
+    with files(tmp_path, heard) as made:
+        made.write(stored(1, "a"), content())
+        heard.next(PagesStored)
+        (file,) = all_files(tmp_path)
+        with open(file.path, "r+b") as opened:
+            opened.seek(file.bytes - 4096)
+            opened.write(b"\xff" * 100)
+        assert read(made, heard, "a") == [True, False]
+        assert not file.path.exists()
+
+
+def test_what_is_no_regular_file_holds_nobody_up(tmp_path: Path) -> None:
+    heard = Heard()
+    with files(tmp_path, heard) as made:
+        made.write(stored(1, "a"), content())
+        heard.next(PagesStored)
+        (file,) = all_files(tmp_path)
+        os.mkfifo(file.path.with_name("b.pages"))
+        file.path.with_name("c.pages").mkdir()
+        file.path.with_name("d.pages").symlink_to("/dev/zero")
+        made.describe()
+        assert [segment.name for segment in heard.next(SegmentsFound).segments] == ["a"]
+        assert read(made, heard, "b") == read(made, heard, "c") == read(made, heard, "d") == []
