@@ -18,6 +18,8 @@ class EngineSpec(Struct, frozen=True):
     family: the chat family that the model is said to write like; empty where the template tells it.
     identity: what the files were when the engine was made for them (``mlxr.models.identity``): whatever is read of them
         later must be of the same model; empty where nobody looked.
+    content: what is computed with the files is kept under it: their digest where they are known to have it, else what
+        they were.
     """
 
     model: str
@@ -27,3 +29,4 @@ class EngineSpec(Struct, frozen=True):
     template: str = ""
     family: str = ""
     identity: str = ""
+    content: str = ""

@@ -116,6 +116,7 @@ def engine_actors(config: Config, factories: Factories, spec: bytes, memory_byte
         limits.token_budget,
         memory_bytes,
         place.executor == "process",
+        engine.content,
     )
     tokenizer = TokenizerSettings(
         spec=engine,

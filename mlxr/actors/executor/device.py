@@ -175,7 +175,7 @@ class DeviceThread:
         context = min(length for length in longest if length)
         self._weights, self._spec = model.nbytes, spec
         self._pool_bytes = backend.sizes.pool(spec) if spec else 0
-        contents = page_contents(self._settings.identity, backend, spec)
+        contents = page_contents(self._settings.content, backend, spec)
         if spec is not None:
             self._open_disk(runner, backend, contents)
         on_disk = self._files is not None

@@ -22,12 +22,13 @@ log = logging.getLogger("mlxr.executor")
 CONTENTS_BYTES = 16
 
 
-def page_contents(identity: str, backend: Backend, spec: PoolSpec | None) -> list[str]:
-    """Returns whatever the bytes of a page depend on beside tokens and adapters: the model's files, who computes with
-    which code, and how a page is laid out. How many pages there are is left out."""
+def page_contents(content: str, backend: Backend, spec: PoolSpec | None) -> list[str]:
+    """Returns whatever the bytes of a page depend on beside tokens and adapters: what is in the model's files
+    (``EngineSpec.content``), who computes with which code, and how a page is laid out. How many pages there are is left
+    out."""
     layout = [f"{part.group!r} {part.page_size}" for part in spec.groups] if spec is not None else []
     packages = [f"{name} {version(name)}" for name in ("mlxr", "mlx")]
-    return [identity, backend.name, backend.arithmetic, *packages, *layout]
+    return [content, backend.name, backend.arithmetic, *packages, *layout]
 
 
 def open_disk(
@@ -41,7 +42,7 @@ def open_disk(
 ) -> PageFiles | None:
     """Returns what reads and writes an engine's segments; None where there is to be nothing on disk, or the model's
     files can't be told from others."""
-    if not settings.kv.disk or not settings.identity:
+    if not settings.kv.disk or not settings.content:
         return None
     digest = hashlib.blake2b("\0".join([str(FORMAT), *contents]).encode(), digest_size=CONTENTS_BYTES).digest()
     try:

@@ -51,7 +51,7 @@ class ExecutorSettings(Struct, frozen=True):
     """As the supervisor hands them over.
 
     path: the model's file or folder.
-    identity: as in ``EngineSpec``.
+    identity, content: as in ``EngineSpec``.
     longest_row: tokens of one sequence that a step may hold; 0 for what suits the device.
     memory_bytes: what weights and pages may take, 0 for no limit.
     own_process: whether the executor runs in a process of its own.
@@ -64,6 +64,7 @@ class ExecutorSettings(Struct, frozen=True):
     longest_row: int = 0
     memory_bytes: int = 0
     own_process: bool = True
+    content: str = ""
 
     def pool_sizes(self, context_length: int, budget: int, step_tokens: int) -> PoolSizes:
         """Returns what decides how large the pool is of a model with so long a context. ``budget``: in bytes.

@@ -70,7 +70,7 @@ class Blob(Struct, frozen=True):
     size: in bytes.
     info: what the files say.
     tool: whose store they stay in, ``ollama`` say; '' for files that are mlxr's own.
-    fingerprint: what the system said of files in a tool's store when they were looked at.
+    fingerprint: what the system said of files in a tool's store, or at a path, when they were looked at.
     """
 
     digest: str

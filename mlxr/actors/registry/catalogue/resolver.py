@@ -114,6 +114,10 @@ class Resolver:
             if not adapter.blob.info.is_adapter:
                 raise ModelNotFound(f"{names.quoted(name)} is a model, and no adapter that can be added to one")
 
+    async def content_of(self, entry: CatalogueEntry) -> str:
+        """As ``Store.content_of``, of a model's files."""
+        return await self._store.content_of(entry.blob)
+
     async def models(self, loaded: set[str]) -> list[CatalogueEntry]:
         """The catalogue, and the local files among ``loaded``; others are forgotten."""
         self._local = {name: entry for name, entry in self._local.items() if name in loaded}
@@ -138,7 +142,8 @@ class Resolver:
                 await self._store.remember_file(path, seen.fingerprint, *known)
         digest, info = known
         require_usable(path, info)
-        entry = CatalogueEntry(str(path), Blob(digest, path, seen.size, info), seen.modified, FROM_PATH)
+        blob = Blob(digest, path, seen.size, info, fingerprint=seen.fingerprint)
+        entry = CatalogueEntry(str(path), blob, seen.modified, FROM_PATH)
         return self._noted(entry, name)
 
     def _noted(self, entry: CatalogueEntry, name: str) -> CatalogueEntry:

@@ -22,6 +22,7 @@ from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.damage import Damaged
 from mlxr.actors.registry.catalogue.database import Database
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
+from mlxr.actors.registry.catalogue.local_files import NoModelAtPath, stat_model
 from mlxr.actors.registry.catalogue.model_configs import ModelConfigs, state_of
 from mlxr.actors.registry.catalogue.opening import open_database
 from mlxr.actors.registry.catalogue.rebuild import find_models, model_files
@@ -176,8 +177,13 @@ class Store:
     ) -> None:
         async with self._change() as gone:
             await self.require_room(name, len(encode(overrides or Overrides())) + len(encode(blob.info)))
+            fresh = place is not None and not blob.path.exists()
             if place:
                 place()
+            if fresh:
+                with suppress(NoModelAtPath):
+                    seen = stat_model(blob.path)
+                    await self._tables.put_local_file(blob.path, seen.fingerprint, blob.digest, blob.info)
             previous = await self._tables.digest_of(name)
             applied = await self._tables.adapters_of(name)
             for part in (blob, *adapters):
@@ -228,6 +234,25 @@ class Store:
     async def known_file(self, path: Path, fingerprint: str) -> tuple[str, ModelInfo] | None:
         """Digest and info of a local file, if it was read and has not changed since."""
         return await self._tables.local_file(path, fingerprint)
+
+    async def content_of(self, blob: Blob) -> str:
+        """Returns the digest of a model's files if they are known to be what they were when it was taken, however they
+        are touched or copied since; '' where nobody knows. Files that have changed are read for that."""
+        try:
+            seen = await to_thread.run_sync(stat_model, blob.path)
+            if seen.fingerprint == blob.fingerprint:
+                return blob.digest
+            known = await self._tables.digests_at(blob.path)
+            if known and seen.fingerprint not in known:
+                digest = await to_thread.run_sync(files.digest_of, blob.path)
+                if await to_thread.run_sync(stat_model, blob.path) != seen:
+                    return ""
+                with suppress(ModelError):  # on a full disk it is read again next time
+                    await self.remember_file(blob.path, seen.fingerprint, digest, blob.info)
+                return digest
+        except (NoModelAtPath, OSError, ValueError):
+            return ""
+        return known.get(seen.fingerprint, "")
 
     async def remember_file(self, path: Path, fingerprint: str, digest: str, info: ModelInfo) -> None:
         """Note them for ``known_file``."""

@@ -158,6 +158,11 @@ class Tables:
         rows = await self._db.rows(query, str(path), fingerprint, INFO_VERSION)
         return (str(rows[0][0]), decode(rows[0][1], type=ModelInfo)) if rows else None
 
+    async def digests_at(self, path: Path) -> dict[str, str]:
+        """Digests of what lay at a path, by fingerprints."""
+        query = "SELECT fingerprint, digest FROM local_files WHERE path = ?"
+        return {str(fingerprint): str(digest) for fingerprint, digest in await self._db.rows(query, str(path))}
+
     async def put_local_file(self, path: Path, fingerprint: str, digest: str, info: ModelInfo) -> None:
         insert = "INSERT OR REPLACE INTO local_files (path, fingerprint, digest, facts, facts_version) VALUES"
         values = (str(path), fingerprint, digest, _json(info), INFO_VERSION)

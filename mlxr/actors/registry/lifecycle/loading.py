@@ -57,7 +57,9 @@ class ModelLoader:
         await to_thread.run_sync(require_in_place, entry)
         if entry.blob.info.is_adapter:
             raise RequestError(no_model(entry.message()))
-        spec = msgspec.structs.replace(entry.engine_spec(), identity=identity(entry.blob.path))
+        same = identity(entry.blob.path)
+        content = await self._resolver.content_of(entry) or same
+        spec = msgspec.structs.replace(entry.engine_spec(), identity=same, content=content)
         serving = self._engines.policy.serving(entry.name)
         need = LoadNeed(serving.needs) if serving else await self._needs.of(entry, spec.identity)
         if entry.source == FROM_PATH:

@@ -272,3 +272,30 @@ async def test_files_of_a_model_that_has_no_room_are_not_placed(
     with pytest.raises(RequestError, match="can't take 'three': it may have 2 models"):
         await add(store, home, "three", b"three")
     assert len(files_under(home.models / "blobs")) == 2
+
+
+async def test_files_are_known_by_what_is_in_them_when_they_are_touched_or_copied(store: Store, home: Home) -> None:
+    blob = await add(store, home, "m", b"GGUF and weights")
+    assert await store.content_of(blob) == blob.digest
+    os.utime(blob.path, (1, 1))
+    assert await store.content_of(blob) == blob.digest
+    copy = blob.path.with_name("copy")
+    copy.write_bytes(blob.path.read_bytes())
+    copy.replace(blob.path)
+    assert await store.content_of(blob) == blob.digest
+
+
+async def test_files_that_were_written_to_are_not_taken_for_what_they_were(store: Store, home: Home) -> None:
+    blob = await add(store, home, "m", b"GGUF and weights")
+    blob.path.chmod(0o600)
+    blob.path.write_bytes(b"GGUF and WEIGHTS")
+    assert await store.content_of(blob) not in ("", blob.digest)
+    await add(store, home, "again", b"GGUF and weights")
+    assert await store.content_of(blob) == blob.digest
+
+
+async def test_of_files_that_nobody_has_read_here_nothing_is_known(store: Store, home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    assert await store.content_of(Blob("ab" * 32, path, 4, INFO)) == ""
+    assert await store.content_of(Blob("ab" * 32, tmp_path / "none.gguf", 4, INFO)) == ""
