@@ -24,6 +24,7 @@ class MetricsPoint(Struct, frozen=True):
     open: requests in flight; running, waiting: sequences.
     decode_batch, prefill_batch: rows and prompts' tokens a step.
     prefix_hit_ratio: of prompts' tokens, those that were cached.
+    disk_bytes: of pages on disk; disk_write_rate, disk_read_rate: bytes a second to there and back.
     acceptance_ratio: of drafts' tokens that were verified, those that were right.
     memory_bytes: of the server's processes; available_bytes: what the machine has left.
     engine_bytes: of weights and pages, as engines say.
@@ -49,6 +50,9 @@ class MetricsPoint(Struct, frozen=True):
     pages_cached: float | None
     pages_total: float | None
     prefix_hit_ratio: float | None
+    disk_bytes: float | None
+    disk_write_rate: float | None
+    disk_read_rate: float | None
     acceptance_ratio: float | None
     memory_bytes: float | None
     available_bytes: float | None
@@ -76,7 +80,9 @@ class RequestInfo(Struct, frozen=True):
     """A request, from its coming to its outcome. Times are in seconds since the epoch, None for what has not happened.
 
     state: loading, preparing, queued, prefill or decode while it is open; then finished, failed or cancelled.
-    miss: why no more of its prompt was found computed, where it might have been.
+    cached_tokens: of its prompt, what was found computed; restored_tokens: of these, what was read from the disk.
+    miss: why it was no more, where it might have been.
+    stored_bytes: of its pages, what was written to the disk.
     parameters: as it is to be answered; of what the client wrote, how many there are.
     restarts: executors that died while they ran it.
     """
@@ -98,7 +104,9 @@ class RequestInfo(Struct, frozen=True):
     ended: float | None = None
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    restored_tokens: int = 0
     miss: str = ""
+    stored_bytes: int = 0
     completion_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0

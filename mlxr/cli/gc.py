@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
 
 from mlxr.cli.options import AsJson
-from mlxr.cli.printing import print_json
+from mlxr.cli.printing import print_json, remark
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.printable import printable
 
 EXAMPLES = [
     ("mlxr gc", "files that no name stands for, unused uploads, parts of pulls that stopped"),
     ("mlxr gc --dry-run", "only list them"),
+    ("mlxr gc --pages", "also what conversations left on disk for their next turns"),
 ]
 UPLOAD_SECONDS = 600.0
 """How long an upload may wait for the model that its client is about to make of it."""
@@ -25,9 +29,14 @@ def register(app: typer.Typer) -> None:
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go, and keep it.")] = False,
+    pages: Annotated[bool, typer.Option("--pages", help="Also pages of conversations (kv.disk).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Free the disk of what no model needs. Models, and what runs, stay as they are."""
+    """Free the disk of what no model needs. Models, and what runs, stay as they are.
+
+    Pages of conversations go by themselves when their part of the disk is full (kv.disk_bytes); without them a next
+    turn is computed anew.
+    """
     # What reads models, which other commands do without.
     from mlxr.actors.registry.catalogue.store import Store, UnusedFile
     from mlxr.actors.registry.sources.staging import collect
@@ -44,11 +53,48 @@ def gc(
             await store.close()
 
     unused = carried_out(work)
-    total = sum(file.size for file in unused)
+    kept = _kept_pages()
+    if pages and not dry_run:
+        _free_pages(kept.path)
+    total = sum(file.size for file in unused) + (kept.size if pages else 0)
     if as_json:
         listed = [{"path": str(file.path), "size": file.size} for file in unused]
-        print_json({"removed": not dry_run, "bytes": total, "files": listed})
+        on_disk = {"path": str(kept.path), "size": kept.size, "removed": pages and not dry_run}
+        print_json({"removed": not dry_run, "bytes": total, "files": listed, "pages": on_disk})
         return
-    for file in unused:
-        print(printable(f"{readable(file.size):>9}  {file.path}"))
-    print(f"{readable(total)} {'would be' if dry_run else 'were'} freed" if unused else "there is nothing to free")
+    freed = [(file.path, file.size) for file in unused]
+    if pages and kept.size:
+        freed.append((kept.path, kept.size))
+    for path, size in freed:
+        print(printable(f"{readable(size):>9}  {path}"))
+    print(f"{readable(total)} {'would be' if dry_run else 'were'} freed" if freed else "there is nothing to free")
+    if kept.size and not pages:
+        remark(f"conversations have {readable(kept.size)} in {kept.path}; `mlxr gc --pages` frees that, too")
+
+
+class _Kept(NamedTuple):
+    path: Path
+    size: int
+
+
+def _kept_pages() -> _Kept:
+    """Where pages of conversations lie, and their bytes."""
+    from mlxr.actors.kv.disk.folder import all_files
+    from mlxr.actors.kv.disk.quota import folder_of
+    from mlxr.cli.configuration import configuration_file
+    from mlxr.runtime.config import load
+    from mlxr.runtime.paths import Home
+    from mlxr.server.config import Config
+
+    home = Home.find()
+    section = load(Config, configuration_file(None, home), os.environ).kv
+    root = folder_of(home.kv, section.disk_path)
+    return _Kept(root, sum(file.bytes for file in all_files(root)) if root.is_dir() else 0)
+
+
+def _free_pages(root: Path) -> None:
+    """Whoever serves goes on: what is gone is computed, and what is being written stays."""
+    from mlxr.actors.kv.disk.folder import NoRoomError, SegmentFolder
+
+    with suppress(NoRoomError):
+        SegmentFolder(root, b"", 0).enforce()

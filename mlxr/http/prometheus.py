@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from mlxr.api.metrics import Metrics
+from mlxr.runtime.messages.common import DiskUse
 from mlxr.runtime.messages.frontend import EngineStats
 
 
@@ -84,6 +85,28 @@ _ENGINE_METRICS = (
 )
 
 
+class _DiskMetric(NamedTuple):
+    name: str
+    text: str
+    value: Callable[[DiskUse], float]
+    counts: bool
+
+
+_DISK_METRICS = (
+    _DiskMetric("mlxr_disk_kept_bytes", "Pages on disk, of all who share it", lambda d: d.kept_bytes, False),
+    _DiskMetric("mlxr_disk_quota_bytes", "What they may take (kv.disk_bytes)", lambda d: d.quota, False),
+    _DiskMetric("mlxr_disk_writable", "1 where pages can be stored", lambda d: d.writable, False),
+    _DiskMetric("mlxr_disk_read_rate_bytes", "Bytes a second from the disk, of late", lambda d: d.read_rate, False),
+    _DiskMetric("mlxr_disk_written_bytes", "Pages written to the disk", lambda d: d.written_bytes, True),
+    _DiskMetric("mlxr_disk_read_bytes", "Pages read from the disk", lambda d: d.read_bytes, True),
+    _DiskMetric("mlxr_disk_hits", "Prompts of which a part came from the disk", lambda d: d.hits, True),
+    _DiskMetric("mlxr_disk_restored_tokens", "Prompt tokens that came from it", lambda d: d.restored_tokens, True),
+    _DiskMetric("mlxr_disk_evicted_files", "Files deleted to make room", lambda d: d.evicted, True),
+    _DiskMetric("mlxr_disk_failed_writes", "Files that could not be written", lambda d: d.failed, True),
+    _DiskMetric("mlxr_disk_damaged_reads", "Reads of files damaged or gone", lambda d: d.damaged, True),
+)
+
+
 def _engine_families(engines: list[EngineStats]) -> Iterator[Metric]:
     for metric in _ENGINE_METRICS:
         kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
@@ -100,3 +123,9 @@ def _engine_families(engines: list[EngineStats]) -> Iterator[Metric]:
         ):
             pages.add_metric([stats.engine, state], count)
     yield pages
+    on_disk = [(stats.engine, stats.disk) for stats in engines if stats.disk is not None]
+    for name, text, value, counts in _DISK_METRICS:
+        family = (CounterMetricFamily if counts else GaugeMetricFamily)(name, text, labels=["engine"])
+        for engine, disk in on_disk:
+            family.add_metric([engine], value(disk))
+        yield family

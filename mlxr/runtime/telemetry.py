@@ -55,12 +55,13 @@ class RequestQueued(Event, frozen=True):
 
 
 class PrefillStarted(Event, frozen=True):
-    """Topic ``requests``: its turn has come; the first ``cached_tokens`` of its prompt need no computing. ``miss``: why
-    it is no more, where it might have been."""
+    """Topic ``requests``: its turn has come; the first ``cached_tokens`` of its prompt need no computing, and of these
+    ``restored_tokens`` were read from the disk. ``miss``: why it is no more, where it might have been."""
 
     request: int
     cached_tokens: int = 0
     miss: str = ""
+    restored_tokens: int = 0
 
 
 class FirstToken(Event, frozen=True):
@@ -92,6 +93,7 @@ class RequestEnded(Event, frozen=True):
     code: str = ""
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    restored_tokens: int = 0
 
 
 class StepRan(Event, frozen=True):
@@ -116,8 +118,8 @@ class PagesChanged(Event, frozen=True):
 
 
 class TurnStored(Event, frozen=True):
-    """Topic ``kv``: pages that a request left behind, or used again, were written to the disk. A long one's are in
-    several files, with an event for each."""
+    """Topics ``kv`` and ``requests``: pages that a request left behind, or used again, were written to the disk. A
+    long one's are in several files, with an event for each."""
 
     engine: str
     request: int
@@ -176,6 +178,12 @@ class EngineState(Event, frozen=True):
 
     prefill_tokens, decode_rows: what its steps computed, prompts' tokens and rows of a token each.
     counted_seconds: how old the counts are.
+    disk_bytes: of pages on disk, other engines' and servers' too, of which there may be disk_quota.
+    disk_writable: pages can be stored there.
+    disk_written_bytes, disk_read_bytes: what went there, and what came back.
+    disk_read_rate: bytes a second that it reads.
+    disk_hits, restored_tokens: prompts of which a part came from there, and how many tokens.
+    disk_evicted, disk_failed, disk_damaged: files that went for others, writes that failed, reads that did.
     """
 
     engine: str
@@ -201,6 +209,17 @@ class EngineState(Event, frozen=True):
     counted_seconds: float = 0.0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    disk_bytes: int = 0
+    disk_quota: int = 0
+    disk_writable: bool = False
+    disk_written_bytes: int = 0
+    disk_read_bytes: int = 0
+    disk_read_rate: float = 0.0
+    disk_hits: int = 0
+    restored_tokens: int = 0
+    disk_evicted: int = 0
+    disk_failed: int = 0
+    disk_damaged: int = 0
 
 
 class RequestState(Event, frozen=True):
@@ -265,6 +284,7 @@ TOPICS: dict[str, tuple[type[Event], ...]] = {
         FirstToken,
         RequestRecomputed,
         RequestEnded,
+        TurnStored,
     ),
     "steps": (StepRan,),
     "kv": (PagesChanged, TurnStored, Preempted),

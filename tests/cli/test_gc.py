@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
 from tests.actors.registry.packages import files_under, tiny_gguf
 from tests.cli.commands import mlxr
 
@@ -36,3 +37,15 @@ def test_what_no_model_needs_is_listed_and_then_removed(home: Path) -> None:
     (left,) = files_under(home / "models")
     assert left.startswith("blobs/sha256-")
     assert json.loads(mlxr(home, "ls", "--json").stdout)[0]["name"] == "tiny"
+
+
+def test_pages_of_conversations_are_told_of_and_go_only_when_they_are_named(home: Path) -> None:
+    folder = SegmentFolder(home / "kv", b"c" * 16, 1 << 30)
+    file, _ = folder.create("a", 70_000)
+    folder.finish("a", file)
+    assert "conversations have 70.0 kB" in mlxr(home, "gc").stderr
+    assert "70.0 kB would be freed" in mlxr(home, "gc", "--pages", "--dry-run").stdout
+    assert len(all_files(home / "kv")) == 1
+    said = json.loads(mlxr(home, "gc", "--pages", "--json").stdout)
+    assert (said["bytes"], said["pages"]) == (70_000, {"path": str(home / "kv"), "size": 70_000, "removed": True})
+    assert all_files(home / "kv") == []

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from mlxr.http.openai.chat_stream import ChatChunks
+from mlxr.runtime.messages.common import DiskUse
 from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats
 from tests.http.rig import ENGINE, ENTRY, ask, embedded, rig
 
@@ -64,7 +65,8 @@ async def test_health_is_503_with_progress_until_an_engine_is_ready(tmp_path: Pa
 async def test_metrics_show_requests_and_engines_to_prometheus(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         await ask(r, "POST", "/v1/completions", json={"model": "tiny", "prompt": "a"})
-        r.tell(EngineStats("tiny-1", 1, 2, 30, 40, 100, 5, 6, 7, 8, 9, 1))
+        disk = DiskUse(kept_bytes=3000, quota=9000, writable=True, written_bytes=2000, read_bytes=500, hits=4)
+        r.tell(EngineStats("tiny-1", 1, 2, 30, 40, 100, 5, 6, 7, 8, 9, 1, disk=disk))
         await r.until(r.actor.gateway.stats)
         _, text, headers = await ask(r, "GET", "/metrics")
         assert headers["Content-Type"].startswith("text/plain; version=")
@@ -72,6 +74,9 @@ async def test_metrics_show_requests_and_engines_to_prometheus(tmp_path: Path) -
         assert 'mlxr_pages{engine="tiny-1",state="free"} 30.0' in text
         assert "mlxr_ttft_seconds_count 1.0" in text
         assert "mlxr_completion_tokens_total 3.0" in text
+        assert 'mlxr_disk_kept_bytes{engine="tiny-1"} 3000.0' in text
+        assert 'mlxr_disk_written_bytes_total{engine="tiny-1"} 2000.0' in text
+        assert 'mlxr_disk_hits_total{engine="tiny-1"} 4.0' in text
 
 
 async def test_the_root_greets_ollamas_clients(tmp_path: Path) -> None:

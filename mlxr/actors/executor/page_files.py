@@ -144,7 +144,7 @@ class PageFiles:
                 job = self._writes.get(timeout=None if self._writable or self._hopeless else self._retry_seconds)
             except queue.Empty:
                 self._writable = True
-                self._answer(DiskOpened(self._epoch, self._page_bytes, self._folder.quota))
+                self._answer(self._opened())
                 continue
             if job is _Signal.END:
                 return
@@ -153,9 +153,12 @@ class PageFiles:
             self._answer(self._written(*job))
             self._writing.pop(job[0].name, None)
 
+    def _opened(self) -> DiskOpened:
+        return DiskOpened(self._epoch, self._page_bytes, self._folder.quota, self._writable, self._folder.kept)
+
     def _written(self, command: StorePages, content: NDArray[np.uint8]) -> PagesStored:
         if not self._writable:
-            return PagesStored(command.batch, writable=False)
+            return PagesStored(command.batch, writable=False, kept=self._folder.kept)
         size = segment_bytes(len(content), content.shape[1])
         evicted: list[str] = []
         try:
@@ -169,9 +172,9 @@ class PageFiles:
             self._folder.touch(command.used)
         except Exception as error:  # whatever it is, who stored the pages is to hear of it
             self._failed(error)
-            return PagesStored(command.batch, 0, evicted, self._writable)
+            return PagesStored(command.batch, 0, evicted, self._writable, self._folder.kept)
         self._complained = False
-        return PagesStored(command.batch, size, evicted)
+        return PagesStored(command.batch, size, evicted, kept=self._folder.kept)
 
     def _failed(self, error: Exception) -> None:
         """The disk can't be written for now."""
@@ -208,7 +211,7 @@ class PageFiles:
         except Exception as error:
             self._failed(error)
             self._writes.put(_Signal.LOOK)  # who writes waits for nothing to write, and is to try again in a while
-        self._answer(DiskOpened(self._epoch, self._page_bytes, self._folder.quota, self._writable))
+        self._answer(self._opened())
         found: list[StoredSegment] = []
         pages = 0
         try:

@@ -14,7 +14,7 @@ from mlxr.api.caller import CALLER
 from mlxr.api.metrics import Metrics
 from mlxr.runtime.bus import Address
 from mlxr.runtime.logs import REQUESTS
-from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.common import Message, Usage
 from mlxr.runtime.messages.registry import TouchModel
 from mlxr.runtime.messages.tokenizer import Asked
 from mlxr.runtime.telemetry import RequestEnded, RequestReceived, RequestSubmitted, Telemetry
@@ -97,6 +97,7 @@ class RequestTracker:
                 entry.error.code.value if entry.error else "",
                 usage.drafted_tokens,
                 usage.accepted_tokens,
+                usage.restored_tokens,
             )
             self._telemetry.emit("requests", event)
 
@@ -130,7 +131,7 @@ def _figures(entry: OpenRequest, first: float) -> str:
     which an error's message may quote."""
     usage = entry.usage
     parts = [
-        f"prompt {usage.prompt_tokens} ({usage.cached_tokens} cached)" if usage.prompt_tokens else "",
+        f"prompt {usage.prompt_tokens} ({_cached(usage)})" if usage.prompt_tokens else "",
         f"answer {usage.completion_tokens}" if usage.completion_tokens else "",
         f"drafted {usage.drafted_tokens} ({usage.accepted_tokens} accepted)" if usage.drafted_tokens else "",
         f"first token {first:.3f} s" if first else "",
@@ -138,3 +139,8 @@ def _figures(entry: OpenRequest, first: float) -> str:
         usage.miss,
     ]
     return "".join(f", {part}" for part in parts if part)
+
+
+def _cached(usage: Usage) -> str:
+    restored = f", {usage.restored_tokens} of them from disk" if usage.restored_tokens else ""
+    return f"{usage.cached_tokens} cached{restored}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlxr.actors.frontend.gateway import FrontendGateway
 from mlxr.actors.frontend.open_requests import OpenRequest, OpenStream
 from mlxr.api.metrics import Metrics
+from mlxr.runtime.messages.common import DiskUse
 from mlxr.runtime.messages.frontend import EngineInfo, EngineStats
 from mlxr.runtime.telemetry import METRICS, STATE, EngineState, MetricsSampled, RequestState, StateShown, Telemetry
 
@@ -68,7 +71,26 @@ def _engine_state(engine: EngineInfo, stats: EngineStats | None, gateway: Fronte
         counted_seconds=round(now - gateway.counted(engine.engine), 6),
         drafted_tokens=stats.drafted_tokens,
         accepted_tokens=stats.accepted_tokens,
+        **_disk_use(stats.disk),
     )
+
+
+def _disk_use(disk: DiskUse | None) -> dict[str, Any]:
+    if disk is None:
+        return {}
+    return {
+        "disk_bytes": disk.kept_bytes,
+        "disk_quota": disk.quota,
+        "disk_writable": disk.writable,
+        "disk_written_bytes": disk.written_bytes,
+        "disk_read_bytes": disk.read_bytes,
+        "disk_read_rate": round(disk.read_rate),
+        "disk_hits": disk.hits,
+        "restored_tokens": disk.restored_tokens,
+        "disk_evicted": disk.evicted,
+        "disk_failed": disk.failed,
+        "disk_damaged": disk.damaged,
+    }
 
 
 def request_state(entry: OpenRequest, now: float) -> RequestState:

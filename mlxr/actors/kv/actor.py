@@ -134,6 +134,7 @@ class KVActor(Actor):
     @on(DiskOpened)
     def disk_opened(self, message: DiskOpened) -> None:
         self._disk.opened(message)
+        self._report()
 
     @on(SegmentsFound)
     def segments_found(self, message: SegmentsFound) -> None:
@@ -157,9 +158,12 @@ class KVActor(Actor):
     @on(PagesStored)
     def pages_stored(self, message: PagesStored) -> None:
         sequence = self._disk.stored(message)
-        if sequence is not None and message.bytes and self.telemetry.wants("kv"):
-            self.telemetry.emit("kv", TurnStored(self.context.engine, request_of(sequence), message.bytes))
+        if sequence is not None and message.bytes:
+            for topic in ("kv", "requests"):
+                if self.telemetry.wants(topic):
+                    self.telemetry.emit(topic, TurnStored(self.context.engine, request_of(sequence), message.bytes))
         self._transfer()
+        self._report()
 
     @on(PagesRestored)
     def pages_restored(self, message: PagesRestored) -> None:
@@ -220,7 +224,7 @@ class KVActor(Actor):
         miss = self._miss(message, cached)
         self._recent.note(message.sequence, message.tokens, message.adapters)
         restored = max(0, cached - start) if start is not None else 0
-        self._disk.counters.restored_tokens += restored
+        self._disk.hit(restored)
         self.tell(
             self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room, restored, miss)
         )
@@ -244,8 +248,9 @@ class KVActor(Actor):
             self.tell(self._executor, command)
 
     def _report(self) -> None:
-        assert self._placement is not None
+        if self._placement is None:
+            return
         pages = self._placement
-        self.tell(self._scheduler, KVStats(pages.held, pages.cached, pages.total, pages.room))
+        self.tell(self._scheduler, KVStats(pages.held, pages.cached, pages.total, pages.room, self._disk.use))
         if self.telemetry.wants("kv"):
             self.telemetry.emit("kv", PagesChanged(self.context.engine, pages.held, pages.cached, pages.total))

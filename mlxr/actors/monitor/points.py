@@ -92,6 +92,8 @@ def shown(point: Point) -> MetricsPoint:
         "prefill_batch": _round(counts.get("prefill_tokens", 0) / steps) if steps else idle,
         "acceptance_ratio": round(min(counts.get("accepted_tokens", 0) / drafted, 1.0), 4) if drafted else None,
         "prefix_hit_ratio": round(min(counts.get("cached_tokens", 0) / prompt, 1.0), 4) if prompt else None,
+        "disk_write_rate": _round(counts.get("disk_written_bytes", 0) / seconds),
+        "disk_read_rate": _round(counts.get("disk_read_bytes", 0) / seconds),
         **{name: counts.get(name, 0) for name in _COUNTS},
         "loop_lag": point.most.get("loop_lag", 0.0),
     }
@@ -105,6 +107,7 @@ _GAUGES = (
     "pages_used",
     "pages_cached",
     "pages_total",
+    "disk_bytes",
     "memory_bytes",
     "available_bytes",
     "engine_bytes",

@@ -16,7 +16,14 @@ MOST_OPEN: Final = 10_000
 SETTLED_SECONDS: Final = 2.0
 """A request that came so long ago, and that the server does not name among those that are open, has ended unheard."""
 
-_TOKENS: Final = ("prompt_tokens", "cached_tokens", "completion_tokens", "drafted_tokens", "accepted_tokens")
+_TOKENS: Final = (
+    "prompt_tokens",
+    "cached_tokens",
+    "restored_tokens",
+    "completion_tokens",
+    "drafted_tokens",
+    "accepted_tokens",
+)
 
 
 class RequestLog:
@@ -35,7 +42,7 @@ class RequestLog:
         return len(self._open)
 
     def take(self, event: dict[str, Any]) -> None:
-        """Takes in an event of the topics ``requests`` and ``state``."""
+        """Takes in an event of the topics ``requests``, ``kv`` and ``state``."""
         number, t = event.get("request", 0), event["t"]
         match event["event"]:
             case "RequestReceived":
@@ -50,6 +57,7 @@ class RequestLog:
                     state="prefill",
                     prefill=t,
                     cached_tokens=event.get("cached_tokens", 0),
+                    restored_tokens=event.get("restored_tokens", 0),
                     miss=event.get("miss", ""),
                 )
             case "FirstToken":
@@ -62,6 +70,8 @@ class RequestLog:
                 self._change(number, completion_tokens=event.get("completion_tokens", 0))
             case "StateShown" if event["actor"] == "frontend":
                 self._forget_unnamed(t)
+            case "TurnStored":
+                self._stored(number, event.get("bytes", 0))
             case "RequestEnded":
                 self._end(number, event)
 
@@ -98,6 +108,13 @@ class RequestLog:
         changed = replace(row, **fields)
         if changed != row:
             self._open[number] = changed
+            self._note(number)
+
+    def _stored(self, number: int, nbytes: int) -> None:
+        """Its pages are written while others run, mostly when it has ended."""
+        rows = self._open if number in self._open else self._ended
+        if (row := rows.get(number)) is not None:
+            rows[number] = replace(row, stored_bytes=row.stored_bytes + nbytes)
             self._note(number)
 
     def _end(self, number: int, event: dict[str, Any]) -> None:

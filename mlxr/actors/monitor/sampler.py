@@ -20,6 +20,8 @@ _ENGINE_COUNTS = (
     "preemptions",
     "drafted_tokens",
     "accepted_tokens",
+    "disk_written_bytes",
+    "disk_read_bytes",
 )
 _ENGINE_GAUGES = ("running", "waiting", "pages_used", "pages_cached", "pages_total")
 
@@ -50,13 +52,16 @@ class Sampler:
             return None
         counts = {name: _gained(event, before, name) for name in _SERVER_COUNTS}
         counts |= dict.fromkeys(_ENGINE_COUNTS, 0.0) | {"restarts": float(restarts)}
-        gauges = {"open": float(event.get("open", 0)), "engine_bytes": 0.0, **dict.fromkeys(_ENGINE_GAUGES, 0.0)}
+        levels = {"open": float(event.get("open", 0)), "engine_bytes": 0.0, "disk_bytes": 0.0}
+        gauges = {**levels, **dict.fromkeys(_ENGINE_GAUGES, 0.0)}
         for name, engine in self._engines.items():
             for key in _ENGINE_COUNTS:
                 counts[key] += _gained(engine, engines.get(name, {}), key)
             for key in _ENGINE_GAUGES:
                 gauges[key] += engine.get(key, 0)
             gauges["engine_bytes"] += engine.get("memory_bytes", 0)
+            # Each tells of the folder that all share.
+            gauges["disk_bytes"] = max(gauges["disk_bytes"], engine.get("disk_bytes", 0))
         seconds = min(max(event["t"] - before["t"], 0.001), MOST_SECONDS)
         return Point(
             int(event["t"]),

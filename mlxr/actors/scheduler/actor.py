@@ -94,7 +94,8 @@ class SchedulerActor(Actor):
         begun = self._core.admitted(message, time.monotonic())
         self._pump()
         if begun is not None and self.telemetry.wants("requests"):
-            self.telemetry.emit("requests", PrefillStarted(begun.submit.request, begun.cached_tokens, begun.miss))
+            started = (begun.submit.request, begun.cached_tokens, begun.miss, begun.restored_tokens)
+            self.telemetry.emit("requests", PrefillStarted(*started))
 
     @on(Deferred)
     def deferred(self, message: Deferred) -> None:
@@ -233,6 +234,7 @@ class SchedulerActor(Actor):
                 decode_rows=counters.decode_rows,
                 drafted_tokens=counters.drafted_tokens,
                 accepted_tokens=counters.accepted_tokens,
+                disk=self._pages.disk,
             )
             if stats != last:
                 self.tell(Address("frontend"), stats)

@@ -80,6 +80,7 @@ class Admission:
             return None
         request.started = now
         request.cached_tokens = min(event.cached, sequence.prompt_length)
+        request.restored_tokens = min(event.restored, request.cached_tokens)
         request.miss = explained(event.miss, request.submit.sections)
         self._counters.cached_tokens += request.cached_tokens
         return request

@@ -52,6 +52,7 @@ class Request:
     first_token: float | None = None
     completion_tokens: int = 0
     cached_tokens: int = 0
+    restored_tokens: int = 0
     miss: str = ""
     alone_until: int = 0
     suspected: int = 0
@@ -78,6 +79,7 @@ class Request:
             completion_tokens=self.completion_tokens,
             cached_tokens=self.cached_tokens,
             miss=self.miss,
+            restored_tokens=self.restored_tokens,
             prefill_seconds=max(0.0, first - started),
             decode_seconds=max(0.0, now - first),
             drafted_tokens=self.drafted_tokens,

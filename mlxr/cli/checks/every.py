@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mlxr
 from mlxr.cli.checks import home as of_home
-from mlxr.cli.checks import installation, machine
+from mlxr.cli.checks import installation, machine, pages
 from mlxr.cli.checks.finding import Finding
 from mlxr.cli.configuration import configuration_file
 from mlxr.http.ui.bundle.files import BUILT
@@ -43,6 +43,7 @@ def findings(home: Home, choice: BackendChoice, available: int) -> list[Finding]
         machine.memory(available),
         machine.control_group([(model.name, int(model.size * NEEDS_MORE)) for model in models]),
         machine.disk(home.root),
+        pages.on_disk(home, config.kv),
         machine.descriptors(),
         machine.huge_pages(),
         machine.clock(time.time(), Path(mlxr.__file__)),

@@ -107,10 +107,11 @@ def lines(
     foot = [] if height is None else [Text(_fitted(f"{KEYS}: {sort}", width), style="dim")]
     room = None if height is None else height - len(head) - len(engines) - len(foot) - 2
     actors = _section(_ACTORS, _actor_cells(snapshot, width), width, "no actor has told of itself")
-    left = None if room is None else max(room - len(actors), 2)
+    miss = _last_miss(snapshot, width)
+    left = None if room is None else max(room - len(actors) - len(miss), 2)
     requests = _request_section(snapshot, sort, width, left)
     blank = Text("")
-    return [*head, *engines, blank, *actors, blank, *requests, *foot]
+    return [*head, *engines, blank, *actors, blank, *requests, *miss, *foot]
 
 
 def _head(snapshot: Snapshot, now: float, width: int, note: str) -> list[Text]:
@@ -175,8 +176,12 @@ _ENGINES = (
     Column("UP TO", right=True, rank=2),
     Column("PREEMPTED", right=True, rank=4),
     Column("ACCEPTED", right=True, rank=4),
+    Column("ON DISK", right=True, rank=4),
+    Column("WRITTEN", right=True, rank=5),
+    Column("READ", right=True, rank=5),
 )
-"""PAGES: used ones of all; ACCEPTED: of drafts' tokens, those that were right;
+"""PAGES: used ones of all; ACCEPTED: of drafts' tokens, those that were right; ON DISK: pages of all engines there, and
+WRITTEN and READ what this one did;
 MEMORY: what the engine's own processes hold, and UP TO what weights and pages may take."""
 
 _ACTORS = (
@@ -192,6 +197,7 @@ _REQUESTS = (
     Column("MODEL", rank=0),
     Column("BY", rank=3),
     Column("PROMPT", right=True, rank=2),
+    Column("CACHED", right=True, rank=3),
     Column("TOKENS", right=True, rank=0),
     Column("TOK/S", right=True, rank=0),
     Column("FIRST", right=True, rank=1),
@@ -215,6 +221,9 @@ def _engine_cells(snapshot: Snapshot) -> list[list[str]]:
             _bytes(row.memory_bytes),
             str(row.preemptions),
             "" if row.accepted is None else f"{row.accepted:.0%}",
+            f"{_bytes(row.disk_bytes)}{', failing' if row.disk_failing else ''}" if row.disk_quota else "",
+            _bytes(row.disk_written_bytes) if row.disk_written_bytes else "",
+            _bytes(row.disk_read_bytes) if row.disk_read_bytes else "",
         ]
         for row in snapshot.engines
     ]
@@ -264,11 +273,12 @@ def _request_section(snapshot: Snapshot, sort: str, width: int, room: int | None
     shown = rows if room is None or len(rows) < room else rows[: max(room - 2, 0)]
     cells = [
         [
-            str(row.request & 0xFFFFFFFFF),
+            _shown(row.request),
             row.state,
             _name(row.model),
             row.surface,
             f"{row.prompt_tokens:,}" if row.prompt_tokens else "",
+            f"{row.cached_tokens:,}" if row.cached_tokens else "",
             f"{row.completion_tokens:,}" if row.completion_tokens else "",
             f"{row.rate:,.0f}" if row.rate else "",
             f"{row.ttft_seconds:.2f} s" if row.ttft_seconds else "",
@@ -281,6 +291,18 @@ def _request_section(snapshot: Snapshot, sort: str, width: int, room: int | None
     if len(shown) < len(rows):
         section.append(Text(f"and {len(rows) - len(shown)} more", style="dim"))
     return section
+
+
+def _last_miss(snapshot: Snapshot, width: int) -> list[Text]:
+    """Returns a line about the latest prompt that might have been found computed, and was not."""
+    if snapshot.last_miss is None:
+        return []
+    request, why = snapshot.last_miss
+    return [Text(_fitted(f"no hit: {_shown(request)}: {printable(why)}", width), style="dim")]
+
+
+def _shown(request: int) -> str:
+    return str(request & 0xFFFFFFFFF)
 
 
 def _sort_key(sort: str) -> _Key:

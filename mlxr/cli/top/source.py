@@ -93,6 +93,7 @@ class Source:
             view.last_error,
             memory.available,
             memory.total,
+            view.last_miss,
         )
 
     def _server(self) -> str:

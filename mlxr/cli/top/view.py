@@ -9,6 +9,9 @@ from typing import Any
 HISTORY = 120
 """Seconds of throughput that are kept."""
 
+MOST_BEGUN = 4096
+"""Requests that are remembered; of those whose end was missed, the oldest are forgotten."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -30,7 +33,9 @@ class ActorRow:
 @dataclass(frozen=True, slots=True)
 class EngineRow:
     """``decode``, ``prefill``: tokens a second, of late. ``accepted``: of drafts' tokens verified so far, the part that
-    was right; None where none was verified. ``memory_bytes``: what weights and pages may take at most."""
+    was right; None where none was verified. ``memory_bytes``: what weights and pages may take at most.
+    ``disk_bytes``: of pages on disk, of all who share them; ``disk_written_bytes``, ``disk_read_bytes``: this engine's.
+    ``disk_failing``: pages can't be stored now."""
 
     engine: str
     model: str
@@ -46,11 +51,17 @@ class EngineRow:
     decode: float = 0.0
     prefill: float = 0.0
     accepted: float | None = None
+    disk_bytes: int = 0
+    disk_quota: int = 0
+    disk_written_bytes: int = 0
+    disk_read_bytes: int = 0
+    disk_failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """``rate``: tokens a second since the first."""
+    """``rate``: tokens a second since the first. ``cached_tokens``: of its prompt, what was found computed, of which
+    ``restored_tokens`` on disk; ``miss``: why no more, where it might have been."""
 
     request: int
     model: str
@@ -61,6 +72,9 @@ class RequestRow:
     seconds: float
     ttft_seconds: float
     rate: float
+    cached_tokens: int = 0
+    restored_tokens: int = 0
+    miss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class Snapshot:
     processes: of the server, by pid, as far as they are on this machine; those without an actor are sandboxes.
     outcomes: how many requests ended how, since the first event.
     last_error: of the latest request that failed.
+    last_miss: of the latest request that might have been found computed, and was not: its number, and why.
     """
 
     t: float
@@ -87,6 +102,7 @@ class Snapshot:
     last_error: str = ""
     available_bytes: int = 0
     total_bytes: int = 0
+    last_miss: tuple[int, str] | None = None
 
     def held_by(self, engine: str) -> int:
         """Returns the bytes that an engine's own process holds; 0 where it has none, or is on another machine."""
@@ -116,6 +132,8 @@ class View:
         self.prefill: deque[float] = deque(maxlen=HISTORY)
         self.outcomes: dict[str, int] = {"finished": 0, "failed": 0, "cancelled": 0}
         self.last_error = ""
+        self.last_miss: tuple[int, str] | None = None
+        self._begun: dict[int, dict[str, Any]] = {}
         self.told: set[str] = set()
         self._actors: list[ActorRow] = []
         self._engines: list[EngineRow] = []
@@ -134,13 +152,20 @@ class View:
             case "EngineState":
                 self._engines.append(self._engine(event))
             case "RequestState":
-                self._requests.append(_request(event))
+                self._requests.append(_request(event, self._begun.get(event["request"], {})))
+            case "PrefillStarted":
+                self._begun[event["request"]] = event
+                if len(self._begun) > MOST_BEGUN:
+                    del self._begun[next(iter(self._begun))]
+                if event.get("miss"):
+                    self.last_miss = event["request"], event["miss"]
             case "StateShown":
                 self._shown(event["actor"])
             case "RequestEnded":
                 self.outcomes[event["outcome"]] = self.outcomes.get(event["outcome"], 0) + 1
                 self.last_error = event.get("error") or self.last_error
                 self.requests = [row for row in self.requests if row.request != event["request"]]
+                self._begun.pop(event["request"], None)
 
     def _shown(self, actor: str) -> None:
         self.told.add(actor)
@@ -169,7 +194,13 @@ class View:
             *(event.get(key, 0) for key in ("context", "memory_bytes", "running", "waiting")),
             *(event.get(key, 0) for key in ("pages_used", "pages_cached", "pages_total", "preemptions")),
         )
-        row = replace(row, accepted=accepted / drafted if drafted else None)
+        on_disk = ("disk_bytes", "disk_quota", "disk_written_bytes", "disk_read_bytes")
+        row = replace(
+            row,
+            accepted=accepted / drafted if drafted else None,
+            **{key: event.get(key, 0) for key in on_disk},
+            disk_failing=bool(event.get("disk_quota")) and not event.get("disk_writable"),
+        )
         if seconds <= 0:
             return row
         # Counters begin anew with an engine's actors.
@@ -177,7 +208,7 @@ class View:
         return replace(row, decode=decode / seconds, prefill=prefill / seconds)
 
 
-def _request(event: dict[str, Any]) -> RequestRow:
+def _request(event: dict[str, Any], begun: dict[str, Any]) -> RequestRow:
     tokens, seconds, first = (event.get(key, 0) for key in ("completion_tokens", "seconds", "ttft_seconds"))
     rate = tokens / (seconds - first) if first and seconds > first and tokens > 1 else 0.0
     return RequestRow(
@@ -190,4 +221,7 @@ def _request(event: dict[str, Any]) -> RequestRow:
         seconds,
         first,
         rate,
+        begun.get("cached_tokens", 0),
+        begun.get("restored_tokens", 0),
+        begun.get("miss", ""),
     )

@@ -189,6 +189,7 @@ class Usage(Value, frozen=True):
     """Tokens a request used, and where its time went (seconds).
 
     Attributes:
+        restored_tokens: of the cached tokens, those that were read from the disk.
         drafted_tokens, accepted_tokens: of its drafts, how many tokens were verified, and how many of these were right.
         miss: why no more of the prompt was found computed, in words; '' where that was all that could be.
     """
@@ -202,6 +203,34 @@ class Usage(Value, frozen=True):
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     miss: str = ""
+    restored_tokens: int = 0
+
+
+class DiskUse(Value, frozen=True):
+    """What the disk below an engine's pool is used for; counts are since its KV manager started.
+
+    Attributes:
+        kept_bytes: of all segments there, other engines' and servers' too. quota: of these, the most.
+        writable: pages can be stored.
+        written_bytes: of segments.
+        read_bytes: of pages; what was written for nothing is never read.
+        read_rate: bytes a second from the disk into pages, of late; 0 for not known yet.
+        hits: prefixes that came from there, in part at least. restored_tokens: of these.
+        evicted: segments that had to go for others.
+        failed: writes that failed. damaged: reads of segments that were damaged, or gone.
+    """
+
+    kept_bytes: int = 0
+    quota: int = 0
+    writable: bool = False
+    written_bytes: int = 0
+    read_bytes: int = 0
+    read_rate: float = 0.0
+    hits: int = 0
+    restored_tokens: int = 0
+    evicted: int = 0
+    failed: int = 0
+    damaged: int = 0
 
 
 INDEX_BITS = 8

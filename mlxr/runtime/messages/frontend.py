@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from mlxr.runtime.messages.common import Adapter, ErrorInfo, FinishReason, Json, Message, TextLogprob, Usage, Value
+from mlxr.runtime.messages.common import (
+    Adapter,
+    DiskUse,
+    ErrorInfo,
+    FinishReason,
+    Json,
+    Message,
+    TextLogprob,
+    Usage,
+    Value,
+)
 from mlxr.runtime.messages.tokenizer import Generate
 from mlxr.runtime.model_info import ModelInfo
 
@@ -240,7 +250,7 @@ class ProfileReply(Message, frozen=True):
 class EngineStats(Message, frozen=True):
     """Event, at most one a second an engine: what /metrics shows. Counters count since the engine started.
     ``prefill_tokens``, ``decode_rows``: what was planned of prompts, and of rows of a token each. ``drafted_tokens``,
-    ``accepted_tokens``: what was verified of drafts, and was right."""
+    ``accepted_tokens``: what was verified of drafts, and was right. ``disk``: as in ``KVStats``."""
 
     engine: str
     running: int
@@ -260,6 +270,7 @@ class EngineStats(Message, frozen=True):
     decode_rows: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    disk: DiskUse | None = None
 
 
 class MonitorEvent(Value, frozen=True):

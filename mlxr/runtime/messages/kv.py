@@ -215,12 +215,13 @@ class StoredSegment(Value, frozen=True):
 
 class DiskOpened(Message, frozen=True):
     """Event: the executor of this ``epoch`` keeps pages on disk, ``page_bytes`` each, group by group. ``quota``: bytes
-    that all segments may have together. ``writable``: pages can be stored, too."""
+    that all segments may have together. ``writable``: pages can be stored, too. ``kept``: bytes of all segments."""
 
     epoch: int
     page_bytes: list[int]
     quota: int
     writable: bool = True
+    kept: int = 0
 
 
 class SegmentsFound(Message, frozen=True):
@@ -239,12 +240,13 @@ class PagesTaken(Message, frozen=True):
 
 class PagesStored(Message, frozen=True):
     """Event: a batch lies on disk, in ``bytes`` of a file, or does not, where that is 0. ``evicted``: segments that had
-    to go for it. ``writable``: as in ``DiskOpened``, from now on."""
+    to go for it. ``writable``, ``kept``: as in ``DiskOpened``, from now on."""
 
     batch: int
     bytes: int = 0
     evicted: list[str] = []
     writable: bool = True
+    kept: int = 0
 
 
 class PagesRestored(Message, frozen=True):

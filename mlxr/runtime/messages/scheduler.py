@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from mlxr.runtime.messages.common import Adapter, Constraint, ErrorInfo, Message, Sampling, TokenLogprob, Value
+from mlxr.runtime.messages.common import Adapter, Constraint, DiskUse, ErrorInfo, Message, Sampling, TokenLogprob, Value
 from mlxr.runtime.messages.kv import GroupPages
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import Cancel
@@ -268,12 +268,14 @@ class KVStats(Message, frozen=True):
         cached: pages kept only for reuse, likewise.
         total: all pages, likewise.
         room: of each cache group, pages that nobody holds and that no admitted sequence was promised for its prompt.
+        disk: what is below the pool; None where there is nothing.
     """
 
     used: int
     cached: int
     total: int
     room: list[int]
+    disk: DiskUse | None = None
 
 
 SchedulerInbox = (

@@ -18,6 +18,7 @@ from mlxr.runtime.telemetry import (
     RequestState,
     RequestSubmitted,
     StateShown,
+    TurnStored,
 )
 
 
@@ -73,3 +74,14 @@ def test_a_request_whose_end_was_missed_has_ended_once_it_is_not_named_any_more(
     take(log, RequestState(2, "m", completion_tokens=4), StateShown("supervisor"), StateShown("frontend"), t=100.0)
     assert {row.id: row.state for row in log.rows()} == {1: "failed", 2: "loading", 3: "loading"}
     assert log.rows()[1].completion_tokens == 4
+
+
+def test_what_comes_from_the_disk_and_goes_there_is_told_of_each_request() -> None:
+    log = RequestLog(0)
+    take(log, RequestReceived(1, "m"), PrefillStarted(1, 96, "", 64), TurnStored("m-1", 1, 1000))
+    assert log.rows()[0].stored_bytes == 1000
+    take(log, RequestEnded(1, "finished", restored_tokens=64, cached_tokens=96))
+    seen = log.version
+    take(log, TurnStored("m-1", 1, 500))  # mostly a turn is written when it has ended
+    (row,) = log.since(seen) or []
+    assert (row.cached_tokens, row.restored_tokens, row.stored_bytes) == (96, 64, 1500)

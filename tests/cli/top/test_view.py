@@ -7,7 +7,15 @@ import pytest
 
 from mlxr.cli.top.screen import SPARKS, lines, sparkline
 from mlxr.cli.top.view import ActorRow, EngineRow, Process, RequestRow, Snapshot, View
-from mlxr.runtime.telemetry import ActorState, EngineState, Event, RequestEnded, RequestState, StateShown
+from mlxr.runtime.telemetry import (
+    ActorState,
+    EngineState,
+    Event,
+    PrefillStarted,
+    RequestEnded,
+    RequestState,
+    StateShown,
+)
 
 
 def tell(view: View, *events: Event, t: float = 0.0) -> View:
@@ -51,6 +59,26 @@ def test_outcomes_are_counted_and_an_ended_request_is_not_open() -> None:
 def test_a_requests_rate_is_that_since_its_first_token() -> None:
     view = tell(View(), RequestState(1, "m", "openai", "writing", 5, 30, 4.0, 1.0), StateShown("frontend"))
     assert view.requests[0].rate == 10.0
+
+
+def test_why_the_latest_prompt_was_not_found_is_told_below_the_requests() -> None:
+    why = "first differing token 812 of 16,004: tools changed"
+    view = tell(View(), PrefillStarted(7, 800, why, 96), RequestState(7, "m", "openai"), StateShown("frontend"))
+    (row,) = view.requests
+    assert (row.cached_tokens, row.restored_tokens, row.miss) == (800, 96, why)
+    shown = Snapshot(0.0, "here", requests=(row,), last_miss=view.last_miss)
+    assert lines(shown, 0.0, 100, 30)[-2].plain == f"no hit: 7: {why}"
+    tell(view, RequestEnded(7, "finished"), StateShown("frontend"))
+    assert view.last_miss == (7, why)
+
+
+def test_an_engine_tells_what_it_has_on_disk_and_that_nothing_can_be_stored() -> None:
+    engine = EngineState("m-1", "m", disk_bytes=3_000_000, disk_quota=10**9, disk_written_bytes=5_000_000)
+    view = tell(View(), engine, StateShown("frontend"))
+    (row,) = view.engines
+    assert (row.disk_failing, row.disk_written_bytes) == (True, 5_000_000)
+    text = "\n".join(line.plain for line in lines(Snapshot(0.0, "here", engines=(row,)), 0.0, 200, None))
+    assert "3 MB, failing" in text
 
 
 def snapshot(engines: int, requests: int) -> Snapshot:

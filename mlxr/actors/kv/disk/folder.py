@@ -66,6 +66,7 @@ class SegmentFolder:
     """One engine's access to the folder. Methods may be called from any thread.
 
     ``quota``: most bytes of all files together. ``contents``: a digest of what its pages depend on beside tokens.
+    ``kept``: bytes of all files, as far as this one knows.
     """
 
     def __init__(self, root: Path, contents: bytes, quota: int) -> None:
@@ -73,6 +74,7 @@ class SegmentFolder:
         self.root = root
         self._own = root / contents.hex()
         self._contents = contents
+        self.kept = 0
         self._latest: int | None = None
         """The latest time of use so far, in nanoseconds."""
 
@@ -110,7 +112,7 @@ class SegmentFolder:
                 if file.path.suffix == UNFINISHED and _abandoned(file.path):
                     os.unlink(file.path)
             usage, _ = self._make_room(0)
-            _note(lock, usage)
+            self._note(lock, usage)
 
     def create(self, name: str, size: int) -> tuple[int, list[str]]:
         """Makes room for a file and creates it with its full size. Returns its descriptor, for ``finish`` or
@@ -123,7 +125,7 @@ class SegmentFolder:
             evicted: list[StoredFile] = []
             if usage is None or usage.bytes + size > self.quota or usage.files >= MOST_FILES:
                 usage, evicted = self._make_room(size)
-            _note(lock, Usage(usage.bytes + size, usage.files + 1))
+            self._note(lock, Usage(usage.bytes + size, usage.files + 1))
             file = os.open(self._new(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -151,7 +153,7 @@ class SegmentFolder:
             with self._locked() as lock:  # whoever counts files sees it and what is noted of it, or neither
                 self._drop(name, file)
                 if (usage := self._usage(lock)) is not None:
-                    _note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
+                    self._note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
         except OSError:
             with suppress(OSError):
                 os.unlink(self._new(name))
@@ -214,6 +216,10 @@ class SegmentFolder:
         magic, used, files = _USAGE.unpack(noted)
         return Usage(used, files) if magic == _USAGE_MAGIC else None
 
+    def _note(self, lock: int, usage: Usage) -> None:
+        self.kept = usage.bytes
+        os.pwrite(lock, _USAGE.pack(_USAGE_MAGIC, usage.bytes, usage.files), 0)
+
     def _now(self, files: int = 1) -> int:
         """Returns a time of use behind all others, the first of so many."""
         if self._latest is None:
@@ -248,10 +254,6 @@ def _files(folders: Iterable[Path]) -> Iterator[StoredFile]:
                     status = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(status.st_mode):
                         yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
-
-
-def _note(lock: int, usage: Usage) -> None:
-    os.pwrite(lock, _USAGE.pack(_USAGE_MAGIC, usage.bytes, usage.files), 0)
 
 
 def _try_lock(file: int) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from mlxr.actors.kv.disk.costs import Costs
 from mlxr.actors.kv.disk.index import PageIndex
@@ -14,6 +14,7 @@ from mlxr.actors.kv.disk.restoring import Restores, Waited
 from mlxr.actors.kv.disk.saving import Saves
 from mlxr.actors.kv.groups import KeptPage
 from mlxr.actors.kv.placement import Placement
+from mlxr.runtime.messages.common import DiskUse
 from mlxr.runtime.messages.executor import CancelRestore, RestorePages, StorePages
 from mlxr.runtime.messages.kv import Admit, DiskOpened, PagesRestored, PagesStored, PagesTaken, SegmentsFound
 
@@ -23,12 +24,14 @@ SHARE = 0.75
 
 @dataclass(slots=True)
 class DiskCounters:
-    """Totals since the KV manager started. ``evicted``: segments; ``damaged``: chunks that could not be read."""
+    """Totals since the KV manager started, as in ``DiskUse``."""
 
     written_bytes: int = 0
     read_bytes: int = 0
+    hits: int = 0
     restored_tokens: int = 0
     evicted: int = 0
+    failed: int = 0
     damaged: int = 0
 
 
@@ -43,6 +46,7 @@ class DiskTier:
         self._index = PageIndex()
         self._opened: DiskOpened | None = None
         self._writable = self._described = False
+        self._kept = 0
         self._placement: Placement | None = None
         self._saves: Saves | None = None
         self._restores: Restores | None = None
@@ -54,7 +58,7 @@ class DiskTier:
     def opened(self, event: DiskOpened) -> None:
         if self._opened is None or event.epoch != self._opened.epoch:
             self._index, self._costs, self._described = PageIndex(), Costs(), False
-        self._opened, self._writable = event, event.writable
+        self._opened, self._writable, self._kept = event, event.writable, event.kept
         if self._saves is None:
             self._start()
 
@@ -70,7 +74,8 @@ class DiskTier:
 
     def stored(self, event: PagesStored) -> int | None:
         """Returns the sequence whose pages these were."""
-        self._writable = event.writable
+        self._writable, self._kept = event.writable, event.kept
+        self.counters.failed += not event.bytes
         if self._saves is None:
             return None
         for name in event.evicted:
@@ -86,6 +91,19 @@ class DiskTier:
         self.counters.read_bytes += event.bytes
         self.counters.damaged += not event.cancelled and (not event.good or not all(event.good))
         return self._restores.restored(event) if self._restores is not None else None
+
+    def hit(self, tokens: int) -> None:
+        """So many of a prompt's tokens need no computing, since they were read."""
+        self.counters.hits += tokens > 0
+        self.counters.restored_tokens += tokens
+
+    @property
+    def use(self) -> DiskUse | None:
+        """What there is to say of the disk; None where there is none."""
+        if self._opened is None:
+            return None
+        quota, rate = self._opened.quota, self._costs.read
+        return DiskUse(self._kept, quota, self._writable, read_rate=rate, **asdict(self.counters))
 
     # The KV manager's.
 

@@ -210,7 +210,7 @@ class DiskEngine(Engine):
         assert self.placement is not None
         cached = self.placement.admit(message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters)
         if start is not None:
-            self.tier.counters.restored_tokens += max(0, cached - start)
+            self.tier.hit(max(0, cached - start))
         self._answer_scheduler(Admitted(message.sequence, cached, message.ticket, self.placement.room))
 
     def _stats(self) -> KVStats:
