@@ -3566,6 +3566,7 @@ export interface components {
          *         open: requests in flight; running, waiting: sequences.
          *         decode_batch, prefill_batch: rows and prompts' tokens a step.
          *         prefix_hit_ratio: of prompts' tokens, those that were cached.
+         *         disk_bytes: of pages on disk; disk_write_rate, disk_read_rate: bytes a second to there and back.
          *         acceptance_ratio: of drafts' tokens that were verified, those that were right.
          *         memory_bytes: of the server's processes; available_bytes: what the machine has left.
          *         engine_bytes: of weights and pages, as engines say.
@@ -3578,6 +3579,9 @@ export interface components {
             cancelled: number;
             decode_batch: number | null;
             decode_rate: number | null;
+            disk_bytes: number | null;
+            disk_read_rate: number | null;
+            disk_write_rate: number | null;
             engine_bytes: number | null;
             failed: number;
             finished: number;
@@ -3862,7 +3866,9 @@ export interface components {
          * @description A request, from its coming to its outcome. Times are in seconds since the epoch, None for what has not happened.
          *
          *         state: loading, preparing, queued, prefill or decode while it is open; then finished, failed or cancelled.
-         *         miss: why no more of its prompt was found computed, where it might have been.
+         *         cached_tokens: of its prompt, what was found computed; restored_tokens: of these, what was read from the disk.
+         *         miss: why it was no more, where it might have been.
+         *         stored_bytes: of its pages, what was written to the disk.
          *         parameters: as it is to be answered; of what the client wrote, how many there are.
          *         restarts: executors that died while they ran it.
          */
@@ -3906,9 +3912,13 @@ export interface components {
             received: number;
             /** @default 0 */
             restarts?: number;
+            /** @default 0 */
+            restored_tokens?: number;
             /** @default  */
             route?: string;
             state: string;
+            /** @default 0 */
+            stored_bytes?: number;
             /** @default null */
             submitted?: number | null;
             /** @default  */

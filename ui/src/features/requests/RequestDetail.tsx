@@ -79,10 +79,14 @@ export function RequestDetail({
         <Fact label={texts.facts.rate}>{rate === null ? "–" : `${format.number(rate, 1)} tok/s`}</Fact>
         <Fact label={texts.facts.prompt}>{format.number(request.prompt_tokens)}</Fact>
         <Fact label={texts.facts.cached}>{format.number(request.cached_tokens)}</Fact>
+        {request.restored_tokens > 0 && (
+          <Fact label={texts.facts.restored}>{format.number(request.restored_tokens)}</Fact>
+        )}
         {request.miss && <Fact label={texts.facts.miss}>{request.miss}</Fact>}
         <Fact label={texts.facts.completion}>{format.number(request.completion_tokens)}</Fact>
         <Fact label={texts.facts.drafted}>{format.number(request.drafted_tokens)}</Fact>
         <Fact label={texts.facts.accepted}>{format.number(request.accepted_tokens)}</Fact>
+        {request.stored_bytes > 0 && <Fact label={texts.facts.stored}>{format.bytes(request.stored_bytes)}</Fact>}
         <Fact label={texts.facts.finish}>{request.finish || "–"}</Fact>
         <Fact label={texts.facts.restarts}>{format.number(request.restarts)}</Fact>
       </Facts>

@@ -20,6 +20,8 @@ const request = (id: number, fields: Partial<RequestInfo> = {}): RequestInfo => 
   ended: null,
   prompt_tokens: 0,
   cached_tokens: 0,
+  restored_tokens: 0,
+  stored_bytes: 0,
   miss: "",
   drafted_tokens: 0,
   accepted_tokens: 0,

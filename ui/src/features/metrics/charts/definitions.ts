@@ -63,6 +63,15 @@ export const CHARTS: readonly ChartDefinition[] = [
     ],
   },
   { id: "prefix", unit: "share", sparse: true, series: [{ measure: "prefix_hit_ratio", label: "hits", color: 2 }] },
+  { id: "disk", unit: "bytes", series: [{ measure: "disk_bytes", label: "kept", color: 2 }] },
+  {
+    id: "diskRates",
+    unit: "bytes",
+    series: [
+      { measure: "disk_write_rate", label: "written", color: 1 },
+      { measure: "disk_read_rate", label: "read", color: 2 },
+    ],
+  },
   { id: "drafts", unit: "share", sparse: true, series: [{ measure: "acceptance_ratio", label: "accepted", color: 1 }] },
   {
     id: "memory",
