@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable
 from importlib.metadata import version
 
-from mlxr.actors.executor.page_files import PageFiles
+import msgspec
+
+from mlxr.actors.executor.page_files import About, PageFiles
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.quota import folder_of, quota_of
@@ -45,9 +48,10 @@ def open_disk(
     if not settings.kv.disk or not settings.content:
         return None
     digest = hashlib.blake2b("\0".join([str(FORMAT), *contents]).encode(), digest_size=CONTENTS_BYTES).digest()
+    about = About(contents, math.gcd(*(part.page_size for part in pool.spec.groups)))
     try:
         root = folder_of(Home.find().kv, settings.kv.disk_path)
-        folder = SegmentFolder(root, digest, quota_of(root, settings.kv.disk_bytes))
+        folder = SegmentFolder(root, digest, quota_of(root, settings.kv.disk_bytes), msgspec.json.encode(about))
     except (OSError, RuntimeError) as error:
         log.warning("pages of conversations can't be kept in %s: %s", settings.kv.disk_path or "the home", error)
         return None

@@ -13,10 +13,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.compiler import yield_to_others
@@ -24,7 +27,7 @@ from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.segment import BadSegmentError, read_content, read_segment, segment_bytes, write_segment
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.executor import RestorePages, StorePages
-from mlxr.runtime.messages.kv import DiskOpened, PagesStored, SegmentsFound, StoredSegment
+from mlxr.runtime.messages.kv import DiskOpened, OtherPagesFound, PagesStored, SegmentsFound, StoredSegment
 
 log = logging.getLogger("mlxr.executor")
 
@@ -34,9 +37,20 @@ RETRY_SECONDS = 60.0
 FOUND_AT_ONCE = 4096
 """Pages that one message names, about: it is decoded on the main process's loop."""
 
+MOST_OTHERS = 1 << 15
+"""Pages of other engines that are looked at."""
+
 BUFFER_BYTES = 8 << 20
 BUFFERS = 3
 """To read into. Memory that was used before is written to several times as fast as what the system has yet to give."""
+
+
+class About(Struct, frozen=True):
+    """What is said of a folder's pages: their ``contents``, as in ``ExecutorReady``, and tokens from one address to the
+    next."""
+
+    contents: list[str]
+    block: int
 
 
 class _Signal(Enum):
@@ -225,6 +239,17 @@ class PageFiles:
         except Exception as error:
             self._complain(f"not all pages in {self._folder.root} can be found: {error}")
         self._answer(SegmentsFound(self._epoch, found, last=True))
+        self._describe_others()
+
+    def _describe_others(self) -> None:
+        """Tells of pages that only explain misses, and so as many as are soon told."""
+        try:
+            for about, addresses in self._folder.others(MOST_OTHERS):
+                with suppress(ValueError):
+                    other = msgspec.json.decode(about, type=About)
+                    self._answer(OtherPagesFound(self._epoch, other.contents, other.block, addresses))
+        except Exception as error:
+            log.info("pages of other engines in %s can't be looked at: %s", self._folder.root, error)
 
     def _read(self, command: RestorePages) -> Read:
         began = time.monotonic()

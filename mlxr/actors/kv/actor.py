@@ -8,6 +8,7 @@ from collections import deque
 import anyio
 from msgspec.structs import replace
 
+from mlxr.actors.kv.disk.others import OtherPages
 from mlxr.actors.kv.disk.tier import DiskTier
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import chain_root
@@ -19,6 +20,7 @@ from mlxr.runtime.messages.kv import (
     Admit,
     DiskOpened,
     LimitPool,
+    OtherPagesFound,
     PagesRestored,
     PagesStored,
     PagesTaken,
@@ -26,7 +28,7 @@ from mlxr.runtime.messages.kv import (
     Reset,
     SegmentsFound,
 )
-from mlxr.runtime.messages.scheduler import Admitted, KVStats, PrefixMiss
+from mlxr.runtime.messages.scheduler import Admitted, KVStats, MissKind, PrefixMiss
 from mlxr.runtime.telemetry import PagesChanged, TurnStored
 
 DESCRIBED_SECONDS = 3.0
@@ -55,6 +57,7 @@ class KVActor(Actor):
         self._resets = 0
         self._epoch = 0
         self._recent = RecentPrompts()
+        self._others: OtherPages | None = None
         self._limit: int | None = None
         self._limit_waits = False
         self._plans = 0
@@ -64,6 +67,8 @@ class KVActor(Actor):
         root = chain_root(*message.contents)
         self._placement = Placement(message.groups, message.longest_row, root, self._disk)
         self._recent.pool += 1
+        if self._others is None or message.epoch != self._epoch:
+            self._others = OtherPages(message.contents)
         self._epoch = message.epoch
         self._held_back.clear()
         self._disk.reset(self._placement, message.epoch)
@@ -150,6 +155,11 @@ class KVActor(Actor):
             self._undescribed = False
             self._go_on()
 
+    @on(OtherPagesFound)
+    def other_pages_found(self, message: OtherPagesFound) -> None:
+        if self._others is not None and message.epoch == self._epoch:
+            self._others.found(message)
+
     @on(PagesTaken)
     def pages_taken(self, message: PagesTaken) -> None:
         self._disk.taken(message)
@@ -235,7 +245,12 @@ class KVActor(Actor):
         now = self._placement.evictions.now = time.monotonic()
         tokens, adapters = message.tokens, message.adapters
         evicted = self._placement.evicted(tokens, adapters, cached)
-        return self._recent.miss(tokens, adapters, cached, self._placement.prefixes.block, message.reuse, evicted, now)
+        block = self._placement.prefixes.block
+        recent = self._recent.miss(tokens, adapters, cached, block, message.reuse, evicted, now)
+        if self._others is None or (recent is not None and recent.kind is not MissKind.DIFFERS):
+            return recent
+        known = max(cached, recent.tokens if recent is not None else 0)
+        return self._others.miss(tokens, adapters, known) or recent
 
     def _transfer(self) -> None:
         if self._placement is not None:

@@ -31,6 +31,14 @@ def explained(miss: PrefixMiss | None, sections: list[PromptSection]) -> str:
             return f"the {shared} tokens that were there fill no page of {miss.of:,}"
         case MissKind.NOT_KEPT:
             return f"{shared} of {miss.of:,} tokens had no state, or were still being computed"
+        case MissKind.MODEL:
+            return f"{shared} of {miss.of:,} tokens are on disk, but another model computed them"
+        case MissKind.VERSION:
+            return f"{shared} of {miss.of:,} tokens are on disk, but another version of mlxr or MLX computed them"
+        case MissKind.BACKEND:
+            return f"{shared} of {miss.of:,} tokens are on disk, but another backend or processor computed them"
+        case MissKind.LAYOUT:
+            return f"{shared} of {miss.of:,} tokens are on disk, but in pages of another kv.page_type or kv.page_size"
 
 
 def _section(sections: list[PromptSection], position: int) -> str | None:

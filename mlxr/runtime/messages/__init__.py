@@ -45,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes("kv", "executor", executor.Step, executor.StartTransfers, executor.StorePages, executor.RestorePages),
     *_routes("kv", "executor", executor.CancelRestore),
     *_routes("executor", "kv", kv.DiskOpened, kv.SegmentsFound, kv.PagesTaken, kv.PagesStored, kv.PagesRestored),
+    *_routes("executor", "kv", kv.OtherPagesFound),
     *_routes("scheduler", "executor", executor.Describe, executor.CompileConstraint),
     *_routes("scheduler", "executor", executor.LoadAdapter, executor.UnloadAdapter),
     *_routes("executor", "scheduler", scheduler.ConstraintCompiled, scheduler.AdapterLoaded),

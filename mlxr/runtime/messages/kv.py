@@ -232,6 +232,16 @@ class SegmentsFound(Message, frozen=True):
     last: bool = False
 
 
+class OtherPagesFound(Message, frozen=True):
+    """Event: pages lie on disk that this engine can't use, since they depend on other ``contents`` (as in
+    ``ExecutorReady``) than its own. ``block``: tokens from one of their ``addresses`` to the next."""
+
+    epoch: int
+    contents: list[str]
+    block: int
+    addresses: list[bytes]
+
+
 class PagesTaken(Message, frozen=True):
     """Event: the pages of a batch were copied, and may change from now on."""
 
@@ -270,4 +280,15 @@ class LimitPool(Message, frozen=True):
     give_back: int = 0
 
 
-KVInbox = Admit | Plan | Reset | LimitPool | DiskOpened | SegmentsFound | PagesTaken | PagesStored | PagesRestored
+KVInbox = (
+    Admit
+    | Plan
+    | Reset
+    | LimitPool
+    | DiskOpened
+    | SegmentsFound
+    | OtherPagesFound
+    | PagesTaken
+    | PagesStored
+    | PagesRestored
+)

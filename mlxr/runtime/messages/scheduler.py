@@ -34,6 +34,8 @@ class MissKind(StrEnum):
         OFF: all of it is to be computed.
         SHORT: what begins alike fills no page.
         NOT_KEPT: no state was kept at a position that it shares, or pages are still being computed.
+        MODEL, VERSION, BACKEND, LAYOUT: it is on disk, but another model computed it, or another version of mlxr or
+            MLX, or another backend or processor, or the pages are of another type or size.
     """
 
     DIFFERS = "differs"
@@ -43,6 +45,10 @@ class MissKind(StrEnum):
     OFF = "off"
     SHORT = "short"
     NOT_KEPT = "not_kept"
+    MODEL = "model"
+    VERSION = "version"
+    BACKEND = "backend"
+    LAYOUT = "layout"
 
 
 class PrefixMiss(Value, frozen=True):

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 import pytest
 
-from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.executor.page_files import About, PageFiles
 from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
+from mlxr.actors.kv.disk.segment import segment_bytes, write_segment
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.executor import RestorePages, StorePages
-from mlxr.runtime.messages.kv import DiskOpened, PagesStored, SegmentsFound, StoredPage
+from mlxr.runtime.messages.kv import DiskOpened, OtherPagesFound, PagesStored, SegmentsFound, StoredPage
 
 CONTENTS, PAGE = b"c" * 16, 5000
 M = TypeVar("M", bound=Message)
@@ -156,3 +158,21 @@ def test_what_is_no_regular_file_holds_nobody_up(tmp_path: Path) -> None:
         made.describe()
         assert [segment.name for segment in heard.next(SegmentsFound).segments] == ["a"]
         assert read(made, heard, "b") == read(made, heard, "c") == read(made, heard, "d") == []
+
+
+def test_pages_of_other_engines_are_told_by_what_they_depend_on(tmp_path: Path) -> None:
+    about = msgspec.json.encode(About(["another model", "cpu"], 32))
+    other = SegmentFolder(tmp_path, b"o" * 16, 1 << 20, about)
+    file, _ = other.create("x", segment_bytes(2, PAGE))
+    write_segment(file, b"o" * 16, 0, stored(1, "x").stored, content())
+    other.finish("x", file)
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "stranger" / "about.json").write_text("{")
+    heard = Heard()
+    with files(tmp_path, heard) as made:
+        made.describe()
+        told = heard.next(OtherPagesFound)
+        assert (told.contents, told.block, told.addresses) == (["another model", "cpu"], 32, [address(0), address(1)])
+    other.forget("x")
+    SegmentFolder(tmp_path, CONTENTS, 1 << 20).enforce()
+    assert not (tmp_path / (b"o" * 16).hex()).exists()

@@ -3,6 +3,7 @@
     ROOT/lock                       bytes and files that there are, for who holds the lock
     ROOT/CONTENTS/NAME.pages        a segment
     ROOT/CONTENTS/NAME.new          one that is being written, already of its full size, locked by its writer
+    ROOT/CONTENTS/about.json        what CONTENTS is a digest of
 
 ``CONTENTS`` is what pages depend on beside tokens, so an engine looks at segments of its own folder alone, while the
 quota is for all. Room is made and taken under the lock: what is in flight has its size from the start, and so never
@@ -25,9 +26,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlxr.actors.kv.disk.segment import BadSegmentError, Segment, read_segment
-from mlxr.runtime.regular_files import open_regular
+from mlxr.runtime.regular_files import open_regular, read_regular
 
 SUFFIX, UNFINISHED = ".pages", ".new"
+ABOUT, MOST_ABOUT = "about.json", 1 << 16
 
 MOST_FILES = 1 << 14
 """So many headers are read in about a second."""
@@ -66,14 +68,15 @@ class SegmentFolder:
     """One engine's access to the folder. Methods may be called from any thread.
 
     ``quota``: most bytes of all files together. ``contents``: a digest of what its pages depend on beside tokens.
-    ``kept``: bytes of all files, as far as this one knows.
+    ``about``: says so to others, in a small file beside them. ``kept``: bytes of all files, as far as this one knows.
     """
 
-    def __init__(self, root: Path, contents: bytes, quota: int) -> None:
+    def __init__(self, root: Path, contents: bytes, quota: int, about: bytes = b"") -> None:
         self.quota = quota
         self.root = root
         self._own = root / contents.hex()
         self._contents = contents
+        self._about = about
         self.kept = 0
         self._latest: int | None = None
         """The latest time of use so far, in nanoseconds."""
@@ -103,8 +106,27 @@ class SegmentFolder:
                 else:
                     yield file.path.stem, segment
 
+    def others(self, most: int) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Yields what other folders are about, and the addresses of their pages, of all together at most about so many.
+        Raises ``OSError``."""
+        if not self.root.is_dir():
+            return
+        for folder in sorted(path for path in self.root.iterdir() if path != self._own):
+            with suppress(OSError):
+                about = read_regular(folder / ABOUT, MOST_ABOUT, links=False)
+                addresses: list[bytes] = []
+                for file in _files([folder]):
+                    if file.path.suffix == SUFFIX and most > 0:
+                        with suppress(OSError, BadSegmentError), open_regular(file.path, links=False) as opened:
+                            pages = read_segment(opened.fileno()).pages
+                            addresses += [page.address for page in pages]
+                            most -= len(pages)
+                if addresses:
+                    yield about, addresses
+
     def enforce(self) -> None:
-        """Deletes what is beyond the quota, and what killed writers have left. Raises ``OSError``."""
+        """Deletes what is beyond the quota, what killed writers have left, and folders without a segment. Raises
+        ``OSError``."""
         if not self.root.is_dir():
             return
         with self._locked() as lock:
@@ -113,14 +135,16 @@ class SegmentFolder:
                     os.unlink(file.path)
             usage, _ = self._make_room(0)
             self._note(lock, usage)
+            self._forget_empty()
 
     def create(self, name: str, size: int) -> tuple[int, list[str]]:
         """Makes room for a file and creates it with its full size. Returns its descriptor, for ``finish`` or
         ``discard``, and the names of own segments that had to go. Raises ``OSError``, ``NoRoomError`` among them."""
         if size > self.quota:
             raise NoRoomError(f"{size:,} bytes are more than kv.disk_bytes allows")
-        self._own.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._locked() as lock:
+            self._make_own()
             usage = self._usage(lock)
             evicted: list[StoredFile] = []
             if usage is None or usage.bytes + size > self.quota or usage.files >= MOST_FILES:
@@ -169,6 +193,20 @@ class SegmentFolder:
         """Deletes a segment that turned out to be damaged."""
         with suppress(OSError):
             os.unlink(self.path(name))
+
+    def _make_own(self) -> None:
+        if not self._own.is_dir():
+            self._own.mkdir(mode=0o700)
+            if self._about:
+                (self._own / ABOUT).write_bytes(self._about)
+
+    def _forget_empty(self) -> None:
+        """Deletes folders of others that hold nothing but what they are about."""
+        for folder in self.root.iterdir():
+            if folder != self._own and folder.is_dir() and os.listdir(folder) in ([], [ABOUT]):
+                with suppress(OSError):
+                    (folder / ABOUT).unlink(missing_ok=True)
+                    folder.rmdir()
 
     # Room.
 
