@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 
@@ -31,9 +32,18 @@ from mlxr.runtime.messages.kv import (
 from mlxr.runtime.messages.scheduler import Admitted, KVStats, MissKind, PrefixMiss
 from mlxr.runtime.telemetry import PagesChanged, TurnStored
 
+log = logging.getLogger("mlxr.kv")
+
 DESCRIBED_SECONDS = 3.0
 """How long the first lookups of a pool wait at most until it is known what lies on disk. That takes milliseconds,
 unless the disk does not answer."""
+
+STALLED_SECONDS = 30.0
+"""Of a read without an answer, after which those who wait go on without. Slow steps of prompts come between, so that it
+is no sign of a slow disk, but of one that does not answer."""
+
+PAUSE_SECONDS = 600.0
+"""So long nothing is read of such a disk."""
 
 STATS_EVERY = 16
 """Plans between two reports on pages while nothing else calls for one."""
@@ -55,6 +65,10 @@ class KVActor(Actor):
         self._undescribed = False
         """That is to be known before anything is looked up."""
         self._resets = 0
+        self._reads = 0
+        """Answers to what was to be read."""
+        self._watching = False
+        self._paused_until = 0.0
         self._epoch = 0
         self._recent = RecentPrompts()
         self._others: OtherPages | None = None
@@ -177,6 +191,7 @@ class KVActor(Actor):
 
     @on(PagesRestored)
     def pages_restored(self, message: PagesRestored) -> None:
+        self._reads += 1
         waited = self._disk.restored(message)
         if waited is not None and waited.admit is not None:
             self._admit(waited.admit, waited.start)
@@ -184,6 +199,18 @@ class KVActor(Actor):
             self.admit(admit)
         self._transfer()
         self._go_on()
+
+    async def _watch_reads(self) -> None:
+        """Nobody waits for a disk that does not answer."""
+        while self._disk.reading:
+            read = self._reads, self._resets
+            await anyio.sleep(STALLED_SECONDS)
+            if self._disk.reading and read == (self._reads, self._resets):
+                log.warning("the disk with pages of conversations does not answer; serving goes on without")
+                self._paused_until = time.monotonic() + PAUSE_SECONDS
+                for cancel in self._disk.give_up_reading():
+                    self.tell(self._executor, cancel)
+        self._watching = False
 
     def _lacks_pages_of_disk(self, plan: Plan) -> bool:
         """Whether ``plan`` is to wait for pages that are on their way to the disk or from it, which takes no longer
@@ -222,7 +249,10 @@ class KVActor(Actor):
         return True, replace(plan, releases=[])
 
     def _admit_or_wait(self, message: Admit) -> None:
-        if self._disk.wait(message):
+        if time.monotonic() >= self._paused_until and self._disk.wait(message):
+            if not self._watching:
+                self._watching = True
+                self.spawn(self._watch_reads)
             self._transfer()
         else:
             self._admit(message)

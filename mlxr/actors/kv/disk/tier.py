@@ -123,6 +123,15 @@ class DiskTier:
         """Whether ``admit`` waits until its prefix has been read."""
         return self._restores is not None and admit.reuse and self._restores.begin(admit)
 
+    @property
+    def reading(self) -> bool:
+        """Whether somebody waits for pages."""
+        return self._restores is not None and self._restores.holding
+
+    def give_up_reading(self) -> list[CancelRestore]:
+        """Lets those go on who wait for pages; returns what the executor is to be told."""
+        return self._restores.give_up(self._epoch) if self._restores is not None else []
+
     def cancel(self, sequence: int) -> None:
         if self._restores is not None:
             self._restores.cancel(sequence)
@@ -148,7 +157,7 @@ class DiskTier:
         told of the rest."""
         if self._saves is not None:
             self._saves.give_up()
-        return self._restores.give_up(self._epoch) if self._restores is not None else []
+        return self.give_up_reading()
 
     def commands(self) -> list[StorePages | RestorePages]:
         """Returns what the executor is to be told."""
