@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -176,3 +179,108 @@ def test_pages_of_other_engines_are_told_by_what_they_depend_on(tmp_path: Path) 
     other.forget("x")
     SegmentFolder(tmp_path, CONTENTS, 1 << 20).enforce()
     assert not (tmp_path / (b"o" * 16).hex()).exists()
+
+
+CALLS = ("open", "ftruncate", "pwrite", "utime", "rename", "mkdir")
+"""What writing asks of the system."""
+
+
+def test_a_disk_that_fails_at_any_call_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = 0
+    for fails_at in range(100):
+        heard, root, calls = Heard(), tmp_path / str(fails_at), [0]
+
+        def failing(real: Callable[..., object], calls: list[int] = calls, at: int = fails_at) -> Callable[..., object]:
+            def call(*arguments: object, **named: object) -> object:
+                calls[0] += 1
+                if calls[0] == at + 1:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return real(*arguments, **named)
+
+            return call
+
+        with files(root, heard, quota=30_000, retry=0.01) as made:
+            with monkeypatch.context() as broken:
+                for name in CALLS:
+                    broken.setattr(os, name, failing(getattr(os, name)))
+                made.write(stored(1, "a"), content())
+                first = heard.next(PagesStored)
+            if calls[0] <= fails_at:
+                assert first.bytes
+                break
+            failed += 1
+            assert (not first.bytes) == (read(made, heard, "a") == [])
+            if not first.bytes:
+                assert heard.next(DiskOpened, lambda event: event.writable)
+                assert not root.exists() or all_files(root) == []
+            made.write(stored(2, "b"), content())
+            assert heard.next(PagesStored).bytes
+            assert read(made, heard, "b") == [True, True]
+            # Room for two of the files, whatever was noted of the one that failed.
+            made.write(stored(3, "c"), content())
+            assert heard.next(PagesStored).bytes
+            assert sum(file.bytes for file in all_files(root)) <= 30_000
+    assert failed > 8
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from mlxr.actors.kv.disk.folder import SegmentFolder
+from mlxr.actors.kv.disk.segment import segment_bytes, write_segment
+from mlxr.runtime.messages.kv import StoredPage
+
+root, size = Path(sys.argv[1]), segment_bytes(2, 5000)
+
+
+def write(folder, name):
+    file, _ = folder.create(name, size)
+    write_segment(file, b"c" * 16, 0, [StoredPage(bytes([n]) * 16) for n in range(2)], np.ones((2, 5000), np.uint8))
+    folder.finish(name, file)
+
+
+def killed(real, count=[0]):
+    def call(*arguments, **named):
+        count[0] += 1
+        if count[0] > at:
+            os._exit(9)
+        # A write may be cut at any byte.
+        if real is write_some and count[0] == at:
+            real(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2], arguments[2])
+            os._exit(9)
+        return real(*arguments, **named)
+
+    return call
+
+
+write_some = os.pwrite
+for at in range(60):
+    folder = SegmentFolder(root, b"c" * 16, 3 * size)
+    write(folder, f"before-{at}")
+    child = os.fork()
+    if not child:
+        for name in ("open", "ftruncate", "pwrite", "utime", "rename", "unlink"):
+            setattr(os, name, killed(getattr(os, name)))
+        write(SegmentFolder(root, b"c" * 16, 3 * size), f"killed-{at}")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    following = SegmentFolder(root, b"c" * 16, 3 * size)
+    following.enforce()
+    names = {name for name, _ in following.segments()}
+    files = list(root.glob("*/*.*"))
+    assert f"before-{at}" in names, (at, names)
+    assert not [file for file in files if file.suffix == ".new"], (at, files)
+    assert sum(file.stat().st_size for file in files) <= 3 * size, (at, files)
+    write(following, f"after-{at}")
+    if status == 0:
+        assert f"killed-{at}" in names
+        print("done", at)
+        break
+"""
+
+
+def test_who_is_killed_at_any_call_and_in_any_write_leaves_a_folder_that_is_whole(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[1]) > 8
