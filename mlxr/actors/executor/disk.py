@@ -10,7 +10,8 @@ from importlib.metadata import version
 
 import msgspec
 
-from mlxr.actors.executor.page_files import About, PageFiles
+from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.executor.page_listing import About
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.quota import folder_of, quota_of

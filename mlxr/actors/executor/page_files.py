@@ -13,44 +13,31 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
-import msgspec
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.compiler import yield_to_others
+from mlxr.actors.executor.page_listing import PageListing
 from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.segment import BadSegmentError, read_content, read_segment, segment_bytes, write_segment
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.executor import RestorePages, StorePages
-from mlxr.runtime.messages.kv import DiskOpened, OtherPagesFound, PagesStored, SegmentsFound, StoredSegment
+from mlxr.runtime.messages.kv import DiskOpened, PagesStored
 
 log = logging.getLogger("mlxr.executor")
 
 RETRY_SECONDS = 60.0
 """After which a disk that could not be written is tried again."""
 
-FOUND_AT_ONCE = 4096
-"""Pages that one message names, about: it is decoded on the main process's loop."""
-
-MOST_OTHERS = 1 << 15
-"""Pages of other engines that are looked at."""
+LOOK_SECONDS = 5.0
+"""After which it is looked whether other engines have stored something."""
 
 BUFFER_BYTES = 8 << 20
 BUFFERS = 3
 """To read into. Memory that was used before is written to several times as fast as what the system has yet to give."""
-
-
-class About(Struct, frozen=True):
-    """What is said of a folder's pages: their ``contents``, as in ``ExecutorReady``, and tokens from one address to the
-    next."""
-
-    contents: list[str]
-    block: int
 
 
 class _Signal(Enum):
@@ -89,6 +76,7 @@ class PageFiles:
         answer: Callable[[Message], None],
         wake: Callable[[], None],
         retry_seconds: float = RETRY_SECONDS,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._folder = folder
         self._contents = contents
@@ -103,6 +91,8 @@ class PageFiles:
         self._writable = not self._hopeless
         self._complained = False
         self._unread = False
+        self._look_seconds = look_seconds
+        self._listing = PageListing(folder, self._page_bytes, epoch, answer, self._complain)
         self._writes: queue.SimpleQueue[tuple[StorePages, NDArray[np.uint8]] | _Signal] = queue.SimpleQueue()
         self._reads: queue.SimpleQueue[RestorePages | _Signal] = queue.SimpleQueue()
         self._writing: dict[str, tuple[StorePages, NDArray[np.uint8]]] = {}
@@ -188,6 +178,7 @@ class PageFiles:
             self._failed(error)
             return PagesStored(command.batch, 0, evicted, self._writable, self._folder.kept)
         self._complained = False
+        self._listing.wrote(command.name)
         return PagesStored(command.batch, size, evicted, kept=self._folder.kept)
 
     def _failed(self, error: Exception) -> None:
@@ -207,7 +198,14 @@ class PageFiles:
     # On the thread that reads.
 
     def _read_all(self) -> None:
-        while (command := self._reads.get()) is not _Signal.END:
+        while True:
+            try:
+                command = self._reads.get(timeout=self._look_seconds if self._listing.asked else None)
+            except queue.Empty:
+                self._listing.look()
+                continue
+            if command is _Signal.END:
+                return
             if isinstance(command, _Signal):
                 self._describe()
                 continue
@@ -226,30 +224,7 @@ class PageFiles:
             self._failed(error)
             self._writes.put(_Signal.LOOK)  # who writes waits for nothing to write, and is to try again in a while
         self._answer(self._opened())
-        found: list[StoredSegment] = []
-        pages = 0
-        try:
-            for name, segment in self._folder.segments():
-                if segment.group < len(self._page_bytes) and segment.page_bytes == self._page_bytes[segment.group]:
-                    found.append(StoredSegment(name, segment.group, list(segment.pages)))
-                    pages += len(segment.pages)
-                if pages >= FOUND_AT_ONCE:
-                    self._answer(SegmentsFound(self._epoch, found))
-                    found, pages = [], 0
-        except Exception as error:
-            self._complain(f"not all pages in {self._folder.root} can be found: {error}")
-        self._answer(SegmentsFound(self._epoch, found, last=True))
-        self._describe_others()
-
-    def _describe_others(self) -> None:
-        """Tells of pages that only explain misses, and so as many as are soon told."""
-        try:
-            for about, addresses in self._folder.others(MOST_OTHERS):
-                with suppress(ValueError):
-                    other = msgspec.json.decode(about, type=About)
-                    self._answer(OtherPagesFound(self._epoch, other.contents, other.block, addresses))
-        except Exception as error:
-            log.info("pages of other engines in %s can't be looked at: %s", self._folder.root, error)
+        self._listing.describe()
 
     def _read(self, command: RestorePages) -> Read:
         began = time.monotonic()

@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from mlxr.actors.executor.page_files import About, PageFiles
+from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.executor.page_listing import About
 from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
 from mlxr.actors.kv.disk.segment import segment_bytes, write_segment
 from mlxr.runtime.messages.common import Message
@@ -66,8 +67,10 @@ def content(pages: int = 2) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
 
 
 @contextmanager
-def files(root: Path, heard: Heard, quota: int = 1 << 20, retry: float = 60.0) -> Iterator[PageFiles]:
-    made = PageFiles(SegmentFolder(root, CONTENTS, quota), CONTENTS, [PAGE], 0, heard, heard, retry)
+def files(
+    root: Path, heard: Heard, quota: int = 1 << 20, retry: float = 60.0, look: float = 60.0
+) -> Iterator[PageFiles]:
+    made = PageFiles(SegmentFolder(root, CONTENTS, quota), CONTENTS, [PAGE], 0, heard, heard, retry, look)
     made.start()
     try:
         yield made
@@ -99,6 +102,20 @@ def test_what_was_written_is_described_to_the_next_and_read(tmp_path: Path) -> N
         found = heard.next(SegmentsFound)
         assert ([segment.name for segment in found.segments], found.last) == (["a"], True)
         assert read(second, heard, "a") == [True, True]
+
+
+def test_what_another_engine_stores_is_found_by_those_that_are_running(tmp_path: Path) -> None:
+    heard, others = Heard(), Heard()
+    with files(tmp_path, heard, look=0.05) as made, files(tmp_path, others) as other:
+        made.describe()
+        assert heard.next(SegmentsFound).last
+        made.write(stored(1, "own"), content())
+        heard.next(PagesStored)
+        other.write(stored(1, "theirs"), content())
+        others.next(PagesStored)
+        found = heard.next(SegmentsFound)
+        assert ([segment.name for segment in found.segments], found.last) == (["theirs"], False)
+        assert read(made, heard, "theirs") == [True, True]
 
 
 def test_a_description_ends_though_nothing_is_there(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,12 +88,21 @@ class SegmentFolder:
         """Opens a segment for reading. Raises ``OSError``."""
         return open_regular(self.path(name), links=False)
 
-    def segments(self) -> Iterator[tuple[str, Segment]]:
-        """Yields names and heads of the own segments that are sound, those used last first; deletes those that are
-        damaged. Raises ``OSError`` where the folder can't be read."""
+    @property
+    def changed(self) -> int:
+        """When a segment came or went last, in nanoseconds; 0 where none ever was."""
+        try:
+            return os.stat(self._own).st_mtime_ns
+        except OSError:
+            return 0
+
+    def segments(self, known: Container[str] = ()) -> Iterator[tuple[str, Segment]]:
+        """Yields names and heads of the own segments that are sound and not ``known``, those used last first; deletes
+        those that are damaged. Raises ``OSError`` where the folder can't be read."""
         if not self._own.is_dir():
             return
-        own = [file for file in _files([self._own]) if file.path.suffix == SUFFIX]
+        files = (file for file in _files([self._own]) if file.path.suffix == SUFFIX)
+        own = [file for file in files if file.path.stem not in known]
         for file in sorted(own, key=lambda file: file.used, reverse=True):
             with suppress(OSError):
                 try:
