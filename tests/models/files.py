@@ -86,9 +86,11 @@ BLOCK_NORMS = {
 }
 
 
-def write_model(path: Path, architecture: str, type: TensorType, sizes: Sizes) -> Path:
-    """A model of random weights, all matrices of ``type``."""
+def write_model(path: Path, architecture: str, type: TensorType, sizes: Sizes, words: Path | None = None) -> Path:
+    """A model of random weights, all matrices of ``type``. ``words``: a file whose tokenizer it gets."""
     writer = header_of(path, architecture, sizes)
+    if words is not None:
+        add_words(writer, words)
     rng = np.random.default_rng(7)
     for name, (rows, columns) in matrices(sizes).items():
         blocks = random_blocks(type, rows, columns, rng)
