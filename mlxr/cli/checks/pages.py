@@ -36,6 +36,9 @@ def on_disk(home: Home, section: KVSection) -> Finding:
         return warn(CHECK, f"{where} can't be looked at ({_why(refusal)}): none can be kept", ELSEWHERE)
     if blocked := _blocked(root, nearest):
         return blocked
+    if root.is_dir() and root.stat().st_mode & 0o022:
+        text = f"others on this machine can write to {root}, and so change what models answer"
+        return warn(CHECK, text, f"chmod 700 {shlex.quote(str(root))}")
     text = f"{readable(kept)} of {readable(quota)} in {root}, {readable(usage.free)} free there"
     if quota < LITTLE:
         mend = f"mlxr config set kv.disk_bytes {8 << 30}"

@@ -44,6 +44,9 @@ def test_what_keeps_pages_from_the_disk_is_told_with_a_way_out(tmp_path: Path, m
     assert "is no folder" in found(tmp_path, disk_path=str(tmp_path / "file" / "within")).text
     unknown = found(tmp_path, disk_path="~nobody-of-that-name/kv")
     assert (unknown.level, "kv.disk_path" in unknown.mend) == (Level.WARN, True)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    assert "others on this machine" in found(tmp_path, disk_path=str(tmp_path / "open")).text
     (tmp_path / "mine").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: "mine" not in str(path))
     refused = found(tmp_path, disk_path=str(tmp_path / "mine"))
