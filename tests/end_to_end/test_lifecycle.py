@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ def held_of(pids: list[int]) -> int:
     return total
 
 
+def _ended(parent: int, pids: set[int]) -> bool:
+    return not pids & set(descendants(parent))
+
+
 @linux
 def test_what_is_said_to_be_held_is_what_the_system_says(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "smollm2", folders=(tiny(tmp_path),)) as server:
@@ -87,12 +92,16 @@ def test_memory_is_given_back_and_nothing_grows_with_every_load(tmp_path: Path) 
     with serving(tmp_path / "home", "smollm2", folders=(tiny(tmp_path),)) as server:
         held: list[int] = []
         for _ in range(CYCLES):
+            before = set(descendants(server.process.pid))
             assert load(server, "tiny", **HELLO)[0] == 200
+            own = set(descendants(server.process.pid)) - before
             unload(server, "tiny")
+            eventually(partial(_ended, server.process.pid, own))
             held.append(held_of(descendants(server.process.pid)))
         assert len(descendants(server.process.pid)) < 12
         early, late = min(held[CYCLES // 3 : 2 * CYCLES // 3]), min(held[2 * CYCLES // 3 :])
-        assert late < early + (4 << 20)
+        # What the interpreter collects now and then is some megabytes; a model that stays is many more.
+        assert late < early + (12 << 20)
 
 
 def test_a_load_without_room_makes_the_unused_model_go_and_never_the_pinned(tmp_path: Path) -> None:
@@ -116,12 +125,12 @@ def test_a_load_without_room_makes_the_unused_model_go_and_never_the_pinned(tmp_
 
 
 def test_a_model_beyond_the_limit_is_refused_in_one_line_and_those_that_run_go_on(tmp_path: Path) -> None:
-    limit = ("--set", "models.memory_limit=400MB")
+    limit = ("--set", "models.memory_limit=500MB")
     with serving(tmp_path / "home", "smollm2", *limit, models=("smollm2", "gemma3")) as server:
         status, answer = load(server, "gemma3", **HELLO)
         assert status == 507
         assert answer["error"].startswith("can't load gemma3: it needs ")
-        assert "the limit for all models is 400.0 MB (models.memory_limit)" in answer["error"]
+        assert "the limit for all models is 500.0 MB (models.memory_limit)" in answer["error"]
         assert set(loaded(server)) == {"smollm2"}
         assert server.chat("hello", max_tokens=2)["choices"]
 
