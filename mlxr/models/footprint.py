@@ -44,6 +44,8 @@ class Footprint:
     that it sees, 0 for all); what recurrences compute is not in it.
     ``groups``: what is kept of a sequence; empty for an encoder.
     ``architecture``: what its file calls it.
+    ``drafting``: weights of the layer behind the last that drafts, 0 where there is none: they are no part of the rest.
+    ``drafting_groups``: what that keeps of a sequence.
     """
 
     weights: int
@@ -60,6 +62,8 @@ class Footprint:
     groups: tuple[CacheGroup, ...]
     architecture: str = ""
     attention: tuple[tuple[int, int], ...] = ()
+    drafting: int = 0
+    drafting_groups: tuple[CacheGroup, ...] = ()
 
     @property
     def read(self) -> int:
@@ -68,7 +72,10 @@ class Footprint:
 
     def typed(self, wanted: PageType) -> Footprint:
         """Returns the same with the types that pages have."""
-        return replace(self, groups=typed_groups(self.groups, wanted, self.architecture))
+        groups, drafting = (
+            typed_groups(each, wanted, self.architecture) for each in (self.groups, self.drafting_groups)
+        )
+        return replace(self, groups=groups, drafting_groups=drafting)
 
 
 class Size:
@@ -98,7 +105,7 @@ class SizedWeights(HeaderWeights):
 
     def __init__(self, path: Path, tensors: Mapping[str, StoredTensor], sizes: BackendSizes) -> None:
         super().__init__(path, tensors)
-        self._sizes = sizes
+        self.sizes = sizes
         self._stored = {tensor.name: tensor for tensor in tensors.values()}
         self._sized: dict[str, Size] = {}
         self.whole, self.experts_part, self.tables = Size(), Size(), Size()
@@ -135,7 +142,7 @@ class SizedWeights(HeaderWeights):
         rows, columns = tensor.shape
         share = stored.nbytes * rows * columns // math.prod(stored.shape)
         form = MatrixForm(tensor.type, rows, columns, share, stored.scales)
-        nbytes = self._sizes.table(form) if lookup else self._sizes.matrix(form, encoder)
+        nbytes = self.sizes.table(form) if lookup else self.sizes.matrix(form, encoder)
         self.resident_bytes += nbytes
         self.most_bytes = max(self.most_bytes, self.resident_bytes + stored.nbytes)
         size = Size(tensor.type, nbytes, rows * columns)

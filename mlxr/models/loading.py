@@ -12,6 +12,13 @@ from mlxr.metal.cache import CacheGroup
 from mlxr.models.adapters.fitting import AdapterBase
 from mlxr.models.architectures import decoder, encoder
 from mlxr.models.architectures.decoder import Decoder
+from mlxr.models.architectures.drafting_head import (
+    DraftingHead,
+    ask_tensors,
+    drafting_layer,
+    groups_of,
+    has_drafting_head,
+)
 from mlxr.models.architectures.encoder import Encoder
 from mlxr.models.architectures.families import FAMILIES
 from mlxr.models.architectures.families.family import Family
@@ -46,6 +53,7 @@ class LoadedModel:
     ``compiled``: its layers, as the backend runs them.
     ``adapter_base``: what adapters must know of it; None where it takes none (encoders).
     ``notes``: what of its weights is read or held in another form than the file has, or left out, a sentence each.
+    ``drafting_head``: the layer behind the last that drafts, where it was asked for and there is one.
     """
 
     path: Path
@@ -58,6 +66,7 @@ class LoadedModel:
     compiled: Forward
     adapter_base: AdapterBase | None = None
     notes: tuple[str, ...] = ()
+    drafting_head: DraftingHead | None = None
 
     @property
     def cache_groups(self) -> tuple[CacheGroup, ...]:
@@ -99,9 +108,10 @@ def load_model(
     progress: Progress = ignore_progress,
     families: Sequence[Family] = FAMILIES,
     admit: Callable[[Footprint], None] = lambda footprint: None,
+    drafts: bool = False,
 ) -> LoadedModel:
     """Load a GGUF file, or a folder with ``config.json`` and ``*.safetensors``. ``admit``: is told what the model will
-    take before a weight is read, and may raise.
+    take before a weight is read, and may raise. ``drafts``: with the layer that drafts, if it has one.
 
     Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened.
     """
@@ -113,13 +123,16 @@ def load_model(
     weights = Weights(header.path, header.tensors, backend, progress)
     tensors = NamedTensors(weights, header.table, encoder=isinstance(spec, EncoderSpec))
     model = Decoder(spec, tensors, backend) if isinstance(spec, DecoderSpec) else Encoder(spec, tensors, backend)
+    drafting: DraftingHead | None = None
+    if drafts and isinstance(spec, DecoderSpec) and isinstance(model, Decoder) and _can_draft(header, spec):
+        drafting = DraftingHead(spec, model, tensors, backend)
     prepared = PreparedPoolingHead(head, weights, backend)
     compiled = backend.compiled(model.layers)
     base = _adapter_base(header, spec)
     notes = (*header.notes, *weights.notes(), *header.table.leftovers.left_out(weights))
     nbytes = weights.resident_bytes
     return LoadedModel(
-        header.path, header.architecture, spec, model, prepared, vocabulary, nbytes, compiled, base, notes
+        header.path, header.architecture, spec, model, prepared, vocabulary, nbytes, compiled, base, notes, drafting
     )
 
 
@@ -151,7 +164,18 @@ def _footprint(header: ModelHeader, weights: SizedWeights, spec: DecoderSpec | E
     """``weights``: of which all were asked for. ``rows``: of the vocabulary."""
     lacks_head = "head" not in NamedTensors(weights, header.table)
     tied = isinstance(spec, DecoderSpec) and (lacks_head if spec.tied is None else spec.tied)
-    return footprint(spec, weights, rows, header.table.names["embedding"], tied, header.architecture)
+    found = footprint(spec, weights, rows, header.table.names["embedding"], tied, header.architecture)
+    if not isinstance(spec, DecoderSpec) or not _can_draft(header, spec):
+        return found
+    beside = SizedWeights(header.path, header.tensors, weights.sizes)
+    ask_tensors(spec, NamedTensors(beside, header.table))
+    layer = drafting_layer(spec)
+    groups = groups_of(layer) if layer is not None else ()
+    return replace(found, drafting=beside.resident_bytes, drafting_groups=groups)
+
+
+def _can_draft(header: ModelHeader, spec: DecoderSpec) -> bool:
+    return has_drafting_head(spec, NamedTensors(HeaderWeights(header.path, header.tensors), header.table))
 
 
 def read_adapter_base(path: str | Path, families: Sequence[Family] = FAMILIES) -> AdapterBase:

@@ -36,12 +36,15 @@ Prepared: TypeAlias = "tuple[MixerOperation | None, FeedForwardOperation | None,
 
 
 class Decoder:
-    """A causal model on a backend."""
+    """A causal model on a backend.
+
+    ``embed``: looks tokens up. ``output_projection``: the matrix that makes logits.
+    """
 
     def __init__(self, spec: DecoderSpec, tensors: NamedTensors, backend: Backend) -> None:
         self.vocabulary = vocabulary_of(tensors)
         table = tensors.matrix("embedding", self.vocabulary, spec.width)
-        self._embed = backend.embedding(table, spec.embedding_scale)
+        self.embed = backend.embedding(table, spec.embedding_scale)
         self._per_layer: PerLayerEmbeddingOperation | None = None
         if spec.per_layer is not None:
             further = per_layer.embedding_weights(spec.per_layer, spec.width, tensors)
@@ -56,7 +59,7 @@ class Decoder:
         self._alternating_layers: list[AlternatingLayer] = []
         for number, layer in enumerate(spec.layers):
             own = tensors.layer(number)
-            prepared = _prepared(layer, number, spec, own, backend)
+            prepared = prepared_layer(layer, number, spec, own, backend)
             if spec.alternating is None:
                 self._layers.append(prepared)
             else:
@@ -68,9 +71,9 @@ class Decoder:
             self._norm = backend.layer_norm(norm, norm_bias, spec.norm_eps)
         else:
             self._norm = backend.rms_norm(norm, spec.norm_eps)
-        head, scale = output_projection(spec, table, tensors), spec.logit_scale
+        self.output_projection, scale = output_projection(spec, table, tensors), spec.logit_scale
         self._head = backend.head(
-            head,
+            self.output_projection,
             norm if scale == 1.0 else norm * scale,
             spec.norm_eps,
             spec.softcap,
@@ -81,11 +84,11 @@ class Decoder:
 
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
         if self._alternating is not None:
-            streams, further = self._alternating.spread(tokens, self._embed(tokens))
+            streams, further = self._alternating.spread(tokens, self.embed(tokens))
             for layer in self._alternating_layers:
                 streams = layer(streams, further, batch, pool)
             return self._alternating.joined(streams)
-        x, inputs = self._embed(tokens), None
+        x, inputs = self.embed(tokens), None
         if self._per_layer is not None:
             x, inputs = self._per_layer(tokens, x)
         for mix, feed_forward, add_input in self._layers:
@@ -101,7 +104,9 @@ class Decoder:
         return self._norm(hidden)
 
 
-def _prepared(layer: LayerSpec, number: int, spec: DecoderSpec, tensors: NamedTensors, backend: Backend) -> Prepared:
+def prepared_layer(
+    layer: LayerSpec, number: int, spec: DecoderSpec, tensors: NamedTensors, backend: Backend
+) -> Prepared:
     """Returns the operations of a layer's halves and its further input, None for one that it lacks."""
     width = spec.width
     mix: MixerOperation | None = None

@@ -151,3 +151,29 @@ HUGGING_FACE_GATED_EXPERT: Names = {
     "shared_down": "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
 }
 """An expert that every token uses as far as a gate of its own lets it."""
+
+GGUF_DRAFTING: Names = {
+    "draft_projection": "blk.{layer}.nextn.eh_proj.weight",
+    "draft_token_norm": "blk.{layer}.nextn.enorm.weight",
+    "draft_hidden_norm": "blk.{layer}.nextn.hnorm.weight",
+    "draft_norm": "blk.{layer}.nextn.shared_head_norm.weight",
+}
+"""What joins token and hidden state for the layer that drafts, and the norm behind it. ``nextn.embed_tokens`` and
+``nextn.shared_head_head`` are copies of the model's own."""
+
+HUGGING_FACE_DRAFTING: Names = {
+    "draft_projection": "model.layers.{layer}.eh_proj.weight",
+    "draft_token_norm": "model.layers.{layer}.enorm.weight",
+    "draft_hidden_norm": "model.layers.{layer}.hnorm.weight",
+    "draft_norm": "model.layers.{layer}.shared_head.norm.weight",
+}
+
+QWEN_DRAFTING: Names = {
+    "draft_projection": "mtp.fc.weight",
+    "draft_token_norm": "mtp.pre_fc_norm_embedding.weight",
+    "draft_hidden_norm": "mtp.pre_fc_norm_hidden.weight",
+    "draft_norm": "mtp.norm.weight",
+}
+
+QWEN_DRAFTING_PLACE = ("model.layers.{layer}.", "mtp.layers.0.")
+"""Where Qwen's layer that drafts is, instead of among the others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,9 @@ class FormatTable:
     tensor's name, and an activation behind its product; ``norm`` for a layer norm. Of several, files have one.
     ``takes_turns``: whether experts' gates and ups, where one tensor holds both (``experts_gate_up``), take turns by
     output, gate's first; else all of gate's come first.
+    ``drafting``: where the parts are of a layer behind the last that drafts (``drafting_head.py``); its other tensors
+    are named as those of any layer, but for what ``drafting_place`` says: a beginning of names, and what stands there
+    instead.
     ``by_key_head``: whether queries, keys and values, where one tensor holds them (``query_key_value``), stand by key
     head, its queries first; else all queries come first.
     """
@@ -57,6 +60,8 @@ class FormatTable:
     classifiers: Sequence[Sequence[tuple[str, str]]] = ()
     takes_turns: bool = False
     by_key_head: bool = False
+    drafting: Names = field(default_factory=dict)
+    drafting_place: tuple[str, str] | None = None
 
 
 class NamedTensors:
@@ -72,6 +77,20 @@ class NamedTensors:
     def layer(self, number: int) -> NamedTensors:
         """Returns the look-up for the tensors of one layer."""
         return NamedTensors(self._weights, self._table, number, self._encoder)
+
+    @property
+    def drafts(self) -> bool:
+        """Whether files may have a layer behind the last that drafts."""
+        return bool(self._table.drafting)
+
+    def drafting(self, number: int) -> NamedTensors:
+        """Returns the look-up for the tensors of that layer, whose number is ``number``."""
+        table = self._table
+        names = {**table.names, **table.drafting}
+        if table.drafting_place is not None:
+            before, instead = table.drafting_place
+            names = {role: name.replace(before, instead, 1) for role, name in names.items()}
+        return NamedTensors(self._weights, replace(table, names=names), number, self._encoder)
 
     def __contains__(self, role: str) -> bool:
         return role in self._table.names and self._name(role) in self._weights

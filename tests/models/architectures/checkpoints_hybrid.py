@@ -295,12 +295,8 @@ def write_gguf(path: Path, config: Config, drafting: bool = False, words: Path |
         writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
     if words:
         add_words(writer, words)
-    for name, own in gguf_tensors(config).items():
+    for name, own in gguf_tensors(config, drafting).items():
         writer.add_tensor(name, np.ascontiguousarray(own))
-    if drafting:
-        layer = config["num_hidden_layers"]
-        writer.add_tensor(f"blk.{layer}.attn_q.weight", np.ones((4, 4), np.float32))
-        writer.add_tensor(f"blk.{layer}.nextn.eh_proj.weight", np.ones((4, 8), np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -316,9 +312,14 @@ def add_words(writer: GGUFWriter, words: Path) -> None:
             writer.add_key_value(field.name, field.contents(), field.types[0], **kind)
 
 
-def gguf_tensors(config: Config) -> Tensors:
+def gguf_tensors(config: Config, drafting: bool = False) -> Tensors:
     tensors: Tensors = {}
-    for name, values in stacked(tensors_of(config)).items():
+    own, layers = tensors_of(config), config["num_hidden_layers"]
+    if drafting:
+        for name, values in drafting_parts(config["hidden_size"], 0).items():
+            tensors[f"blk.{layers}.nextn.{name}.weight"] = values
+        own |= drafting_layer(config)
+    for name, values in stacked(own).items():
         if not name.startswith("model.layers."):
             tensors[f"{IN_GGUF[name.removesuffix('.weight')]}.weight"] = values + _offset(name)
             continue
@@ -326,6 +327,25 @@ def gguf_tensors(config: Config) -> Tensors:
         for own, made in _in_gguf(part, values, config).items():
             tensors[f"blk.{layer}.{own}"] = made
     return tensors
+
+
+def drafting_layer(config: Config) -> Tensors:
+    """Random weights of a layer of attention behind the last, by Hugging Face's names for its number."""
+    longer = tensors_of({**config, "layer_types": [*config["layer_types"], "full_attention"]})
+    place = f"model.layers.{config['num_hidden_layers']}."
+    return {name: values for name, values in longer.items() if name.startswith(place)}
+
+
+def drafting_parts(width: int, middle: float = 1.0) -> Tensors:
+    """Random weights of what joins tokens and hidden states for a layer that drafts, by GGUF's names; norms ``middle``
+    off 1, as Hugging Face's of this family are."""
+    random = np.random.RandomState(13)
+
+    def norm() -> Array:
+        return (random.uniform(-0.5, 0.5, width) + 1 - middle).astype(np.float32)
+
+    projection = (random.standard_normal((width, 2 * width)) * 1.5 / math.sqrt(2 * width)).astype(np.float32)
+    return {"eh_proj": projection, "enorm": norm(), "hnorm": norm(), "shared_head_norm": norm()}
 
 
 def _in_gguf(part: str, values: Array, config: Config) -> Tensors:

@@ -110,6 +110,7 @@ IN_GGUF = FormatTable(
     Leftovers(
         {r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"}, GGUF.settings, GGUF.neutral
     ),
+    drafting=names.GGUF_DRAFTING,
 )
 IN_FOLDERS_NAMES = {
     **names.HUGGING_FACE,
@@ -131,7 +132,7 @@ NOTES = Leftovers(
     },
     {**(config_json.LEFTOVERS.neutral or {}), "moe_layer_freq": (1,)},
 )
-IN_FOLDERS = FormatTable(KINDS, IN_FOLDERS_NAMES, NOTES)
+IN_FOLDERS = FormatTable(KINDS, IN_FOLDERS_NAMES, NOTES, drafting=names.HUGGING_FACE_DRAFTING)
 FAMILY = Family(
     "deepseek2",
     read,

@@ -60,13 +60,17 @@ IN_GGUF = FormatTable(
         "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
     GGUF,
+    drafting=names.GGUF_DRAFTING,
+)
+IN_FOLDERS = FormatTable(
+    ("glm4_moe", "solar_open"), HUGGING_FACE, config_json.LEFTOVERS, drafting=names.HUGGING_FACE_DRAFTING
 )
 FAMILY = Family(
     "glm4moe",
     read,
     {
         Format.GGUF: IN_GGUF,
-        Format.HUGGING_FACE: FormatTable(("glm4_moe", "solar_open"), HUGGING_FACE, config_json.LEFTOVERS),
-        Format.MLX: FormatTable(("glm4_moe", "solar_open"), HUGGING_FACE, config_json.LEFTOVERS),
+        Format.HUGGING_FACE: IN_FOLDERS,
+        Format.MLX: IN_FOLDERS,
     },
 )

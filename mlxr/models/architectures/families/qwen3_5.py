@@ -6,6 +6,7 @@ llama.cpp's converter sorts value heads so that those of one key head lie ``key_
 from __future__ import annotations
 
 from mlxr.metal.specs import Activation
+from mlxr.models.architectures import names
 from mlxr.models.architectures.families import qwen3_next
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.sizes import Sizes, require_activation
@@ -36,7 +37,14 @@ FOLDER_NAMES = {
 }
 CALLED = ("qwen3_5_text", "qwen3_5")
 
-IN_GGUF = FormatTable(("qwen35",), GGUF_NAMES, qwen3_next.GGUF_LEFTOVERS)
-IN_FOLDERS = FormatTable(CALLED, FOLDER_NAMES, qwen3_next.FOLDER_LEFTOVERS, norm_offset=1.0)
+IN_GGUF = FormatTable(("qwen35",), GGUF_NAMES, qwen3_next.GGUF_LEFTOVERS, drafting=names.GGUF_DRAFTING)
+IN_FOLDERS = FormatTable(
+    CALLED,
+    FOLDER_NAMES,
+    qwen3_next.FOLDER_LEFTOVERS,
+    norm_offset=1.0,
+    drafting=names.QWEN_DRAFTING,
+    drafting_place=names.QWEN_DRAFTING_PLACE,
+)
 IN_MLX = FormatTable(CALLED, FOLDER_NAMES, qwen3_next.FOLDER_LEFTOVERS)
 FAMILY = Family("qwen35", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})

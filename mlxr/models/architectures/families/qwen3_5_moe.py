@@ -23,7 +23,12 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 CALLED = ("qwen3_5_moe_text", "qwen3_5_moe")
 
-IN_GGUF = FormatTable(("qwen35moe",), {**qwen3_5.GGUF_NAMES, **qwen3_next.GGUF_EXPERT_NAMES}, qwen3_next.GGUF_LEFTOVERS)
+IN_GGUF = FormatTable(
+    ("qwen35moe",),
+    {**qwen3_5.GGUF_NAMES, **qwen3_next.GGUF_EXPERT_NAMES},
+    qwen3_next.GGUF_LEFTOVERS,
+    drafting=names.GGUF_DRAFTING,
+)
 IN_FOLDERS = FormatTable(
     CALLED,
     {
@@ -35,6 +40,8 @@ IN_FOLDERS = FormatTable(
     },
     qwen3_next.FOLDER_LEFTOVERS,
     norm_offset=1.0,
+    drafting=names.QWEN_DRAFTING,
+    drafting_place=names.QWEN_DRAFTING_PLACE,
 )
 IN_MLX = FormatTable(
     CALLED,

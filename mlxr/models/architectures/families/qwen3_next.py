@@ -159,12 +159,15 @@ IN_GGUF = FormatTable(
         "delta_beta_alpha": "blk.{layer}.ssm_ba.weight",
     },
     GGUF_LEFTOVERS,
+    drafting=names.GGUF_DRAFTING,
 )
 IN_FOLDERS = FormatTable(
     ("qwen3_next",),
     {**FOLDER_NAMES, **names.HUGGING_FACE_EXPERTS, **names.HUGGING_FACE_GATED_EXPERT, **IN_ONE},
     FOLDER_LEFTOVERS,
     norm_offset=1.0,
+    drafting=names.QWEN_DRAFTING,
+    drafting_place=names.QWEN_DRAFTING_PLACE,
 )
 IN_MLX = FormatTable(
     ("qwen3_next",),
