@@ -3,12 +3,16 @@
 Each side answers the same requests in turn, on servers of their own. Lookup in other requests is off, since every round
 asks the same again. A figure is tokens a second, from the usage and the seconds since the first token.
 ``MLXR_SPECULATION_ONLY`` names words of the cases that are run, with commas.
+
+A draft model is measured on a model that says what SmolLM2 says and takes several times as long
+(``padded_model.py``), with SmolLM2 in other bits as the draft model: what it gives where nothing repeats.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -19,9 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import REPEAT, in_turn, progress
+from bench.padded_model import padded
 from bench.peers.worker import Worker, importable
 from bench.report import Figure, Report
 from bench.server import ROOT, Server, serving
+from mlxr.models.quantization.encoding import write_model
+from mlxr.models.quantization.file_types import file_type
+from mlxr.models.quantization.quantize import Model, plan
 from tests.models import model_path
 
 THREADS = 2
@@ -63,6 +71,11 @@ SCHEMA = {
     "required": ["people"],
     "additionalProperties": False,
 }
+DEEPER = 5
+"""How many times as many layers as SmolLM2 the model has that a draft model is measured on."""
+
+DRAFT_TYPE = "Q4_0"
+
 SUBJECTS = ("lighthouse", "bicycle", "violin", "potato", "glacier", "umbrella", "printing press", "honey bee")
 
 
@@ -116,6 +129,19 @@ CASES = (
 )
 
 
+def greedy(stream: int) -> dict[str, Any]:
+    return {**prose(stream), "temperature": 0}
+
+
+DRAFTED = (
+    Case("prose with a draft model, greedy", greedy, 1.5),
+    Case("prose with a draft model", prose, 1.2),
+    Case("prose with a draft model, 4 streams", prose, 0.98, 4),
+    Case("prose with a draft model, 16 streams", prose, 0.98, 16),
+    Case("a file with an edit, with a draft model", copied, 2.5),
+)
+
+
 @dataclass(slots=True)
 class Side:
     """One of our servers, and what it answered to the case at hand."""
@@ -157,15 +183,39 @@ def benchmark(repeat: int = REPEAT) -> Report:
     path = model_path(MODEL)
     only = os.environ.get("MLXR_SPECULATION_ONLY", "").split(",")
     cases = [case for case in CASES if any(word in case.name for word in only)]
+    drafted = [case for case in DRAFTED if any(word in case.name for word in only)]
     report = Report(f"Tokens a second of SmolLM2 with speculation, {THREADS} threads: beside none, and llama.cpp's")
+    if cases:
+        report.figures += with_lookup(path, cases, repeat)
+    if any(case.peer for case in cases) and not importable("llama_cpp"):
+        report.notes.append("llama.cpp is not installed (pip install llama-cpp-python)")
+    if drafted:
+        report.figures += with_draft_model(path, drafted, repeat)
+    return report
+
+
+def with_lookup(path: Path, cases: list[Case], repeat: int) -> list[Figure]:
+    figures: list[Figure] = []
     with serving(OFF, path) as off, serving(ON, path) as on:
         for case in cases:
-            report.figures += beside_none(case, Side(off), Side(on), repeat)
+            figures += beside_none(case, Side(off), Side(on), repeat)
         if any(case.peer for case in cases) and importable("llama_cpp"):
-            report.figures += beside_llama_cpp(Side(on), path, cases, repeat)
-        else:
-            report.notes.append("llama.cpp is not installed (pip install llama-cpp-python)")
-    return report
+            figures += beside_llama_cpp(Side(on), path, cases, repeat)
+    return figures
+
+
+def with_draft_model(path: Path, cases: list[Case], repeat: int) -> list[Figure]:
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="mlxr-bench-") as folder:
+        deep, draft = padded(path, Path(folder) / "deep.gguf", DEEPER), Path(folder) / "draft.gguf"
+        made = plan(Model.of_gguf(path), file_type(DRAFT_TYPE), requantize=True)
+        with draft.open("wb") as file:
+            write_model(file, made.pairs, made.outputs, THREADS, lambda done, total: None)
+        on = [*ON, "--set", f"speculation.draft_model={draft}"]
+        with serving(OFF, deep) as plain, serving(on, deep) as drafting:
+            for case in cases:
+                figures += beside_none(case, Side(plain), Side(drafting), repeat)
+    return figures
 
 
 def beside_none(case: Case, off: Side, on: Side, repeat: int) -> list[Figure]:
