@@ -49,6 +49,7 @@ class MemoryEstimate(Struct, frozen=True):
     context: tokens; 0 for a model that keeps nothing of a sequence.
     fitting_context: the longest context that fits, the model's own at most.
     groups: what is kept, for each kind of layers.
+    draft: what the draft model takes that it is loaded with, or a head of its own that drafts, weights and pages.
     """
 
     weights: int
@@ -64,6 +65,7 @@ class MemoryEstimate(Struct, frozen=True):
     groups: list[CacheShare] = []
     reclaimable: int = 0
     limit: int = 0
+    draft: int = 0
 
 
 class DiskEstimate(Struct, frozen=True):

@@ -171,7 +171,8 @@ def loading_facts(memory: MemoryEstimate | None) -> Iterator[tuple[str, str]]:
 def _parts(memory: MemoryEstimate) -> str:
     cache = f" + {readable(memory.cache)} context" if memory.context else ""
     beside = memory.working + memory.process
-    return f"{readable(memory.weights)} weights{cache} + {readable(beside)} to work with"
+    draft = f" + {readable(memory.draft)} to draft with" if memory.draft else ""
+    return f"{readable(memory.weights)} weights{cache}{draft} + {readable(beside)} to work with"
 
 
 def _kept(share: CacheShare) -> str:

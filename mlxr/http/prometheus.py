@@ -114,6 +114,14 @@ def _engine_families(engines: list[EngineStats]) -> Iterator[Metric]:
         for stats in engines:
             family.add_metric([stats.engine], metric.value(stats))
         yield family
+    drafts = CounterMetricFamily(
+        "mlxr_engine_draft_tokens", "Tokens of drafts verified, by what made them", labels=["engine", "kind", "outcome"]
+    )
+    for stats in engines:
+        for each in stats.drafts:
+            drafts.add_metric([stats.engine, each.kind, "accepted"], each.accepted)
+            drafts.add_metric([stats.engine, each.kind, "rejected"], each.drafted - each.accepted)
+    yield drafts
     pages = GaugeMetricFamily("mlxr_pages", "Pages of the KV cache", labels=["engine", "state"])
     for stats in engines:
         for state, count in (

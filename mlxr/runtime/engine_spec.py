@@ -7,6 +7,16 @@ from msgspec import Struct
 from mlxr.runtime.model_info import ModelInfo
 
 
+class DraftFiles(Struct, frozen=True):
+    """A model that may draft for another. ``named``: somebody has named it, so that the other is not to run without.
+    ``path``, ``identity``: as in ``EngineSpec``."""
+
+    name: str
+    path: str
+    identity: str = ""
+    named: bool = True
+
+
 class EngineSpec(Struct, frozen=True):
     """One model, ready to load. Travels as JSON.
 
@@ -20,6 +30,8 @@ class EngineSpec(Struct, frozen=True):
         later must be of the same model; empty where nobody looked.
     content: what is computed with the files is kept under it: their digest where they are known to have it, else what
         they were.
+    draft_model: what its own parameters say of the model that drafts for it; None where they say nothing.
+    drafts: those that can, the best first, as they were found when the engine was made.
     """
 
     model: str
@@ -30,3 +42,5 @@ class EngineSpec(Struct, frozen=True):
     family: str = ""
     identity: str = ""
     content: str = ""
+    draft_model: str | None = None
+    drafts: list[DraftFiles] = []

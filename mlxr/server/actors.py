@@ -66,6 +66,7 @@ def shared_actors(
         on_demand=background,
         required=list(required),
         executor=any_executor(config),
+        draft_model=config.speculation.draft_model if config.speculation.enabled else None,
     )
     frontend = FrontendSettings(
         home=str(home.root),
@@ -90,7 +91,11 @@ def shared_actors(
 
 def any_executor(config: Config) -> ExecutorSettings:
     """What executors of whatever model are told."""
-    return ExecutorSettings("", "", config.executor, config.kv, config.scheduler.token_budget)
+    return ExecutorSettings("", "", config.executor, config.kv, config.scheduler.token_budget, mtp=_mtp(config))
+
+
+def _mtp(config: Config) -> bool:
+    return config.speculation.enabled and config.speculation.mtp
 
 
 def engine_actors(config: Config, factories: Factories, spec: bytes, memory_bytes: int) -> list[ActorSpec]:
@@ -117,6 +122,8 @@ def engine_actors(config: Config, factories: Factories, spec: bytes, memory_byte
         memory_bytes,
         place.executor == "process",
         engine.content,
+        engine.drafts,
+        _mtp(config),
     )
     tokenizer = TokenizerSettings(
         spec=engine,

@@ -38,6 +38,7 @@ from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
     Deferred,
+    DrafterInfo,
     ExecutorLost,
     ExecutorReady,
     KVStats,
@@ -155,11 +156,20 @@ class Memory:
         return self.tables[sequence][entry] * self.spec.page_size + offset
 
 
+Make = Callable[[list[int]], tuple[list[int], int]]
+
+
+def no_drafts(right: list[int]) -> tuple[list[int], int]:
+    return [], -1
+
+
 @dataclass
 class Device:
-    """Page memory and block tables of every group."""
+    """Page memory and block tables of every group. ``make``: of so many tokens of a draft that are right and wanted,
+    those that it makes, and how many tokens it says that it has yet to read."""
 
     groups: list[Memory]
+    make: Make = no_drafts
     seeds: dict[int, int] = field(default_factory=dict)
     begins: dict[int, int] = field(default_factory=dict)
     last: dict[int, int] = field(default_factory=dict)
@@ -195,14 +205,19 @@ class Device:
                 if row.tables:
                     group.enter(row.sequence, row.tables[index])
             tokens = [self.last[row.sequence]] if row.tokens is None else row.tokens.list()
-            assert len(tokens) == row.length
+            assert len(tokens) == row.length - row.wanted
             known = row.length - row.draft
             context = self._computed(row.sequence, row.start, tokens[:known])
+            unread = 0
+            if row.wanted:
+                made, unread = self._made(row, context, tokens[known:])
+                assert len(made) <= row.wanted
+                tokens += made
             for id in row.sample:
                 last[id] = next_token(context, row.start + known, self.seeds[id])
                 sampled.append(Sampled(id, last[id]))
             if row.draft:
-                verified.append(self._verify(row, known, tokens[known:], sampled))
+                verified.append(self._verify(row, known, tokens[known:], sampled, unread))
                 del last[row.sequence]  # What comes next has been told by then.
         if sampled:
             self.last = last
@@ -219,7 +234,15 @@ class Device:
         assert len(digests) == 1, "groups have seen different contexts"
         return digests.pop()
 
-    def _verify(self, row: StepRow, known: int, draft: list[int], sampled: list[Sampled]) -> Verified:
+    def _made(self, row: StepRow, context: int, given: list[int]) -> tuple[list[int], int]:
+        """Makes what is wanted of a draft, behind what is ``given``."""
+        context, right = reduce(extended, given, context), list[int]()
+        for at in range(row.wanted):
+            right.append(next_token(context, row.start + row.length - row.wanted + at, self.seeds[row.sequence]))
+            context = extended(context, right[-1])
+        return self.make(right)
+
+    def _verify(self, row: StepRow, known: int, draft: list[int], sampled: list[Sampled], unread: int = 0) -> Verified:
         """Computes all of a draft, as a device does, and samples as far as it is right."""
         accepted = 0
         for at, token in enumerate(draft, row.start + known):
@@ -227,7 +250,7 @@ class Device:
             if accepted == at - row.start - known and sampled[-1].token == token:
                 sampled.append(Sampled(row.sequence, next_token(context, at + 1, self.seeds[row.sequence])))
                 accepted += 1
-        return Verified(row.sequence, len(draft), accepted)
+        return Verified(row.sequence, len(draft), accepted, unread)
 
 
 @dataclass
@@ -281,14 +304,16 @@ class Engine:
         device: Callable[[], Runs] | None = None,
         speculation: Speculation | None = None,
         on_disk: bool = False,
+        drafter: DrafterInfo | None = None,
     ) -> None:
         """``groups``: the pool's parts, else ``pages`` of one group that keeps every token. ``device``: what makes the
-        devices, if they are not to be simulated."""
+        devices, if they are not to be simulated. ``drafter``: what these make drafts with."""
         self.scheduler = Scheduler(limits, speculation=speculation)
         self.on_disk = on_disk
         self.placement: Placement | None = None
         self.placement_epoch = 0
         self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
+        self._drafter = drafter
         self._make_device = device or (lambda: Device([Memory(group) for group in self.groups]))
         self.device: Runs = self._make_device()
         self.epoch = 0
@@ -316,7 +341,8 @@ class Engine:
         self.device = self._make_device()
         self._known = set()
         self.adapters = {}
-        if self.scheduler.executor_ready(ExecutorReady(self.epoch, self.groups, ["a model"], disk=self.on_disk)):
+        event = ExecutorReady(self.epoch, self.groups, ["a model"], disk=self.on_disk, drafter=self._drafter)
+        if self.scheduler.executor_ready(event):
             self._reset_kv()
         self.pump()
 

@@ -108,10 +108,18 @@ def test_every_answer_is_the_same_with_speculation_and_without(tmp_path: Path) -
     requests = [asked(pick) for _ in range(36)]
     said = {}
     for enabled in ("false", "true"):
-        settings = ("--set", "kv.pool_tokens=2048", "--set", f"speculation.enabled={enabled}")
+        # As its own draft model it is as slow as it is right, and is tried now and then.
+        draft = () if enabled == "false" else ("--set", "speculation.draft_model=smollm2")
+        settings = ("--set", "kv.pool_tokens=2048", "--set", f"speculation.enabled={enabled}", *draft)
         with serving(tmp_path / enabled, "smollm2", *settings) as server:
             said[enabled] = answers(server, requests)
             drafted = server.metric("mlxr_drafted_tokens_total")
             assert (drafted > 0) == (enabled == "true")
+            if enabled == "true":
+                assert 'kind="draft_model",outcome="accepted"' in server.request("/metrics")[1]
+                assert server.request("/api/ps")[1]["models"][0]["draft_model"] == "smollm2"
+                status, body = server.request("/v1/completions", {"prompt": "a", "draft_model": "another"})
+                assert status == 400
+                assert "its draft model is smollm2" in body["error"]["message"]
     for request, without, with_it in zip(requests, said["false"], said["true"], strict=True):
         assert with_it == without, request

@@ -21,6 +21,9 @@ from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
+from mlxr.actors.executor.draft_sizes import head_bytes
+from mlxr.actors.executor.drafting import Drafter
+from mlxr.actors.executor.drafting.loading import ChosenDraft, choose_draft, head_pool, load_draft, own_head
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.memory import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need
@@ -37,6 +40,7 @@ from mlxr.models.footprint import Footprint
 from mlxr.models.identity import require_same
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.models.page_types import described, typed_groups
+from mlxr.models.sizes import readable
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
@@ -55,7 +59,7 @@ from mlxr.runtime.messages.executor import (
 )
 from mlxr.runtime.messages.kv import CacheKind, GroupPages, LimitPool, capacity
 from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineUp, LoadProgress
-from mlxr.runtime.messages.scheduler import AdapterLoaded, ConstraintCompiled, ExecutorReady, StepFailed
+from mlxr.runtime.messages.scheduler import AdapterLoaded, ConstraintCompiled, DrafterInfo, ExecutorReady, StepFailed
 from mlxr.runtime.pacing import Pacer
 from mlxr.runtime.paths import Home
 
@@ -85,7 +89,7 @@ class DeviceThread:
         self._sender: Sender
         self._compiler: Compiler | None = None
         self._adapters = AdapterTable()
-        self._weights = self._pool_bytes = 0
+        self._weights = self._pool_bytes = self._draft_bytes = 0
         self._spec: PoolSpec | None = None
         self._backend: Backend
         self._adapter_loader: AdapterLoader | None = None
@@ -146,16 +150,20 @@ class DeviceThread:
             )
             path = Path(self._settings.path)
             require_same(path, self._settings.identity)
-            model = load_model(path, backend, self._progress(pacer), admit=partial(self._require_room, backend))
+            draft = self._chosen_draft(path, backend)
+            admit = partial(self._require_room, backend, draft)
+            head = self._settings.mtp and draft is None
+            model = load_model(path, backend, self._progress(pacer), admit=admit, drafts=head)
             require_same(path, self._settings.identity)
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             for note in model.notes:
                 log.info("%s: %s", engine_name, note)
+            drafter = self._load_drafter(draft, model, backend)
             spec = self._pool_spec(model, backend) if model.cache_groups else None
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)
-            runner = ModelRunner(model, backend, spec, constraints, self._adapters)
+            runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter)
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.
             reason = str(error)
@@ -173,16 +181,16 @@ class DeviceThread:
         groups = _group_pages(spec, model, backend)
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
-        self._weights, self._spec = model.nbytes, spec
+        self._weights, self._spec = model.nbytes + self._draft_bytes, spec
         self._pool_bytes = backend.sizes.pool(spec) if spec else 0
         contents = page_contents(self._settings.content, backend, spec)
         if spec is not None:
             self._open_disk(runner, backend, contents)
-        on_disk = self._files is not None
-        ready = ExecutorReady(self._context.epoch, groups, contents, backend.step_tokens, on_disk)
+        on_disk, info = self._files is not None, drafter.info if drafter is not None else None
+        ready = ExecutorReady(self._context.epoch, groups, contents, backend.step_tokens, on_disk, info)
         self._sender.tell(self._scheduler, ready)
         page_type = described(tuple(part.group for part in spec.groups)) if spec is not None else ""
-        self._sender.tell(registry, self._up(context, backend, page_type))
+        self._sender.tell(registry, self._up(context, backend, page_type, info))
         return runner, ready
 
     def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str]) -> None:
@@ -208,7 +216,7 @@ class DeviceThread:
         with self._answering:
             self._answers.tell(receiver, message)
 
-    def _up(self, context: int, backend: Backend, page_type: str) -> EngineUp:
+    def _up(self, context: int, backend: Backend, page_type: str, drafter: DrafterInfo | None) -> EngineUp:
         device = backend.memory()
         return EngineUp(
             self._context.engine,
@@ -222,23 +230,51 @@ class DeviceThread:
             pages_bytes=self._pool_bytes,
             least_pages_bytes=min(self._least_pages_bytes(context), self._pool_bytes),
             page_type=page_type,
+            drafter=(drafter.name or drafter.kind) if drafter is not None else "",
         )
 
     @property
     def _scheduler(self) -> Address:
         return Address.of("scheduler", self._context.engine)
 
-    def _require_room(self, backend: Backend, footprint: Footprint) -> None:
+    def _chosen_draft(self, path: Path, backend: Backend) -> ChosenDraft | None:
+        kv = self._settings.kv
+        return choose_draft(path, self._settings.drafts, backend, kv.page_size, kv.page_type)
+
+    def _load_drafter(self, chosen: ChosenDraft | None, model: LoadedModel, backend: Backend) -> Drafter | None:
+        """Loads the draft model, else returns what drafts by the model's own head, if it has one."""
+        kv = self._settings.kv
+        budget = pool_budget(backend.memory(), kv.memory_fraction, model.nbytes, self._settings.memory_bytes)
+        if chosen is not None:
+            drafter, self._draft_bytes = load_draft(chosen, model, backend, kv.page_size, kv.page_type, budget)
+            return drafter
+        pages = head_pool(model, backend, kv.page_size, kv.page_type, budget)
+        if pages is None:
+            return None
+        self._draft_bytes = backend.sizes.pool(pages)
+        return own_head(model, backend, pages)
+
+    def _require_room(self, backend: Backend, draft: ChosenDraft | None, footprint: Footprint) -> None:
         """Raises ``DoesNotFit``."""
         available = free_bytes(backend.memory(), self._settings.memory_bytes)
+        typed = footprint.typed(self._settings.kv.page_type)
+        if draft is not None:
+            available = max(0, available - draft.least_bytes)
+        elif self._settings.mtp:
+            available = max(0, available - head_bytes(typed, self._settings.kv.page_size, backend.sizes))
         sizes = self._settings.pool_sizes(footprint.context_length, available, backend.step_tokens)
         context_length = self._settings.executor.context_length
-        typed = footprint.typed(self._settings.kv.page_type)
-        memory_need(typed, sizes, backend.sizes, context_length, available).require()
+        try:
+            memory_need(typed, sizes, backend.sizes, context_length, available).require()
+        except DoesNotFit as error:
+            if draft is None:
+                raise
+            beside = f"its draft model {draft.files.name} takes {readable(draft.least_bytes)} beside"
+            raise DoesNotFit(f'{error} ({beside}; speculation.draft_model="" goes without)') from None
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
         fraction, allowed = self._settings.kv.memory_fraction, self._settings.memory_bytes
-        budget = pool_budget(backend.memory(), fraction, model.nbytes, allowed)
+        budget = pool_budget(backend.memory(), fraction, model.nbytes + self._draft_bytes, allowed)
         sizes = self._settings.pool_sizes(model.context_length, budget, backend.step_tokens)
         groups = typed_groups(model.cache_groups, self._settings.kv.page_type, model.architecture)
         return pool_spec(groups, sizes, backend.sizes.pool)

@@ -31,6 +31,8 @@ class Launched:
         positions: where what is sampled goes.
         drafts: by the first of a sequence's entries in these, the draft between them.
         validator: what says which tokens constrained sequences may take.
+        unread: as in ``Verified``, of the rows that were to get drafts made, by their sequences.
+        drafting: what it took to make these.
     """
 
     step: Step
@@ -40,6 +42,8 @@ class Launched:
     positions: list[int] = field(default_factory=list)
     drafts: dict[int, list[int]] = field(default_factory=dict)
     validator: MatcherValidator | None = None
+    unread: dict[int, int] = field(default_factory=dict)
+    drafting: list[tuple[int, int]] = field(default_factory=list)
     logits: mx.array | None = None
     pooled: mx.array | None = None
     sampled: SampledRows | None = None

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 
 import mlx.core as mx
 import numpy as np
+from msgspec.structs import replace
 
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.buffer_cache import BufferCache
 from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.drafting import CANNOT, Drafter, Made, Wanted
 from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
 from mlxr.actors.executor.pool_size import group_pages
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sample_reader import SampleReader, token_logprobs
 from mlxr.actors.executor.sampling import SamplingBatches
 from mlxr.actors.executor.sequences import Layout, SequenceTable, page_sizes
+from mlxr.actors.executor.sequences import Sequence as KnownSequence
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows
 from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.executor import Step, StepRow
-from mlxr.runtime.messages.scheduler import Pooled, PromptLogprobsRow, StepDone
-from mlxr.runtime.messages.token_ids import ID_BYTES
+from mlxr.runtime.messages.scheduler import ForwardPass, Pooled, PromptLogprobsRow, StepDone
+from mlxr.runtime.messages.token_ids import ID_BYTES, TokenIds
+
+log = logging.getLogger("mlxr.executor")
 
 PROMPT_LOGPROB_ROWS = 64
 """Positions whose logits are held at once for a prompt's log-probabilities: a row takes a megabyte with a large
@@ -49,8 +55,10 @@ class ModelRunner:
         spec: PoolSpec | None,
         constraints: ConstraintTable,
         adapters: AdapterTable,
+        drafter: Drafter | None = None,
     ) -> None:
         self._model = model
+        self._drafter = drafter
         self._backend = backend
         self._spec = spec
         self._pool = self._empty_pool()
@@ -80,6 +88,8 @@ class ModelRunner:
         self._table = SequenceTable(self._adapters.stack)
         self._reader = SampleReader(self._table, self._constraints)
         self._last_row = {}
+        if self._drafter is not None:
+            self._drafter.clear()
 
     def _empty_pool(self) -> Pool | None:
         """Returns a pool with all pages, or with the first of them where all would take memory at once."""
@@ -112,10 +122,15 @@ class ModelRunner:
         for id in self._table.apply(step):
             self._constraints.close(id)
             self._pooler.forget(id)
+            if self._drafter is not None:
+                self._drafter.forget(id)
         for row in step.rows:
             for id in [row.sequence] * (row.setup is not None) + [id for id, _ in row.register]:
                 self._constraints.open(self._table[id])
         launched = Launched(step, time.monotonic_ns(), wait_ns)
+        if any(row.wanted for row in step.rows):
+            launched.step = step = self._with_drafts(launched)
+            launched.launched_ns = time.monotonic_ns()
         if step.sizes:
             self._make_room([size.pages for size in step.sizes])
         if self._pool is not None:
@@ -128,6 +143,11 @@ class ModelRunner:
             return launched
         batch = self._layout.of(step.rows, self._table)
         hidden = self._model.forward(self._inputs(step), batch, self._pool)
+        if self._drafter is not None and self._drafter.watches:
+            first = 0
+            for row in step.rows:
+                self._drafter.saw(row.sequence, row.start, hidden, first, row.length)
+                first += row.length
         self._sample_rows(launched, hidden)
         self._prompt_logprobs(launched, hidden, batch)
         if self._pooler.wants(step):
@@ -185,7 +205,41 @@ class ModelRunner:
             forced=self._reader.forced(launched, sampled),
             lost=lost,
             ended_sections=self._reader.ended_sections(launched),
+            drafting=[ForwardPass(tokens, nanoseconds) for tokens, nanoseconds in launched.drafting],
         )
+
+    def _with_drafts(self, launched: Launched) -> Step:
+        """Returns the step with the drafts that its rows want, as far as they can be made."""
+        step = launched.step
+        rows = [row for row in step.rows if row.wanted]
+        drafts: list[list[int]] = [[] for _ in rows]
+        launched.unread = {row.sequence: CANNOT for row in rows}
+        made = self._made([_wanted(row, self._table[row.sequence]) for row in rows])
+        if self._drafter is not None and made:
+            drafts = [each.draft for each in made]
+            launched.unread = {row.sequence: each.unread for row, each in zip(rows, made, strict=True)}
+            launched.drafting = self._drafter.forwards
+        with_drafts = {
+            row.sequence: replace(
+                row,
+                length=row.length - row.wanted + len(draft),
+                tokens=(row.tokens or TokenIds()) + TokenIds.of(draft),
+                draft=row.draft - row.wanted + len(draft),
+            )
+            for row, draft in zip(rows, drafts, strict=True)
+        }
+        return replace(step, rows=[with_drafts.get(row.sequence, row) for row in step.rows])
+
+    def _made(self, wanted: list[Wanted]) -> list[Made]:
+        """Returns what the drafter makes; nothing where it can't any more, for which no request fails."""
+        if self._drafter is None:
+            return []
+        try:
+            return self._drafter.draft(wanted)
+        except Exception:
+            log.exception("drafts can't be made; going on without")
+            self._drafter = None
+            return []
 
     def _inputs(self, step: Step) -> mx.array:
         """Token ids of the flat batch, int32 ``[T]``; those still on the device are gathered there."""
@@ -259,6 +313,14 @@ class ModelRunner:
         if self._pool is not None:
             arrays.extend(self._backend.barrier(self._pool))
         return arrays
+
+
+def _wanted(row: StepRow, sequence: KnownSequence) -> Wanted:
+    """Returns what a row asks of a drafter. Nothing of its sequence is in flight."""
+    assert row.tokens is not None
+    given, known = row.draft - row.wanted, len(sequence.tokens)
+    tokens = sequence.tokens + row.tokens[len(row.tokens) - given :].list() if given else sequence.tokens
+    return Wanted(sequence, tokens, known, row.wanted, row.least)
 
 
 def _awaited(launched: Launched) -> list[mx.array]:

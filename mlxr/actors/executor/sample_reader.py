@@ -44,10 +44,12 @@ class SampleReader:
                 lost.append(id)
             elif draft:
                 taken = self._read_draft(launched, sequence, index, draft, tokens, logprobs)
-                verified.append(Verified(id, len(draft), len(taken) - 1))
+                verified.append(Verified(id, len(draft), len(taken) - 1, launched.unread.get(id, 0)))
                 result += taken
             else:
                 result.append(self._take(sequence, token, logprobs[index] if logprobs else None))
+                if id in launched.unread:
+                    verified.append(Verified(id, 0, 0, launched.unread[id]))
         return result, verified, lost
 
     def ended_sections(self, launched: Launched) -> list[SectionEnded]:

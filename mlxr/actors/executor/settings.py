@@ -10,6 +10,7 @@ from mlxr.actors.executor.pool_size import PoolSizes
 from mlxr.actors.kv.disk.saving import COPIED_BYTES
 from mlxr.models.page_types import PageType
 from mlxr.runtime.config import NotNegative, Section, about
+from mlxr.runtime.engine_spec import DraftFiles
 
 
 class ExecutorSection(Section, frozen=True):
@@ -55,6 +56,8 @@ class ExecutorSettings(Struct, frozen=True):
     longest_row: tokens of one sequence that a step may hold; 0 for what suits the device.
     memory_bytes: what weights and pages may take, 0 for no limit.
     own_process: whether the executor runs in a process of its own.
+    drafts: as in ``EngineSpec``.
+    mtp: whether heads of the model's own draft, where no other model does.
     """
 
     path: str
@@ -65,6 +68,8 @@ class ExecutorSettings(Struct, frozen=True):
     memory_bytes: int = 0
     own_process: bool = True
     content: str = ""
+    drafts: list[DraftFiles] = []
+    mtp: bool = False
 
     def pool_sizes(self, context_length: int, budget: int, step_tokens: int) -> PoolSizes:
         """Returns what decides how large the pool is of a model with so long a context. ``budget``: in bytes.

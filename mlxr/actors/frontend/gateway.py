@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from mlxr.actors.frontend.catalog import CurrentCatalog
 from mlxr.actors.frontend.chats import ChatsLink
+from mlxr.actors.frontend.drafters import require_drafter
 from mlxr.actors.frontend.monitor_client import MonitorClient
 from mlxr.actors.frontend.open_requests import OpenAnswer, OpenCommand, OpenRequest, OpenStream
 from mlxr.actors.frontend.open_table import OpenTable
@@ -250,6 +251,8 @@ class FrontendGateway:
             # Between finding an engine and counting the request in, nobody else has a turn: an engine that is to stop
             # either has no more requests, or the registry is told of each (``_release``).
             engine = self._ready(entry.model) or await self._load(entry, keep_alive)
+            if isinstance(command, Generate):
+                require_drafter(command.draft_model, engine, self.catalog.view.find)
             model = engine.model
             self._tracker.use(engine.engine, model, +1, keep_alive)
             entry.engine = engine.engine

@@ -58,6 +58,7 @@ def _generate(command: Generate) -> dict[str, Any]:
         "stop_tokens": len(command.stop_tokens) or None,
         "prompt_logprobs": command.prompt_logprobs,
         "most_drafted": command.most_drafted,
+        "draft_model": command.draft_model,
         "prediction": len(command.prediction) or None,
         "constraint": command.constraint.kind.value if command.constraint else None,
         "adapters": [adapter.name for adapter in command.adapters] or None,

@@ -225,7 +225,7 @@ class Placement:
         if row.draft and not self._has_spare(placed, row):
             known = row.length - row.draft
             tokens = row.tokens[:known] if row.tokens is not None else None
-            row = replace(row, length=known, tokens=tokens, draft=0)
+            row = replace(row, length=known, tokens=tokens, draft=0, wanted=0)
         return row, placed.lacks(row)
 
     def _has_spare(self, placed: Placed, row: PlanRow) -> bool:

@@ -23,6 +23,7 @@ from mlxr.actors.registry.fit.load_needs import LoadNeeds
 from mlxr.actors.registry.jobs.files import JobFiles
 from mlxr.actors.registry.jobs.record import Outcome
 from mlxr.actors.registry.jobs.runner import Jobs
+from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.lifecycle.loading import ModelLoader
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, lacking_memory, measured, memory_limit
@@ -128,10 +129,13 @@ class RegistryActor(Actor):
         self._watch = CatalogueWatch(
             self._home, self._store, self._resolver, AdapterFits(self._reader), policy.models, self._changed_elsewhere
         )
+        needs = LoadNeeds(self._home, self._reader, executor)
+        drafts = DraftModels(self._settings.draft_model, self._resolver.find, policy.running)
         self._loader = ModelLoader(
             self._engines,
             self._resolver,
-            LoadNeeds(self._home, self._reader, executor),
+            needs,
+            drafts,
             models.pinned,
             lambda name: self._startup.served(name),
             self._reload,
@@ -145,7 +149,9 @@ class RegistryActor(Actor):
             models.registry,
             self.spawn,
         )
-        self._estimates = Estimates(self._home, self._store, self._reader, executor, policy, models.registry)
+        self._estimates = Estimates(
+            self._home, self._store, self._reader, executor, policy, models.registry, needs, drafts
+        )
         self._startup = StartupModels(
             self._settings,
             self._long.obtain,

@@ -44,6 +44,7 @@ class RegistrySettings(Struct, frozen=True):
     on_demand: whether to load nothing before somebody asks for it, not even what is named.
     required: models that the server ends without, should they not be had at its start.
     executor: what executors of whatever model are told.
+    draft_model: as ``speculation.draft_model``; None where there is no speculation.
     """
 
     home: str
@@ -52,3 +53,4 @@ class RegistrySettings(Struct, frozen=True):
     on_demand: bool = False
     required: list[str] = []
     executor: ExecutorSettings = ExecutorSettings("")
+    draft_model: str | None = None

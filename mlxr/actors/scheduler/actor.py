@@ -14,7 +14,7 @@ from mlxr.actors.scheduler.speculation_file import SpeculationFile
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.executor import Describe
-from mlxr.runtime.messages.frontend import EngineStats
+from mlxr.runtime.messages.frontend import DraftCount, EngineStats
 from mlxr.runtime.messages.kv import Plan
 from mlxr.runtime.messages.scheduler import (
     AdapterLoaded,
@@ -143,7 +143,7 @@ class SchedulerActor(Actor):
     @on(ExecutorReady)
     def executor_ready(self, message: ExecutorReady) -> None:
         if self._learned is not None:
-            self._learned.opened(message.contents)
+            self._learned.opened(message.contents, message.drafter)
         if self._core.executor_ready(message):
             self._reset_kv()
             self._pump()
@@ -235,6 +235,7 @@ class SchedulerActor(Actor):
                 drafted_tokens=counters.drafted_tokens,
                 accepted_tokens=counters.accepted_tokens,
                 disk=self._pages.disk,
+                drafts=[DraftCount(kind, *count) for kind, count in counters.drafts.items()],
             )
             if stats != last:
                 self.tell(Address("frontend"), stats)

@@ -49,7 +49,7 @@ class Scheduler:
 
     def __init__(self, limits: Limits, first_step: int = 1, speculation: Speculation | None = None) -> None:
         self.counters = Counters()
-        drafts = RowDrafts(speculation)
+        self._drafts = drafts = RowDrafts(speculation)
         self.lifecycle = Lifecycle(self.counters, drafts)
         self._limits = limits
         self._in_flight = InFlightSteps()
@@ -202,7 +202,10 @@ class Scheduler:
 
     def executor_ready(self, event: ExecutorReady) -> bool:
         """A pool is there; returns False if it is one known already."""
-        return self._recovery.executor_ready(event)
+        if not self._recovery.executor_ready(event):
+            return False
+        self._drafts.opened(event.drafter)
+        return True
 
     def executor_lost(self, event: ExecutorLost) -> list[RequestFailed]:
         """Everything that runs will be computed again, if there is to be another executor."""

@@ -105,7 +105,8 @@ class Feedback:
 
     def _count(self, event: StepDone) -> None:
         self._counters.steps += 1
-        self._counters.device_seconds += event.device_ns / 1e9
+        drafting = sum(each.nanoseconds for each in event.drafting)
+        self._counters.device_seconds += (event.device_ns + drafting) / 1e9
         self._counters.wait_seconds += event.wait_ns / 1e9
 
     def _take_lost_samples(self, lost: list[int]) -> None:
@@ -127,10 +128,14 @@ class Feedback:
             sequence.request.accepted_tokens += result.accepted
             self._counters.drafted_tokens += result.drafted
             self._counters.accepted_tokens += result.accepted
-            self._drafts.verified(sequence, result.drafted, result.accepted)
+            self._drafts.verified(sequence, result, row.wanted)
+            for kind, drafted, accepted in self._drafts.kinds(sequence, result, row.wanted):
+                before = self._counters.drafts.get(kind, (0, 0))
+                self._counters.drafts[kind] = before[0] + drafted, before[1] + accepted
             if sequence.status is not Status.RUNNING:
                 continue
-            if row.goes_back and result.accepted < result.drafted:
+            # What the executor makes may be less than there was room for: then the state's place is not as planned.
+            if row.goes_back and result.accepted < row.draft:
                 sequence.computed, sequence.behind = row.start, row.length - row.draft + result.accepted
             else:
                 sequence.computed += result.accepted
@@ -191,6 +196,7 @@ def _cost(rows: list[InFlightRow], event: StepDone) -> StepCost:
         drafted=drafted,
         device_seconds=event.device_ns / 1e9,
         wait_seconds=event.wait_ns / 1e9,
+        passes=[(each.tokens, each.nanoseconds / 1e9) for each in event.drafting],
     )
 
 

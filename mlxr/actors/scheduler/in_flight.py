@@ -32,6 +32,7 @@ class InFlightRow:
         registered: it told the executor of its sequence.
         length: how many tokens it has.
         draft: how many of these, its last, are a draft.
+        wanted: how many of these the executor was to make.
         behind: as in ``Sequence``, before it was planned.
         decodes: it is no part of a prompt.
         goes_back: unless all of its draft is right, its sequence is again where it was before.
@@ -46,6 +47,7 @@ class InFlightRow:
     behind: int = 0
     decodes: bool = False
     goes_back: bool = False
+    wanted: int = 0
 
 
 class InFlightSteps:

@@ -42,3 +42,5 @@ class Counters:
     decode_rows: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    drafts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of drafts of each kind, how many tokens were verified, and were right."""

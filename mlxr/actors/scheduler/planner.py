@@ -93,7 +93,7 @@ class Planner:
             sequence=sequence.id,
             start=start,
             length=chunk.length + draft,
-            tokens=known + TokenIds.of(chunk.draft) if known is not None and draft else known,
+            tokens=known + TokenIds.of(chunk.draft.tokens) if known is not None and draft else known,
             sample=[s.id for s in samples],
             setup=None if sequence.registered else sequence.setup(foretell=self._drafts.on),
             prompt_logprobs=_prompt_logprobs(sequence, start, end),
@@ -101,11 +101,13 @@ class Planner:
             register=[(s.id, s.setup(foretell=self._drafts.on)) for s in samples if s is not sequence],
             embeds=embeds,
             draft=draft,
+            wanted=chunk.draft.wanted,
+            least=chunk.draft.least,
         )
         noted = InFlightRow(sequence, start, samples, not sequence.registered, row.length)
         if self._drafts.on:
             noted.draft, noted.behind, noted.goes_back = draft, sequence.behind, goes_back
-            noted.decodes = decodes
+            noted.decodes, noted.wanted = decodes, chunk.draft.wanted
             sequence.behind = 0
         self._note(step, noted, end)
         return row

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlxr.actors.scheduler.sequences import Sequence
-from mlxr.actors.scheduler.speculation import Speculation, StepCost
+from mlxr.actors.scheduler.speculation import DeviceDraftPolicy, RowDraft, Speculation, StepCost
+from mlxr.runtime.messages.scheduler import DrafterInfo, Verified
 
 LONGEST_DRAFT = 48
 """Tokens of one draft."""
@@ -43,24 +44,24 @@ class RowDrafts:
         self._speculation = speculation
         self._foretold: dict[int, Foretold] = {}
 
-    def of(self, decoding: list[Sequence], token_budget: int) -> dict[int, list[int]]:
+    def of(self, decoding: list[Sequence], token_budget: int) -> dict[int, RowDraft]:
         """Returns the drafts that are worth verifying in a step of ``decoding`` sequences, by their ids.
         ``token_budget``: tokens that the step may have in all."""
-        if self._speculation is None:
+        speculation = self._speculation
+        if speculation is None:
             return {}
         drafts = [(sequence, draft) for sequence in decoding if (draft := self._proposed(sequence))]
-        if not drafts:
-            return {}
-        depths = self._speculation.depths.choose(drafts, len(decoding))
+        chosen: dict[int, RowDraft] = {}
+        if drafts:
+            depths = speculation.depths.choose(drafts, len(decoding))
+            pairs = zip(drafts, depths, strict=True)
+            chosen = {sequence.id: RowDraft(draft[:depth]) for (sequence, draft), depth in pairs if depth > 0}
+        if speculation.device is not None and speculation.device.on and decoding:
+            chosen |= self._made(speculation.device, decoding, bool(drafts))
+        if not chosen:
+            return chosen
         room = token_budget - sum(1 + sequence.behind for sequence in decoding)
-        room = min(room, MOST_SAMPLED - len(decoding))
-        chosen: dict[int, list[int]] = {}
-        for (sequence, draft), depth in zip(drafts, depths, strict=True):
-            length = min(depth, len(draft), room)
-            if length > 0:
-                chosen[sequence.id] = draft[:length]
-                room -= length
-        return chosen
+        return _within(chosen, min(room, MOST_SAMPLED - len(decoding)))
 
     def accepted(self, sequence: Sequence, token: int) -> None:
         """The sequence, which speculates, has got a token."""
@@ -75,19 +76,50 @@ class RowDrafts:
         self._open(sequence)
         self._speculation.drafter.forced(sequence, tokens)
 
-    def verified(self, sequence: Sequence, drafted: int, accepted: int) -> None:
+    def verified(self, sequence: Sequence, result: Verified, wanted: int) -> None:
+        """A draft was right so far. ``wanted``: how many tokens of it the executor was to make itself."""
         assert self._speculation is not None
-        self._speculation.depths.verified(sequence, drafted, accepted)
+        if wanted and self._speculation.device is not None:
+            self._speculation.device.verified(sequence, wanted, result)
+        elif result.drafted:
+            self._speculation.depths.verified(sequence, result.drafted, result.accepted)
+
+    def kinds(self, sequence: Sequence, result: Verified, wanted: int) -> list[tuple[str, int, int]]:
+        """Returns of which kinds a draft was that has been verified: of each how many tokens, and how many right."""
+        speculation, found = self._speculation, list[tuple[str, int, int]]()
+        assert speculation is not None
+        if not result.drafted or speculation.parts is None:
+            return found
+        parts = speculation.parts(sequence)
+        if wanted and speculation.device is not None:
+            parts = speculation.device.parts(result.drafted)
+        left, right = result.drafted, result.accepted
+        for origin, tokens in parts:
+            drafted = min(tokens, left)
+            accepted = min(drafted, right)
+            left, right = left - drafted, right - accepted
+            if drafted:
+                found.append((origin.kind, drafted, accepted))
+        return found
 
     def observed(self, cost: StepCost) -> None:
         assert self._speculation is not None
         self._speculation.depths.observed(cost)
+        if self._speculation.device is not None:
+            self._speculation.device.observed(cost)
+
+    def opened(self, info: DrafterInfo | None) -> None:
+        """An executor is there. ``info``: what it makes drafts with."""
+        if self._speculation is not None and self._speculation.device is not None:
+            self._speculation.device.opened(info)
 
     def closed(self, sequence: Sequence) -> None:
         """The sequence, which speculates, has ended."""
         assert self._speculation is not None
         self._foretold.pop(sequence.id, None)
         self._speculation.drafter.closed(sequence)
+        if self._speculation.device is not None:
+            self._speculation.device.closed(sequence)
         sequence.speculates = False
 
     def _proposed(self, sequence: Sequence) -> list[int]:
@@ -103,6 +135,21 @@ class RowDrafts:
             self._foretold[sequence.id] = Foretold(draft[:flying])
         return draft[flying : flying + most]
 
+    def _made(self, device: DeviceDraftPolicy, decoding: list[Sequence], others: bool) -> dict[int, RowDraft]:
+        """Returns the drafts that the executor is to make. ``others``: there are drafts that it need not make."""
+        able: list[tuple[Sequence, int]] = []
+        for sequence in decoding:
+            submit = sequence.request.submit
+            most = sequence.max_length - sequence.planned - 1
+            if submit.most_drafted is not None:
+                most = min(most, submit.most_drafted)
+            if submit.speculate and submit.draft_model and most > 0:
+                self._open(sequence)
+                able.append((sequence, most))
+        if not able:
+            return {}
+        return device.choose(able, len(decoding), others=others)
+
     def _open(self, sequence: Sequence) -> None:
         if not sequence.speculates:
             assert self._speculation is not None
@@ -114,4 +161,17 @@ class RowDrafts:
         foretold.right += right
         if not right or foretold.right == len(foretold.tokens):
             del self._foretold[sequence.id]
-            self.verified(sequence, len(foretold.tokens), foretold.right)
+            assert self._speculation is not None
+            self._speculation.depths.verified(sequence, len(foretold.tokens), foretold.right)
+
+
+def _within(drafts: dict[int, RowDraft], room: int) -> dict[int, RowDraft]:
+    """Returns as much of ``drafts`` as has ``room``, those that come first ahead."""
+    cut: dict[int, RowDraft] = {}
+    for id, draft in drafts.items():
+        tokens = draft.tokens[: max(0, room)]
+        wanted = min(draft.wanted, room - len(tokens))
+        if tokens or wanted > 0:
+            cut[id] = RowDraft(tokens, max(0, wanted), draft.least)
+            room -= len(cut[id])
+    return cut

@@ -10,6 +10,7 @@ import anyio
 
 from mlxr.actors.scheduler.speculation.engine import EngineSpeculation
 from mlxr.actors.scheduler.speculation.kept import kept_text, restore
+from mlxr.runtime.messages.scheduler import DrafterInfo
 from mlxr.runtime.whole_files import write_whole
 
 log = logging.getLogger("mlxr")
@@ -24,10 +25,12 @@ class SpeculationFile:
     def __init__(self, folder: Path, speculation: EngineSpeculation) -> None:
         self._folder = folder
         self._depths = speculation.depths
+        self._device = speculation.device
         self._file: Path | None = None
 
-    def opened(self, contents: list[str]) -> None:
-        """An executor is there, of this model and device; what is known of them is taken in, once."""
+    def opened(self, contents: list[str], drafter: DrafterInfo | None = None) -> None:
+        """An executor is there, of this model and device, with a drafter; what is known of them is taken in, once."""
+        contents = [*contents, drafter.kind, drafter.name] if contents and drafter is not None else contents
         name = hashlib.blake2b("\0".join(contents).encode(), digest_size=16).hexdigest()
         file = self._folder / f"{name}.json"
         if not contents or file == self._file:
@@ -38,7 +41,7 @@ class SpeculationFile:
                 text = opened.read(MOST_BYTES).decode(errors="replace")
         except OSError:
             return
-        if not restore(text, self._depths.times, self._depths.acceptance):
+        if not restore(text, self._depths.times, self._depths.acceptance, self._device.times):
             log.info("%s is damaged or of another version, and is written anew", file)
 
     async def keep(self) -> None:
@@ -47,7 +50,7 @@ class SpeculationFile:
         if self._file is None or not times.changed:
             return
         times.changed = False
-        text = kept_text(times, self._depths.acceptance)
+        text = kept_text(times, self._depths.acceptance, self._device.times)
         try:
             await anyio.to_thread.run_sync(write_whole, self._file, text, 0o600)
         except OSError as error:

@@ -83,6 +83,10 @@ def started(command: Generate, prompt: EncodedPrompt, texts: TokenTexts) -> Star
     return Started(command.request, len(tokens), prompt.text, tokens, [texts.token_bytes(token) for token in tokens])
 
 
+NO_DRAFT_MODEL = ("", "none")
+"""What a request says that wants no draft model."""
+
+
 def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint | None, info: TokenizerInfo) -> Submit:
     """Returns what the scheduler is given of ``command``; the output is cut to what the context has room for."""
     room = min(info.context_length, command.context_length or info.context_length) - len(prompt.tokens)
@@ -108,6 +112,7 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
         speculate=command.most_drafted != 0,
         prediction=prompt.prediction,
         most_drafted=command.most_drafted,
+        draft_model=command.draft_model not in NO_DRAFT_MODEL,
         sections=prompt.sections,
     )
 

@@ -83,5 +83,6 @@ def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSetting
         constraint=made and replace(made, field=field),
         adapters=adapters_of(body.adapters),
         most_drafted=body.most_drafted,
+        draft_model=body.draft_model,
     )
     return with_option_defaults(command, body, gateway.find(body.model))

@@ -144,6 +144,7 @@ class MessagesRequest(Conversation, frozen=True, kw_only=True):
     output_format: OutputFormat | None = None
     adapters: Adapters | None = None
     most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
+    draft_model: ModelName | None = None
     compaction: Any = None
     diagnostics: Any = None
     fallbacks: Any = None

@@ -76,6 +76,8 @@ def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, se
         context_length=given.num_ctx or None,
         adapters=adapters_of(body.adapters),
         most_drafted=most_drafted(given.draft_num_predict),
+        # The model's own parameter says what is loaded beside it; only a request's says what the request may use.
+        draft_model=given.draft_model if (body.options or {}).get("draft_model") is not None else None,
     )
 
 

@@ -38,6 +38,7 @@ class Options(Fields, frozen=True, kw_only=True):
     mirostat: int | None = None
     tfs_z: float | None = None
     draft_num_predict: Int32 | None = None
+    draft_model: ModelName | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {"mirostat": 0, "tfs_z": 1.0}
     IGNORED: ClassVar[frozenset[str]] = frozenset(

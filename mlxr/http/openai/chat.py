@@ -82,6 +82,7 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
         priority=body.priority or 0,
         adapters=adapters_of(body.adapters),
         most_drafted=body.most_drafted,
+        draft_model=body.draft_model,
         prediction=body.prediction.whole[:MOST_PREDICTED] if body.prediction is not None else "",
     )
 

@@ -108,6 +108,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             priority=body.priority or 0,
             adapters=adapters_of(body.adapters),
             most_drafted=body.most_drafted,
+            draft_model=body.draft_model,
         )
         for prompt in prompts
     ]

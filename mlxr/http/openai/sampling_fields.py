@@ -16,6 +16,7 @@ from mlxr.http.values import (
     Divisor,
     Int64,
     KeepAlive,
+    ModelName,
     MostDrafted,
     Penalty,
     Probability,
@@ -76,6 +77,7 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     adapters: Adapters | None = None
     most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
+    draft_model: ModelName | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     guided_json: JsonSchema | str | None = None

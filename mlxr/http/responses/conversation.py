@@ -50,6 +50,7 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
         truncate_keep=0 if body.truncation == "auto" else None,
         adapters=adapters_of(body.adapters),
         most_drafted=body.most_drafted,
+        draft_model=body.draft_model,
     )
     return with_option_defaults(command, body, entry)
 

@@ -10,7 +10,7 @@ from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
-from mlxr.http.values import HARMLESS, Effort, MostDrafted, Probability, Temperature, Tokens
+from mlxr.http.values import HARMLESS, Effort, ModelName, MostDrafted, Probability, Temperature, Tokens
 
 
 class Part(Fields, frozen=True, kw_only=True):
@@ -163,6 +163,7 @@ class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
     user: str | None = None
     adapters: Adapters | None = None
     most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
+    draft_model: ModelName | None = None
     previous_response_id: str | None = None
     conversation: Any = None
     background: bool | None = None

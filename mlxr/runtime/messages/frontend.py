@@ -159,6 +159,7 @@ class EngineInfo(Value, frozen=True):
     pinned: whether it stays whatever requests say, and whoever needs room.
     ending: which of its endings this is, where it is stopping (``EngineReleased``).
     page_type: how its pages keep keys and values; '' where it keeps none, or is not loaded.
+    drafter: as in ``EngineUp``.
     """
 
     engine: str
@@ -174,6 +175,7 @@ class EngineInfo(Value, frozen=True):
     pinned: bool = False
     ending: int = 0
     page_type: str = ""
+    drafter: str = ""
 
 
 class HeldMemory(Value, frozen=True):
@@ -247,10 +249,19 @@ class ProfileReply(Message, frozen=True):
     error: ErrorInfo | None = None
 
 
+class DraftCount(Value, frozen=True):
+    """Of drafts of one kind, how many tokens were verified, and were right."""
+
+    kind: str
+    drafted: int
+    accepted: int
+
+
 class EngineStats(Message, frozen=True):
     """Event, at most one a second an engine: what /metrics shows. Counters count since the engine started.
     ``prefill_tokens``, ``decode_rows``: what was planned of prompts, and of rows of a token each. ``drafted_tokens``,
-    ``accepted_tokens``: what was verified of drafts, and was right. ``disk``: as in ``KVStats``."""
+    ``accepted_tokens``: what was verified of drafts, and was right; ``drafts``: of which kinds. ``disk``: as in
+    ``KVStats``."""
 
     engine: str
     running: int
@@ -271,6 +282,7 @@ class EngineStats(Message, frozen=True):
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     disk: DiskUse | None = None
+    drafts: list[DraftCount] = []
 
 
 class MonitorEvent(Value, frozen=True):

@@ -123,6 +123,8 @@ class PlanRow(Value, frozen=True):
     ``embeds``: the row's hidden states belong to an embedding.
     ``draft``: how many of the tokens, its last, are a draft: of these and of the token before them each has the next
     one sampled behind it. Where pages are short, the row goes on without them.
+    ``wanted``: how many of these, the last, are not in ``tokens``: the executor makes them itself, or fewer. ``least``:
+    none that is less likely to be right.
     """
 
     sequence: int
@@ -136,6 +138,8 @@ class PlanRow(Value, frozen=True):
     register: list[tuple[int, RowSetup]] = []
     embeds: bool = False
     draft: int = 0
+    wanted: int = 0
+    least: float = 0.0
 
 
 class Fork(Value, frozen=True):

@@ -191,6 +191,7 @@ class EngineUp(Message, frozen=True):
     device_total: what engines may hold there together, 0 where that is not known.
     device_shared: whether that is the system's own memory.
     page_type: how its pages keep keys and values; '' for a model that keeps none.
+    drafter: the draft model that it has beside its own, ``mtp`` for heads of its own that draft; '' for neither.
     """
 
     engine: str
@@ -204,6 +205,7 @@ class EngineUp(Message, frozen=True):
     pages_bytes: int = 0
     least_pages_bytes: int = 0
     page_type: str = ""
+    drafter: str = ""
 
 
 class EngineMemory(Message, frozen=True):

@@ -79,6 +79,7 @@ class Submit(Message, frozen=True):
         speculate: likely next tokens may be computed ahead, where the engine does that; the output is the same.
         prediction: tokens that its client expects the output to have much of.
         most_drafted: tokens of a draft at most; None for as many as are worth it.
+        draft_model: the executor may make drafts itself, where it can.
         sections: what the prompt consists of; none where that is not known.
     """
 
@@ -101,6 +102,7 @@ class Submit(Message, frozen=True):
     speculate: bool = True
     prediction: TokenIds = TokenIds()
     most_drafted: int | None = None
+    draft_model: bool = True
     sections: list[PromptSection] = []
 
 
@@ -150,11 +152,23 @@ class Sampled(Value, frozen=True):
 
 
 class Verified(Value, frozen=True):
-    """A row's draft of ``drafted`` tokens was verified, and its first ``accepted`` were what is sampled anyway."""
+    """A row's draft of ``drafted`` tokens was verified, and its first ``accepted`` were what is sampled anyway.
+
+    ``unread``: tokens that the executor's own drafter, where it was asked for some of them, has still to read of the
+    sequence before it can make any; below 0 where it will make none.
+    """
 
     sequence: int
     drafted: int
     accepted: int
+    unread: int = 0
+
+
+class ForwardPass(Value, frozen=True):
+    """A drafter has computed so many tokens, in so long."""
+
+    tokens: int
+    nanoseconds: int
 
 
 class Forced(Value, frozen=True):
@@ -192,7 +206,8 @@ class StepDone(Message, frozen=True):
 
     ``done_ns`` is ``time.monotonic_ns`` of the executor's host, which all processes share. ``ran``: sequences whose
     rows were in the step; this may arrive before the KV manager's word on those that were not. ``lost``: sequences that
-    were to get a token, and have been forgotten since.
+    were to get a token, and have been forgotten since. ``drafting``: what went before it to make drafts, which is no
+    part of ``device_ns``.
     """
 
     epoch: int
@@ -208,6 +223,7 @@ class StepDone(Message, frozen=True):
     forced: list[Forced] = []
     lost: list[int] = []
     ended_sections: list[SectionEnded] = []
+    drafting: list[ForwardPass] = []
 
 
 class StepFailed(Message, frozen=True):
@@ -235,6 +251,29 @@ class AdapterLoaded(Message, frozen=True):
     error: str | None = None
 
 
+class DrafterKind(StrEnum):
+    """What makes drafts on the device.
+
+    Attributes:
+        DRAFT_MODEL: a small model with the same vocabulary.
+        MTP: heads of the model itself that predict further tokens.
+    """
+
+    DRAFT_MODEL = "draft_model"
+    MTP = "mtp"
+
+
+class DrafterInfo(Value, frozen=True):
+    """What an executor makes drafts with itself. ``name``: of a draft model. ``cost``: about how long one token takes
+    it, as a part of what it takes the model. ``reads``: it reads what came before a sequence's first draft then, and
+    not while the model does."""
+
+    kind: DrafterKind
+    cost: float
+    name: str = ""
+    reads: bool = True
+
+
 class ExecutorReady(Message, frozen=True):
     """Event: a model is loaded, with a pool of ``groups``.
 
@@ -242,6 +281,7 @@ class ExecutorReady(Message, frozen=True):
         is stored.
     step_tokens: how many tokens of a prompt in one step suit the device.
     disk: whether it keeps pages on disk, too.
+    drafter: what rows can have drafts made by; None where there is nothing.
     """
 
     epoch: int
@@ -249,6 +289,7 @@ class ExecutorReady(Message, frozen=True):
     contents: list[str] = []
     step_tokens: int = 512
     disk: bool = False
+    drafter: DrafterInfo | None = None
 
 
 class ExecutorLost(Message, frozen=True):

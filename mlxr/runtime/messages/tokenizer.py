@@ -170,6 +170,8 @@ class Generate(Message, frozen=True):
             resumed; how far the prompt is read is told besides.
         resumed: the output goes on behind what it has already, which counts towards ``max_tokens``.
         most_drafted: tokens of a draft at most; 0 for no speculation, None for as many as are worth it.
+        draft_model: the model that may draft for it: the one that its engine has, or "" or "none" for none; None leaves
+            it to the engine.
         prediction: text that the output is expected to have much of.
     """
 
@@ -195,6 +197,7 @@ class Generate(Message, frozen=True):
     tracked: bool = False
     resumed: Resumed | None = None
     most_drafted: int | None = None
+    draft_model: str | None = None
     prediction: str = ""
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mlxr.actors.scheduler.sequences import Sequence
-from mlxr.actors.scheduler.speculation import Speculation, StepCost
+from mlxr.actors.scheduler.speculation import RowDraft, Speculation, StepCost
+from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
+from mlxr.runtime.messages.scheduler import DrafterInfo, Verified
 from tests.actors.simulation import STOP_TOKEN, VOCABULARY, beginning, digest, next_token
 
 Choose = Callable[[int], int]
@@ -99,6 +101,65 @@ class WholeDrafts:
     def verified(self, sequence: Sequence, drafted: int, accepted: int) -> None:
         assert 0 <= accepted <= drafted
         self.results.append((sequence.id, drafted, accepted))
+
+
+class NoDrafts:
+    """A drafter without drafts."""
+
+    def opened(self, sequence: Sequence) -> None: ...
+
+    def accepted(self, sequence: Sequence, tokens: list[int]) -> None: ...
+
+    def forced(self, sequence: Sequence, tokens: list[int]) -> None: ...
+
+    def closed(self, sequence: Sequence) -> None: ...
+
+    def propose(self, sequence: Sequence, most: int) -> list[int]:
+        return []
+
+
+@dataclass
+class AnyDeviceDrafts:
+    """Wants a draft of any length of any row, in place of whatever draft that has; keeps what it is told."""
+
+    random: Choose
+    on: bool = False
+    results: list[tuple[int, Verified]] = field(default_factory=list)
+    known: set[int] = field(default_factory=set)
+
+    def parts(self, count: int) -> list[Part]:
+        return [Part(Origin(DraftKind.DRAFT_MODEL), count)]
+
+    def opened(self, info: DrafterInfo | None) -> None:
+        self.on = info is not None
+
+    def choose(self, rows: list[tuple[Sequence, int]], decode_rows: int, *, others: bool) -> dict[int, RowDraft]:
+        assert 0 < len(rows) <= decode_rows
+        self.known |= {sequence.id for sequence, _ in rows}
+        wanted = {sequence.id: self.random(min(most, 9) + 1) for sequence, most in rows}
+        return {id: RowDraft([], count) for id, count in wanted.items() if count}
+
+    def observed(self, cost: StepCost) -> None: ...
+
+    def verified(self, sequence: Sequence, wanted: int, result: Verified) -> None:
+        assert 0 <= result.accepted <= result.drafted <= wanted
+        self.results.append((wanted, result))
+
+    def closed(self, sequence: Sequence) -> None:
+        self.known.discard(sequence.id)
+
+
+def made(choose: Choose) -> Callable[[list[int]], tuple[list[int], int]]:
+    """A device's drafter: what it makes is right up to somewhere, and ends somewhere; or it has yet to read."""
+
+    def make(right: list[int]) -> tuple[list[int], int]:
+        if not choose(5):
+            return [], choose(40) - 1
+        until = choose(len(right) + 1)
+        tokens = right[:until] + [(token + 1 + choose(90)) % VOCABULARY for token in right[until:]]
+        return tokens[: choose(len(right) + 1)], 0
+
+    return make
 
 
 def speculation(kind: str, choose: Choose = lambda n: n // 2) -> tuple[Speculation, WholeDrafts]:

@@ -11,7 +11,7 @@ from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import StopSequence
 from mlxr.runtime.messages.tokenizer import RequestFailed
 from tests.actors.scheduler.rig import ADAPTERS, SMALL, prompt_of
-from tests.actors.simulation import Device, Engine, LateDevice, Memory, Runs, beginning, expected
+from tests.actors.simulation import Device, Engine, LateDevice, Make, Memory, Runs, beginning, expected, no_drafts
 
 MIXES = [
     "full",
@@ -55,8 +55,8 @@ def mixed(mix: str, pages: int, page_size: int) -> list[GroupPages]:
     return [parts[part] for part in mix.split("+")]
 
 
-def device_of(groups: list[GroupPages], *, late: bool) -> Runs:
-    device = Device([Memory(group) for group in groups])
+def device_of(groups: list[GroupPages], *, late: bool, make: Make = no_drafts) -> Runs:
+    device = Device([Memory(group) for group in groups], make)
     return LateDevice(device) if late else device
 
 

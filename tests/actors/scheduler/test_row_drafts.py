@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_dataclass
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,9 +12,9 @@ from msgspec.structs import replace
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.kv import GroupPages
-from mlxr.runtime.messages.scheduler import StepDone, Submit
+from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind, StepDone, Submit
 from mlxr.runtime.messages.token_ids import TokenIds
-from tests.actors.scheduler.drafters import KINDS, LyingDrafter, speculation
+from tests.actors.scheduler.drafters import KINDS, AnyDeviceDrafts, LyingDrafter, made, speculation
 from tests.actors.scheduler.rig import SMALL, check, prompt_of
 from tests.actors.scheduler.schedules import MIXES, device_of, events, mixed, run_schedule
 from tests.actors.simulation import STOP_TOKEN, Engine
@@ -47,6 +49,44 @@ def test_whatever_drafts_there_are_every_request_gets_its_tokens(
     run_schedule(engine, schedule)
     assert isinstance(drafts.drafter, LyingDrafter)
     assert not drafts.drafter.known, "sequences have ended and are still open"
+
+
+@pytest.mark.parametrize("mix", MIXES)
+@settings(max_examples=40, deadline=None)
+@given(
+    schedule=events,
+    pages=st.integers(8, 30),
+    page_size=st.sampled_from([1, 2, 4, 8]),
+    late=st.booleans(),
+    random=st.randoms(use_true_random=False),
+)
+def test_whatever_drafts_the_executor_makes_every_request_gets_its_tokens(
+    mix: str,
+    schedule: list[tuple[str, int, int, int]],
+    pages: int,
+    page_size: int,
+    late: bool,
+    random: object,
+) -> None:
+    """They are right, wrong, shorter than wanted or none, beside drafts of others; executors die meanwhile."""
+    choose, groups = random.randrange, mixed(mix, pages, page_size)  # type: ignore[attr-defined]
+    drafts, depths = speculation("random", choose)
+    depths.random = choose
+    device = AnyDeviceDrafts(choose)
+    drafts = replace_dataclass(drafts, device=device)
+    info = DrafterInfo(DrafterKind.DRAFT_MODEL, 0.1, "a small one")
+    engine = Engine(
+        SMALL,
+        pages,
+        page_size,
+        choose,
+        groups,
+        lambda: device_of(groups, late=late, make=made(choose)),
+        drafts,
+        drafter=info,
+    )
+    run_schedule(engine, schedule)
+    assert not device.known, "sequences have ended and are still known"
 
 
 def engine_with(kind: str, groups: list[GroupPages] | None = None) -> Engine:

@@ -13,6 +13,10 @@ import msgspec
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.draft_sizes import draft_pool
+from mlxr.actors.executor.drafting import Drafter
+from mlxr.actors.executor.drafting.draft_model import DraftModel
+from mlxr.actors.executor.drafting.own_head import OwnHead
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
@@ -28,13 +32,14 @@ from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.messages.common import index_of, request_of
 from mlxr.runtime.messages.executor import CompileConstraint, Step
 from mlxr.runtime.messages.kv import GroupPages
-from mlxr.runtime.messages.scheduler import ConstraintCompiled, StepDone, StopSequence
+from mlxr.runtime.messages.scheduler import ConstraintCompiled, DrafterInfo, DrafterKind, StepDone, StopSequence
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed, TokenRow
 from tests.actors.simulation import Engine
 from tests.actors.speculation.requests import Asked
 
 LIMITS = Limits(token_budget=96, prefill_chunk=32, max_sequences=16, max_waiting=1000)
 PAGE = 8
+DRAFTER = DrafterInfo(DrafterKind.DRAFT_MODEL, 0.1, "a draft model")
 MOST_CRASHES = 2
 """Crashes that a request may see: with one more it is given up."""
 
@@ -69,13 +74,15 @@ class PipelinedRunner:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model, and what it takes to run it. ``pool_tokens``: few, so that sequences are preempted."""
+    """A model, and what it takes to run it. ``pool_tokens``: few, so that sequences are preempted. ``draft``: a model
+    that drafts for it."""
 
     model: LoadedModel
     backend: Backend
     tokenizer: Tokenizer
     compiler: Compiler
     pool_tokens: int
+    draft: LoadedModel | None = None
 
     def pool(self) -> PoolSpec:
         sizes = PoolSizes(PAGE, self.pool_tokens, self.model.context_length, budget=0, longest_row=LIMITS.token_budget)
@@ -83,7 +90,21 @@ class Loaded:
 
     def device(self) -> PipelinedRunner:
         constraints = ConstraintTable(self.compiler, self.model.vocab_size)
-        return PipelinedRunner(ModelRunner(self.model, self.backend, self.pool(), constraints, AdapterTable()))
+        runner = ModelRunner(self.model, self.backend, self.pool(), constraints, AdapterTable(), self._drafter())
+        return PipelinedRunner(runner)
+
+    @property
+    def drafter(self) -> DrafterInfo | None:
+        """What the scheduler is told of whatever drafts."""
+        return DRAFTER if self.draft is not None or self.model.drafting_head is not None else None
+
+    def _drafter(self) -> Drafter | None:
+        if (head := self.model.drafting_head) is not None:
+            return OwnHead(self.model, head, self.backend, draft_pool(head.groups, PAGE, self.pool_tokens), DRAFTER)
+        if self.draft is None:
+            return None
+        pages = draft_pool(self.draft.cache_groups, PAGE, self.pool_tokens)
+        return DraftModel(self.draft, self.backend, pages, self.model.vocab_size, DRAFTER)
 
 
 class TextEngine(Engine):
@@ -98,7 +119,7 @@ class TextEngine(Engine):
         groups = [
             GroupPages(part.group.kind, part.pages, part.page_size, part.group.window) for part in loaded.pool().groups
         ]
-        super().__init__(LIMITS, 0, 0, choose, groups, loaded.device, speculation)
+        super().__init__(LIMITS, 0, 0, choose, groups, loaded.device, speculation, drafter=loaded.drafter)
 
     def ask(self, request: int, asked: Asked) -> None:
         self.asked[request] = asked

@@ -2381,6 +2381,7 @@ export interface components {
             spaces_between_special_tokens?: null | true;
             /** @default null */
             "speculative.n_max"?: number | null;
+            draft_model?: string | null;
             /** @default null */
             stop?: string | string[] | null;
             /** @default null */
@@ -3513,6 +3514,7 @@ export interface components {
             service_tier?: unknown;
             /** @default null */
             "speculative.n_max"?: number | null;
+            draft_model?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -4055,6 +4057,7 @@ export interface components {
             service_tier?: unknown;
             /** @default null */
             "speculative.n_max"?: number | null;
+            draft_model?: string | null;
             /** @description Changes nothing. */
             store?: unknown;
             /** @default null */
@@ -4943,6 +4946,7 @@ export interface components {
             spaces_between_special_tokens?: null | true;
             /** @default null */
             "speculative.n_max"?: number | null;
+            draft_model?: string | null;
             /** @default null */
             stop?: string | string[] | null;
             /** @default null */

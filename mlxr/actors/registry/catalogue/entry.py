@@ -174,4 +174,5 @@ class CatalogueEntry(Struct, frozen=True):
             info=structs.replace(self.info, license="", template=""),
             template=self._template,
             family=family_for(self.overrides.renderer, self.overrides.parser),
+            draft_model=self.options.get("draft_model"),
         )

@@ -53,6 +53,8 @@ def _options(options: dict[str, Any], leave_out: Callable[[str], None]) -> dict[
         try:
             if name in DEPRECATED:
                 raise ValueError("which is no parameter any more")
+            if name == "draft_model":
+                raise ValueError("which models are loaded is for whoever runs them to say")
             usable[name] = checked(name, value)
         except ValueError as error:
             leave_out(f"the parameter {name[:40]!r}: {error}")

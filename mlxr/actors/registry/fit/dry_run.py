@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,10 @@ from mlxr.runtime.paths import Home
 PREFIX = "mlxr-look-"
 
 
+async def _no_draft(entry: CatalogueEntry) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class DryRun:
     """Says what pulls and loads would come to; fetches no weights, and leaves nothing behind.
@@ -48,6 +52,7 @@ class DryRun:
     settings: of the executors that would load what is asked about.
     registry: where names without an address lead.
     reclaimable, memory_limit: as ``Room`` has them.
+    draft_bytes: says what the draft model takes that a model here is loaded with.
     """
 
     home: Home
@@ -58,6 +63,7 @@ class DryRun:
     registry: RegistryAt = OLLAMAS_OWN
     reclaimable: int = 0
     memory_limit: int = 0
+    draft_bytes: Callable[[CatalogueEntry], Awaitable[int]] = _no_draft
 
     async def estimate(self, name: str, context: int = 0) -> Estimate:
         """What a pull of ``name`` would fetch and need: of the model that is here by that name, else of what lies at
@@ -126,7 +132,7 @@ class DryRun:
             looked,
             machine,
             self.settings,
-            self._room(machine),
+            self._room(machine)._replace(draft=await self.draft_bytes(entry)),
             await self._disk(0),
             model=entry.name,
             source=entry.source,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mlxr.actors.executor.draft_sizes import head_bytes
 from mlxr.actors.executor.memory_need import ENGINE_BYTES, memory_need
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.metadata.look import Looked
@@ -38,11 +39,13 @@ class Room(NamedTuple):
     available: what the system, or the device, has left.
     reclaimable: what loaded models hold that make room for others.
     limit: what ``models.memory_limit`` leaves beside models that are pinned; 0 where nothing limits.
+    draft: what a draft model takes of that.
     """
 
     available: int
     reclaimable: int = 0
     limit: int = 0
+    draft: int = 0
 
     @property
     def most(self) -> int:
@@ -59,15 +62,20 @@ def memory_estimate(
     available = room.most
     wished = context or settings.executor.context_length or TYPICAL_CONTEXT
     sizes = settings.pool_sizes(footprint.context_length, available, machine.step_tokens)
-    need = memory_need(footprint, sizes, machine.sizes, wished, available - ENGINE_BYTES)
-    fitting = memory_need(footprint, sizes, machine.sizes, footprint.context_length, available - ENGINE_BYTES)
+    drafting = room.draft
+    if not drafting and settings.mtp:
+        drafting = head_bytes(footprint, settings.kv.page_size, machine.sizes)
+    left = available - ENGINE_BYTES - drafting
+    need = memory_need(footprint, sizes, machine.sizes, wished, left)
+    fitting = memory_need(footprint, sizes, machine.sizes, footprint.context_length, left)
     return MemoryEstimate(
         weights=need.weights,
         loading=need.loading,
         cache=need.cache,
         working=need.working,
         process=ENGINE_BYTES,
-        needed=need.needed + ENGINE_BYTES,
+        needed=need.needed + ENGINE_BYTES + drafting,
+        draft=drafting,
         available=available,
         fits=need.fits,
         context=need.context,

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.fit.dry_run import DryRun
+from mlxr.actors.registry.fit.load_needs import LoadNeeds
+from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.lifecycle.memory import measured
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.api.estimate import Estimate
+from mlxr.runtime.errors import ModelNotFound
 from mlxr.runtime.messages.registry import EstimateModel
 from mlxr.runtime.paths import Home
 
@@ -25,6 +29,7 @@ class Estimates:
     settings: of the executors that would load it.
     policy: knows which engines run, and which of them would make way.
     registry: where names without an address lead.
+    needs, drafts: know what the draft model takes that a model here is loaded with, and which that is.
     """
 
     home: Home
@@ -33,6 +38,8 @@ class Estimates:
     settings: ExecutorSettings
     policy: EnginePolicy
     registry: str
+    needs: LoadNeeds
+    drafts: DraftModels
 
     async def of(self, message: EstimateModel) -> Estimate:
         """Raises as ``DryRun.estimate``."""
@@ -47,5 +54,13 @@ class Estimates:
             registry=RegistryAt(self.registry, message.insecure),
             reclaimable=sum(each.bytes for each in held),
             memory_limit=max(self.policy.memory - pinned, 1),
+            draft_bytes=self._draft_bytes,
         )
         return await look.estimate(message.name, message.context_length)
+
+    async def _draft_bytes(self, entry: CatalogueEntry) -> int:
+        """What the draft model takes that ``entry`` is loaded with."""
+        try:
+            return await self.needs.drafting(await self.drafts.of(entry.engine_spec(), entry.blob.size))
+        except ModelNotFound:
+            return 0  # which a load says

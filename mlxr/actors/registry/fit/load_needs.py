@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from mlxr.actors.executor.draft_sizes import draft_bytes, head_bytes
 from mlxr.actors.executor.memory_need import MemoryNeed, memory_need
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
@@ -12,6 +14,7 @@ from mlxr.actors.registry.fit.machine_file import known
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.metal.machine import Machine
 from mlxr.models.errors import UnusableModelError
+from mlxr.runtime.engine_spec import DraftFiles
 from mlxr.runtime.paths import Home
 
 UNMEASURED = Machine("cpu", "", 512)
@@ -38,27 +41,42 @@ class LoadNeeds:
         self._home, self._reader, self._settings = home, reader, settings
         self._kept: dict[str, LoadNeed] = {}
 
-    async def of(self, entry: CatalogueEntry, identity: str) -> LoadNeed:
+    async def of(self, entry: CatalogueEntry, identity: str, drafts: Sequence[DraftFiles] = ()) -> LoadNeed:
         """What the executor will ask for; the size of the model's files where they can't be read now, which the load
-        will say. ``identity``: of the files."""
-        key = f"{entry.blob.path}\0{identity}"
+        will say. ``identity``: of the files. ``drafts``: as in ``EngineSpec``, of which the first counts."""
+        key = "\0".join([str(entry.blob.path), identity, *(f"{draft.path}\0{draft.identity}" for draft in drafts)])
         if key not in self._kept:
             if len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = await self._needed(entry)
+            self._kept[key] = await self._needed(entry, drafts)
         return self._kept[key]
 
-    async def _needed(self, entry: CatalogueEntry) -> LoadNeed:
+    async def _needed(self, entry: CatalogueEntry, drafts: Sequence[DraftFiles]) -> LoadNeed:
         machine = known(self._home, self._settings.executor) or UNMEASURED
         try:
             footprint = await self._reader.footprint(entry.blob.path, machine)
             footprint = footprint.typed(self._settings.kv.page_type)
         except (UnusableModelError, OSError):
             return LoadNeed(entry.blob.size)
+        beside = await self.drafting(drafts)
+        if not drafts and self._settings.mtp:
+            beside = head_bytes(footprint, self._settings.kv.page_size, machine.sizes)
         context = self._settings.executor.context_length
         sizes = self._settings.pool_sizes(footprint.context_length, 0, machine.step_tokens)
 
         def of(available: int) -> MemoryNeed:
-            return memory_need(footprint, sizes, machine.sizes, context, available)
+            return memory_need(footprint, sizes, machine.sizes, context, max(0, available - beside))
 
-        return LoadNeed(of(0).needed, lambda available: of(available).refusal)
+        return LoadNeed(of(0).needed + beside, lambda available: of(available).refusal)
+
+    async def drafting(self, drafts: Sequence[DraftFiles]) -> int:
+        """Returns bytes of the first of ``drafts``; what is wrong with it, the load says."""
+        machine = known(self._home, self._settings.executor) or UNMEASURED
+        for draft in drafts[:1]:
+            try:
+                footprint = await self._reader.footprint(Path(draft.path), machine)
+            except (UnusableModelError, OSError):
+                continue
+            typed = footprint.typed(self._settings.kv.page_type)
+            return draft_bytes(typed, self._settings.kv.page_size, machine.sizes)
+        return 0

@@ -11,6 +11,7 @@ from anyio import to_thread
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.resolver import FROM_PATH, Resolver
 from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
+from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.metadata.reader import require_usable
 from mlxr.actors.registry.progress import Progress, Report, ignore
@@ -24,6 +25,7 @@ from mlxr.runtime.errors import RequestError
 class ModelLoader:
     """Loads models into engines, each only if it can run.
 
+    drafts: knows which models may draft for another.
     pinned: names of models that stay loaded.
     wanted: hears the name of each model that an engine is to serve.
     reload: takes in that there is a new engine.
@@ -34,11 +36,12 @@ class ModelLoader:
         engines: EngineManager,
         resolver: Resolver,
         needs: LoadNeeds,
+        drafts: DraftModels,
         pinned: Sequence[str],
         wanted: Callable[[str], None],
         reload: Callable[[], Awaitable[None]],
     ) -> None:
-        self._engines, self._resolver, self._needs = engines, resolver, needs
+        self._engines, self._resolver, self._needs, self._drafts = engines, resolver, needs, drafts
         self._pinned_names = {key(name) for name in pinned}
         self._wanted, self._reload = wanted, reload
 
@@ -61,7 +64,9 @@ class ModelLoader:
         content = await self._resolver.content_of(entry) or same
         spec = msgspec.structs.replace(entry.engine_spec(), identity=same, content=content)
         serving = self._engines.policy.serving(entry.name)
-        need = LoadNeed(serving.needs) if serving else await self._needs.of(entry, spec.identity)
+        if serving is None:
+            spec = msgspec.structs.replace(spec, drafts=await self._drafts.of(spec, entry.blob.size))
+        need = LoadNeed(serving.needs) if serving else await self._needs.of(entry, spec.identity, spec.drafts)
         if entry.source == FROM_PATH:
             # Local files are forgotten that no engine serves, and meanwhile none has.
             entry = await self._resolver.find(entry.name)

@@ -364,6 +364,7 @@ class EnginePolicy:
             pinned=engine.fixed,
             ending=engine.endings if engine.ending else 0,
             page_type=up.page_type if up else "",
+            drafter=up.drafter if up else "",
         )
 
     def _expiry(self, engine: Engine) -> float:
@@ -426,5 +427,5 @@ def _moment(seconds: float) -> float | None:
 
 def _same(one: EngineSpec, other: EngineSpec) -> bool:
     """Whether one engine can serve both, whatever they are called. What their files hold, the digest tells."""
-    a, b = (structs.replace(spec, model="", identity="", content="") for spec in (one, other))
+    a, b = (structs.replace(spec, model="", identity="", content="", drafts=[]) for spec in (one, other))
     return a == b

@@ -15,12 +15,13 @@ FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class Parameter(NamedTuple):
-    """What a parameter's value is: ``type``, between ``least`` and ``most`` where it is a number. One of texts may be
-    given several times."""
+    """What a parameter's value is: ``type``, between ``least`` and ``most`` where it is a number. ``several``: it is a
+    text that may be given several times."""
 
     type: type[int] | type[float] | type[bool] | type[str]
     least: float = -math.inf
     most: float = math.inf
+    several: bool = False
 
 
 _WHOLE = Parameter(int, -INT32 - 1, INT32)
@@ -38,15 +39,16 @@ PARAMETERS: Mapping[str, Parameter] = {
     "repeat_penalty": Parameter(float, 0, 100),
     "presence_penalty": Parameter(float, -100, 100),
     "frequency_penalty": Parameter(float, -100, 100),
-    "stop": Parameter(str),
+    "stop": Parameter(str, several=True),
     "draft_num_predict": _WHOLE,
+    "draft_model": Parameter(str),
     "num_batch": _WHOLE,
     "num_gpu": _WHOLE,
     "main_gpu": _WHOLE,
     "num_thread": _WHOLE,
     "use_mmap": Parameter(bool),
 }
-"""All that Ollama knows. Those from ``num_batch`` on tune llama.cpp, and change nothing here."""
+"""All that Ollama knows, and ``draft_model``. Those from ``num_batch`` on tune llama.cpp, and change nothing here."""
 
 DEPRECATED = frozenset(
     {"penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock", "mirostat", "mirostat_tau",
@@ -76,6 +78,10 @@ def parsed(name: str, text: str) -> Scalar:
 def checked(name: str, value: Any) -> Any:
     """Returns a parameter's value, a list of texts for one of those. Raises ``ValueError`` as ``parsed``."""
     parameter = known(name)
+    if parameter.type is str and not parameter.several:
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is a text, not {value!r:.40}")
+        return value
     if parameter.type is str:
         texts = value if isinstance(value, list) else [value]
         if not all(isinstance(text, str) for text in texts):

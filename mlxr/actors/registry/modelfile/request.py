@@ -64,7 +64,8 @@ def _take(request: ModelfileRequest, instruction: Instruction, folder: Path, fil
             field = "adapters"
         case "DRAFT":
             _require_path(keyword, value, folder)
-            request.remarks.append(f"{file}:{line}: DRAFT only makes answers come faster elsewhere; it is left out")
+            remark = "DRAFT is left out; PARAMETER draft_model names a model that drafts here"
+            request.remarks.append(f"{file}:{line}: {remark}")
         case "PARAMETER":
             field = f"parameters.{name}"
             if name in DEPRECATED and name not in PARAMETERS:
@@ -103,7 +104,7 @@ def _take_from(request: ModelfileRequest, value: str, folder: Path) -> None:
 
 def _take_parameter(parameters: dict[str, Any], name: str, value: str) -> None:
     made = parsed(name, value)
-    if PARAMETERS[name].type is str:
+    if PARAMETERS[name].several:
         parameters.setdefault(name, []).append(made)
     else:
         parameters[name] = made

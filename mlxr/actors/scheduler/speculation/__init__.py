@@ -11,12 +11,15 @@ on what it accepts. So a draft must also make up for the time that the device th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from msgspec import Struct
 
 from mlxr.actors.scheduler.sequences import Sequence
+from mlxr.actors.scheduler.speculation.origins import Part
+from mlxr.runtime.messages.scheduler import DrafterInfo, Verified
 
 
 class Drafter(Protocol):
@@ -49,6 +52,26 @@ class Drafter(Protocol):
         ...
 
 
+class RowDraft(Struct, frozen=True):
+    """What a row has of a draft.
+
+    Attributes:
+        tokens: those that are there.
+        wanted: how many more the executor is to make behind them.
+        least: it makes none that is less likely to be right.
+    """
+
+    tokens: list[int] = []
+    wanted: int = 0
+    least: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.tokens) + self.wanted
+
+
+NO_DRAFT = RowDraft()
+
+
 class StepCost(Struct, frozen=True):
     """What one step took.
 
@@ -59,6 +82,8 @@ class StepCost(Struct, frozen=True):
         drafted: those of them that were drafts.
         device_seconds: how long the device was at it.
         wait_seconds: how long it had nothing to do before.
+        passes: of the executor's own drafter, how many tokens each pass had and the seconds that it took, which are no
+            part of ``device_seconds``.
     """
 
     decode_rows: int
@@ -67,6 +92,7 @@ class StepCost(Struct, frozen=True):
     drafted: int
     device_seconds: float
     wait_seconds: float
+    passes: list[tuple[int, float]] = []
 
 
 class DepthPolicy(Protocol):
@@ -87,9 +113,47 @@ class DepthPolicy(Protocol):
         ...
 
 
+class DeviceDraftPolicy(Protocol):
+    """Decides which rows have the executor itself make drafts, and learns from what came of it."""
+
+    @property
+    def on(self) -> bool:
+        """Whether the executor can."""
+        ...
+
+    def parts(self, count: int) -> list[Part]:
+        """Returns what a draft of so many tokens is made of."""
+        ...
+
+    def opened(self, info: DrafterInfo | None) -> None:
+        """An executor is there, which can or can't, and has read nothing."""
+        ...
+
+    def choose(self, rows: list[tuple[Sequence, int]], decode_rows: int, *, others: bool) -> dict[int, RowDraft]:
+        """Returns the drafts to be made for a step, by the ids of sequences, in place of those that they have.
+        ``rows``: who may have one, of how many tokens at most. ``others``: ``DepthPolicy.choose`` has just said which
+        others there are."""
+        ...
+
+    def observed(self, cost: StepCost) -> None:
+        """A step has run."""
+        ...
+
+    def verified(self, sequence: Sequence, wanted: int, result: Verified) -> None:
+        """A draft of ``wanted`` tokens was asked for. Told before the sequence gets the step's tokens."""
+        ...
+
+    def closed(self, sequence: Sequence) -> None:
+        """The sequence has ended."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Speculation:
-    """Both parts, for one engine."""
+    """All parts, for one engine. ``device``: None where the executor is never asked for drafts. ``parts``: tells what a
+    sequence's latest draft is made of; None where nobody can tell."""
 
     drafter: Drafter
     depths: DepthPolicy
+    device: DeviceDraftPolicy | None = None
+    parts: Callable[[Sequence], list[Part]] | None = None

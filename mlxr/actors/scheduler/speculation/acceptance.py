@@ -14,7 +14,8 @@ FIRST_GUESS: dict[DraftKind, tuple[float, ...]] = {
     DraftKind.SHARED: (0.2, 0.3, 0.5, 0.7, 0.85, 0.93),
     DraftKind.PREDICTION: (0.5, 0.6, 0.75, 0.85, 0.92, 0.96),
     DraftKind.GRAMMAR: (0.9,) * CLASSES,
-    DraftKind.MODEL: (0.6,) * CLASSES,
+    DraftKind.DRAFT_MODEL: (0.6,) * CLASSES,
+    DraftKind.MTP: (0.6,) * CLASSES,
 }
 """Of tokens behind matches of each class, how many are right. From copies, summaries and prose of small models."""
 
@@ -55,7 +56,8 @@ Tallies = dict[tuple[DraftKind, int], Tally]
 class Acceptance:
     """Owns what came of drafts, by their kinds and the lengths of their matches: of the engine, and of each sequence.
 
-    A token further into a draft is behind a longer match, if it comes to be tested at all, and is judged by that.
+    A token further into a draft is behind a longer match, if it comes to be tested at all, and is judged by that. What
+    the executor makes itself begins behind a match of 1, so that tokens are told apart by how far into it they are.
     """
 
     engine: Tallies = field(default_factory=dict)

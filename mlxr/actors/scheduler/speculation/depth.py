@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 from mlxr.actors.scheduler.sequences import Sequence
@@ -22,8 +23,30 @@ ENTRY = 2.0
 """Waits of the device that a step with drafts costs which begins a run of them: before it, and behind the last."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is expected of a step as it was chosen last.
+
+    Attributes:
+        rate: tokens a second; without drafts ``WORTH`` times as many, which drafts must come up to.
+        gain: tokens that its drafts give.
+        tokens: how many tokens of drafts it has.
+        gains: of both, what belongs to each sequence, by its id.
+    """
+
+    rate: float = 0.0
+    gain: float = 0.0
+    tokens: int = 0
+    gains: dict[int, tuple[float, int]] = field(default_factory=dict)
+
+
 class LearnedDepths:
     """Owns what was learned of acceptance and of steps' times.
+
+    Attributes:
+        seconds: what the step that is being chosen takes by its tokens; empty where nothing is known.
+        chosen: what was chosen last.
+        goes_back: the model has states: what is accepted of a draft that was wrong in part is computed once more.
 
     The tokens that a step is expected to give, over the time that it is expected to take, is what is made as large as
     can be: over all rows of the step at once, likelier tokens first.
@@ -35,14 +58,15 @@ class LearnedDepths:
         self.acceptance = Acceptance()
         self._parts = parts
         self._judged: dict[int, list[Part]] = {}
-        self._goes_back = False
-        """The model has states: what is accepted of a draft that was wrong in part is computed once more."""
+        self.goes_back = False
+        self.seconds: list[float] = []
+        self.chosen = Chosen()
         self._seconds: list[float] = []
         self._cheapest: dict[int, float] = {}
         """By rows, the least time that a further token adds to such a step, in that of a token without drafts."""
 
     def choose(self, drafts: list[tuple[Sequence, list[int]]], decode_rows: int) -> list[int]:
-        seconds = self.times.at(max(sequence.length for sequence, _ in drafts))
+        seconds = self.weigh(max(sequence.length for sequence, _ in drafts), decode_rows)
         depths = [0] * len(drafts)
         if not seconds:
             return depths  # Nothing has run yet.
@@ -53,15 +77,38 @@ class LearnedDepths:
             parts, flying = self._parts(sequence), sequence.in_flight
             self._judged[sequence.id] = parts
             entering = entering or flying > 0
-            self._goes_back = self._goes_back or sequence.behind > 0
+            self.goes_back = self.goes_back or sequence.behind > 0
             survival = self.acceptance.survival(sequence.id, parts, least)
             likely += [(each, index) for each in survival[flying : flying + len(draft)]]
         likely.sort(key=itemgetter(0), reverse=True)
-        for index in _best(
-            likely, decode_rows, seconds, self._wait(entering), self.times.waits[False] / self._level, self._goes_back
-        ):
+        best, rate = _best(
+            likely, decode_rows, seconds, self.wait(entering), self.times.waits[False] / self._level, self.goes_back
+        )
+        gains: dict[int, tuple[float, int]] = {}
+        for chance, index in best:
             depths[index] += 1
+            id = drafts[index][0].id
+            gain, tokens = gains.get(id, (0.0, 0))
+            gains[id] = gain + chance, tokens + 1
+        self.chosen = Chosen(rate, sum(chance for chance, _ in best), len(best), gains)
         return depths
+
+    def weigh(self, context: int, decode_rows: int) -> list[float]:
+        """Begins to choose for a step without drafts so far; returns the seconds that it takes by its tokens."""
+        self.seconds = self.times.at(context)
+        self.chosen = Chosen(WORTH * self.plain_rate(decode_rows) if self.seconds else 0.0)
+        return self.seconds
+
+    def plain_rate(self, rows: int) -> float:
+        """Returns tokens a second of steps without drafts."""
+        return rows / (self.seconds[min(rows, MOST_TOKENS)] + self.times.waits[False] / self._level)
+
+    def again(self, gained: float, rows: int) -> float:
+        """Returns the seconds of computing once more what is accepted of a draft that was wrong in part."""
+        if not self.goes_back:
+            return 0.0
+        behind = min(MOST_TOKENS, rows + math.ceil(gained) + 1)
+        return self.seconds[behind] - self.seconds[min(rows, MOST_TOKENS)]
 
     def observed(self, cost: StepCost) -> None:
         if cost.prompt_tokens:
@@ -93,16 +140,17 @@ class LearnedDepths:
     def _level(self) -> float:
         return self.times.level
 
-    def _wait(self, entering: bool) -> float:
+    def wait(self, entering: bool) -> float:
+        """Returns the seconds that the device waits before a step with drafts, which may be the first of a run."""
         return (ENTRY if entering else 1.0) * self.times.waits[True] / self._level
 
 
 def _best(
     likely: list[tuple[float, int]], rows: int, seconds: list[float], wait: float, plain_wait: float, goes_back: bool
-) -> list[int]:
-    """Returns the rows of the tokens to verify, of those ``likely``, which come likeliest first. ``seconds``: what a
-    step takes by its tokens; ``wait``: what it takes besides with drafts, and ``plain_wait`` without. ``goes_back``: as
-    in ``LearnedDepths``.
+) -> tuple[list[tuple[float, int]], float]:
+    """Returns the tokens to verify, of those ``likely``, which come likeliest first, and the rate that is expected of
+    the step. ``seconds``: what a step takes by its tokens; ``wait``: what it takes besides with drafts, and
+    ``plain_wait`` without. ``goes_back``: as in ``LearnedDepths``.
     """
     best, count, given = WORTH * rows / (seconds[min(rows, MOST_TOKENS)] + plain_wait), 0, float(rows)
     for number, (chance, _) in enumerate(likely[: max(0, MOST_TOKENS - rows)], 1):
@@ -114,4 +162,4 @@ def _best(
         rate = given / (seconds[rows + number] + wait + again)
         if rate > best:
             best, count = rate, number
-    return [index for _, index in likely[:count]]
+    return likely[:count], best

@@ -8,6 +8,7 @@ from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.actors.scheduler.speculation.client_texts import ClientTexts
 from mlxr.actors.scheduler.speculation.depth import LearnedDepths
+from mlxr.actors.scheduler.speculation.device_drafts import DeviceDrafts
 from mlxr.actors.scheduler.speculation.grammar import GrammarDrafter
 from mlxr.actors.scheduler.speculation.lookup import LookupDrafter
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
@@ -66,14 +67,15 @@ class JoinedDrafter:
 
     def parts(self, sequence: Sequence) -> list[Part]:
         """Returns what a sequence's latest draft is made of."""
-        return self._parts[sequence.id]
+        return self._parts.get(sequence.id, [])
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSpeculation(Speculation):
-    """Both parts, where the depths are learned."""
+    """All parts, where the depths are learned."""
 
     depths: LearnedDepths
+    device: DeviceDrafts
 
 
 def speculation(settings: SpeculationSection) -> EngineSpeculation | None:
@@ -82,4 +84,4 @@ def speculation(settings: SpeculationSection) -> EngineSpeculation | None:
         return None
     drafter = JoinedDrafter(settings)
     drafter.depths = depths = LearnedDepths(drafter.parts)
-    return EngineSpeculation(drafter, depths)
+    return EngineSpeculation(drafter, depths, DeviceDrafts(depths), drafter.parts)

@@ -32,38 +32,45 @@ class KeptTally(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """All of it; times are in seconds."""
+    """All of it; times are in seconds. ``passes``: of the executor's drafter."""
 
     format: int
     curves: list[KeptCurve]
     waits: tuple[float, float]
     tallies: list[KeptTally]
+    passes: list[KeptCurve] = []
 
 
-def kept_text(times: StepTimes, acceptance: Acceptance) -> str:
-    """Returns what is to be kept, as JSON."""
-    curves = [KeptCurve(context, dict(sorted(curve.seconds.items()))) for context, curve in times.curves.items()]
+def kept_text(times: StepTimes, acceptance: Acceptance, passes: StepTimes) -> str:
+    """Returns what is to be kept, as JSON. ``passes``: what those of the executor's drafter take."""
     tallies = [
         KeptTally(kind, group, round(tally.right, 3), round(tally.of, 3))
         for (kind, group), tally in acceptance.engine.items()
     ]
-    return msgspec.json.encode(Kept(FORMAT, curves, (times.waits[False], times.waits[True]), tallies)).decode()
+    waits = times.waits[False], times.waits[True]
+    return msgspec.json.encode(Kept(FORMAT, _curves(times), waits, tallies, _curves(passes))).decode()
 
 
-def restore(text: str, times: StepTimes, acceptance: Acceptance) -> bool:
+def restore(text: str, times: StepTimes, acceptance: Acceptance, passes: StepTimes) -> bool:
     """Takes in what was kept, unless it is of another format or damaged; tells whether it was."""
     try:
         kept = msgspec.json.decode(text, type=Kept)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    if kept.format != FORMAT or not all(_sound(curve) for curve in kept.curves):
+    if kept.format != FORMAT or not all(_sound(curve) for curve in (*kept.curves, *kept.passes)):
         return False
-    times.curves |= {
-        each.context: Curve(dict(each.seconds), dict.fromkeys(each.seconds, TRUSTED)) for each in kept.curves
-    }
+    for curves, known in ((kept.curves, times), (kept.passes, passes)):
+        known.curves |= {
+            each.context: Curve(dict(each.seconds), dict.fromkeys(each.seconds, TRUSTED)) for each in curves
+        }
     times.waits[False], times.waits[True] = kept.waits
     acceptance.engine |= {(each.kind, each.group): Tally(each.right, each.of) for each in kept.tallies}
     return True
+
+
+def _curves(times: StepTimes) -> list[KeptCurve]:
+    known = {context: curve.seconds for context, curve in times.curves.items() if curve.seconds}
+    return [KeptCurve(context, dict(sorted(seconds.items()))) for context, seconds in known.items()]
 
 
 def _sound(curve: KeptCurve) -> bool:

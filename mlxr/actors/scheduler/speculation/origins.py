@@ -16,14 +16,16 @@ class DraftKind(StrEnum):
         SHARED: the text of other requests of its client.
         PREDICTION: the text that its client foretold.
         GRAMMAR: its constraint, which leaves no choice.
-        MODEL: a draft model, or heads of the model itself.
+        DRAFT_MODEL: a draft model, which the executor has beside the model.
+        MTP: heads of the model itself that predict further tokens.
     """
 
     LOOKUP = "lookup"
     SHARED = "shared"
     PREDICTION = "prediction"
     GRAMMAR = "grammar"
-    MODEL = "model"
+    DRAFT_MODEL = "draft_model"
+    MTP = "mtp"
 
 
 class Origin(Struct, frozen=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from mlxr.actors.executor.draft_sizes import draft_bytes, head_bytes
 from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
 from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
@@ -14,8 +15,10 @@ from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import read_footprint
+from mlxr.runtime.engine_spec import DraftFiles
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
+from tests.models.architectures import checkpoints_hybrid
 from tests.models.files import Sizes, write_model
 
 
@@ -50,3 +53,21 @@ async def test_files_are_looked_at_once_for_each_of_their_states(home: Home, ent
     gone = structs.replace(entry, blob=entry_of(Path("/nowhere/at/all.gguf")).blob)
     assert await needs.of(entry, "1") == first
     assert await needs.of(gone, "1") == LoadNeed(7)
+
+
+async def test_a_draft_model_counts(home: Home, entry: CatalogueEntry, tmp_path: Path) -> None:
+    needs, draft = LoadNeeds(home, MetadataReader(), ExecutorSettings("")), tmp_path / "draft.gguf"
+    small = Sizes(layers=1, width=64, hidden=64, heads=1, kv_heads=1)
+    write_model(draft, "llama", TensorType.Q8_0, small)
+    alone, together = await needs.of(entry, "1"), await needs.of(entry, "1", [DraftFiles("draft", str(draft))])
+    footprint = read_footprint(draft, CpuSizes())
+    assert together.nbytes - alone.nbytes == draft_bytes(footprint, 32, CpuSizes()) > footprint.weights
+
+
+async def test_a_head_of_its_own_that_drafts_counts_where_it_is_wanted(home: Home, tmp_path: Path) -> None:
+    config = checkpoints_hybrid.config_of("qwen3_5")
+    entry = entry_of(checkpoints_hybrid.write_gguf(tmp_path / "m.gguf", config, drafting=True))
+    plain, drafting = [
+        await LoadNeeds(home, MetadataReader(), ExecutorSettings("", mtp=mtp)).of(entry, "1") for mtp in (False, True)
+    ]
+    assert drafting.nbytes - plain.nbytes == head_bytes(read_footprint(entry.blob.path, CpuSizes()), 32, CpuSizes()) > 0

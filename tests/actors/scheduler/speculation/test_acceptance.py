@@ -48,7 +48,7 @@ def test_what_a_wrong_token_left_untested_counts_for_nothing() -> None:
 
 @pytest.mark.parametrize(("right", "expected"), [(1, 0.97), (0, 0.03)])
 def test_what_a_sequence_shows_is_learned_within_some_tokens(right: int, expected: float) -> None:
-    acceptance, parts = Acceptance(), [Part(Origin(DraftKind.MODEL), 1)]
+    acceptance, parts = Acceptance(), [Part(Origin(DraftKind.DRAFT_MODEL), 1)]
     for _ in range(300):
         acceptance.add(1, parts, 1, right)
     assert acceptance.survival(1, parts, 0.0)[0] == pytest.approx(expected, abs=0.03)

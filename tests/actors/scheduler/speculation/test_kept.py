@@ -13,6 +13,7 @@ from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
 from mlxr.actors.scheduler.speculation.settings import SpeculationSection
 from mlxr.actors.scheduler.speculation.step_times import StepTimes
 from mlxr.actors.scheduler.speculation_file import SpeculationFile
+from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind
 
 LOOKUP = Part(Origin(DraftKind.LOOKUP, 4), 4)
 
@@ -47,6 +48,19 @@ def test_what_was_learned_is_there_after_the_next_start(tmp_path: Path) -> None:
     assert rates[0] == pytest.approx(rates[1], abs=1e-3)
 
 
+def test_what_a_drafter_s_passes_take_is_known_of_that_drafter_alone(tmp_path: Path) -> None:
+    first, again, other = learned(engine()), engine(), engine()
+    drafter = DrafterInfo(DrafterKind.DRAFT_MODEL, 0.1, "small")
+    first.device.times.observed(1, 0.003)
+    file = SpeculationFile(tmp_path, first)
+    file.opened(["model", "cpu"], drafter)
+    anyio.run(file.keep)
+    SpeculationFile(tmp_path, again).opened(["model", "cpu"], drafter)
+    SpeculationFile(tmp_path, other).opened(["model", "cpu"])
+    assert again.device.times.at(0)[1] == pytest.approx(0.003)
+    assert other.device.times.at(0) == []
+
+
 def test_another_device_begins_with_nothing(tmp_path: Path) -> None:
     first, other = learned(engine()), engine()
     file = SpeculationFile(tmp_path, first)
@@ -64,13 +78,13 @@ def test_another_device_begins_with_nothing(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_damaged_file_or_one_of_another_version_tells_nothing(text: str) -> None:
     times, acceptance = StepTimes(), Acceptance()
-    assert not restore(text, times, acceptance)
+    assert not restore(text, times, acceptance, StepTimes())
     assert times.at(0) == []
 
 
 def test_what_is_kept_is_read_by_people_too() -> None:
     made = learned(engine())
-    assert '"seconds":{"1":' in kept_text(made.depths.times, made.depths.acceptance)
+    assert '"seconds":{"1":' in kept_text(made.depths.times, made.depths.acceptance, made.device.times)
 
 
 def test_a_folder_that_can_t_be_written_costs_what_was_learned_and_nothing_else(tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""Drawing a draft's next token: by the same random number as the model at that position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass, replace
+
+import mlx.core as mx
+import numpy as np
+
+from mlxr.actors.executor.drafting import Made, Wanted
+from mlxr.actors.executor.sampling import sampling_batch
+from mlxr.actors.executor.sequences import Sequence
+from mlxr.metal.backend import Backend
+from mlxr.runtime.messages.common import Sampling
+
+
+@dataclass(slots=True)
+class Draft:
+    """A draft on its way.
+
+    Attributes:
+        row: the place of its row among those that want drafts.
+        chance: how likely all of it is right.
+    """
+
+    row: int
+    wanted: Wanted
+    chance: float = 1.0
+
+
+class Drawer:
+    """``ids``: how many tokens the model knows that is drafted for. ``looks_back``: every token of a sequence is one
+    that logits are of, so that penalties can be applied."""
+
+    def __init__(self, backend: Backend, ids: int, *, looks_back: bool) -> None:
+        self._backend = backend
+        self._ids = ids
+        self._looks_back = looks_back
+
+    def draw(self, drafts: list[Draft], logits: mx.array, made: list[Made], also: Rows[mx.array]) -> list[Draft]:
+        """Adds a token to each draft, by its row of ``logits``; returns those that go on. ``also``: what is to be
+        evaluated with that."""
+        rows = [self._sampled_as(each.wanted.sequence) for each in drafts]
+        positions = [len(each.wanted.tokens) + len(made[each.row].draft) for each in drafts]
+        drawn = self._backend.sample(logits, replace(sampling_batch(rows, positions), logprobs=0))
+        assert drawn.logprobs is not None
+        mx.eval(drawn.tokens, drawn.logprobs, *also)
+        tokens, logprobs = np.array(drawn.tokens).tolist(), np.array(drawn.logprobs).tolist()
+        going: list[Draft] = []
+        for each, token, logprob in zip(drafts, tokens, logprobs, strict=True):
+            if not 0 <= token < self._ids:
+                continue
+            if not each.wanted.sequence.sampling.temperature:
+                each.chance *= math.exp(min(0.0, logprob))
+                if each.chance < each.wanted.least:
+                    continue
+            made[each.row].draft.append(token)
+            if len(made[each.row].draft) < each.wanted.most:
+                going.append(each)
+        return going
+
+    def _sampled_as(self, sequence: Sequence) -> Sequence:
+        """Returns ``sequence``, or one like it that looks back at nothing."""
+        if self._looks_back:
+            return sequence
+        s = sequence.sampling
+        alike = Sampling(s.temperature, top_k=s.top_k, top_p=s.top_p, min_p=s.min_p, typical_p=s.typical_p, seed=s.seed)
+        return Sequence(sequence.id, alike, [], 0, None, normalize=True)

@@ -1,0 +1,1 @@
+"""What makes drafts on the device."""
