@@ -2239,6 +2239,8 @@ export interface components {
             cache_prompt?: unknown;
             /** @description Changes nothing. */
             cache_salt?: unknown;
+            /** @default null */
+            draft_model?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -2381,7 +2383,6 @@ export interface components {
             spaces_between_special_tokens?: null | true;
             /** @default null */
             "speculative.n_max"?: number | null;
-            draft_model?: string | null;
             /** @default null */
             stop?: string | string[] | null;
             /** @default null */
@@ -3438,11 +3439,14 @@ export interface components {
          *         context: tokens; 0 for a model that keeps nothing of a sequence.
          *         fitting_context: the longest context that fits, the model's own at most.
          *         groups: what is kept, for each kind of layers.
+         *         draft: what the draft model takes that it is loaded with, or a head of its own that drafts, weights and pages.
          */
         MemoryEstimate: {
             available: number;
             cache: number;
             context: number;
+            /** @default 0 */
+            draft?: number;
             fits: boolean;
             fitting_context: number;
             /** @default [] */
@@ -3487,6 +3491,8 @@ export interface components {
              * @enum {unknown}
              */
             diagnostics?: null;
+            /** @default null */
+            draft_model?: string | null;
             /** @description Changes nothing. */
             fallback_credit_token?: unknown;
             /**
@@ -3514,7 +3520,6 @@ export interface components {
             service_tier?: unknown;
             /** @default null */
             "speculative.n_max"?: number | null;
-            draft_model?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -4001,6 +4006,8 @@ export interface components {
              * @enum {unknown}
              */
             conversation?: null;
+            /** @default null */
+            draft_model?: string | null;
             /** @description Changes nothing. */
             guided_decoding_backend?: unknown;
             /**
@@ -4057,7 +4064,6 @@ export interface components {
             service_tier?: unknown;
             /** @default null */
             "speculative.n_max"?: number | null;
-            draft_model?: string | null;
             /** @description Changes nothing. */
             store?: unknown;
             /** @default null */
@@ -4771,6 +4777,8 @@ export interface components {
              * @enum {unknown}
              */
             documents?: null | never[];
+            /** @default null */
+            draft_model?: string | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -4946,7 +4954,6 @@ export interface components {
             spaces_between_special_tokens?: null | true;
             /** @default null */
             "speculative.n_max"?: number | null;
-            draft_model?: string | null;
             /** @default null */
             stop?: string | string[] | null;
             /** @default null */
