@@ -25,6 +25,7 @@ BENCHMARKS = {
     "shapes": "bench.shapes",
     "page_types": "bench.page_types",
     "long_context": "bench.long_context",
+    "tiers": "bench.tiers",
     "adapters": "bench.adapters",
     "speculation": "bench.speculation",
     "matmul": "bench.matmul",
