@@ -28,7 +28,7 @@ from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.ollama.push import push_model
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
-from mlxr.cli import tool_models
+from mlxr.cli import interruptible, tool_models
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.estimate import loading, loading_facts
 from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
@@ -215,7 +215,7 @@ def copy(source: str, target: str) -> None:
 
 def carried_out(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run ``work``; an error that is the user's to mend becomes one line on stderr and exit status 1."""
-    return reported(lambda: anyio.run(work))
+    return reported(lambda: interruptible.run(work))
 
 
 def reported(work: Callable[[], T]) -> T:

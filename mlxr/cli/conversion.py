@@ -14,7 +14,7 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.conversion.convert import compared, convert_and_add, convert_to_path, default_name
 from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.reader import MetadataReader
-from mlxr.cli import remote_jobs
+from mlxr.cli import interruptible, remote_jobs
 from mlxr.cli.catalogue import reported
 from mlxr.cli.client.endpoint import named
 from mlxr.cli.printing import print_json, remark
@@ -60,7 +60,7 @@ def convert(
                 raise
 
     try:
-        anyio.run(work)
+        interruptible.run(work)
     except UnusableModelError as error:
         remark(f"{source} {error.within(error.path)}" if error.path.is_relative_to(Home.find().models) else str(error))
         raise typer.Exit(1) from None

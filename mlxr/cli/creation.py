@@ -30,6 +30,7 @@ from mlxr.actors.registry.modelfile.request import ModelfileRequest, interpreted
 from mlxr.actors.registry.modelfile.text import MOST_BYTES, decoded
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.sources.pull import pull_model
+from mlxr.cli import interruptible
 from mlxr.cli.catalogue import registry_at
 from mlxr.cli.client.client import Client, connected
 from mlxr.cli.client.endpoint import Endpoint, named
@@ -70,7 +71,7 @@ def create(name: str, file: str, quantize: str, as_json: bool, endpoint: str | N
     try:
         checked(name)
         # Outside of the loop, which Ctrl-C would only tell: this waits for a pipe.
-        made = anyio.run(work, *_read(file))
+        made = interruptible.run(work, *_read(file))
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:
         # Clients of a server are not told what lies at a path; this is the user.
         remark(error.why if isinstance(error, NoModelAtPath) else str(error))

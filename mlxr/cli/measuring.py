@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import anyio
 import typer
 
 from mlxr.actors.registry.catalogue import files
@@ -15,6 +14,7 @@ from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Progress
+from mlxr.cli import interruptible
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.names import local_file
@@ -29,7 +29,7 @@ def measure_importance(
 ) -> None:
     """Measure, write, print what was made, and exit with a line on stderr where that can't be."""
     try:
-        entry = anyio.run(_find, source)
+        entry = interruptible.run(_find, source)
         target = (output or Path(f"{_stem(entry)}.imatrix.gguf")).absolute()
         if os.path.lexists(target):
             raise ModelError(f"{target} is there already; remove it, or give another --output")

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from mlxr.actors.registry.progress import Progress
+from mlxr.cli import interruptible
 from mlxr.cli.client.client import Client, ServerError, connected
 from mlxr.cli.client.endpoint import Endpoint
 from mlxr.cli.printing import print_json, remark
@@ -70,7 +71,7 @@ def _done(server: Endpoint, kind: str, body: dict[str, Any]) -> dict[str, Any]:
                 raise MlxrError(f"{job['result']} was made, and somebody has removed it already")
             return {**job, "model_facts": made}
 
-    return anyio.run(work)
+    return interruptible.run(work)
 
 
 async def _followed(client: Client, job: dict[str, Any], bars: PullBars) -> dict[str, Any]:

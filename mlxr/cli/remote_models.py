@@ -6,11 +6,11 @@ import sys
 from contextlib import aclosing
 from typing import Any
 
-import anyio
 import msgspec
 
 from mlxr.actors.registry.progress import Progress
 from mlxr.actors.registry.tool_stores.results import ImportResult
+from mlxr.cli import interruptible
 from mlxr.cli.client.client import asked, connected
 from mlxr.cli.client.endpoint import Endpoint
 from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
@@ -41,7 +41,7 @@ def pull(server: Endpoint, name: str, as_json: bool, insecure: bool) -> None:
                     status, total, completed = line["status"], line.get("total", 0), line.get("completed", 0)
                     bars.report(Progress(status, line.get("digest", ""), total, completed))
 
-    anyio.run(work)
+    interruptible.run(work)
     if as_json:
         print_json({"name": name})
     else:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
-
+from mlxr.cli import interruptible
 from mlxr.cli.bench.bound import memory_bound
 from mlxr.cli.bench.result import Bound, Point, Result
 from mlxr.cli.client.client import Client, choose, connected
@@ -59,7 +58,7 @@ def measured(model: str | None, limits: Limits, endpoint: str | None) -> Result:
         async with connected(server) as client:
             return await _measured(client, model, limits, bool(server.process))
 
-    return anyio.run(work)
+    return interruptible.run(work)
 
 
 async def _measured(client: Client, wanted: str | None, limits: Limits, here: bool) -> Result:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import aiohttp
 import anyio
 
+from mlxr.cli import interruptible
 from mlxr.cli.client.background import started
 from mlxr.cli.client.endpoint import API_KEY, Endpoint, named, running
 from mlxr.cli.printing import remark
@@ -203,7 +204,7 @@ def with_server(work: Callable[[Client], Awaitable[T]], endpoint: str | None = N
         async with connected(await choose(endpoint)) as client:
             return await work(client)
 
-    return anyio.run(run)
+    return interruptible.run(run)
 
 
 def asked(endpoint: Endpoint, method: str, path: str, body: object = None) -> Any:
@@ -213,7 +214,7 @@ def asked(endpoint: Endpoint, method: str, path: str, body: object = None) -> An
         async with connected(endpoint) as client:
             return await client.request(method, path, body)
 
-    return anyio.run(run)
+    return interruptible.run(run)
 
 
 async def choose(endpoint: str | None = None, *, start: bool = True) -> Endpoint:

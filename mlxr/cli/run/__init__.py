@@ -121,8 +121,7 @@ def run(
     if think is not None:
         settings = replace(settings, think=given_think(think))
 
-    import anyio
-
+    from mlxr.cli import interruptible
     from mlxr.cli.run.connection import Connection, for_server
     from mlxr.cli.run.modes import piped_text, run_model
 
@@ -135,7 +134,7 @@ def run(
         async with Connection(endpoint) as connection:
             await run_model(connection, for_server(model), whole, settings, as_json=as_json, remember=not no_history)
 
-    anyio.run(work)
+    interruptible.run(work)
 
 
 def _can_chat() -> bool:
