@@ -116,6 +116,18 @@ test.describe("tools of an MCP server", () => {
     expect(notes.calls).toHaveLength(2);
   });
 
+  test("a tool that the server learns is listed, and a call outlives its restart", async ({ page, server }) => {
+    await shortChat(page, server);
+    await expect(panel(page).getByRole("button", { name: "2 tools" })).toBeVisible();
+    notes.learn("sing");
+    await expect(panel(page).getByRole("button", { name: "3 tools" })).toBeVisible();
+    notes.forget();
+    await ask(page, "What do my notes say about bread?", "notes__find");
+    await expect(card(page, "notes__find").getByText("done", { exact: true })).toBeVisible();
+    expect(notes.calls).toHaveLength(1);
+    await expect(panel(page).getByRole("button", { name: "2 tools" })).toBeVisible();
+  });
+
   test("what a tool says went wrong is shown, and told to the model", async ({ page, server }) => {
     await shortChat(page, server);
     await ask(page, "Burn them", "notes__burn");
@@ -231,6 +243,37 @@ test("text, code and PDFs are attached, and what can't be read is refused in wor
   await sent.getByText("paper.pdf").click();
   await expect(sent.getByText("The harbour opens at seven", { exact: true }).first()).toBeVisible();
   await expect(sent.getByText("hello.py")).toBeVisible();
+});
+
+test("files are pasted and dropped, and a picture is refused in words where no model looks at it", async ({ page }) => {
+  await page.goto("/");
+  const composer = page.getByRole("textbox", { name: "Message" });
+  const chips = page.getByRole("list", { name: "Attached files" }).getByRole("listitem");
+  await composer.evaluate((area) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File(["milk and bread"], "list.txt", { type: "text/plain" }));
+    area.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  });
+  await expect(chips.filter({ hasText: "list.txt" })).toContainText("14 B");
+  const dragged = await page.evaluateHandle(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["import os"], "tool.py"));
+    data.items.add(new File([new Uint8Array([0x89, 0x50])], "cat.png", { type: "image/png" }));
+    return data;
+  });
+  const thread = page.getByRole("heading", { name: "What shall we talk about?" });
+  await thread.dispatchEvent("dragenter", { dataTransfer: dragged });
+  await expect(page.getByText("Drop files to attach them")).toBeVisible();
+  await thread.dispatchEvent("drop", { dataTransfer: dragged });
+  await expect(page.getByText("Drop files to attach them")).toHaveCount(0);
+  await expect(chips.filter({ hasText: "tool.py" })).toContainText("python");
+  await expect(chips.filter({ hasText: "cat.png" })).toContainText("smollm2 can't look at images");
+  await composer.fill("What is in them?");
+  await page.getByRole("button", { name: "Send" }).click();
+  const sent = page.getByRole("region", { name: "Conversation" });
+  await expect(sent.getByText("tool.py")).toBeVisible();
+  await expect(sent.getByText("list.txt")).toBeVisible();
+  await expect(sent.getByText("cat.png")).toHaveCount(0);
 });
 
 /** The smallest PDF that shows a line of text. */

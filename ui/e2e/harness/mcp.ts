@@ -1,14 +1,17 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { z } from "zod";
 
-/** An MCP server on a loopback port, made with the protocol's own package, that wants a key and counts calls. */
+/** An MCP server on a loopback port, made with the protocol's own package, that wants a key and counts calls. It keeps
+ * sessions, answers in streams, and tells those who listen when it has another tool. */
 export class NotesServer {
   readonly key = "Bearer let-me-in";
   calls: { tool: string; given: unknown }[] = [];
   private server: Server | undefined;
+  private readonly sessions = new Map<string, { transport: StreamableHTTPServerTransport; tools: McpServer }>();
 
   async start(): Promise<string> {
     this.server = createServer((request, response) => void this.answer(request, response));
@@ -21,36 +24,58 @@ export class NotesServer {
     await new Promise((done) => this.server?.close(done));
   }
 
-  private async answer(request: IncomingMessage, response: import("node:http").ServerResponse): Promise<void> {
+  /** Adds a tool to those that everybody has listed. */
+  learn(name: string): void {
+    for (const { tools } of this.sessions.values()) this.register(tools, name, "Learned later");
+  }
+
+  /** Forgets all sessions, as a restart does. */
+  forget(): void {
+    for (const { transport } of this.sessions.values()) void transport.close();
+    this.sessions.clear();
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.headers.authorization !== this.key) {
       response.writeHead(401).end();
       return;
     }
-    if (request.method !== "POST") {
-      response.writeHead(405, { Allow: "POST" }).end();
-      return;
-    }
-    const transport = new StreamableHTTPServerTransport({});
-    response.on("close", () => void transport.close());
-    await this.tools().connect(transport as Parameters<McpServer["connect"]>[0]);
-    await transport.handleRequest(request, response);
+    const id = request.headers["mcp-session-id"];
+    const session = typeof id === "string" ? this.sessions.get(id) : await this.opened();
+    if (session === undefined) response.writeHead(404).end();
+    else await session.transport.handleRequest(request, response);
+  }
+
+  private async opened() {
+    const tools = this.tools();
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: randomUUID,
+      onsessioninitialized: (id) => void this.sessions.set(id, { transport, tools }),
+      onsessionclosed: (id) => void this.sessions.delete(id),
+    });
+    await tools.connect(transport as Parameters<McpServer["connect"]>[0]);
+    return { transport, tools };
   }
 
   private tools(): McpServer {
     const server = new McpServer({ name: "notes", version: "1" });
-    const count = (tool: string, given: unknown) => this.calls.push({ tool, given });
     server.registerTool(
       "find",
       { description: "Finds a note", inputSchema: { word: z.enum(["plants", "milk", "bread"]) } },
       ({ word }) => {
-        count("find", { word });
+        this.calls.push({ tool: "find", given: { word } });
         return { content: [{ type: "text", text: `The note about ${word} says: water the plants on Friday.` }] };
       },
     );
-    server.registerTool("burn", { description: "Burns all notes", inputSchema: {} }, () => {
-      count("burn", {});
+    this.register(server, "burn", "Burns all notes");
+    return server;
+  }
+
+  /** A tool that takes nothing, and fails. */
+  private register(server: McpServer, name: string, description: string): void {
+    server.registerTool(name, { description, inputSchema: {} }, () => {
+      this.calls.push({ tool: name, given: {} });
       return { isError: true, content: [{ type: "text", text: "there are no matches" }] };
     });
-    return server;
   }
 }

@@ -4,6 +4,7 @@ import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validatio
 import { config } from "zod/v4/core";
 import { errorOf } from "@/api/errors";
 import { authorization } from "@/api/key";
+import { SessionEnded } from "./sessionEnded";
 
 // The page's policy lets nothing make code of text, and the browser reports even an attempt.
 config({ jitless: true });
@@ -109,5 +110,6 @@ async function keyed(url: string | URL, init?: RequestInit): Promise<Response> {
   for (const [name, value] of Object.entries(authorization())) headers.set(name, value);
   const response = await fetch(url, { ...init, headers });
   if (response.status === 502 || response.status === 401) throw await errorOf(response);
+  if (response.status === 404 && headers.has("mcp-session-id")) throw new SessionEnded("the session has ended");
   return response;
 }

@@ -3,6 +3,7 @@ import type { McpServer } from "../settings";
 import type { McpSession } from "./client";
 import { textOf } from "./client";
 import { McpConnections, type Open } from "./connections";
+import { SessionEnded } from "./sessionEnded";
 
 const server = (name: string, more: Partial<McpServer> = {}): McpServer => ({
   name,
@@ -70,6 +71,28 @@ test("a server that says its tools changed is asked for them anew", async () => 
   await vi.waitFor(() => expect(connections.all().get("notes")?.state).toBe("open"));
   change();
   await vi.waitFor(() => expect(opened).toHaveLength(2));
+});
+
+test("a call that a restarted server knows no session for runs once in the next session", async () => {
+  let opened = 0;
+  const ran: number[] = [];
+  const connections = new McpConnections(async (name) => {
+    const mine = ++opened;
+    const call = async () => {
+      if (mine === 1) throw new SessionEnded("the session has ended");
+      ran.push(mine);
+      return "done";
+    };
+    const close = async () => {};
+    return { title: name, tools: [{ name: "add", description: "", parameters: {} }], call, close };
+  });
+  connections.follow([server("notes")]);
+  await vi.waitFor(() => expect(connections.all().get("notes")?.state).toBe("open"));
+  const notes = connections.all().get("notes");
+  const [add] = notes?.state === "open" ? notes.tools : [];
+  expect(await add?.run({}, new AbortController().signal)).toBe("done");
+  expect(ran).toEqual([2]);
+  expect(connections.all().get("notes")?.state).toBe("open");
 });
 
 test("what a tool gives becomes text, and what it calls an error becomes one", () => {

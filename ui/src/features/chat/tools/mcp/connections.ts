@@ -1,6 +1,7 @@
 import type { McpServer } from "../settings";
 import { type Tool, toolId } from "../tool";
 import type { McpSession } from "./client";
+import { SessionEnded } from "./sessionEnded";
 
 /** How it stands with one MCP server. */
 export type Connection =
@@ -13,6 +14,8 @@ interface Kept {
   stop: AbortController;
   session: McpSession | undefined;
   connection: Connection;
+  /** Settles once it is known how it stands. */
+  opened: Promise<void>;
 }
 
 /** Opens sessions; the real one comes with the protocol's package, once there is a server to speak to. */
@@ -57,13 +60,20 @@ export class McpConnections {
   readonly all = (): ReadonlyMap<string, Connection> => this.shown;
 
   private connect(name: string, key: string): void {
-    const kept: Kept = { key, stop: new AbortController(), session: undefined, connection: { state: "connecting" } };
+    const kept: Kept = {
+      key,
+      stop: new AbortController(),
+      session: undefined,
+      connection: { state: "connecting" },
+      opened: Promise.resolve(),
+    };
     this.kept.set(name, kept);
-    this.open_(name, kept.stop.signal, () => this.kept.get(name) === kept && this.reconnect(name)).then(
+    const listChanged = () => this.kept.get(name) === kept && this.reconnect(name);
+    kept.opened = this.open_(name, kept.stop.signal, listChanged).then(
       (session) => {
         if (kept.stop.signal.aborted) return void session.close().catch(() => {});
         kept.session = session;
-        kept.connection = { state: "open", title: session.title, tools: toolsOf(name, session) };
+        kept.connection = { state: "open", title: session.title, tools: this.toolsOf(name, session) };
         this.changed();
       },
       (error: unknown) => {
@@ -72,6 +82,30 @@ export class McpConnections {
         this.changed();
       },
     );
+  }
+
+  private toolsOf(server: string, session: McpSession): Tool[] {
+    return session.tools.map(({ name, description, parameters }) => ({
+      id: toolId(server, name),
+      server,
+      name,
+      description,
+      parameters,
+      run: (given, signal) =>
+        session.call(name, given, signal).catch(async (error: unknown) => {
+          if (!(error instanceof SessionEnded)) throw error;
+          return (await this.renewed(server, session)).call(name, given, signal);
+        }),
+    }));
+  }
+
+  /** Returns the session that has taken the place of `ended`. Throws an `Error` where the server can't be reached. */
+  private async renewed(name: string, ended: McpSession): Promise<McpSession> {
+    if (this.kept.get(name)?.session === ended) this.reconnect(name);
+    const kept = this.kept.get(name);
+    await kept?.opened;
+    if (kept?.session !== undefined) return kept.session;
+    throw new Error(kept?.connection.state === "failed" ? kept.connection.error : `${name} is switched off`);
   }
 
   private drop(name: string): void {
@@ -89,14 +123,3 @@ export class McpConnections {
 
 /** What a session belongs to: another address or other headers need another session. */
 const keyOf = ({ url, headers }: McpServer): string => JSON.stringify([url, headers]);
-
-function toolsOf(server: string, session: McpSession): Tool[] {
-  return session.tools.map(({ name, description, parameters }) => ({
-    id: toolId(server, name),
-    server,
-    name,
-    description,
-    parameters,
-    run: (given, signal) => session.call(name, given, signal),
-  }));
-}
