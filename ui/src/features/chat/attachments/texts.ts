@@ -23,7 +23,7 @@ export const attachmentTexts = defineTexts({
     large: (most: string) => `Sie ist größer als ${most}.`,
     long: (most: string) => `Sie hat mehr als ${most} Zeichen.`,
     empty: "Sie ist leer.",
-    binary: "Sie ist weder Text noch PDF. Wandle sie erst um.",
+    binary: "Sie ist weder Text noch PDF. Wandeln Sie sie zuerst um.",
     images: (model: string) => `${model} kann keine Bilder ansehen: es liest nur Text.`,
     password: "Sie ist mit einem Passwort gesperrt.",
     damaged: "Sie ist nicht lesbar: das PDF ist beschädigt.",

@@ -3,6 +3,7 @@ import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
 import { AttachButton } from "../attachments/AttachButton";
 import { attachmentLabels } from "../attachments/labels";
+import { pastedFiles } from "../attachments/pastedFiles";
 import type { Attachments } from "../attachments/useAttachments";
 import { CompareButton } from "../compare/CompareButton";
 import type { Compare } from "../compare/useCompare";
@@ -40,9 +41,10 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
     }
   };
   const paste = (event: React.ClipboardEvent) => {
-    if (event.clipboardData.files.length === 0) return;
+    const files = pastedFiles(event.clipboardData);
+    if (files.length === 0) return;
     event.preventDefault();
-    attachments.add(event.clipboardData.files);
+    attachments.add(files);
   };
   const blocked = chat.model === null ? texts.chooseModelFirst : attachments.busy ? files.wait : undefined;
   return (
