@@ -1,5 +1,5 @@
 import createClient, { type Middleware } from "openapi-fetch";
-import { ApiError, errorFrom, errorOf } from "./errors";
+import { connectionError, errorFrom, errorOf } from "./errors";
 import { authorization, keyRefused } from "./key";
 import type { components, paths } from "./schema";
 
@@ -56,5 +56,5 @@ export async function fetchJson<T>(path: string, body?: unknown, init: RequestIn
 
 function unreachable(reason: unknown): never {
   if (reason instanceof DOMException && reason.name === "AbortError") throw reason;
-  throw new ApiError("The server can't be reached. Is it running?", 0, "unreachable");
+  throw connectionError("unreachable");
 }

@@ -1,3 +1,5 @@
+import { wordsForErrors } from "@/i18n/errors";
+
 /** A request that the server refused, or that never reached it. `message` is a sentence for people. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -14,6 +16,10 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns the error of a request that the server never heard, or of an answer that broke off. */
+export const connectionError = (code: "unreachable" | "broken"): ApiError =>
+  new ApiError(wordsForErrors()[code], 0, code);
+
 /** Returns the error in `response`, of any surface: `{error: "..."}` or `{error: {message, code}}`. */
 export async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
@@ -23,7 +29,7 @@ export async function errorOf(response: Response): Promise<ApiError> {
 export function errorFrom(body: unknown, response: Response): ApiError {
   const retry = Number(response.headers.get("Retry-After"));
   const { message, code } = described(body);
-  const said = message ?? `${response.status} ${response.statusText}`.trim();
+  const said = wordsForErrors().said(message ?? `${response.status} ${response.statusText}`.trim());
   return new ApiError(said, response.status, code, Number.isFinite(retry) && retry > 0 ? retry : null);
 }
 

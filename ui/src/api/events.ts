@@ -1,6 +1,6 @@
 import { createParser } from "eventsource-parser";
 import { fetchApi } from "./client";
-import { ApiError } from "./errors";
+import { ApiError, connectionError } from "./errors";
 import { onKeyGiven } from "./key";
 
 /** One server-sent event. `data` is as it came: most senders' is JSON. */
@@ -59,7 +59,7 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
       if (!reopens || signal.aborted) break;
     } catch (reason) {
       if (signal.aborted) return;
-      error = reason instanceof ApiError ? reason : new ApiError("The connection to the server broke.", 0, "broken");
+      error = reason instanceof ApiError ? reason : connectionError("broken");
       if (isFinal(error)) return onState?.("closed", error);
     }
     onState?.("waiting", error);

@@ -1,4 +1,4 @@
-import { ApiError, errorOf } from "./errors";
+import { connectionError, errorOf } from "./errors";
 
 const KEY = "mlxr.key";
 const WANTED = "mlxr:key-wanted";
@@ -38,7 +38,7 @@ export function authorization(): Record<string, string> {
 export async function tryKey(key: string | null): Promise<"taken" | "open" | "refused" | "missing"> {
   const ask = (headers: Record<string, string>) =>
     globalThis.fetch("/api/ui/settings", { headers, cache: "no-store" }).catch(() => {
-      throw new ApiError("The server can't be reached. Is it running?", 0, "unreachable");
+      throw connectionError("unreachable");
     });
   const open = await ask({});
   if (open.ok) return "open";

@@ -1,6 +1,7 @@
 import { Check, Copy } from "lucide-react";
 import { useEffect, useState } from "react";
 import { commonTexts } from "@/i18n/common";
+import { wordsForErrors } from "@/i18n/errors";
 import { useTexts } from "@/i18n/texts";
 import { IconButton } from "./Button";
 import { useToast } from "./Toast";
@@ -51,5 +52,5 @@ export async function copyText(text: string): Promise<void> {
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
-  if (!copied) throw new Error("This browser let nothing be copied.");
+  if (!copied) throw new Error(wordsForErrors().notCopied);
 }

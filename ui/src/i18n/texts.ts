@@ -1,4 +1,4 @@
-import { usePreferences } from "@/app/preferences";
+import { readPreferences, usePreferences } from "@/app/preferences";
 
 export type Language = "en" | "de";
 
@@ -20,4 +20,9 @@ type Widened<T> = T extends string
 export function useTexts<T extends Shape>(texts: { en: T; de: { [K in keyof T]: Widened<T[K]> } }): T {
   const { language } = usePreferences();
   return texts[language] as T;
+}
+
+/** Returns the texts in the language of now, for what is no component. */
+export function textsNow<T extends Shape>(texts: { en: T; de: { [K in keyof T]: Widened<T[K]> } }): T {
+  return texts[readPreferences().language] as T;
 }

@@ -1,5 +1,5 @@
 import { fetchApi } from "@/api/client";
-import { ApiError, errorFrom } from "@/api/errors";
+import { connectionError, errorFrom } from "@/api/errors";
 import { readEvents } from "@/api/events";
 
 interface Chunk<Choice> {
@@ -31,6 +31,6 @@ export async function streamChoices<Choice>(
     onChoice(choice);
     finish = choice.finish_reason ?? finish;
   });
-  if (!ended) throw new ApiError("The connection to the server broke.", 0, "broken");
+  if (!ended) throw connectionError("broken");
   return finish;
 }
