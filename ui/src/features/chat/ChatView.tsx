@@ -76,7 +76,7 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
                 <LoadingThread />
               ) : empty ? (
                 <div className="flex min-h-0 flex-1 flex-col justify-center overflow-y-auto py-6">
-                  <EmptyChat model={chat.model} onPick={(text) => composer.current?.fill(text)} />
+                  <EmptyChat onPick={(text) => composer.current?.fill(text)} />
                 </div>
               ) : shown !== null ? (
                 <Suspense fallback={<LoadingThread />}>

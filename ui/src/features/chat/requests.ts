@@ -15,6 +15,9 @@ export const createChat = (body: Schemas["CreateChat"]): Promise<Chat> => unwrap
 export const patchChat = (id: string, body: ChatChange): Promise<Chat> =>
   unwrap(api.PATCH("/api/ui/chats/{chat}", { ...at(id), body }));
 
+export const deleteChat = (id: string): Promise<Schemas["Deleted"]> =>
+  unwrap(api.DELETE("/api/ui/chats/{chat}", at(id)));
+
 export const sendMessage = (id: string, body: NewMessage): Promise<Answers> =>
   unwrap(api.POST("/api/ui/chats/{chat}/messages", { ...at(id), body }));
 

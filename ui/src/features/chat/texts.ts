@@ -80,6 +80,7 @@ export const chatTexts = defineTexts({
     nothingFound: "No chat has these words.",
     importChats: "Import chats…",
     exportChats: "Export all chats",
+    chatsMenu: "What to do with all chats",
     imported: (count: number) => (count === 1 ? "One chat was imported." : `${count} chats were imported.`),
     deleteChat: "Delete this chat?",
     deleteChatText: (title: string) => `“${title}” and all its branches are deleted. This can't be undone.`,
@@ -91,7 +92,8 @@ export const chatTexts = defineTexts({
     chatOptions: "Options of the chat",
     welcome: "What shall we talk about?",
     welcomeText: "It runs on this machine. Nothing you write leaves it.",
-    welcomeNoModel: "Choose a model above, or get one on the Models page.",
+    welcomeNoModel: "No model is installed yet. Get one by its name, or from a file on the server.",
+    getModel: "Get a model",
     suggestions: [
       { title: "Explain something", prompt: "Explain how a hash table works, with a small example in Python." },
       { title: "Write a text", prompt: "Write a friendly message that moves a meeting from Tuesday to Thursday." },
@@ -185,6 +187,7 @@ export const chatTexts = defineTexts({
     nothingFound: "Kein Chat hat diese Wörter.",
     importChats: "Chats importieren…",
     exportChats: "Alle Chats exportieren",
+    chatsMenu: "Was mit allen Chats geschehen soll",
     imported: (count: number) => (count === 1 ? "Ein Chat wurde importiert." : `${count} Chats wurden importiert.`),
     deleteChat: "Diesen Chat löschen?",
     deleteChatText: (title: string) =>
@@ -197,7 +200,9 @@ export const chatTexts = defineTexts({
     chatOptions: "Optionen des Chats",
     welcome: "Worüber reden wir?",
     welcomeText: "Es läuft auf diesem Rechner. Nichts, was Sie schreiben, verlässt ihn.",
-    welcomeNoModel: "Wählen Sie oben ein Modell, oder holen Sie eines auf der Seite Modelle.",
+    welcomeNoModel:
+      "Noch ist kein Modell installiert. Holen Sie eines mit seinem Namen oder aus einer Datei auf dem Server.",
+    getModel: "Modell holen",
     suggestions: [
       {
         title: "Etwas erklären",

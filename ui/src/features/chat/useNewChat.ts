@@ -5,7 +5,7 @@ import { installedModels, loadedModels } from "@/api/models";
 import type { ChatController } from "./controller";
 import { ProgressBoard } from "./live/progress";
 import { CHATS, chatDetail } from "./queries";
-import { type ChatChange, createChat, sendMessage } from "./requests";
+import { type ChatChange, createChat, deleteChat, sendMessage } from "./requests";
 import { MessageTree } from "./tree";
 import type { AnswerParameters } from "./wire";
 
@@ -47,7 +47,12 @@ export function useNewChat(): ChatController {
     progress,
     send: async (content, answers) => {
       const chat = await createChat({ model, system, parameters });
-      const sent = await sendMessage(chat.id, { content, ...(answers === undefined ? {} : { answers }) });
+      const message = { content, ...(answers === undefined ? {} : { answers }) };
+      const sent = await sendMessage(chat.id, message).catch(async (refused: unknown) => {
+        // Nothing is in it: the next attempt makes another.
+        await deleteChat(chat.id).catch(nothing);
+        throw refused;
+      });
       client.setQueryData(chatDetail(chat.id).queryKey, {
         chat: sent.chat,
         messages: [...(sent.message ? [sent.message] : []), ...(sent.answers ?? [])],

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { Download, Search, Upload } from "lucide-react";
+import { Download, Ellipsis, Search, Upload } from "lucide-react";
 import { useDeferredValue, useRef, useState } from "react";
 import { useCommands } from "@/app/commands";
 import { IconButton } from "@/components/Button";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { SearchField } from "@/components/Field";
+import { Menu } from "@/components/Menu";
 import { Skeleton } from "@/components/Skeleton";
 import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
@@ -45,9 +46,17 @@ export default function ChatList() {
           <Search aria-hidden className="absolute top-1/2 left-2 size-4 -translate-y-1/2 text-muted" />
           <SearchField label={texts.searchChats} value={search} onSearch={setSearch} className="pl-8!" />
         </div>
-        <IconButton label={texts.importChats} onClick={() => file.current?.click()}>
-          <Upload />
-        </IconButton>
+        <Menu
+          trigger={
+            <IconButton label={texts.chatsMenu}>
+              <Ellipsis />
+            </IconButton>
+          }
+          entries={[
+            { label: texts.importChats, icon: <Upload />, onSelect: () => file.current?.click() },
+            { label: texts.exportChats, icon: <Download />, onSelect: exportAll },
+          ]}
+        />
         <input
           ref={file}
           type="file"

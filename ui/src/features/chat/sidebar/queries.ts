@@ -80,9 +80,6 @@ export const deleteFolder = (id: string): Promise<unknown> =>
 
 const at = (chat: string) => ({ params: { path: { chat } } });
 
-export const deleteChat = (id: string): Promise<Schemas["Deleted"]> =>
-  unwrap(api.DELETE("/api/ui/chats/{chat}", at(id)));
-
 export const restoreChat = (id: string): Promise<Chat> =>
   unwrap(api.POST("/api/ui/chats/{chat}/restore", { ...at(id), body: {} }));
 

@@ -6,12 +6,12 @@ import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { CHATS } from "../queries";
-import { type ChatChange, patchChat } from "../requests";
+import { type ChatChange, deleteChat, patchChat } from "../requests";
 import { chatTexts } from "../texts";
 import type { ChatRowActions } from "./ChatRow";
 import { FolderDialog } from "./FolderDialog";
 import type { ChatSummary } from "./groups";
-import { createFolder, deleteChat, restoreChat, saveChat } from "./queries";
+import { createFolder, restoreChat, saveChat } from "./queries";
 
 /** Returns what can be done with a chat in the sidebar, and the dialogs that some of it opens. */
 export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNode } {
