@@ -1,3 +1,4 @@
+import { exported } from "../screenshots/content";
 import { axeFindings } from "./harness/axe";
 import { expect, test } from "./harness/test";
 
@@ -25,6 +26,32 @@ for (const theme of ["light", "dark"] as const) {
       expect(await axeFindings(page)).toEqual([]);
       await page.keyboard.press("Escape");
       await expect(page.getByRole("dialog")).toHaveCount(0);
+    }
+  });
+
+  test(`axe finds nothing in a chat, its panels and dialogs, ${theme}`, async ({ page, server }) => {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    const imported = await page.request.post("/api/ui/chats/import", { data: exported() });
+    const { chats } = (await imported.json()) as { chats: { id: string; title: string }[] };
+    const chat = chats.find(({ title }) => title.includes("Newton"));
+    await fetch(`${server.url}/v1/completions`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ model: "smollm2", prompt: "One", max_tokens: 2 }),
+    });
+    const { requests } = (await (await page.request.get("/api/ui/requests")).json()) as { requests: { id: number }[] };
+    for (const [path, shown] of [
+      [`/ui/chats/${chat?.id}`, "Each step"],
+      [`/ui/chats/${chat?.id}?panel=parameters`, "Temperature"],
+      [`/ui/chats/${chat?.id}?panel=tools`, "Calculator"],
+      ["/ui/models?model=smollm2", "apache-2.0"],
+      ["/ui/models?pull=smollm2", "Name or address"],
+      [`/ui/requests?id=${requests.at(-1)?.id}`, "Timeline"],
+    ] as const) {
+      await page.goto(path);
+      await expect(page.getByText(shown).first(), path).toBeVisible();
+      await expect(page.locator(".animate-pulse")).toHaveCount(0);
+      expect(await axeFindings(page), path).toEqual([]);
     }
   });
 

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import type { Page } from "@playwright/test";
+import { MODELS, Server } from "../e2e/harness/server";
 import { expect, test } from "../e2e/harness/test";
 import { exported } from "./content";
 
@@ -50,7 +51,50 @@ for (const theme of ["light", "dark"] as const)
     await expect(page.getByText("Each step")).toBeVisible();
     await page.waitForTimeout(1000);
     await take("chat");
+    const { requests } = (await (await fetch(`${server.url}/api/ui/requests`)).json()) as {
+      requests: { id: number }[];
+    };
+    const openings = {
+      "chat-parameters": `/ui/chats/${chat?.id}?panel=parameters`,
+      "chat-tools": `/ui/chats/${chat?.id}?panel=tools`,
+      "model-details": "/ui/models?model=smollm2",
+      "model-pull": `/ui/models?pull=${encodeURIComponent(MODELS.gemma3)}`,
+      "request-details": `/ui/requests?id=${requests.at(-1)?.id}`,
+      "no-such-page": "/ui/no-such-page",
+    };
+    for (const [name, path] of Object.entries(openings)) {
+      await page.goto(path);
+      await expect(page.locator(".animate-pulse")).toHaveCount(0);
+      if (name === "model-pull") {
+        await page.getByRole("button", { name: "Check" }).click();
+        await expect(page.getByText(/tokens a second/)).toBeVisible({ timeout: 80_000 });
+      }
+      await page.waitForTimeout(700);
+      await take(name);
+    }
+    await page.goto("/");
+    if (project.name === "phone") await page.getByRole("button", { name: "Open the sidebar" }).click();
+    else await page.keyboard.press("Control+k");
+    await expect(page.getByRole("dialog")).toBeVisible();
+    await page.waitForTimeout(700);
+    await take(project.name === "phone" ? "sidebar" : "commands");
   });
+
+/** Pages of a server that has no models and no chats yet. */
+test("empty pages", async ({ page }, { project }) => {
+  const server = await Server.start([]);
+  try {
+    await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+    for (const name of ["", "ui/models", "ui/playground", "ui/requests", "ui/metrics"]) {
+      await page.goto(`${server.url}/${name}`);
+      await expect(page.locator(".animate-pulse")).toHaveCount(0);
+      await page.waitForTimeout(1000);
+      await page.screenshot({ path: join(OUT, `empty-${name.slice(3) || "chat"}-${project.name}-light.png`) });
+    }
+  } finally {
+    await server.close();
+  }
+});
 
 /** Has a tool of the playground do what it does, where it waits to be told. */
 async function run(page: Page): Promise<void> {
