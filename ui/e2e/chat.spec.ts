@@ -190,6 +190,46 @@ test("a chat is renamed, pinned, and deleted with a way back", async ({ page, se
   await expect(list.getByRole("link", { name: "My chat" })).toBeVisible();
 });
 
+test("what is searched for is shown where it is, in a long chat and in another branch, and sending leads to the end", async ({
+  page,
+}) => {
+  const time = Math.floor(Date.now() / 1000);
+  const messages: Record<string, object> = {};
+  const add = (id: string, parentId: string | null, role: string, content: string) => {
+    messages[id] = { id, parentId, childrenIds: [], role, content, model: "smollm2", timestamp: time };
+  };
+  add("q0", null, "user", "A question on marmalade");
+  add("other", "q0", "assistant", "Another answer, on quinces");
+  for (let turn = 0; turn < 40; turn += 1) {
+    add(`a${turn}`, `q${turn}`, "assistant", `Answer ${turn}: ${"and so on, ".repeat(25)}`);
+    add(`q${turn + 1}`, `a${turn}`, "user", turn === 9 ? "Where do pangolins sleep?" : `Question ${turn + 1}`);
+  }
+  add("end", "q40", "assistant", "The last words");
+  const history = { messages, currentId: "end" };
+  const exported = [{ id: "long", title: "Long chat", chat: { title: "Long chat", models: ["smollm2"], history } }];
+  await page.request.post("/api/ui/chats/import", { data: JSON.stringify(exported) });
+  await page.goto("/");
+  const list = page.getByRole("region", { name: "Chats" });
+  const find = async (words: string) => {
+    await list.getByRole("searchbox", { name: "Search chats" }).fill(words);
+    await list
+      .getByRole("link", { name: /Long chat/ })
+      .filter({ hasText: words })
+      .click();
+  };
+  await find("pangolins");
+  await expect(thread(page).getByText("Where do pangolins sleep?")).toBeInViewport();
+  await find("quinces");
+  await expect(thread(page).getByText("Another answer, on quinces")).toBeInViewport();
+  await expect(thread(page).getByText("1/2")).toBeVisible();
+  await page.getByRole("button", { name: "Next branch" }).click();
+  await find("pangolins");
+  await expect(thread(page).getByText("Where do pangolins sleep?")).toBeInViewport();
+  await send(page, "One more.");
+  await expect(thread(page).getByText("One more.")).toBeInViewport();
+  await page.getByRole("button", { name: "Stop" }).click();
+});
+
 test("a folder is renamed and deleted, and its chats stay", async ({ page, server }) => {
   const { id: folder } = (await (
     await page.request.post(`${server.url}/api/ui/folders`, { data: { name: "Zoo" } })

@@ -82,8 +82,11 @@ for (const theme of ["light", "dark"] as const)
 
 /** Pages of a server that has no models and no chats yet. */
 test("empty pages", async ({ page }, { project }) => {
-  const server = await Server.start([]);
+  const server = await Server.start();
   try {
+    const body = JSON.stringify({ model: "smollm2" });
+    const headers = { "Content-Type": "application/json" };
+    await fetch(`${server.url}/api/delete`, { method: "DELETE", body, headers });
     await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
     for (const name of ["", "ui/models", "ui/playground", "ui/requests", "ui/metrics"]) {
       await page.goto(`${server.url}/${name}`);

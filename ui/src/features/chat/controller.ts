@@ -32,6 +32,8 @@ export interface ChatController {
   progress: ProgressBoard;
   /** Sends a message, and asks for `answers`, or for one of the chat's model. Throws what the server refuses. */
   send: (content: Content[], answers?: AnswerRequest[]) => Promise<void>;
+  /** How many messages were sent from here. */
+  sent: number;
   stop: () => void;
   /** Changes the chat's title, model, system prompt or parameters. It is shown at once. */
   change: (asked: ChatChange) => void;

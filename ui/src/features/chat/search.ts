@@ -6,9 +6,11 @@ export interface ChatSearch {
   second?: string;
   /** The message of whose answers one was chosen to go on with. */
   chosen?: string;
+  /** The message to begin with, as one that was searched for; the end where there is none. */
+  message?: string;
 }
 
-const NAMES = ["panel", "second", "chosen"] as const;
+const NAMES = ["panel", "second", "chosen", "message"] as const;
 
 /** Returns what of `given` a chat's page knows. */
 export const validateSearch = (given: Record<string, unknown>): ChatSearch =>

@@ -17,6 +17,8 @@ export class MessageTree {
     this.childrenOf = childrenOf;
   }
 
+  readonly has = (id: string): boolean => this.byId.has(id);
+
   /** The branch that ends with `leaf`, from its first message. */
   branch(leaf: string | null): ChatTurn[] {
     const branch: ChatTurn[] = [];

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect, useMemo, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { useToast } from "@/components/Toast";
 import type { ChatController } from "./controller";
 import { ChatFollower } from "./live/ChatFollower";
@@ -32,6 +32,7 @@ export function useChat(id: string): ChatController {
   useEffect(() => follower.start(), [follower]);
   const version = useSyncExternalStore(follower.subscribe, follower.version);
   const { state: connection, error } = useSyncExternalStore(follower.subscribe, follower.connection);
+  const [sent, setSent] = useState(0);
   const tree = useMemo(() => new MessageTree(detail?.messages ?? []), [detail?.messages]);
   const views = useMemo(() => new MessageViews(follower), [follower]);
   const leaf = detail?.chat.leaf ?? null;
@@ -73,7 +74,9 @@ export function useChat(id: string): ChatController {
     progress: follower.progress,
     send: async (content, answers) => {
       follower.learn(await sendMessage(id, { content, ...(answers === undefined ? {} : { answers }) }));
+      setSent((count) => count + 1);
     },
+    sent,
     stop: () => {
       stopAnswers(id).catch(refused);
     },

@@ -60,6 +60,7 @@ export function useNewChat(): ChatController {
       void client.invalidateQueries({ queryKey: [...CHATS, "list"] });
       await navigate({ to: "/ui/chats/$chatId", params: { chatId: chat.id }, search: true });
     },
+    sent: 0,
     stop: nothing,
     change: (asked) => {
       if (typeof asked.model === "string") localStorage.setItem(LAST_MODEL, asked.model);

@@ -72,6 +72,8 @@ export function ChatRow({
       <Link
         to="/ui/chats/$chatId"
         params={{ chatId: chat.id }}
+        search={chat.message === undefined ? {} : { message: chat.message }}
+        activeOptions={{ includeSearch: false }}
         title={title}
         className="flex min-h-8 min-w-0 flex-1 items-center gap-2 rounded-md pr-8 pl-2 -outline-offset-2 pointer-coarse:min-h-11 pointer-coarse:pr-12"
         activeProps={{ className: "font-medium" }}

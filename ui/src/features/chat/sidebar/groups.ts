@@ -9,6 +9,8 @@ export interface ChatSummary {
   busy: boolean;
   /** Of a search: the words around what was found, those that were searched for marked. */
   snippet?: readonly { text: string; hit: boolean }[];
+  /** The message that has them. */
+  message?: string;
 }
 
 export type Age = "today" | "yesterday" | "week" | "month" | "older";

@@ -10,6 +10,8 @@ export type Folder = Schemas["Folder"];
 export interface Found {
   chat: Chat;
   snippet?: Schemas["SearchHit"]["snippet"];
+  /** Where that is; null for the title. */
+  message?: string | null | undefined;
 }
 
 export const folderList = queryOptions({
@@ -49,12 +51,12 @@ async function search(words: string, signal: AbortSignal): Promise<Found[]> {
     api.GET("/api/ui/chats/search", { params: { query: { q: words, limit: 100 } }, signal }),
   );
   const first = new Map<string, Found>();
-  for (const { chat, snippet } of hits) if (!first.has(chat.id)) first.set(chat.id, { chat, snippet });
+  for (const hit of hits) if (!first.has(hit.chat.id)) first.set(hit.chat.id, hit);
   return [...first.values()];
 }
 
 /** Returns a chat as the sidebar shows it. */
-export function summaryOf({ chat, snippet }: Found, folders: readonly Folder[]): ChatSummary {
+export function summaryOf({ chat, snippet, message }: Found, folders: readonly Folder[]): ChatSummary {
   const folder = folders.find(({ id }) => id === chat.folder);
   return {
     id: chat.id,
@@ -63,6 +65,7 @@ export function summaryOf({ chat, snippet }: Found, folders: readonly Folder[]):
     pinned: chat.pinned === true,
     updatedAt: new Date(chat.updated * 1000),
     busy: (chat.running ?? 0) > 0,
+    ...(message == null ? {} : { message }),
     ...(snippet === undefined ? {} : { snippet: snippet.map(({ text, hit }) => ({ text, hit: hit === true })) }),
   };
 }

@@ -16,15 +16,21 @@ const none: readonly never[] = [];
 
 /**
  * The messages of a chat, of which only those in sight are in the page. It stays at the end as text comes, as long as
- * the person is there; whoever has scrolled away is not moved. `key` it by the chat.
+ * the person is there; whoever has scrolled away is not moved until they send something. `key` it by the chat.
  */
 export function Thread({
   messages,
   label,
+  from,
+  sent = 0,
   children,
 }: {
   messages: readonly Message[];
   label?: string;
+  /** The message that it begins with; it opens at its end where there is none. */
+  from?: string | undefined;
+  /** How many messages the person has sent here: with each it goes to the end. */
+  sent?: number;
   children?: ReactNode;
 }) {
   const texts = useTexts(chatTexts);
@@ -34,7 +40,8 @@ export function Thread({
   const segments = useSyncExternalStore(live?.subscribe ?? never, live?.segments ?? (() => none));
   // biome-ignore lint/correctness/useExhaustiveDependencies: `segments` says that `messages` have more text
   const rows = useMemo(() => cache.rows(messages), [cache, messages, segments]);
-  const { keepUp, toEnd, atEnd, ...listeners } = useFollow(scroller);
+  const { keepUp, toEnd, atEnd, ...listeners } = useFollow(scroller, from === undefined);
+  const begin = from === undefined ? -1 : rows.findIndex(({ message }) => message.id === from);
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -43,8 +50,8 @@ export function Thread({
       return row === undefined ? 40 : estimatedHeight(row);
     },
     getItemKey: (index) => rows[index]?.key ?? index,
-    // It opens at its end.
-    initialOffset: () => rows.reduce((sum, row) => sum + estimatedHeight(row), 0),
+    initialOffset: () =>
+      rows.slice(0, begin < 0 ? rows.length : begin).reduce((sum, row) => sum + estimatedHeight(row), 0),
     overscan: 3,
     paddingStart: 16,
     paddingEnd: 16,
@@ -54,6 +61,16 @@ export function Thread({
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: other rows move the end
   useLayoutEffect(keepUp, [keepUp, rows]);
+  const began = useRef(false);
+  useLayoutEffect(() => {
+    if (begin < 0 || began.current) return;
+    began.current = true;
+    virtualizer.scrollToIndex(begin, { align: "start" });
+  }, [begin, virtualizer]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each that is sent
+  useLayoutEffect(() => {
+    if (sent > 0) toEnd();
+  }, [sent]);
   // The composer grows, too, as somebody writes, and takes the room from the end.
   useLayoutEffect(() => {
     const observer = new ResizeObserver(keepUp);

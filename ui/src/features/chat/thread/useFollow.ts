@@ -9,10 +9,11 @@ const distanceOf = (element: HTMLElement) => element.scrollHeight - element.scro
 
 /**
  * Keeps a scroller at its end while its content grows, as long as the person is there. Whoever scrolls up is let go at
- * once, however little they have scrolled by then; whoever comes back to the end is followed for again.
+ * once, however little they have scrolled by then; whoever comes back to the end is followed for again. `fromEnd`: it
+ * begins there.
  */
-export function useFollow(scroller: RefObject<HTMLElement | null>) {
-  const follows = useRef(true);
+export function useFollow(scroller: RefObject<HTMLElement | null>, fromEnd = true) {
+  const follows = useRef(fromEnd);
   const last = useRef(0);
   const touched = useRef(0);
   const [atEnd, setAtEnd] = useState(true);
