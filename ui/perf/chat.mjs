@@ -1,10 +1,14 @@
 // Measures the chat page while an answer streams into a long chat: frames, layout shifts, interactions to next paint.
-// node perf/chat.mjs [tokens of the chat] [tokens a second] [seconds]
+// It fails where an interaction took too long, or something jumped: frames are the machine's as well, and are told only.
+// npm run perf -- [tokens of the chat] [tokens a second] [seconds]
 import { existsSync } from "node:fs";
 import { chromium } from "@playwright/test";
 import { quantile, record } from "./measure.mjs";
 import { serve } from "./server.mjs";
 import { chatOf, markdown, tokensOf } from "./text.mjs";
+
+const MOST_INTERACTION_MS = 100;
+const MOST_SHIFT = 0.01;
 
 const [tokens = 100_000, rate = 300, seconds = 15] = process.argv.slice(2).map(Number);
 const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
@@ -69,3 +73,4 @@ print("from the end while following, px", stuck.toFixed(0));
 print("moved while scrolled away, px", moved.toFixed(0));
 print("from the end after jumping back, px", back.toFixed(0));
 print("complaints", complaints.length === 0 ? "none" : complaints.join("; "));
+process.exitCode = inp > MOST_INTERACTION_MS || figures.shift > MOST_SHIFT || complaints.length > 0 ? 1 : 0;
