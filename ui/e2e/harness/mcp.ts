@@ -11,6 +11,7 @@ export class NotesServer {
   readonly key = "Bearer let-me-in";
   calls: { tool: string; given: unknown }[] = [];
   private server: Server | undefined;
+  private readonly learned: string[] = [];
   private readonly sessions = new Map<string, { transport: StreamableHTTPServerTransport; tools: McpServer }>();
 
   async start(): Promise<string> {
@@ -26,11 +27,13 @@ export class NotesServer {
 
   /** Adds a tool to those that everybody has listed. */
   learn(name: string): void {
+    this.learned.push(name);
     for (const { tools } of this.sessions.values()) this.register(tools, name, "Learned later");
   }
 
-  /** Forgets all sessions, as a restart does. */
+  /** Forgets all sessions and what was learned, as a restart does. */
   forget(): void {
+    this.learned.length = 0;
     for (const { transport } of this.sessions.values()) void transport.close();
     this.sessions.clear();
   }
@@ -68,6 +71,7 @@ export class NotesServer {
       },
     );
     this.register(server, "burn", "Burns all notes");
+    for (const name of this.learned) this.register(server, name, "Learned later");
     return server;
   }
 
