@@ -5,11 +5,9 @@ A layer's array is ``[slots, width]``: rows of 16-bit numbers, or of bytes (``pa
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import mlx.core as mx
 
+from mlxr.metal.gpu.by_sizes import maker
 from mlxr.metal.mlx.pages import THREADS, source
 from mlxr.metal.mlx.pool_array import PoolArray
 
@@ -37,7 +35,7 @@ class InPlaceLatents:
 
     def __init__(self, device: str, dtype: mx.Dtype) -> None:
         self._dtype, self._vector = dtype, VECTOR_BYTES // dtype.size
-        make: Callable[..., Any] = mx.fast.metal_kernel if device == "metal" else mx.fast.cuda_kernel
+        make = maker(device)
         inputs = ["vectors", "slots", "all_latents", "before"]
         self._write = make("write_latents", inputs, ["done"], source(WRITE, device))
         self._read = make("read_latents", ["all_latents", "slots", "before"], ["latents"], source(READ, device))

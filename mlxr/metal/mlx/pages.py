@@ -9,13 +9,13 @@ an array that every reader takes in too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import mlx.core as mx
 
 from mlxr.metal.cache import NumberType
+from mlxr.metal.gpu.by_sizes import maker
 from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.resizing import resized
@@ -128,7 +128,7 @@ class InPlacePages:
     bytes."""
 
     def __init__(self, device: str) -> None:
-        make: Callable[..., Any] = mx.fast.metal_kernel if device == "metal" else mx.fast.cuda_kernel
+        make = maker(device)
         self._write = make(
             "write_pages",
             ["keys", "values", "slots", "all_keys", "all_values", "before"],

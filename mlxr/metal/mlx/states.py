@@ -5,11 +5,9 @@ A layer's array is float32 ``[pages, state_size]``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import mlx.core as mx
 
+from mlxr.metal.gpu.by_sizes import maker
 from mlxr.metal.mlx.pages import THREADS, source
 from mlxr.metal.mlx.pool_array import PoolArray
 
@@ -33,7 +31,7 @@ class InPlaceStates:
     """By kernels that write to the pool's own array."""
 
     def __init__(self, device: str) -> None:
-        make: Callable[..., Any] = mx.fast.metal_kernel if device == "metal" else mx.fast.cuda_kernel
+        make = maker(device)
         self._write = make("write_states", ["states", "pages", "all_states", "before"], ["done"], source(WRITE, device))
         self._read = make("read_states", ["all_states", "pages", "before"], ["states"], source(READ, device))
 

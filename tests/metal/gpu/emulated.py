@@ -13,13 +13,16 @@ import re
 import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.gpu.by_sizes import FEWEST_ON_DEVICE
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 
 SOURCES = Path(__file__).parent / "emulator"
@@ -109,6 +112,7 @@ def compiler() -> str:
 
 def compiler_flags() -> list[str]:
     machine = ["-mf16c"] if os.uname().machine == "x86_64" else []
+    machine += ["-fuse-ld=gold"] if shutil.which("ld.gold") else []  # links twice as fast
     return ["-std=c++17", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Werror=return-type", "-w", *machine]
 
 
@@ -133,8 +137,10 @@ def run_and_measure(
     checked: Checked = Checked.PLAIN,
     seed: int = 0,
     planted: tuple[str, str] | None = None,
+    most_groups: int = 1 << 31,
 ) -> tuple[list[Array], int]:
-    """As ``run``, and with the outputs the bytes of threadgroup memory that a group takes."""
+    """As ``run``, and with the outputs the bytes of threadgroup memory that a group takes. ``most_groups``: how many of
+    all threadgroups run."""
     source = source_of(kernel, launch, inputs)
     if planted is not None:
         assert planted[0] in source
@@ -144,11 +150,11 @@ def run_and_measure(
         int(np.prod(shape)) * numpy_type(dtype).itemsize
         for shape, dtype in zip(launch.shapes, launch.dtypes, strict=True)
     ]
-    job = struct.pack("<Q6I", seed, *launch.grid, *launch.threadgroup)
+    job = struct.pack("<Q7I", seed, *launch.grid, *launch.threadgroup, most_groups)
     job += struct.pack("<I", len(inputs))
-    for array in inputs:
+    for name, array in zip(kernel.inputs, inputs, strict=True):
         raw = array.bits.tobytes()
-        job += struct.pack("<Q", len(raw)) + raw
+        job += struct.pack("<IQ", name in kernel.writes, len(raw)) + raw
     job += struct.pack("<I", len(sizes)) + b"".join(struct.pack("<Q", size) for size in sizes)
     scratch = program.with_name(f"{program.name}.{os.getpid()}")
     given, made = scratch.with_suffix(".in"), scratch.with_suffix(".out")
@@ -172,6 +178,13 @@ def run_and_measure(
     return arrays, int(ended.stdout)
 
 
+def constant(name: str, value: str | int | bool) -> str:
+    """Returns a template argument as it stands in a body."""
+    if isinstance(value, str):
+        return f"using {name} = {TYPES[value]};"
+    return f"constexpr {'bool' if isinstance(value, bool) else 'int'} {name} = {str(value).lower()};"
+
+
 def numpy_type(dtype: str) -> np.dtype[np.generic]:
     return np.dtype("uint16" if dtype == "bfloat16" else dtype)
 
@@ -188,41 +201,52 @@ def source_of(kernel: Kernel, launch: Launch, inputs: list[Array]) -> str:
     text = DECLARATION.sub(declared, text)
     parameters: list[str] = []
     arguments: list[str] = []
+    statics: list[str] = []
+    spoken = re.sub(r"//[^\n]*", "", text)
     for index, (name, array) in enumerate(zip(kernel.inputs, inputs, strict=True)):
+        small = array.bits.ndim > 0 and array.bits.size < FEWEST_ON_DEVICE
+        if small and re.search(rf"\b{name}\b(?!\[)", spoken):
+            raise CompileError(f"{name} may be indexed alone: MLX gives small arrays as `constant`, others as `device`")
         written = TYPES[array.dtype]
         shape = ", ".join(map(str, array.bits.shape))
         if array.bits.ndim == 0:
             parameters.append(f"const {written}& {name}")
-            arguments.append(f"*reinterpret_cast<const {written}*>(inputs[{index}].data())")
+            arguments.append(f"*reinterpret_cast<const {written}*>(inputs[{index}])")
         else:
             parameters.append(f"const {written}* {name}")
-            arguments.append(f"reinterpret_cast<const {written}*>(inputs[{index}].data())")
+            arguments.append(f"reinterpret_cast<const {written}*>(inputs[{index}])")
         if re.search(rf"\b{name}_shape\b", text):
             parameters.append(f"const int* {name}_shape")
-            arguments.append(f"std::array<int, {max(1, array.bits.ndim)}>{{{shape}}}.data()")
+            arguments.append(f"{name}_shape")
+            statics.append(f"static const int {name}_shape[] = {{{shape or 1}}};")
+        if re.search(rf"\b{name}_strides\b", text):
+            parameters.append(f"const long* {name}_strides")
+            arguments.append(f"{name}_strides")
+            strides = ", ".join(str(stride // array.bits.itemsize) for stride in array.bits.strides)
+            statics.append(f"static const long {name}_strides[] = {{{strides or 1}}};")
+        if re.search(rf"\b{name}_ndim\b", text):
+            parameters.append(f"const int& {name}_ndim")
+            arguments.append(str(array.bits.ndim))
     for index, (name, dtype) in enumerate(zip(kernel.outputs, launch.dtypes, strict=True)):
         parameters.append(f"{TYPES[dtype]}* {name}")
-        arguments.append(f"reinterpret_cast<{TYPES[dtype]}*>(outputs[{index}].data())")
+        arguments.append(f"reinterpret_cast<{TYPES[dtype]}*>(outputs[{index}])")
     for written, name in ATTRIBUTES:
         if re.search(rf"\b{name}\b", text):
             parameters.append(f"{written} {name}")
             arguments.append(f"attributes.{name}")
-    names = {str: "typename", bool: "bool", int: "int"}
-    template = ", ".join(f"{names[type(value)]} {name}" for name, value in launch.template)
-    given = ", ".join(TYPES[value] if isinstance(value, str) else str(value).lower() for _, value in launch.template)
-    head = f"template <{template}>\n" if launch.template else ""
     return "\n".join(
         [
-            '#include <array>\n#include "runner.h"',
+            '#include "kernel.h"',
             kernel.header(Language.METAL),
-            f"{head}void kernel({', '.join(parameters)}) {{",
+            f"void kernel({', '.join(parameters)}) {{",
+            *(constant(name, value) for name, value in launch.template),
             f'#line 1 "{kernel.name}.metal"',
             text,
             "}",
-            "int main(int argc, char** argv) {",
-            "  return emulator::run(argc, argv, [](auto& inputs, auto& outputs, emulator::Attributes attributes) {",
-            f"    kernel{f'<{given}>' if given else ''}({', '.join(arguments)});",
-            f"  }}, {{{', '.join(str(kernel.inputs.index(name)) for name in kernel.writes)}}});",
+            *statics,
+            "void emulator::run_thread(",
+            "    unsigned char* const* inputs, unsigned char* const* outputs, const Attributes& attributes) {",
+            f"  kernel({', '.join(arguments)});",
             "}\n",
         ]
     )
@@ -231,19 +255,42 @@ def source_of(kernel: Kernel, launch: Launch, inputs: list[Array]) -> str:
 def compiled(source: str, checked: Checked) -> Path:
     """Returns the program of ``source``, which is compiled where no equal one is there. Raises
     ``CompileError``."""
-    headers = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.h")))
-    key = hashlib.sha256(b"\0".join([headers, source.encode(), repr(checked.value).encode()])).hexdigest()[:24]
-    program = BUILD / key
-    if program.exists():
-        return program
+    runtime = [_object(SOURCES / name, checked) for name in ("threads.cpp", "runner.cpp")]
+    program = BUILD / _key(source, checked)
+
+    def compile(draft: Path) -> list[str]:
+        written = draft.with_suffix(".cpp")
+        written.write_text(source)
+        return [*checked.value, str(written), *map(str, runtime)]
+
+    return _made(program, compile)
+
+
+def _object(path: Path, checked: Checked) -> Path:
+    """Returns what a file of the emulator is compiled to."""
+    made = BUILD / f"{_key(path.read_text(), checked)}.o"
+    return _made(made, lambda _: [*checked.value, "-c", str(path)])
+
+
+def _key(source: str, checked: Checked) -> str:
+    return hashlib.sha256(b"\0".join([_emulator(), source.encode(), repr(checked.value).encode()])).hexdigest()[:24]
+
+
+@cache
+def _emulator() -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir()))
+
+
+def _made(target: Path, arguments: Callable[[Path], list[str]]) -> Path:
+    """Returns ``target``, which the compiler makes of ``arguments`` where it is not there."""
+    if target.exists():
+        return target
     BUILD.mkdir(parents=True, exist_ok=True)
-    draft = BUILD / f"{key}.{os.getpid()}"
-    written = draft.with_suffix(".cpp")
-    written.write_text(source)
-    command = [compiler(), *compiler_flags(), *checked.value, f"-I{SOURCES}", str(written), "-o", str(draft)]
+    draft = BUILD / f"{target.stem}.{os.getpid()}"
+    command = [compiler(), *compiler_flags(), f"-I{SOURCES}", *arguments(draft), "-o", str(draft)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    written.unlink()
+    draft.with_suffix(".cpp").unlink(missing_ok=True)
     if ended.returncode:
         raise CompileError(ended.stderr[:4000])
-    draft.replace(program)
-    return program
+    draft.replace(target)
+    return target

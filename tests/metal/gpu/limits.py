@@ -1,9 +1,9 @@
 """What each kernel takes of what an Apple GPU has, as a table: ``python -m tests.metal.gpu.limits``.
 
 Apple's limits for a threadgroup are 1,024 threads and 32 KB of memory (Metal feature set tables). Registers are
-estimated from above: the bytes of all variables of the body, as clang lays them out before it optimises, over the 4 of
-a register. A GPU of Apple's has up to 256 for a thread; fewer are needed than this says, for variables that do not live
-at the same time share one.
+estimated from above: the bytes of all variables of the body and its functions, as clang lays them out before it
+optimises, over the 4 of a register; not those of its parameters, which a GPU has once for all threads. A GPU of Apple's
+has up to 256 for a thread; fewer are needed than this says, for variables that do not live at the same time share one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ from tests.metal.gpu.emulated import SOURCES, compiler, compiler_flags, run_and_
 MOST_THREADS = 1024
 MOST_MEMORY = 32 * 1024
 MOST_REGISTERS = 256
+
+UNNAMED = re.compile(r"(ref\.tmp|agg\.tmp|tmp|\w+\.addr$|\w+\.coerce|undef)")
+"""What clang calls variables that the body does not have: what lies between two operations, and parameters."""
+
+OWN = r"_Z(?!NK?(?:5metal|8emulator))"
+"""How names of the kernel's own functions begin."""
 
 SIZES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "i1": 1}
 
@@ -39,7 +45,7 @@ def uses() -> list[Use]:
     """Returns one line a kernel, over all of its cases."""
     found: dict[str, Use] = {}
     for case in cases():
-        _, memory = run_and_measure(case.kernel, case.launch, case.inputs)
+        _, memory = run_and_measure(case.kernel, case.launch, case.inputs, most_groups=1)
         width, height, depth = case.launch.threadgroup
         before = found.get(case.kernel.name)
         registers = _registers(case)
@@ -72,13 +78,13 @@ def _has_doubles(case: Case) -> bool:
 
 def _registers(case: Case) -> int:
     source = source_of(case.kernel, case.launch, case.inputs)
-    command = [compiler(), *compiler_flags(), "-O0", "-S", "-emit-llvm", f"-I{SOURCES}", "-x", "c++", "-", "-o", "-"]
+    options = ["-O0", "-S", "-emit-llvm", "-fno-discard-value-names", f"-I{SOURCES}", "-x", "c++", "-", "-o", "-"]
+    command = [compiler(), *compiler_flags(), *options]
     ir = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
-    body = re.search(r"^define [^\n]*@_Z6kernel.*?^}", ir, re.MULTILINE | re.DOTALL)
-    assert body is not None
+    bodies = re.findall(rf"^define [^\n]*@{OWN}.*?^}}", ir, re.MULTILINE | re.DOTALL)
     types = dict(re.findall(r"^(%\S+) = type (.*)$", ir, re.MULTILINE))
-    allocated = re.findall(r"= alloca (.+?), align", body[0])
-    return sum(_size(type, types) for type in allocated) // 4
+    allocated = re.findall(r"%(\S+) = alloca (.+?), align", "\n".join(bodies))
+    return sum(_size(type, types) for name, type in allocated if not UNNAMED.match(name)) // 4
 
 
 def _size(type: str, types: dict[str, str]) -> int:

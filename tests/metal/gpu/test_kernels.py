@@ -11,7 +11,7 @@ from tests.metal.gpu.cases import cases
 from tests.metal.gpu.emulated import Checked
 
 CASES = cases()
-FIRST = list({case.kernel.name: case for case in CASES}.values())
+FIRST = list({case.kernel.name: case for case in reversed(CASES)}.values())
 """The first case of each kernel."""
 
 
@@ -28,4 +28,5 @@ def test_a_kernel_computes_what_it_should(case: Case) -> None:
 @pytest.mark.parametrize("checked", [Checked.ADDRESS, Checked.THREAD])
 @pytest.mark.parametrize("case", FIRST, ids=name_of)
 def test_sanitizers_find_nothing(case: Case, checked: Checked) -> None:
-    case.check(emulated.run(case.kernel, case.launch, case.inputs, checked))
+    # They look at what is read and written, not at results, and see all there is in a few threadgroups.
+    emulated.run_and_measure(case.kernel, case.launch, case.inputs, checked, most_groups=2)

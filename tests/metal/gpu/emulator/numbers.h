@@ -4,9 +4,6 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace metal {
 
@@ -25,7 +22,9 @@ inline float float_of(uint32_t bits) {
 struct HalfFormat {
   static uint16_t round(float value) {
 #if defined(__x86_64__)
-    return uint16_t(_cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT));
+    typedef float Floats __attribute__((vector_size(16)));
+    typedef short Halves __attribute__((vector_size(16)));
+    return uint16_t(Halves(__builtin_ia32_vcvtps2ph(Floats{value}, 0))[0]);
 #else
     __fp16 half = value;
     uint16_t bits;
@@ -35,7 +34,8 @@ struct HalfFormat {
   }
   static float widen(uint16_t bits) {
 #if defined(__x86_64__)
-    return _cvtsh_ss(bits);
+    typedef short Halves __attribute__((vector_size(16)));
+    return __builtin_ia32_vcvtph2ps(Halves{short(bits)})[0];
 #else
     __fp16 half;
     std::memcpy(&half, &bits, 2);

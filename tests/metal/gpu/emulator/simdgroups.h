@@ -6,14 +6,15 @@
 
 namespace metal {
 
-enum class mem_flags { mem_none, mem_device, mem_threadgroup, mem_texture };
+enum class mem_flags { mem_none = 0, mem_device = 1, mem_threadgroup = 2, mem_texture = 4 };
+inline mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(int(a) | int(b)); }
 
 inline void threadgroup_barrier(mem_flags, int line = __builtin_LINE()) {
-  emulator::Group::running()->wait(emulator::Wait::THREADGROUP, line);
+  emulator::wait(emulator::Wait::THREADGROUP, line);
 }
 
 inline void simdgroup_barrier(mem_flags, int line = __builtin_LINE()) {
-  emulator::Group::running()->wait(emulator::Wait::SIMDGROUP, line);
+  emulator::wait(emulator::Wait::SIMDGROUP, line);
 }
 
 // What every lane of a simdgroup had to say at one operation.
@@ -36,13 +37,12 @@ struct Lanes {
 
 template <typename T>
 Lanes<T> exchange(T value, int line) {
-  auto& group = *emulator::Group::running();
-  emulator::Thread& self = *emulator::Group::current();
-  auto& slots = group.slots(self.simdgroup());
+  emulator::Thread& self = emulator::current();
+  emulator::Slots& slots = emulator::slots();
   unsigned turn = self.operations++ % 2;
   std::memcpy(slots.bytes[turn][self.lane()], &value, sizeof(T));
-  group.wait(emulator::Wait::SIMDGROUP, line);
-  return {slots, turn, group.lanes(self.simdgroup()), self.lane()};
+  emulator::wait(emulator::Wait::SIMDGROUP, line);
+  return {slots, turn, emulator::lanes(), self.lane()};
 }
 
 template <typename T, typename F>
