@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
+from mlxr.metal.plain_recurrence import PlainRecurrence
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
@@ -194,6 +195,10 @@ class Backend(Protocol):
         """Prepares the gated delta rule's half of a layer, with states as in ``short_conv``."""
         ...
 
+    def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
+        """Prepares a recurrent half of plain MLX operations, with states as in ``short_conv``."""
+        ...
+
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
@@ -202,7 +207,8 @@ class Backend(Protocol):
         ...
 
     def low_rank(self, part: LowRank) -> Any:
-        """Takes over what an adapter adds to one matrix. Callable from any thread."""
+        """Takes over what an adapter adds to one matrix; what it returns has ``nbytes``, or is a tuple of what has.
+        Callable from any thread."""
         ...
 
     def adapter(self, parts: Mapping[Place, Any]) -> Any:

@@ -112,6 +112,63 @@ class Mamba2Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Mamba1Weights:
+    """One Mamba half; ``Mamba1Spec`` has the formula and the names of sizes.
+
+    ``input``: ``[2 * inner, width]``: x, then the gate z. ``output``: ``[width, inner]``.
+    ``convolution``: float32 ``[inner * taps]`` as in ``ShortConvWeights``.
+    ``parameters``: ``[step_rank + 2 * state_size, inner]``: what steps are made of, B and C.
+    ``step``: ``[inner, step_rank]``. ``step_bias``, ``skip``: float32 ``[inner]``.
+    ``decay``: float32 ``[inner * state_size]``, a channel's side by side; negative.
+    ``step_norm``, ``write_norm``, ``read_norm``: of what steps are made of, of B and of C; None where none is normed.
+    """
+
+    input: Weight
+    output: Weight
+    convolution: mx.array
+    parameters: Weight
+    step: Weight
+    step_bias: mx.array
+    decay: mx.array
+    skip: mx.array
+    norm: mx.array
+    convolution_bias: mx.array | None = None
+    input_bias: mx.array | None = None
+    output_bias: mx.array | None = None
+    step_norm: mx.array | None = None
+    write_norm: mx.array | None = None
+    read_norm: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KimiDeltaWeights:
+    """One half of Kimi's delta rule; ``KimiDeltaSpec`` has the formula and the names of sizes.
+
+    ``query``, ``key``, ``value``: ``[values, width]``. ``output``: ``[width, values]``.
+    ``alpha_down``, ``gate_down``: ``[head_dim, width]``; ``alpha_up``, ``gate_up``: ``[values, head_dim]``.
+    ``beta``: ``[heads, width]``.
+    ``convolutions``: of queries, keys and values, float32 ``[values * taps]`` each, as in ``ShortConvWeights``.
+    ``decay``: float32 ``[heads]``, negative. ``alpha_bias``: float32 ``[values]``. ``head_norm``: float32
+    ``[head_dim]``.
+    """
+
+    query: Weight
+    key: Weight
+    value: Weight
+    alpha_down: Weight
+    alpha_up: Weight
+    beta: Weight
+    gate_down: Weight
+    gate_up: Weight
+    output: Weight
+    convolutions: tuple[mx.array, mx.array, mx.array]
+    decay: mx.array
+    alpha_bias: mx.array
+    head_norm: mx.array
+    norm: mx.array
+
+
+@dataclass(frozen=True, slots=True)
 class GatedDeltaNetWeights:
     """One half of the gated delta rule; ``GatedDeltaNetSpec`` has the formula and the names of sizes.
 
@@ -196,6 +253,19 @@ class ExpertsWeights:
     mixture_post_norm: mx.array | None = None
     post_norm: mx.array | None = None
     output_scale: mx.array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeparateExpertsWeights:
+    """One mixture whose experts' matrices are by themselves: ``gates`` and ``ups`` ``[hidden, width]``, ``downs``
+    ``[width, hidden]``; ``router`` ``[E, width]``."""
+
+    router: Weight
+    gates: tuple[Weight, ...]
+    ups: tuple[Weight, ...]
+    downs: tuple[Weight, ...]
+    norm: mx.array
+    norm_bias: mx.array | None = None
 
 
 @dataclass(frozen=True, slots=True)

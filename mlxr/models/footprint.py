@@ -132,6 +132,9 @@ class SizedWeights(HeaderWeights):
     def stacked(self, names: Sequence[str], outputs: int, inputs: int) -> Weight:
         return self._counted(super().stacked(names, outputs, inputs))[0]
 
+    def experts_apart(self, names: Sequence[str], count: int, outputs: int, inputs: int) -> list[Weight]:
+        return self._counted(*super().experts_apart(names, count, outputs, inputs))
+
     def _counted(self, *weights: Weight) -> list[Weight]:
         for weight in weights:
             self.experts_part.add(weight.handle)

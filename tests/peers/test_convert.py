@@ -33,8 +33,12 @@ SOURCES = Path(os.environ.get("PEER_SOURCES", ".cache/llama-cpp-python/vendor/ll
 CONVERT = Path(__file__).parents[1] / "families" / "convert.py"
 NOT_CONVERTED = ("qwen3_moe with a dense layer", "falcon", "jina_embeddings_v3", "nomic_bert")
 """Cases that llama.cpp's converter fails on, as transformers writes them today."""
-UNWRITTEN = ("gte", "nomic-bert-moe", "granite 4 with biases", "lfm2 with biases")
-"""Cases that GGUF files have no place for, or that mlxr runs from these alone."""
+UNWRITTEN = (
+    *("gte", "nomic-bert-moe", "granite 4 with biases", "lfm2 with biases", "mamba with biases"),
+    *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "deepseek_v32", "glm_moe_dsa"),
+    *("kimi_linear", "phimoe", "apertus", "mimo_v2_flash"),
+)
+"""Cases that GGUF files have no place for, that mlxr runs from these alone, or that it writes none of yet."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "cohere2": {"rotary_pct": 1.0},
     "exaone": {"architectures": ["ExaoneForCausalLM"], "activation_function": "silu"},

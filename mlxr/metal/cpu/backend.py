@@ -30,7 +30,8 @@ from mlxr.metal.backend import (
     RowOperation,
 )
 from mlxr.metal.batch import Batch
-from mlxr.metal.cpu import _native
+from mlxr.metal.cpu import _native, plain
+from mlxr.metal.cpu.halves import in_halves
 from mlxr.metal.cpu.layers import (
     attention_layer,
     experts_layer,
@@ -46,6 +47,7 @@ from mlxr.metal.cpu.matrices import held_as, pack
 from mlxr.metal.cpu.pages import KINDS, allocate, native_pool, page_bytes, pages_of, read_pages, write_pages
 from mlxr.metal.cpu.sampling import sampling_rows
 from mlxr.metal.cpu.sizes import CpuSizes
+from mlxr.metal.plain_recurrence import PlainRecurrence
 from mlxr.metal.pool import Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.sparse_mlp import SparseMLP
@@ -223,6 +225,19 @@ class CpuBackend:
             self._engine, x, native, step.native, pages_of(pool, layer), layer
         )
 
+    def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
+        norm = self.rms_norm(half.norm, half.norm_eps)
+        output = self.linear(half.output, half.output_bias)
+
+        def mix(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            if not step.batch.tokens:
+                return x
+            if pool is not None:
+                mx.eval(self.barrier(pool))  # pages that are to be copied are, before they are read here
+            return plain.mixed(half, norm, output, layer, x, step.batch, pool)
+
+        return mix
+
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
@@ -255,7 +270,7 @@ class CpuBackend:
         return run
 
     def low_rank(self, part: LowRank) -> _native.LowRank:
-        return _native.LowRank(np.ascontiguousarray(part.down), np.ascontiguousarray(part.up), part.scaling)
+        return _native.LowRank(in_halves(part.down), in_halves(part.up), part.scaling)
 
     def adapter(self, parts: Mapping[Place, Any]) -> _native.Adapter:
         return _native.Adapter([(place_number(*place), part) for place, part in parts.items()])

@@ -56,6 +56,7 @@ from mlxr.metal.mlx.weights import (
     rows_at,
     take_over,
 )
+from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
 from mlxr.metal.pool import (
     DeviceMemory,
     GroupSpec,
@@ -212,6 +213,10 @@ class MlxBackend:
         project = gated_delta_net.projected(weights, self._ways)
         return self._recurrence(weights, spec, project, gated_delta_net.gated_delta_net(weights, spec), layer)
 
+    def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
+        shared = self._ways, self._elementwise, self._states
+        return recurrence.Recurrence(half, half.project, half.norm_eps, half.advance, layer, half.size, *shared)
+
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
@@ -291,7 +296,7 @@ class MlxBackend:
         weights: ShortConvWeights | Mamba2Weights | GatedDeltaNetWeights,
         spec: ShortConvSpec | Mamba2Spec | GatedDeltaNetSpec,
         project: RowOperation,
-        advance: recurrence.Advance,
+        advance: Advance,
         layer: int,
         beside: MixerOperation | None = None,
     ) -> recurrence.Recurrence:

@@ -10,7 +10,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.products import Projections
-from mlxr.metal.mlx.recurrence import Advance
+from mlxr.metal.plain_recurrence import Advance
 from mlxr.metal.reference.gated_delta_net import of_value_heads, unit
 from mlxr.metal.reference.recurrence import convolved
 from mlxr.metal.specs import GatedDeltaNetSpec

@@ -18,14 +18,11 @@ from mlxr.metal.mlx.pool_array import RowAccess
 from mlxr.metal.mlx.products import SplitProduct
 from mlxr.metal.mlx.steps import Step
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.recurrence import convolved, gated_norm
 from mlxr.metal.specs import Mamba2Spec, ShortConvSpec
 from mlxr.metal.weights import GatedDeltaNetWeights, Mamba2Weights, ShortConvWeights
-
-Advance = Callable[[mx.array, mx.array], tuple[mx.array, mx.array]]
-"""Inputs float32 ``[B, L, in]`` and states ``[B, size]`` of B sequences to what they give, ``[B, L, out]``, and their
-states then."""
 
 CHUNK = 64
 """Tokens of a prompt that Mamba-2 multiplies as matrices; between chunks it goes by the state."""
@@ -41,7 +38,7 @@ class Recurrence:
 
     def __init__(
         self,
-        weights: ShortConvWeights | Mamba2Weights | GatedDeltaNetWeights,
+        weights: ShortConvWeights | Mamba2Weights | GatedDeltaNetWeights | PlainRecurrence,
         project: Callable[[mx.array], mx.array],
         norm_eps: float,
         advance: Advance,

@@ -24,6 +24,7 @@ from mlxr.metal.backend import (
     RowOperation,
 )
 from mlxr.metal.batch import Batch
+from mlxr.metal.plain_recurrence import PlainRecurrence
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference import (
     adapters,
@@ -34,6 +35,7 @@ from mlxr.metal.reference import (
     products,
     recurrence,
     sampling,
+    states,
 )
 from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
@@ -163,6 +165,19 @@ class ReferenceBackend:
             normed = _normed(x, weights.norm, spec.norm_eps)
             out = gated_delta_net.mixed(weights, spec, layer, normed, step.batch, pool)
             return x + _linear(out, weights.output, None)
+
+        return mix
+
+    def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
+        def mix(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
+            if not step.batch.tokens:
+                return x
+            rows, outs = half.project(_normed(x, half.norm, half.norm_eps)), []
+            for one in states.sequence_states(step.batch, pool, layer, half.size):
+                out, after = half.advance(rows[one.begin : one.end][None], one.state[None])
+                outs.append(out[0])
+                one.state = after[0]
+            return x + _linear(mx.concatenate(outs), half.output, half.output_bias)
 
         return mix
 

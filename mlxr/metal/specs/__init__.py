@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from mlxr.metal.specs.attention import AttentionSpec, LatentSpec, Rope, RopeStyle, Temperature
-from mlxr.metal.specs.feed_forward import Activation, ExpertsSpec, FeedForwardSpec, MLPSpec
+from mlxr.metal.specs.feed_forward import Activation, ExpertsSpec, FeedForwardSpec, MLPSpec, Xielu
 from mlxr.metal.specs.inputs import AlternatingSpec, PerLayerEmbeddingSpec, PerLayerInputSpec
 from mlxr.metal.specs.norms import NormKind
-from mlxr.metal.specs.recurrence import AttentionAndMamba2Spec, GatedDeltaNetSpec, Mamba2Spec, ShortConvSpec
+from mlxr.metal.specs.recurrence import (
+    AttentionAndMamba2Spec,
+    GatedDeltaNetSpec,
+    KimiDeltaSpec,
+    Mamba1Spec,
+    Mamba2Spec,
+    ShortConvSpec,
+)
 
 __all__ = [
     "Activation",
@@ -16,8 +23,10 @@ __all__ = [
     "ExpertsSpec",
     "FeedForwardSpec",
     "GatedDeltaNetSpec",
+    "KimiDeltaSpec",
     "LatentSpec",
     "MLPSpec",
+    "Mamba1Spec",
     "Mamba2Spec",
     "NormKind",
     "PerLayerEmbeddingSpec",
@@ -26,4 +35,5 @@ __all__ = [
     "RopeStyle",
     "ShortConvSpec",
     "Temperature",
+    "Xielu",
 ]

@@ -59,6 +59,9 @@ class AttentionSpec:
     ``chunked``: the query at p sees keys from ``p // window * window`` on instead (Llama 4).
     ``rope_first``: query and key norms stand behind the rope.
     ``gated``: what heads give is multiplied by the sigmoid of a projection of the input (Qwen3-Next).
+    ``value_dim``: numbers of a value where files have fewer than of a key: matrices have zeros for the others (MiMo
+    V2). 0 for as many.
+    ``input_scale``: what the normed input is multiplied by.
     """
 
     heads: int
@@ -79,6 +82,8 @@ class AttentionSpec:
     rope_first: bool = False
     temperature: Temperature | None = None
     gated: bool = False
+    value_dim: int = 0
+    input_scale: float = 1.0
 
     def first_key(self, positions: NDArray[np.int32]) -> NDArray[np.int32]:
         """Returns the first position that queries at ``positions`` see."""

@@ -22,15 +22,27 @@ class Activation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Xielu:
+    """The numbers of a layer's xIELU (Huang and Schlag 2024): above 0 ``rise * x ** 2 + beta * x``, else ``fall *
+    (expm1(min(x, eps)) - x) + beta * x``."""
+
+    rise: float
+    fall: float
+    beta: float
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
 class MLPSpec:
     """A two-layer perceptron, gated where its weights have a gate. ``norm_eps`` serves the norm before it and after;
     ``norm`` is the kind of the first. ``sparsity``: of what comes out of the gate, only what exceeds a row's mean by so
-    many standard deviations counts (Gemma 3n); None for all of it."""
+    many standard deviations counts (Gemma 3n); None for all of it. ``xielu``: it, instead of ``activation``."""
 
     activation: Activation
     norm_eps: float = 1e-5
     norm: NormKind = NormKind.RMS
     sparsity: float | None = None
+    xielu: Xielu | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,8 @@ class ExpertsSpec:
     ``groups``, ``used_groups``: experts stand in groups of equal size, and only those of the best ``used_groups`` can
     be used; a group is as good as its ``group_best`` best experts together (DeepSeek-V2: 1, DeepSeek-V3: 2).
     ``weighs_inputs``: an expert's weight multiplies what it gets instead of what it gives (Llama 4).
+    ``jitter``: experts are used as SparseMixer does (Liu et al. 2024, GRIN): the best by its score's share among those
+    that are hardly worse, by twice so much; and the second best among the others likewise. None for the usual way.
     """
 
     activation: Activation
@@ -59,6 +73,7 @@ class ExpertsSpec:
     group_best: int = 2
     norm: NormKind = NormKind.RMS
     weighs_inputs: bool = False
+    jitter: float | None = None
 
 
 FeedForwardSpec: TypeAlias = MLPSpec | ExpertsSpec

@@ -1,4 +1,4 @@
-"""Mixers that keep a state of a sequence: convolutions, Mamba-2, the gated delta rule."""
+"""Mixers that keep a state of a sequence: convolutions, Mamba and Mamba-2, the gated delta rule and Kimi's."""
 
 from __future__ import annotations
 
@@ -143,3 +143,66 @@ class GatedDeltaNetSpec:
     def cache(self, layer: int) -> CacheGroup:
         """Returns what layer number ``layer`` keeps of a sequence."""
         return state_group(layer, self.state_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Mamba1Spec:
+    """A selective state space with decays of its own for every number of a state (Gu and Dao 2023, Mamba).
+
+    A token's input becomes x and a gate z, ``inner`` numbers each. x is convolved, each channel by itself, and goes
+    through SiLU; of that are made ``step_rank`` numbers, from which comes a time step for each channel, and B and C.
+    Channel c has a state of ``state_size`` numbers: ``state = exp(step[c] * decay[c]) * state + step[c] * x[c] * B``,
+    and gives ``C @ state + skip[c] * x[c]``, which is multiplied by ``silu(z)``.
+
+    ``taps``: tokens that the convolution sees.
+    ``norm_eps`` serves the input norm.
+    ``inner_eps``: of the norms on the time steps' numbers, B and C; None where there are none (Falcon-Mamba has them).
+    """
+
+    inner: int
+    state_size: int
+    step_rank: int
+    taps: int
+    norm_eps: float = 1e-5
+    inner_eps: float | None = None
+
+    @property
+    def history(self) -> int:
+        """Numbers of a state that are the last tokens' inputs of the convolution, ``[taps - 1, inner]``; the channels'
+        states ``[inner, state_size]`` stand behind them."""
+        return (self.taps - 1) * self.inner
+
+    def cache(self, layer: int) -> CacheGroup:
+        """Returns what layer number ``layer`` keeps of a sequence."""
+        return state_group(layer, self.history + self.inner * self.state_size)
+
+
+@dataclass(frozen=True, slots=True)
+class KimiDeltaSpec:
+    """Linear attention by the delta rule with a decay for each number of a key (Moonshot AI 2025, "Kimi Linear").
+
+    As in ``GatedDeltaNetSpec``, with as many key heads as value heads, all ``head_dim`` long, and but for these: row i
+    of a head's state decays by itself, ``state[i] = exp(decay * softplus(alpha[i] + alpha_bias[i])) * state[i]``, where
+    alpha is made of the input by two products; and what heads give is multiplied by the sigmoid of a gate, which is
+    made by two as well.
+    """
+
+    heads: int
+    head_dim: int
+    taps: int
+    norm_eps: float = 1e-6
+
+    @property
+    def values(self) -> int:
+        """Numbers of all queries of a token, of all keys, of all values, of alpha, and of its gate."""
+        return self.heads * self.head_dim
+
+    @property
+    def history(self) -> int:
+        """Numbers of a state that are the last tokens' inputs of the convolution; the heads' states ``[heads, head_dim,
+        head_dim]`` stand behind them."""
+        return (self.taps - 1) * 3 * self.values
+
+    def cache(self, layer: int) -> CacheGroup:
+        """Returns what layer number ``layer`` keeps of a sequence."""
+        return state_group(layer, self.history + self.values * self.head_dim)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedAdapter:
-    """``handle``: what a batch's ``AdapterUse`` has. ``nbytes``: of its matrices as float32."""
+    """``handle``: what a batch's ``AdapterUse`` has. ``nbytes``: of its matrices as the backend holds them."""
 
     handle: Any
     nbytes: int
@@ -46,8 +46,8 @@ def load_adapter(
     nbytes = 0
     for part in parts:
         low_rank = _read(part)
-        made[part.place] = backend.low_rank(low_rank)
-        nbytes += low_rank.down.nbytes + low_rank.up.nbytes
+        made[part.place] = held = backend.low_rank(low_rank)
+        nbytes += sum(matrix.nbytes for matrix in held) if isinstance(held, tuple) else held.nbytes
         between()
     return LoadedAdapter(backend.adapter(made), nbytes)
 

@@ -19,6 +19,7 @@ KEYS: Mapping[str, str] = {
     "attention.key_length": "head_dim",
     "attention.layer_norm_epsilon": "layer_norm_eps",
     "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+    "attention.indexer.top_k": "index_topk",
     "attention.kv_lora_rank": "kv_lora_rank",
     "attention.q_lora_rank": "q_lora_rank",
     "attention.sliding_window": "sliding_window",

@@ -17,8 +17,8 @@ from mlxr.metal.backend import (
     PerLayerInputOperation,
 )
 from mlxr.metal.pool import Pool
-from mlxr.metal.specs import NormKind
-from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, Weight
+from mlxr.metal.specs import ExpertsSpec, FeedForwardSpec, MLPSpec, NormKind
+from mlxr.metal.weights import ExpertsWeights, FeedForwardWeights, MLPWeights, SeparateExpertsWeights, Weight
 from mlxr.models.architectures import alternating, per_layer
 from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.sizes import MAX_VOCABULARY
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 Prepared: TypeAlias = "tuple[MixerOperation | None, FeedForwardOperation | None, PerLayerInputOperation | None]"
 """A layer's operations, None for one that it lacks."""
+
+
+HalfWeights: TypeAlias = FeedForwardWeights | SeparateExpertsWeights
 
 
 class Decoder:
@@ -116,14 +119,28 @@ def prepared_layer(
         kind = MIXERS[type(layer.mixer)]
         mix = kind.prepare(backend, kind.weights(layer, layer.mixer, width, tensors), layer.mixer, number)
     if layer.feed_forward is not None:
-        weights = feed_forward_weights(layer, layer.feed_forward, width, tensors)
-        if layer.parallel and mix is not None:
+        weights = half_weights(layer, layer.feed_forward, width, tensors)
+        if layer.parallel and mix is not None and not isinstance(weights, SeparateExpertsWeights):
             return backend.parallel(mix, weights, layer.feed_forward.spec, number), None, None
-        feed_forward = backend.feed_forward(weights, layer.feed_forward.spec, number)
+        feed_forward = _feed_forward(backend, weights, layer.feed_forward.spec, number)
     if layer.per_layer is not None and spec.per_layer is not None:
         further = per_layer.input_weights(spec.per_layer.size, width, tensors)
         add_input = backend.per_layer_input(further, layer.per_layer, number)
     return mix, feed_forward, add_input
+
+
+def _feed_forward(backend: Backend, weights: HalfWeights, spec: FeedForwardSpec, number: int) -> FeedForwardOperation:
+    """Returns the operation of a half, which is the backend's own but where plain operations are all that there is."""
+    if isinstance(spec, MLPSpec) and spec.xielu is not None and isinstance(weights, MLPWeights):
+        from mlxr.metal.plain_feed_forward import XieluMLP  # with MLX, which readers of headers do without
+
+        return XieluMLP(backend, weights, spec)
+    if isinstance(weights, SeparateExpertsWeights):
+        assert isinstance(spec, ExpertsSpec)
+        from mlxr.metal.plain_feed_forward import SparseMixer
+
+        return SparseMixer(backend, weights, spec)
+    return backend.feed_forward(weights, spec, number)
 
 
 def _alternating(
@@ -152,7 +169,7 @@ def check_tensors(spec: DecoderSpec, tensors: NamedTensors) -> int:
         if mixer is not None:
             MIXERS[type(mixer)].weights(layer, mixer, spec.width, own)
         if half is not None:
-            feed_forward_weights(layer, half, spec.width, own)
+            half_weights(layer, half, spec.width, own)
         if layer.per_layer is not None and spec.per_layer is not None:
             per_layer.input_weights(spec.per_layer.size, spec.width, own)
         if spec.alternating is not None:
@@ -170,8 +187,9 @@ def adaptable_places(spec: DecoderSpec, tensors: NamedTensors) -> dict[Place, Sh
         mixer, half, own = layer.mixer, layer.feed_forward, tensors.layer(number)
         if mixer is not None:
             places |= adaptable(number, MIXERS[type(mixer)].weights(layer, mixer, spec.width, own))
-        if half is not None and not (isinstance(half, MLP) and half.spec.sparsity is not None):
-            places |= adaptable(number, feed_forward_weights(layer, half, spec.width, own))
+        plain = isinstance(half, MLP) and (half.spec.sparsity is not None or half.spec.xielu is not None)
+        if half is not None and not plain:
+            places |= adaptable(number, half_weights(layer, half, spec.width, own))
     return places
 
 
@@ -187,6 +205,13 @@ def head_biases(spec: DecoderSpec, vocabulary: int, tensors: NamedTensors) -> tu
 def output_projection(spec: DecoderSpec, table: Weight, tensors: NamedTensors) -> Weight:
     tied = "head" not in tensors if spec.tied is None else spec.tied
     return table if tied else tensors.matrix("head", *table.shape)
+
+
+def half_weights(layer: LayerSpec, half: FeedForward, width: int, tensors: NamedTensors) -> HalfWeights:
+    """Returns what the feed-forward half of a decoder's layer is prepared from."""
+    if isinstance(half, Experts) and half.spec.jitter is not None:
+        return separate_experts(layer, half, width, tensors)
+    return feed_forward_weights(layer, half, width, tensors)
 
 
 def feed_forward_weights(layer: LayerSpec, half: FeedForward, width: int, tensors: NamedTensors) -> FeedForwardWeights:
@@ -229,6 +254,18 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
         mixture_post_norm=tensors.norm("mixture_post_norm", width) if half.own_norms else None,
         post_norm=tensors.norm("feed_forward_post_norm", width) if spec.norms.after else None,
         output_scale=_output_scale(spec, tensors),
+    )
+
+
+def separate_experts(spec: LayerSpec, half: Experts, width: int, tensors: NamedTensors) -> SeparateExpertsWeights:
+    count, hidden = half.spec.experts, half.hidden
+    return SeparateExpertsWeights(
+        router=tensors.exact_matrix("router", count, width),
+        gates=tuple(tensors.experts_apart("experts_gate", count, hidden, width)),
+        ups=tuple(tensors.experts_apart("experts_up", count, hidden, width)),
+        downs=tuple(tensors.experts_apart("experts_down", count, width, hidden)),
+        norm=tensors.norm("feed_forward_norm", width),
+        norm_bias=tensors.bias("feed_forward_norm_bias", width, spec.biases),
     )
 
 

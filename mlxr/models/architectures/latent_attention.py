@@ -24,7 +24,8 @@ def latent_attention(
 
     Raises ``ModelFileError`` where the rope does not fit a head.
     """
-    parameters.integer("attention.head_count_kv", 0)  # 1 or all of the heads: files count one thing or the other
+    if not parameters.is_list("attention.head_count_kv"):
+        parameters.integer("attention.head_count_kv", 0)  # 1 or all of the heads: files count one thing or the other
     rank = parameters.positive("attention.kv_lora_rank", most=MAX_HEAD_DIM)
     if parameters.format is Format.GGUF:
         whole, values, rope_dims = _gguf_heads(parameters, sizes)

@@ -14,7 +14,9 @@ from mlxr.metal.specs import (
     AttentionSpec,
     ExpertsSpec,
     GatedDeltaNetSpec,
+    KimiDeltaSpec,
     LatentSpec,
+    Mamba1Spec,
     Mamba2Spec,
     MLPSpec,
     NormKind,
@@ -24,7 +26,14 @@ from mlxr.metal.specs import (
 )
 
 MixerSpec: TypeAlias = (
-    AttentionSpec | LatentSpec | GatedDeltaNetSpec | Mamba2Spec | ShortConvSpec | AttentionAndMamba2Spec
+    AttentionSpec
+    | LatentSpec
+    | GatedDeltaNetSpec
+    | KimiDeltaSpec
+    | Mamba1Spec
+    | Mamba2Spec
+    | ShortConvSpec
+    | AttentionAndMamba2Spec
 )
 """What mixes a layer's tokens: a union of kinds, each with a file in ``mixers/``, an operation that backends prepare
 (``Backend.attention``, ``Backend.mamba2``) and a method ``cache`` that says what a layer of it keeps."""

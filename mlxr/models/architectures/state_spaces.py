@@ -1,4 +1,4 @@
-"""Sizes of a Mamba-2 layer, by the names that formats and families have for them."""
+"""Sizes and tensors of Mamba's and Mamba-2's layers, by the names that formats and families have for them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,41 @@ def folder_names(place: str) -> Names:
         "ssm_output": f"{place}.out_proj.weight",
         "ssm_output_bias": f"{place}.out_proj.bias",
     }
+
+
+GGUF_NAMES_OF_FIRST: Names = {
+    **{role: name for role, name in GGUF_NAMES.items() if role != "ssm_norm"},
+    "ssm_parameters": "blk.{layer}.ssm_x.weight",
+    "ssm_step": "blk.{layer}.ssm_dt.weight",
+}
+"""Mamba's."""
+
+
+def folder_names_of_first(place: str) -> Names:
+    """Where folders have the tensors of a layer of Mamba's, but for norms."""
+    shared = folder_names(place)
+    return {
+        **{role: name for role, name in shared.items() if role != "ssm_norm"},
+        "ssm_parameters": f"{place}.x_proj.weight",
+        "ssm_step": f"{place}.dt_proj.weight",
+        "ssm_step_bias": f"{place}.dt_proj.bias",
+    }
+
+
+def step_rank(parameters: Hyperparameters, key: str, width: int) -> int:
+    """Returns how many numbers Mamba's time steps are made of: a 16th of the width where a folder says ``auto``."""
+    usual = -(-width // 16)
+    if parameters.format is not Format.GGUF and parameters.values.get(key) == "auto":
+        return usual
+    return parameters.positive(key, usual, MAX_HEADS)
+
+
+def taps_of(parameters: Hyperparameters, key: str) -> int:
+    """Returns how many tokens a convolution sees. Raises ``ModelFileError`` for one."""
+    taps = parameters.positive(key, 4, MOST_TAPS)
+    if taps < 2:
+        raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
+    return taps
 
 
 def mamba2_spec(

@@ -123,6 +123,13 @@ class NamedTensors:
             return self._weights.parts(self._name(fused), outputs, inputs, self._in_encoder)
         return [self.matrix(role, count, inputs) for role, count in zip(roles, outputs, strict=True)]
 
+    def padded_rows(self, role: str, groups: int, sizes: tuple[int, int], inputs: int) -> Weight:
+        """Returns a matrix each of whose groups of rows has zeros behind it (``Weights.padded_rows``)."""
+        return self._weights.padded_rows(self._name(role), groups, sizes, inputs)
+
+    def padded_columns(self, role: str, groups: int, sizes: tuple[int, int], outputs: int) -> Weight:
+        return self._weights.padded_columns(self._name(role), groups, sizes, outputs)
+
     def sorted_rows(self, role: str, rows: Sequence[Rows], inputs: int) -> list[Weight]:
         """Returns matrices whose rows stand in one tensor in an order of its own; ``rows`` tells where each's are."""
         return self._weights.sorted_rows(self._name(role), rows, inputs)
@@ -147,6 +154,16 @@ class NamedTensors:
         if "{expert}" not in name:
             return self._weights.separate(self._name(role), count, outputs, inputs)
         return [self._weights.matrix(name.format(expert=number), outputs, inputs) for number in range(count)]
+
+    def experts_apart(self, role: str, count: int, outputs: int, inputs: int) -> list[Weight]:
+        """Returns the matrices of ``count`` experts, each by itself, from where ``experts`` finds them."""
+        if (together := f"{role}_together") in self:
+            return self._weights.experts_apart([self._name(together)], count, outputs, inputs)
+        name = self._table.names[role]
+        if "{expert}" not in name:
+            return self._weights.experts_apart([self._name(role)], count, outputs, inputs)
+        names = [name.format(layer=self._layer, expert=expert) for expert in range(count)]
+        return self._weights.experts_apart(names, count, outputs, inputs)
 
     def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
         """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
@@ -197,11 +214,11 @@ class NamedTensors:
         times = None if factors is None else lambda numbers: numbers * factors
         return self._weights.table(self._name(role), dims, times)
 
-    def decay(self, role: str, log_role: str, size: int) -> mx.array:
-        """Returns a vector of decays, which a format keeps as they are or as logarithms of what is negated."""
+    def decay(self, role: str, log_role: str, *dims: int) -> mx.array:
+        """Returns decays as ``table`` does, which a format keeps as they are or as logarithms of what is negated."""
         if role in self._table.names:
-            return self._weights.table(self._name(role), (size,))
-        return self._weights.table(self._name(log_role), (size,), lambda logarithms: -logarithms.exp())
+            return self._weights.table(self._name(role), dims)
+        return self._weights.table(self._name(log_role), dims, lambda logarithms: -logarithms.exp())
 
     def norm(self, role: str, size: int, factor: float = 1.0) -> mx.array:
         """Returns the weight of a norm, as it is multiplied by, times ``factor``."""

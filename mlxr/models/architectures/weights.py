@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.affine import bits_of
+from mlxr.metal.padding import padded_columns, padded_rows
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensor_rows import rows_of, sorted_rows, stacked
 from mlxr.metal.tensors import Tensor, TensorType
@@ -86,6 +87,17 @@ class Weights:
         self._advance(tensor)
         return weights
 
+    def padded_rows(self, name: str, groups: int, sizes: tuple[int, int], inputs: int) -> Weight:
+        """Returns a matrix each of whose ``groups`` of rows, ``sizes[0]`` in the file, is ``sizes[1]`` long, the rest
+        zeros."""
+        tensor = self._tensor(name, (groups * sizes[0], inputs))
+        return self._taken([tensor], self._made(self._padded(self._read(tensor), groups, sizes[1], inputs)))
+
+    def padded_columns(self, name: str, groups: int, sizes: tuple[int, int], outputs: int) -> Weight:
+        """Returns the same of a matrix's columns."""
+        tensor = self._tensor(name, (outputs, groups * sizes[0]))
+        return self._taken([tensor], self._made(self._padded(self._read(tensor), groups, outputs, sizes[1])))
+
     def sorted_rows(self, name: str, rows: Sequence[Rows], inputs: int) -> list[Weight]:
         """Returns matrices whose ``rows`` are those of a tensor, which has no others. Raises as ``parts`` does."""
         tensor = self._tensor(name, (sum(map(len, rows)), inputs))
@@ -113,6 +125,13 @@ class Weights:
         tensor = self._tensor(name, (count, outputs, inputs))
         whole = replace(self._read(tensor), shape=(count * outputs, inputs))
         return self._sorted(tensor, whole, list(np.arange(count * outputs).reshape(count, outputs)))
+
+    def experts_apart(self, names: Sequence[str], count: int, outputs: int, inputs: int) -> list[Weight]:
+        """Returns the matrices of ``count`` experts, each by itself, from the one tensor that is named, or from one
+        each."""
+        if len(names) == 1 != count:
+            return self.separate(names[0], count, outputs, inputs)
+        return [self.matrix(name, outputs, inputs) for name in names]
 
     def turned_experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:
         """Returns experts' matrices from a tensor in which each is ``[inputs, outputs]``, above one another as one.
@@ -227,7 +246,8 @@ class Weights:
         """A vector's values, read at once by either kind of weights; None where the model has none."""
         if name not in self.tensors:
             return None
-        return dequantize(self._tensor(name, (size,)).read()).astype(np.float64)
+        one = size == 1 and not self.tensors[name].shape
+        return dequantize(self._tensor(name, () if one else (size,)).read()).astype(np.float64).reshape(size)
 
     def rows(self, name: str, most: int) -> int:
         """How many rows a matrix has, where no hyperparameter tells (a vocabulary)."""
@@ -279,6 +299,12 @@ class Weights:
 
     def _turned(self, tensor: StoredTensor) -> Tensor:
         return outputs_first(self._read(tensor))
+
+    def _padded(self, whole: Tensor, groups: int, rows: int, columns: int) -> Tensor:
+        """``rows``, ``columns``: of each group, whichever of them is longer than in the file."""
+        if whole.shape[1] == columns:
+            return padded_rows(whole, groups, rows)
+        return padded_columns(whole, groups, columns)
 
     def _key_value_parts(self, whole: Tensor, heads: int, keys: int, values: int) -> tuple[Tensor, Tensor]:
         return key_value_parts(whole, heads, keys, values)
@@ -340,6 +366,11 @@ class HeaderWeights(Weights):
     def _read(self, tensor: StoredTensor) -> Tensor:
         rows = math.prod(tensor.shape[:-1])
         return Tensor(tensor.name, tensor.require_type(), tensor.shape, np.empty((rows, 0), np.uint8))
+
+    def _padded(self, whole: Tensor, groups: int, rows: int, columns: int) -> Tensor:
+        of_rows = whole.shape[1] == columns
+        shape = (groups * rows, columns) if of_rows else (rows, groups * columns)
+        return replace(whole, shape=shape, data=np.empty((shape[0], 0), np.uint8))
 
     def _turned(self, tensor: StoredTensor) -> Tensor:
         count, inputs, outputs = tensor.shape

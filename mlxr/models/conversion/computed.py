@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import NormalDist
 from typing import Any
 
-from mlxr.models.conversion.settings import Added, Computed, Config, head_size, rope_settings
+from mlxr.models.conversion.settings import GATING, Added, Computed, Config, head_size, rope_settings
 
 
 def rope_dimensions(config: Config) -> Iterable[Added]:
@@ -175,6 +175,13 @@ def glm_rope(config: Config) -> Iterable[Added]:
     share = rope_settings(config).get("partial_rotary_factor", 0.5)
     yield Added("rope_dimension_count", int(head_size(config) * share))
     yield Added("rope_freq_base", rope_settings(config).get("rope_theta", 10000.0))
+
+
+def bailing_experts(config: Config) -> Iterable[Added]:
+    """Yields how Ling scores its experts, and how wide a shared one is: llama.cpp multiplies that by their count."""
+    usual = config["moe_intermediate_size"] * config["n_shared_experts"]
+    yield Added("expert_shared_feed_forward_length", config.get("shared_expert_intermediate_size") or usual)
+    yield Added("expert_gating_func", GATING[config.get("score_function", "sigmoid")])
 
 
 def neox_rope(config: Config) -> Iterable[Added]:

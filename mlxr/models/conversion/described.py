@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from mlxr.metal.specs import AttentionAndMamba2Spec, AttentionSpec, GatedDeltaNetSpec, LatentSpec, Mamba2Spec
+from mlxr.metal.specs import (
+    AttentionAndMamba2Spec,
+    AttentionSpec,
+    GatedDeltaNetSpec,
+    LatentSpec,
+    Mamba1Spec,
+    Mamba2Spec,
+)
 from mlxr.models.architectures.families.family import ModelSpec
 from mlxr.models.architectures.spec import MLP, EncoderSpec, Experts
 from mlxr.models.conversion.settings import Added
@@ -86,6 +93,30 @@ def state_spaces(spec: ModelSpec) -> Iterable[Added]:
     yield Added("ssm_group_count", mamba2.groups)
     yield Added("ssm_inner_size", mamba2.heads * mamba2.head_dim)
     yield Added("ssm_time_step_rank", mamba2.heads)
+
+
+def first_state_spaces(spec: ModelSpec) -> Iterable[Added]:
+    """Yields the sizes of Mamba layers, and of those alone whether time steps, B and C are normed."""
+    if (mamba := next(mixers(spec, Mamba1Spec), None)) is None:
+        return
+    yield Added("ssm_conv_kernel", mamba.taps)
+    yield Added("ssm_inner_size", mamba.inner)
+    yield Added("ssm_state_size", mamba.state_size)
+    yield Added("ssm_time_step_rank", mamba.step_rank)
+    if all(isinstance(layer.mixer, Mamba1Spec) for layer in spec.layers):
+        yield Added("ssm_dt_b_c_rms", mamba.inner_eps is not None)
+
+
+def turned(spec: ModelSpec) -> Iterable[Added]:
+    """Yields how many of a head's dimensions turn."""
+    rope = next(mixers(spec, AttentionSpec)).rope
+    yield Added("rope_dimension_count", 2 * len(rope.inverse_frequencies) if rope else 0)
+
+
+def shared_hidden(spec: ModelSpec) -> Iterable[Added]:
+    """Yields how wide experts that every token uses are together."""
+    if (found := experts(spec)) is not None and found.shared_hidden:
+        yield Added("expert_shared_feed_forward_length", found.shared_hidden)
 
 
 def latent_heads(spec: ModelSpec) -> Iterable[Added]:

@@ -69,6 +69,9 @@ def folder_of_gguf(path: Path, choice: Choice, requantize: bool) -> Folder:
     header = read_header(path)
     if header.family.tables.get(Format.MLX) is None:
         raise UnsupportedModelError(header.path, f"is of the family {header.family.name}, which mlx-lm does not run")
+    if not header.family.written:
+        reason = f"is of the family {header.family.name}, of whose tensors mlxr would leave some out"
+        raise UnsupportedModelError(header.path, f"{reason}; it runs the file as it is")
     few = next((t for t in header.tensors.values() if t.type not in DTYPES), None)
     if few is not None and not requantize and choice.quantization:
         reason = f"is quantized already ({few.name} as {few.stored_as}), and quantizing it again loses more"

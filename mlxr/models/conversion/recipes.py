@@ -12,6 +12,7 @@ from mlxr.models.errors import UnsupportedModelError
 
 _HEADS = frozenset({"key_length", "value_length"})
 _ROPE = frozenset({"rope_freq_base", "rope_freq_base_swa"})
+_NO_ATTENTION = _HEADS | _ROPE | {"head_count_kv", "layer_norm_eps"}
 _VOCABULARY = Setting("vocab_size", ("vocab_size",))
 _EXPERT_HIDDEN = Setting("expert_feed_forward_length", ("moe_intermediate_size",))
 _WINDOW = Setting("sliding_window", ("sliding_window",))
@@ -239,6 +240,72 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "olmo": Recipe((Setting("layer_norm_eps", (), 1e-5),)),
     "exaone": Recipe((), (computed.rotary_share(1.0),), (described.heads,)),
+    "internlm2": Recipe(without=_HEADS),
+    "bailingmoe2": Recipe(
+        (
+            _VOCABULARY,
+            _EXPERT_HIDDEN,
+            _SHARED_EXPERTS,
+            _WEIGHTS_SCALE,
+            _WEIGHTS_NORM,
+            Setting("leading_dense_block_count", ("first_k_dense_replace",)),
+            Setting("nextn_predict_layers", ("num_nextn_predict_layers",)),
+        ),
+        (computed.bailing_experts,),
+        (described.turned,),
+    ),
+    "exaone-moe": Recipe(
+        (
+            _VOCABULARY,
+            _EXPERT_HIDDEN,
+            _WEIGHTS_SCALE,
+            _WEIGHTS_NORM,
+            Setting("nextn_predict_layers", ("num_nextn_predict_layers",), 0),
+        ),
+        (computed.window_by_layer, computed.no_scaling),
+        (described.shared_experts, described.dense_first, described.sigmoid),
+    ),
+    "afmoe": Recipe(
+        (
+            _VOCABULARY,
+            _EXPERT_HIDDEN,
+            _SHARED_EXPERTS,
+            _WEIGHTS_SCALE,
+            _WEIGHTS_NORM,
+            _WINDOW,
+            Setting("leading_dense_block_count", ("first_k_dense_replace",)),
+        ),
+        (computed.rope_dimensions,),
+    ),
+    "hy_v3": Recipe(
+        (_EXPERT_HIDDEN, _WEIGHTS_SCALE, Setting("expert_weights_norm", ("norm_topk_prob",), True)),
+        (),
+        (described.shared_hidden, described.sigmoid),
+    ),
+    "mellum": Recipe((_EXPERT_HIDDEN,), (computed.window_by_layer,)),
+    "mamba": Recipe(
+        (
+            _MAMBA_CONTEXT,
+            Setting("feed_forward_length", (), 0),
+            Setting("head_count", (), 0),
+            Setting("layer_norm_rms_eps", ("layer_norm_epsilon",), 1e-5),
+        ),
+        (),
+        (described.first_state_spaces,),
+        without=_NO_ATTENTION,
+    ),
+    "mamba2": Recipe(
+        (
+            _MAMBA_CONTEXT,
+            Setting("feed_forward_length", (), 0),
+            Setting("head_count", (), 0),
+            Setting("layer_norm_rms_eps", ("layer_norm_epsilon",), 1e-5),
+        ),
+        (),
+        (described.state_spaces,),
+        without=_NO_ATTENTION,
+    ),
+    "jamba": Recipe((), (), (described.key_heads, described.first_state_spaces), without=_HEADS | _ROPE),
     "phi2": Recipe(
         (Setting("add_bos_token", (), False),),
         (computed.phi2_sizes,),

@@ -59,6 +59,20 @@ def queries_keys_values(given: Given) -> Made:
     yield given.role, transforms.in_order(given.tensor, order)
 
 
+def query_key_value_apart(given: Given) -> Made:
+    """Queries, keys and values, which a folder has by key head in one tensor, each by itself in GGUF's order."""
+    spec = given.attention
+    each = spec.heads // spec.kv_heads + 2
+    rows = np.arange(spec.kv_heads * each * spec.head_dim).reshape(spec.kv_heads, each, spec.head_dim)
+    parts = {"query": rows[:, :-2], "key": rows[:, -2], "value": rows[:, -1]}
+    for role, part in parts.items():
+        own = part.reshape(-1)
+        turns = role != "value" and given.model.reordered
+        heads = spec.heads if role == "query" else spec.kv_heads
+        order = own[transforms.neighbours(len(own), heads)] if turns else own
+        yield role, transforms.in_order(given.tensor, order)
+
+
 def norm(given: Given) -> Made:
     """Norms that a format may store as their distance from 1."""
     offset = np.float32(given.model.source.norm_offset - given.model.target.norm_offset)
@@ -165,6 +179,11 @@ def delta_decay(given: Given) -> Made:
 def ssm_decay(given: Given) -> Made:
     shape = (given.tensor.shape[0], 1)
     yield "ssm_decay", transforms.computed(given.tensor, shape, lambda values: minus_exponential(values)[:, None])
+
+
+def first_ssm_decay(given: Given) -> Made:
+    """Mamba's, one for each number of a channel's state."""
+    yield "ssm_decay", transforms.computed(given.tensor, given.tensor.shape, minus_exponential)
 
 
 def column(given: Given) -> Made:

@@ -152,6 +152,9 @@ def folder_of(path: Path, choice: Choice, requantize: bool) -> Folder:
     table = header.family.tables.get(Format.MLX)
     if table is None:
         raise UnsupportedModelError(path, f"is of the family {header.family.name}, which mlx-lm does not run")
+    if not header.family.written:
+        reason = f"is of the family {header.family.name}, of whose tensors mlxr would leave some out"
+        raise UnsupportedModelError(path, f"{reason}; it runs the folder as it is")
     few = next((t for t in header.tensors.values() if t.type not in DTYPES), None)
     if few is not None and not requantize:
         reason = f"is quantized already ({few.name} as {few.stored_as}), and quantizing it again loses more"

@@ -23,7 +23,13 @@ from tests.actors.executor.engines import GENERATED, PAGE, ask, computed_anew, e
 from tests.actors.simulation import Engine
 from tests.actors.speculation.drafters import informed
 from tests.metal.backends import NATIVE, NATIVE_IDS
-from tests.models.architectures import checkpoints_gemma, checkpoints_hybrid, checkpoints_latent, checkpoints_recurrent
+from tests.models.architectures import (
+    checkpoints_gemma,
+    checkpoints_hybrid,
+    checkpoints_latent,
+    checkpoints_recurrent,
+    checkpoints_states,
+)
 from tests.models.files import Sizes, write_model
 
 GRID = 16
@@ -49,6 +55,10 @@ def windowed(path: Path) -> Path:
     return write_model(path, "gemma3", TensorType.Q8_0, WINDOWED)
 
 
+def folder(checkpoints: Any, name: str, path: Path) -> Path:
+    return cast(Path, checkpoints.write_folder(path.with_name("folder"), checkpoints.config_of(name)))
+
+
 def family(checkpoints: Any, *names: str) -> dict[str, Callable[[Path], Path]]:
     return {name: partial(written, checkpoints, name) for name in names}
 
@@ -65,6 +75,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     **family(checkpoints_latent, "deepseek_v3"),
     **family(checkpoints_hybrid, "qwen3_5", "qwen3_next"),
     **family(checkpoints_recurrent, "lfm2_moe", "granite 4", "nemotron_h with experts", "falcon_h1"),
+    **{name: partial(folder, checkpoints_states, name) for name in ("mamba", "jamba", "kimi_linear")},
 }
 """How each is written."""
 

@@ -137,8 +137,8 @@ def test_each_sequence_has_its_own_adapters(backend: Backend, rank: int, gated: 
     for span, choice in zip(spans(), choices, strict=True):
         merged = TinyModel(backend, [(parts, scale) for parts, _, scale in choice], gated).run(step(), TOKENS)[span]
         error = np.abs(out[span] - merged).max() / np.abs(merged).max()
-        # Keys and values are 16-bit floats but in the reference, and round otherwise for the merged model.
-        assert error < (1e-5 if backend.name == "reference" else 1e-3 * slack(backend, 30))
+        # Keys, values and adapters are 16-bit floats but in the reference, and round otherwise for the merged model.
+        assert error < (1e-5 if backend.name == "reference" else 1.2e-3 * slack(backend, 25))
 
 
 @pytest.mark.parametrize("backend", NATIVE, ids=NATIVE_IDS)

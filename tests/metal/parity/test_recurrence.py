@@ -15,9 +15,18 @@ from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import BESIDE, state_group
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import GatedDeltaNetSpec, Mamba2Spec, ShortConvSpec
+from mlxr.metal.reference.kimi_delta import kimi_delta as plain_kimi_delta
+from mlxr.metal.reference.mamba1 import mamba1 as plain_mamba1
+from mlxr.metal.specs import GatedDeltaNetSpec, KimiDeltaSpec, Mamba1Spec, Mamba2Spec, ShortConvSpec
 from mlxr.metal.tensors import TensorType
-from mlxr.metal.weights import GatedDeltaNetWeights, Mamba2Weights, ShortConvWeights, Weight
+from mlxr.metal.weights import (
+    GatedDeltaNetWeights,
+    KimiDeltaWeights,
+    Mamba1Weights,
+    Mamba2Weights,
+    ShortConvWeights,
+    Weight,
+)
 from tests.metal.backends import BACKENDS, IDS, slack
 from tests.metal.tensors import float_tensor, normal, random_tensor
 
@@ -110,6 +119,52 @@ def gated_delta_net(
     return backend.gated_delta_net(weights, spec, 1), spec.state_size
 
 
+def mamba1(
+    backend: Backend, inner: int = 48, dressed: bool = True, type: TensorType = TensorType.F32
+) -> tuple[MixerOperation, int]:
+    spec = Mamba1Spec(inner, 16, 4, 4, inner_eps=1e-6 if dressed else None)
+    weights = Mamba1Weights(
+        input=weight(backend, 1, 2 * inner, WIDTH, type),
+        output=weight(backend, 2, WIDTH, inner, TensorType.F32),
+        convolution=vector(3, inner * 4),
+        parameters=weight(backend, 4, 36, inner, TensorType.F32),
+        step=weight(backend, 5, inner, 4, TensorType.F32),
+        step_bias=vector(6, inner),
+        decay=-mx.exp(vector(7, inner * 16, 1.0)),
+        skip=vector(8, inner),
+        norm=vector(9, WIDTH),
+        convolution_bias=vector(10, inner) if dressed else None,
+        input_bias=vector(11, 2 * inner) if dressed else None,
+        output_bias=vector(12, WIDTH) if dressed else None,
+        step_norm=vector(13, 4) if dressed else None,
+        write_norm=vector(14, 16) if dressed else None,
+        read_norm=vector(15, 16) if dressed else None,
+    )
+    return backend.plain_recurrence(plain_mamba1(backend, weights, spec), 1), spec.cache(1).state_size or 0
+
+
+def kimi_delta(backend: Backend, head_dim: int = 16, type: TensorType = TensorType.F32) -> tuple[MixerOperation, int]:
+    spec = KimiDeltaSpec(3, head_dim, 4)
+    query, key, value = (weight(backend, seed, spec.values, WIDTH, type) for seed in (1, 2, 3))
+    weights = KimiDeltaWeights(
+        query=query,
+        key=key,
+        value=value,
+        alpha_down=weight(backend, 4, head_dim, WIDTH, TensorType.F32),
+        alpha_up=weight(backend, 5, spec.values, head_dim, TensorType.F32),
+        beta=weight(backend, 6, 3, WIDTH, TensorType.F32),
+        gate_down=weight(backend, 7, head_dim, WIDTH, TensorType.F32),
+        gate_up=weight(backend, 8, spec.values, head_dim, TensorType.F32),
+        output=weight(backend, 9, WIDTH, spec.values, TensorType.F32),
+        convolutions=(vector(10, spec.values * 4), vector(11, spec.values * 4), vector(12, spec.values * 4)),
+        decay=-mx.exp(vector(13, 3)),
+        alpha_bias=vector(14, spec.values),
+        head_norm=vector(15, head_dim) + 1,
+        norm=vector(16, WIDTH) + 2,
+    )
+    return backend.plain_recurrence(plain_kimi_delta(backend, weights, spec), 1), spec.cache(1).state_size or 0
+
+
 Make = Callable[[Backend], tuple[MixerOperation, int]]
 MIXERS: dict[str, Make] = {
     "short convolution": short_conv,
@@ -122,11 +177,17 @@ MIXERS: dict[str, Make] = {
     "gated delta rule, tiled": lambda own: gated_delta_net(own, tiled=True),
     "gated delta rule of odd sizes": lambda own: gated_delta_net(own, 1, 3, 21, 13),
     "gated delta rule of long heads": lambda own: gated_delta_net(own, 1, 2, 96, 136),
+    "mamba": mamba1,
+    "mamba of an odd size, plain": lambda own: mamba1(own, 37, dressed=False),
+    "kimi's delta rule": kimi_delta,
+    "kimi's delta rule of odd sizes": lambda own: kimi_delta(own, 13),
 }
 PACKED: dict[str, Make] = {
     "short convolution": lambda own: short_conv(own, type=TensorType.Q8_0),
     "mamba2": lambda own: mamba2(own, type=TensorType.Q4_1),
     "gated delta rule": lambda own: gated_delta_net(own, types=(TensorType.Q4_1, TensorType.Q8_0)),
+    "mamba": lambda own: mamba1(own, type=TensorType.Q8_0),
+    "kimi's delta rule": lambda own: kimi_delta(own, type=TensorType.Q4_1),
 }
 TEXTS = {owner: normal(20 + owner, 150, WIDTH) for owner in range(3)}
 STEPS = [
@@ -231,7 +292,7 @@ def test_what_stands_beside_another_mixer_reads_what_that_reads(backend: Backend
 
 
 @pytest.mark.parametrize("backend", [REFERENCE, *BACKENDS], ids=["reference", *IDS])
-@pytest.mark.parametrize("make", [short_conv, mamba2, gated_delta_net])
+@pytest.mark.parametrize("make", [short_conv, mamba2, gated_delta_net, mamba1, kimi_delta])
 def test_a_page_s_last_owner_leaves_nothing_to_its_next(backend: Backend, make: Make) -> None:
     fresh = Layer.of(backend, make).read([(0, 0, 20)])[0]
     used = Layer.of(backend, make, (4, 4, 4))
@@ -240,7 +301,7 @@ def test_a_page_s_last_owner_leaves_nothing_to_its_next(backend: Backend, make: 
 
 
 @pytest.mark.parametrize("backend", [REFERENCE, *BACKENDS], ids=["reference", *IDS])
-@pytest.mark.parametrize("make", [short_conv, mamba2, gated_delta_net])
+@pytest.mark.parametrize("make", [short_conv, mamba2, gated_delta_net, mamba1, kimi_delta])
 def test_a_sequence_goes_on_from_a_copied_state(backend: Backend, make: Make) -> None:
     layer = Layer.of(backend, make)
     layer.read([(0, 0, 40)])

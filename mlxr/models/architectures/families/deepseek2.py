@@ -10,6 +10,7 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.routing import sparse_layers
 from mlxr.models.architectures.sizes import Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
@@ -29,7 +30,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         for key in ("expert_feed_forward_length", "leading_dense_block_count"):
             parameters.integer(key, 0)  # of experts that there are none of
         return sizes.decoder([LayerSpec(attention, dense)] * sizes.layers)
-    sparse = _sparse(parameters, sizes.layers)
+    dense_layers = 1 if parameters.text("model_type", "") == "glm4_moe_lite" else 0
+    sparse = sparse_layers(parameters, sizes.layers, dense_layers)
     # Scores have a bias where they are sigmoids. GLM-4.7-Flash's GGUF files have no other sign of it.
     biased = True in sparse and f"blk.{sparse.index(True)}.exp_probs_b.bias" in weights
     experts = routed(parameters, sizes, biased)
@@ -83,19 +85,6 @@ def _sigmoid(parameters: Hyperparameters, biased: bool) -> bool:
         reason = f"scores its experts by function {function}; mlxr knows {SOFTMAX} (softmax) and {SIGMOID} (sigmoid)"
         raise UnsupportedModelError(parameters.path, reason)
     return function == SIGMOID
-
-
-def _sparse(parameters: Hyperparameters, layers: int) -> list[bool]:
-    """Returns which layers have experts: a list tells, or how many at the beginning have none."""
-    kinds = parameters.texts("mlp_layer_types")
-    default = 1 if parameters.text("model_type", "") == "glm4_moe_lite" else 0
-    first = parameters.integer("leading_dense_block_count", default)
-    if kinds is None:
-        return [layer >= first for layer in range(layers)]
-    if len(kinds) != layers or not set(kinds) <= {"dense", "sparse"}:
-        reason = f"has {len(kinds)} mlp_layer_types for {layers} layers, each of them 'dense' or 'sparse'"
-        raise ModelFileError(parameters.path, reason)
-    return [kind == "sparse" for kind in kinds]
 
 
 IN_GGUF = FormatTable(

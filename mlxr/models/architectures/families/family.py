@@ -24,6 +24,7 @@ class Family:
     ``reordered``: whether GGUF files have the rows of each query and key head in another order than folders do: there
     neighbours turn together, and here halves.
     ``encodes``: all of its models are encoders.
+    ``written``: whether mlxr writes its models in other formats: not where files hold parts that it does not run.
     """
 
     name: str
@@ -31,3 +32,4 @@ class Family:
     tables: Mapping[Format, FormatTable]
     reordered: bool = False
     encodes: bool = False
+    written: bool = True

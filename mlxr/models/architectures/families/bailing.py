@@ -1,0 +1,129 @@
+"""Ling and Ring (Ant Group 2025, Bailing's mixtures of experts), and Sarvam: experts behind some dense layers, with
+some that every token uses; since Ling 2.0 scores that are sigmoids, norms on every head and a rope on half of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation, Rope, RopeStyle
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.rope import model_rope
+from mlxr.models.architectures.routing import dense_first, sigmoid_experts
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, partial_rope, require_activation, scale_of
+from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec, Norms
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+CHOICE_BIAS = frozenset({"choice_bias"})
+
+
+def read_first(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    """Reads a GGUF file of the first Ling, whose rows of queries and keys are in Llama's order there."""
+    sizes = Sizes.read(parameters, experts=True)
+    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
+    return _decoder(parameters, sizes, rope, heads=False, sigmoid=False)
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = Sizes.read(parameters, experts=True)
+    require_activation(parameters, "silu")
+    if parameters.format is Format.GGUF:
+        sigmoid = heads = True
+        dims = sizes.rope_dims
+    else:
+        sarvam = parameters.text("model_type", "") == "sarvam_moe"
+        heads, sigmoid = parameters.flag("use_qk_norm", sarvam), _sigmoid(parameters, sarvam)
+        share = parameters.positive("rotary_dim", sizes.head_dim) / sizes.head_dim
+        dims = partial_rope(parameters, sizes, share)
+    return _decoder(parameters, sizes, model_rope(parameters, dims, RopeStyle.NEOX), heads, sigmoid)
+
+
+def _decoder(parameters: Hyperparameters, sizes: Sizes, rope: Rope, heads: bool, sigmoid: bool) -> DecoderSpec:
+    attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
+    mlp, experts = sizes.mlp(Activation.SILU), _experts(parameters, sizes, sigmoid)
+    biased = sigmoid and (parameters.format is Format.GGUF or parameters.flag("moe_router_enable_expert_bias", True))
+    norms = Norms(heads=heads)
+    return sizes.decoder(
+        [
+            LayerSpec(attention, experts, norms, CHOICE_BIAS if biased else frozenset())
+            if sparse
+            else LayerSpec(attention, mlp, norms)
+            for sparse in dense_first(parameters, sizes.layers, 0)
+        ]
+    )
+
+
+def _experts(parameters: Hyperparameters, sizes: Sizes, sigmoid: bool) -> Experts:
+    """Returns the mixture. The shared experts are one perceptron, of so many times the numbers of one."""
+    if sigmoid:
+        experts = sigmoid_experts(parameters, sizes, Activation.SILU)
+    else:
+        experts = sizes.experts(parameters, Activation.SILU, normalized=True)
+    one = parameters.positive("expert_shared_feed_forward_length", experts.hidden, MAX_HIDDEN)
+    return replace(experts, shared_hidden=one * max(0, parameters.integer("expert_shared_count", 0)))
+
+
+def _sigmoid(parameters: Hyperparameters, usual: bool) -> bool:
+    scoring = parameters.text("score_function", "sigmoid" if usual else "softmax")
+    if scoring not in ("softmax", "sigmoid"):
+        reason = f"scores its experts by {scoring[:60]!r}; mlxr knows softmax and sigmoid"
+        raise UnsupportedModelError(parameters.path, reason)
+    return scoring == "sigmoid"
+
+
+GGUF_NAMES = {**names.GGUF, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT}
+IN_GGUF = FormatTable(
+    ("bailingmoe2",),
+    {
+        **GGUF_NAMES,
+        **names.GGUF_HEAD_NORMS,
+        "query_key_value": "blk.{layer}.attn_qkv.weight",
+        "choice_bias": "blk.{layer}.exp_probs_b.bias",
+    },
+    GGUF,
+)
+LAYER = "model.layers.{layer}"
+IN_FOLDERS = FormatTable(
+    ("bailing_moe", "bailing_moe_v2", "sarvam_moe"),
+    {
+        **names.HUGGING_FACE,
+        **names.HUGGING_FACE_EXPERTS,
+        **names.HUGGING_FACE_SHARED_EXPERT,
+        **names.MLX_EXPERTS,
+        "embedding": "model.word_embeddings.weight",
+        "query_key_value": f"{LAYER}.attention.query_key_value.weight",
+        "query_norm": f"{LAYER}.attention.query_layernorm.weight",
+        "key_norm": f"{LAYER}.attention.key_layernorm.weight",
+        "output": f"{LAYER}.attention.dense.weight",
+        "choice_bias": f"{LAYER}.mlp.gate.expert_bias",
+    },
+    Leftovers(
+        config_json.LEFTOVERS.tensors,
+        {
+            **config_json.LEFTOVERS.settings,
+            r"num_(mtp_layers|nextn_predict_layers)|mtp_.*": "of layers that draft tokens, which no file of it has",
+            r"router_(dtype|type)|multi_gate|moe_router_topk_scaling_factor|ep_size": "how its makers ran it",
+            r"seq_aux|.*_aux_loss_alpha": "of training",
+        },
+        {
+            **(config_json.LEFTOVERS.neutral or {}),
+            "norm_head": (False,),
+            "norm_softmax": (False,),
+            "use_qkv_bias": (False,),
+            "use_rmsnorm": (True,),
+            "moe_router_enable_shared_expert": (True,),
+            "moe_router_enable_routed_scaling": (True,),
+        },
+    ),
+    keys={
+        "num_shared_experts": "n_shared_experts",
+        "moe_shared_expert_intermediate_size": "shared_expert_intermediate_size",
+    },
+)
+IN_MLX = replace(IN_FOLDERS, names={**IN_FOLDERS.names, "router": f"{LAYER}.mlp.gate.gate_proj.weight"})
+FIRST = Family("bailingmoe", read_first, {Format.GGUF: FormatTable(("bailingmoe",), GGUF_NAMES, GGUF)}, reordered=True)
+FAMILY = Family("bailingmoe2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})

@@ -1,0 +1,134 @@
+"""Jamba (AI21 2024): Mamba's layers, whose time steps, B and C are normed, with attention without a rope between them,
+and perceptrons that alternate with mixtures of experts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation, Mamba1Spec
+from mlxr.models.architectures import config_json, names, state_spaces
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, MixerSpec
+from mlxr.models.architectures.tensors import FormatTable, Names
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    sizes = Sizes.read(parameters, experts=True)
+    require_activation(parameters, "silu")
+    gguf = parameters.format is Format.GGUF
+    attends, sparse = (_attends(parameters, sizes), _sparse(parameters, sizes, weights))
+    attention: MixerSpec = sizes.attention(None, scale_of(parameters, sizes.head_dim))
+    mamba, mlp = _mamba(parameters, sizes), sizes.mlp(Activation.SILU)
+    half: FeedForward = mlp
+    if any(sparse):
+        experts = sizes.experts(parameters, Activation.SILU, normalized=False, hidden=sizes.hidden)
+        half = replace(experts, spec=replace(experts.spec, normalized=False))
+    else:
+        parameters.integer("expert_used_count", 0)
+    biases = frozenset[str]()
+    if not gguf:
+        biases |= {"ssm_conv_bias"} if parameters.flag("mamba_conv_bias", True) else set()
+        biases |= {"ssm_input_bias", "ssm_output_bias"} if parameters.flag("mamba_proj_bias", False) else set()
+    return sizes.decoder(
+        [
+            LayerSpec(attention, half if has else mlp)
+            if sees
+            else LayerSpec(mamba, half if has else mlp, biases=biases)
+            for sees, has in zip(attends, sparse, strict=True)
+        ]
+    )
+
+
+def _mamba(parameters: Hyperparameters, sizes: Sizes) -> Mamba1Spec:
+    if parameters.format is Format.GGUF:
+        inner = parameters.positive("ssm.inner_size", most=MAX_HIDDEN)
+        state, taps, rank = "ssm.state_size", "ssm.conv_kernel", "ssm.time_step_rank"
+    else:
+        inner = sizes.width * parameters.positive("mamba_expand", 2, 64)
+        state, taps, rank = "mamba_d_state", "mamba_d_conv", "mamba_dt_rank"
+    return Mamba1Spec(
+        inner,
+        parameters.positive(state, 16, MAX_HEAD_DIM),
+        state_spaces.step_rank(parameters, rank, sizes.width),
+        state_spaces.taps_of(parameters, taps),
+        sizes.norm_eps,
+        sizes.norm_eps,
+    )
+
+
+def _attends(parameters: Hyperparameters, sizes: Sizes) -> list[bool]:
+    """Returns which layers have attention: those that have key heads, or each so many-th."""
+    if parameters.format is Format.GGUF:
+        return [count > 0 for count in parameters.each("attention.head_count_kv", sizes.layers)]
+    return _every(parameters, "attn_layer_period", "attn_layer_offset", (8, 4), sizes.layers)
+
+
+def _sparse(parameters: Hyperparameters, sizes: Sizes, weights: Weights) -> list[bool]:
+    if parameters.integer("expert_count", parameters.integer("num_experts", 16)) < 2:
+        return [False] * sizes.layers
+    if parameters.format is Format.GGUF:
+        return [f"blk.{layer}.ffn_gate_inp.weight" in weights for layer in range(sizes.layers)]
+    return _every(parameters, "expert_layer_period", "expert_layer_offset", (2, 1), sizes.layers)
+
+
+def _every(parameters: Hyperparameters, period: str, offset: str, usual: tuple[int, int], layers: int) -> list[bool]:
+    step, first = parameters.positive(period, usual[0]), parameters.integer(offset, usual[1])
+    if not 0 <= first < step:
+        raise ModelFileError(parameters.path, f"has {offset} {first}, which is not below {period} {step}")
+    return [layer % step == first for layer in range(layers)]
+
+
+LAYER = "model.layers.{layer}"
+HUGGING_FACE: Names = {
+    **names.HUGGING_FACE,
+    **state_spaces.folder_names_of_first(f"{LAYER}.mamba"),
+    "norm": "model.final_layernorm.weight",
+    "feed_forward_norm": f"{LAYER}.pre_ff_layernorm.weight",
+    "gate": f"{LAYER}.feed_forward.gate_proj.weight",
+    "up": f"{LAYER}.feed_forward.up_proj.weight",
+    "down": f"{LAYER}.feed_forward.down_proj.weight",
+    "router": f"{LAYER}.feed_forward.router.weight",
+    "experts_gate": f"{LAYER}.feed_forward.experts.{{expert}}.gate_proj.weight",
+    "experts_up": f"{LAYER}.feed_forward.experts.{{expert}}.up_proj.weight",
+    "experts_down": f"{LAYER}.feed_forward.experts.{{expert}}.down_proj.weight",
+    "experts_gate_together": f"{LAYER}.feed_forward.switch_mlp.gate_proj.weight",
+    "experts_up_together": f"{LAYER}.feed_forward.switch_mlp.up_proj.weight",
+    "experts_down_together": f"{LAYER}.feed_forward.switch_mlp.down_proj.weight",
+    "ssm_step_norm": f"{LAYER}.mamba.dt_layernorm.weight",
+    "ssm_write_norm": f"{LAYER}.mamba.b_layernorm.weight",
+    "ssm_read_norm": f"{LAYER}.mamba.c_layernorm.weight",
+}
+IN_FOLDERS = FormatTable(
+    ("jamba",),
+    HUGGING_FACE,
+    Leftovers(
+        config_json.LEFTOVERS.tensors,
+        {
+            **config_json.LEFTOVERS.settings,
+            r"use_(mamba_kernels|mambapy|associative_scan)|num_logits_to_keep|calc_logits_for_entire_prompt": (
+                "how it is computed"
+            ),
+            r"layer_types(\.\d+)?|layers_block_type(\.\d+)?|mamba_inner_layernorms": "what other settings say",
+            r"num_experts_per_tok|expert_layer_(period|offset)": "asked where layers have experts",
+        },
+        config_json.LEFTOVERS.neutral,
+    ),
+)
+IN_GGUF = FormatTable(
+    ("jamba",),
+    {
+        **names.GGUF,
+        **names.GGUF_EXPERTS,
+        **state_spaces.GGUF_NAMES_OF_FIRST,
+        "ssm_step_norm": "blk.{layer}.ssm_dt_norm.weight",
+        "ssm_write_norm": "blk.{layer}.ssm_b_norm.weight",
+        "ssm_read_norm": "blk.{layer}.ssm_c_norm.weight",
+    },
+    Leftovers(GGUF.tensors, {**GGUF.settings, r"rope\..*": "its attention has no rope"}, GGUF.neutral),
+)
+FAMILY = Family("jamba", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
