@@ -175,6 +175,10 @@ ANSWERS = [
     Answer("<|tool_calls_section_begin|>", "Ok.<|tool_calls_section_begin|>"
            + KIMI_CALL.format("get_weather", 0, PARIS_JSON) + KIMI_CALL.format("now", 1, "{}")
            + "<|tool_calls_section_end|>", "Ok.", calls=(PARIS, NOW)),
+    # JSON between the markers of an action: InternLM
+    Answer("<|action_start|>", 'Ok.<|action_start|><|plugin|>\n{"name": "get_weather", "parameters": '
+           + PARIS_JSON + "}\n<|action_end|>\n", "Ok.", calls=(PARIS,)),
+    Answer("<|action_start|>", "<|action_start|><|plugin|>\n{\"name\": \"get_wea"),
     # Python between markers: LFM2
     Answer("<|tool_call_start|>", '<|tool_call_start|>[get_weather(city="Paris", days=2), now()]<|tool_call_end|>Wait.',
            "Wait.", calls=(PARIS, NOW)),

@@ -1,4 +1,4 @@
-"""Hermes: JSON between ``<tool_call>`` tags (Qwen, SmolLM, Granite), and what tools are prompted in otherwise."""
+"""Hermes: JSON between ``<tool_call>`` tags (Qwen, SmolLM, Granite, Ling), and what tools are prompted in otherwise."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ EXAONE = r"""
 {%- if add_generation_prompt -%}{{ '[|assistant|]' }}{%- endif -%}
 """
 
+LING = r"""
+{%- for message in messages -%}
+{%- set role = {'user': 'HUMAN', 'system': 'SYSTEM', 'assistant': 'ASSISTANT'}.get(message.role, 'OBSERVATION') -%}
+{{ '<role>' + role + '</role>' + message.content + '<|role_end|>' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<role>ASSISTANT</role>' }}{%- endif -%}
+"""
+
 
 def calls(names: Collection[str], types: ArgumentTypes) -> OutputSyntax:
     return OutputSyntax(
@@ -42,6 +50,10 @@ FAMILY = Family(
     formats=(((), HERMES),),
     calls=calls,
     reasoning=(THINK,),
-    fallbacks=(Fallback("<|im_start|>", CHATML, 2), Fallback("[|endofturn|]", EXAONE, 3)),
+    fallbacks=(
+        Fallback("<|im_start|>", CHATML, 2),
+        Fallback("[|endofturn|]", EXAONE, 3),
+        Fallback("<|role_end|>", LING, 3),
+    ),
     trained=("SmolLM",),
 )
