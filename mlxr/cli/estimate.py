@@ -59,7 +59,8 @@ async def loading(entry: CatalogueEntry) -> MemoryEstimate | None:
 @asynccontextmanager
 async def _dry_run(home: Home, chosen: Config, insecure: bool = False) -> AsyncIterator[DryRun]:
     registry, limit = RegistryAt(chosen.models.registry, insecure), chosen.models.memory_limit
-    store, reader = await Store.open(home), MetadataReader.sandboxed()
+    # A copy: what changes nothing needs no room on the disk.
+    store, reader = await Store.open(home, copy=True), MetadataReader.sandboxed()
     try:
         settings, most = any_executor(chosen), memory_limit(limit, machine_bytes())
         yield DryRun(home, store, reader, settings, registry=registry, memory_limit=most)

@@ -38,17 +38,30 @@ def gc(
     turn is computed anew.
     """
     # What reads models, which other commands do without.
+    from anyio import to_thread
+
+    from mlxr.actors.registry.catalogue.files import OutOfSpace
     from mlxr.actors.registry.catalogue.store import Store, UnusedFile
-    from mlxr.actors.registry.sources.staging import collect
+    from mlxr.actors.registry.sources.staging import collect, leftovers, remove_leftovers
     from mlxr.cli.catalogue import carried_out
     from mlxr.models.sizes import readable
     from mlxr.runtime.paths import Home
 
     async def work() -> list[UnusedFile]:
         home = Home.find()
-        store = await Store.open(home)
+        removed: list[UnusedFile] = []
         try:
-            return await collect(home, store, UPLOAD_SECONDS, dry_run)
+            store = await Store.open(home)
+        except OutOfSpace:
+            # SQLite wants room beside the catalogue, which parts of pulls may give.
+            removed = await to_thread.run_sync(leftovers if dry_run else remove_leftovers, home)
+            if not removed:
+                raise
+            if dry_run:
+                return removed
+            store = await Store.open(home)
+        try:
+            return [*removed, *await collect(home, store, UPLOAD_SECONDS, dry_run)]
         finally:
             await store.close()
 

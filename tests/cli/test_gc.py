@@ -6,8 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
+from mlxr.actors.registry.catalogue.files import OutOfSpace
+from mlxr.actors.registry.catalogue.store import Store
+from mlxr.cli.app import make_app
+from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf
 from tests.cli.commands import mlxr
 
@@ -49,3 +54,23 @@ def test_pages_of_conversations_are_told_of_and_go_only_when_they_are_named(home
     said = json.loads(mlxr(home, "gc", "--pages", "--json").stdout)
     assert (said["bytes"], said["pages"]) == (70_000, {"path": str(home / "kv"), "size": 70_000, "removed": True})
     assert all_files(home / "kv") == []
+
+
+def test_parts_of_pulls_go_though_the_disk_is_too_full_to_open_the_catalogue(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Store.open
+
+    async def open(at: Home, *, copy: bool = False) -> Store:
+        if (at.models / "partial/pull-x/resumable/part").exists():
+            raise OutOfSpace(at.root, 0)
+        return await opened(at, copy=copy)
+
+    monkeypatch.setattr(Store, "open", open)
+    monkeypatch.setenv("MLXR_HOME", str(home))
+    tried = CliRunner().invoke(make_app(), ["gc", "--dry-run", "--json"])
+    assert [Path(file["path"]).name for file in json.loads(tried.stdout)["files"]] == ["pull-x"]
+    done = CliRunner().invoke(make_app(), ["gc", "--json"])
+    assert [Path(file["path"]).name for file in json.loads(done.stdout)["files"]] == ["pull-x", f"sha256-{'1' * 64}"]
+    again = CliRunner().invoke(make_app(), ["gc"])
+    assert (again.exit_code, again.stdout) == (0, "there is nothing to free\n")

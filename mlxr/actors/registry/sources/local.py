@@ -36,7 +36,9 @@ class LocalSource:
 
     @property
     def name(self) -> str:
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", model_name(self.path)).strip("-.") or "model"
+        # ``.`` and ``..`` are folders that have names of their own.
+        path = Path(os.path.abspath(self.path))
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", model_name(path)).strip("-.") or "model"
 
     @property
     def spelled(self) -> str:

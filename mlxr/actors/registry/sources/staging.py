@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
 import re
 import time
@@ -82,7 +83,7 @@ async def collect(home: Home, store: Store, uploads: float, dry_run: bool) -> li
     seconds, and what pulls that do not run left. Returns it, and leaves it where this is a ``dry_run``."""
     store.require_writable()
     await store.restore()
-    parts = await to_thread.run_sync(_leftovers, home)
+    parts = await to_thread.run_sync(leftovers, home)
     if dry_run:
         return [*await store.unused(uploads), *parts]
     unused = await store.collect(uploads)
@@ -90,8 +91,15 @@ async def collect(home: Home, store: Store, uploads: float, dry_run: bool) -> li
     return [*unused, *parts]
 
 
-def _leftovers(home: Home) -> list[UnusedFile]:
-    """What pulls left that do not run."""
+def remove_leftovers(home: Home) -> list[UnusedFile]:
+    """Remove what pulls left that do not run, for which the catalogue need not be open; returns it. Blocking."""
+    found = leftovers(home)
+    sweep(home, 0.0, math.inf)
+    return found
+
+
+def leftovers(home: Home) -> list[UnusedFile]:
+    """What pulls left that do not run. Blocking."""
     found: list[UnusedFile] = []
     for path in sorted(files.partial(home).iterdir()):
         if path.is_dir() and not files.is_set_aside(path):

@@ -54,6 +54,12 @@ async def test_a_local_file_is_copied_under_its_own_name(home: Home, model: byte
     assert stat.S_IMODE(entry.blob.path.stat().st_mode) == 0o600
 
 
+async def test_a_folder_is_called_by_its_name_however_it_is_spelled(home: Home, tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "mine")
+    (folder / "within").mkdir()
+    assert (await pull_model(home, str(folder / "within" / ".."), unheard)).name == "mine"
+
+
 async def test_a_local_folder_is_looked_at_before_it_is_copied(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
