@@ -9,11 +9,10 @@ from collections import deque
 import anyio
 from msgspec.structs import replace
 
-from mlxr.actors.kv.disk.others import OtherPages
 from mlxr.actors.kv.disk.tier import DiskTier
+from mlxr.actors.kv.misses import Misses
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import chain_root
-from mlxr.actors.kv.recent_prompts import RecentPrompts
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.messages.common import request_of
 from mlxr.runtime.messages.executor import StartTransfers
@@ -29,7 +28,7 @@ from mlxr.runtime.messages.kv import (
     Reset,
     SegmentsFound,
 )
-from mlxr.runtime.messages.scheduler import Admitted, KVStats, MissKind, PrefixMiss
+from mlxr.runtime.messages.scheduler import Admitted, KVStats
 from mlxr.runtime.telemetry import PagesChanged, TurnStored
 
 log = logging.getLogger("mlxr.kv")
@@ -70,8 +69,7 @@ class KVActor(Actor):
         self._watching = False
         self._paused_until = 0.0
         self._epoch = 0
-        self._recent = RecentPrompts()
-        self._others: OtherPages | None = None
+        self._misses = Misses()
         self._limit: int | None = None
         self._limit_waits = False
         self._plans = 0
@@ -80,9 +78,7 @@ class KVActor(Actor):
     def reset(self, message: Reset) -> None:
         root = chain_root(*message.contents)
         self._placement = Placement(message.groups, message.longest_row, root, self._disk)
-        self._recent.pool += 1
-        if self._others is None or message.epoch != self._epoch:
-            self._others = OtherPages(message.contents)
+        self._misses.reset(message)
         self._epoch = message.epoch
         self._held_back.clear()
         self._disk.reset(self._placement, message.epoch)
@@ -171,8 +167,7 @@ class KVActor(Actor):
 
     @on(OtherPagesFound)
     def other_pages_found(self, message: OtherPagesFound) -> None:
-        if self._others is not None and message.epoch == self._epoch:
-            self._others.found(message)
+        self._misses.found(message)
 
     @on(PagesTaken)
     def pages_taken(self, message: PagesTaken) -> None:
@@ -243,8 +238,7 @@ class KVActor(Actor):
             return False, plan
         for release in plan.releases:
             self._disk.cancel(release.sequence)
-            if release.tokens:
-                self._recent.note(release.sequence, release.tokens)
+            self._misses.released(release)
         self._placement.release(plan.releases)
         return True, replace(plan, releases=[])
 
@@ -261,26 +255,14 @@ class KVActor(Actor):
         """``start``: how many tokens of its prefix did not come from the disk; None where none did."""
         assert self._placement is not None
         cached = self._placement.admit(message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters)
-        miss = self._miss(message, cached)
-        self._recent.note(message.sequence, message.tokens, message.adapters)
+        now = self._placement.evictions.now = time.monotonic()
+        miss = self._misses.admitted(message, cached, self._placement, now)
         restored = max(0, cached - start) if start is not None else 0
         self._disk.hit(restored)
         self.tell(
             self._scheduler, Admitted(message.sequence, cached, message.ticket, self._placement.room, restored, miss)
         )
         self._transfer()
-
-    def _miss(self, message: Admit, cached: int) -> PrefixMiss | None:
-        assert self._placement is not None
-        now = self._placement.evictions.now = time.monotonic()
-        tokens, adapters = message.tokens, message.adapters
-        evicted = self._placement.evicted(tokens, adapters, cached)
-        block = self._placement.prefixes.block
-        recent = self._recent.miss(tokens, adapters, cached, block, message.reuse, evicted, now)
-        if self._others is None or (recent is not None and recent.kind is not MissKind.DIFFERS):
-            return recent
-        known = max(cached, recent.tokens if recent is not None else 0)
-        return self._others.miss(tokens, adapters, known) or recent
 
     def _transfer(self) -> None:
         if self._placement is not None:
