@@ -39,8 +39,9 @@ QUICK_LAYERS = 8
 ALTERNATING, LENGTH, TURNS = 8, 8_000, 3
 """Conversations that alternate, their tokens, and how many next turns each has."""
 
-SETTLED_SECONDS = 1.0
+SETTLED_SECONDS = 2.5
 PAGE = 32
+WRITTEN = "mlxr_disk_written_bytes_total"
 
 SMALL = RandomModel(
     "llama",
@@ -98,17 +99,17 @@ def restarts(model: Path, home: Path, repeat: int, notes: list[str]) -> Iterator
     with serving(model, home) as server:
         progress(f"computing {CONVERSATION:,} tokens")
         computed = ask(server, conversation)
-        written = settled_bytes(server)
+        written = settled(server, WRITTEN)
         progress("next turns in memory")
         undisturbed = [ask(server, turn) for turn in turns]
-        more = settled_bytes(server) - written
+        more = settled(server, WRITTEN) - written
     progress("next turns after kill -9 of everything")
     on_disk, in_memory, read = list[Turn](), list[Turn](), 0.0
     for number, turn in enumerate(turns):
         with serving(model, home) as server:
             on_disk.append(ask(server, turn))
-            read += server.metric("mlxr_disk_read_bytes_total")
             in_memory.append(ask(server, conversation + tokens(SAID, 100 + number)))
+            read += settled(server, "mlxr_disk_read_bytes_total")
     same = sum((a.text, a.cached) == (b.text, b.cached) for a, b in zip(undisturbed, on_disk, strict=True))
     there, here = (statistics.median(turn.first for turn in side[1:]) for side in (on_disk, in_memory))
     notes.append(
@@ -182,12 +183,12 @@ def ask(server: Server, prompt: list[int]) -> Turn:
     return Turn(first, text, cached)
 
 
-def settled_bytes(server: Server) -> float:
-    """Bytes that have been written to the disk, once no more come."""
+def settled(server: Server, metric: str) -> float:
+    """A counter, once it has stopped: a server tells of what its engines count about once a second."""
     before = -1.0
-    while (now := server.metric("mlxr_disk_written_bytes_total")) != before:
+    while (now := server.metric(metric)) != before:
         before = now
-        time.sleep(SETTLED_SECONDS * 2)
+        time.sleep(SETTLED_SECONDS)
     return now
 
 
