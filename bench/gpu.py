@@ -1,6 +1,6 @@
 """A model of Llama-3-8B's shape in Q4_K on the GPU: the executor's engine, with the next step always queued.
 
-    python -m bench.gpu [--layers 32] [--folder FOLDER] [--own-products]
+    python -m bench.gpu [--layers 32] [--folder FOLDER] [--without few_rows step_attention]
 
 The weights are random, and so is the order of pages.
 """
@@ -12,13 +12,14 @@ import itertools
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 from gguf import GGMLQuantizationType
+from numpy.typing import NDArray
 
 from bench.measure import REPEAT, progress
 from bench.report import Figure, Report
@@ -34,7 +35,7 @@ from mlxr.metal.tensors import BLOCKS, TensorType
 from mlxr.models.constraints import Vocabulary
 from mlxr.models.loading import load_model
 from mlxr.runtime.messages.common import Sampling
-from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
+from mlxr.runtime.messages.executor import GroupSize, Step, StepRow, TableEntries
 from mlxr.runtime.messages.kv import RowSetup
 from mlxr.runtime.messages.scheduler import Sampled
 from mlxr.runtime.messages.token_ids import TokenIds
@@ -132,7 +133,10 @@ class Driver:
         return rows
 
     def _launch(self, rows: list[StepRow]) -> Launched:
-        step = Step(1, next(self._steps), rows, reset=self._reset)
+        number = next(self._steps)
+        # The pool is a part of what it may become, until it is told.
+        sizes = [] if number else [GroupSize(POOL_TOKENS // PAGE, POOL_TOKENS // PAGE)]
+        step = Step(1, number, rows, reset=self._reset, sizes=sizes)
         self._reset = False
         launched = self._engine.launch(step, 0)
         self._engine.sample(launched)
@@ -163,24 +167,30 @@ def model_file(sizes: Sizes, folder: Path) -> Path:
 
 
 def write(path: Path, sizes: Sizes) -> Path:
-    """Random weights whose mean is zero, as trained ones' is: others make activations beyond 16 bits."""
+    """Random weights whose mean is zero, as trained ones' is: others make activations beyond 16 bits. Matrices of one
+    shape have the same, so that writing takes seconds."""
     writer, rng = header_of(path, "llama", sizes), np.random.default_rng(7)
+    made: dict[tuple[int, int], NDArray[np.uint8]] = {}
     for name, (rows, columns) in matrices(sizes).items():
+        if (rows, columns) in made:
+            writer.add_tensor(f"{name}.weight", made[rows, columns], raw_dtype=GGMLQuantizationType.Q4_K)
+            continue
         blocks = random_blocks(TensorType.Q4_K, rows, columns, rng).reshape(rows, -1, BLOCKS[TensorType.Q4_K][1])
         scales = blocks[..., :4].reshape(-1).view(np.float16).reshape(rows, -1, 2)
         scales[..., 0] /= 8
         scales[..., 1] = 7.5 * scales[..., 0]
         blocks[..., :4] = scales.view(np.uint8)
-        writer.add_tensor(f"{name}.weight", blocks.reshape(rows, -1), raw_dtype=GGMLQuantizationType.Q4_K)
+        made[rows, columns] = blocks.reshape(rows, -1)
+        writer.add_tensor(f"{name}.weight", made[rows, columns], raw_dtype=GGMLQuantizationType.Q4_K)
     for name, size in norms("llama", sizes).items():
         writer.add_tensor(f"{name}.weight", np.ones(size, np.float32))
     return finish(writer, path)
 
 
-def load(path: Path, own_products: bool = False) -> Loaded:
+def load(path: Path, without: Sequence[str] = ()) -> Loaded:
+    """``without``: ways of ``mlxr.metal.mlx.device.Ways`` that are not taken."""
     progress("loading")
-    ways = replace(WAYS[kind()], own_products=own_products)
-    backend, began = MlxBackend(ways), time.perf_counter()
+    backend, began = MlxBackend(WAYS[kind()].without(frozenset(without))), time.perf_counter()
     before = mx.get_active_memory()
     model = load_model(path, backend)
     seconds, resident = time.perf_counter() - began, mx.get_active_memory() - before
@@ -234,11 +244,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=CACHE / "bench")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--own-products", action="store_true", help="few rows by the kernel of our own")
+    parser.add_argument("--without", nargs="+", default=[], help="ways of the backend that are not taken")
     arguments = parser.parse_args()
     report = Report(described())
     path = model_file(replace(LLAMA, layers=arguments.layers), arguments.folder)
-    measure(report, load(path, arguments.own_products), arguments.repeat)
+    measure(report, load(path, arguments.without), arguments.repeat)
     for figure in report.figures:
         print(f"{figure.name:44} {figure.ours:10.2f} {figure.unit}")
     if arguments.json:

@@ -3,10 +3,11 @@ how it is launched."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,18 @@ FOLDER = Path(__file__).parent
 
 
 class Language(Enum):
-    """The value is how files with a body end."""
+    """The value is how files with a body end, and files of functions."""
 
-    METAL = ".metal"
-    CUDA = ".cu"
+    METAL = (".metal", ".metal")
+    CUDA = (".cu", ".cuh")
+
+    @property
+    def numbers(self) -> Mapping[str, str]:
+        """The language's types of numbers, by NumPy's names."""
+        return {**_NUMBERS, "float16": "half", "bfloat16": "bfloat" if self is Language.METAL else "__nv_bfloat16"}
+
+
+_NUMBERS = {"float32": "float", "int32": "int", "uint32": "unsigned", "uint8": "unsigned char"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Kernel:
         outputs: likewise; the body writes every element of each.
         writes: the inputs that the body changes in place, casting their const away.
         headers: files of functions that stand before it, as ``FOLDER/NAME`` without ending; a ``.h`` serves both
-            languages.
+            languages, ``.cuh`` is CUDA's.
     """
 
     name: str
@@ -43,15 +52,18 @@ class Kernel:
     writes: tuple[str, ...] = ()
 
     def body(self, language: Language) -> str:
-        return (FOLDER / f"{self.name}{language.value}").read_text()
+        return (FOLDER / f"{self.name}{language.value[0]}").read_text()
 
     def header(self, language: Language) -> str:
-        return "\n".join(_header(name, language) for name in self.headers)
+        return "\n".join(path.read_text() for path in self.header_files(language))
+
+    def header_files(self, language: Language) -> list[Path]:
+        return [_header(name, language) for name in self.headers]
 
 
-def _header(name: str, language: Language) -> str:
+def _header(name: str, language: Language) -> Path:
     shared = FOLDER / f"{name}.h"
-    return (shared if shared.exists() else FOLDER / f"{name}{language.value}").read_text()
+    return shared if shared.exists() else FOLDER / f"{name}{language.value[1]}"
 
 
 @dataclass(frozen=True)
@@ -76,24 +88,11 @@ class Launch:
 class MadeKernel:
     """A kernel as MLX has it, made once. Raises ``RuntimeError`` at the first call where it does not compile."""
 
-    def __init__(self, kernel: Kernel, language: Language) -> None:
+    def __init__(self, kernel: Kernel, language: Language, contiguous: bool = True) -> None:
+        """``contiguous``: inputs with other strides are copied first."""
         self._kernel = kernel
         self._language = language
-
-    @cached_property
-    def _function(self) -> Callable[..., list[mx.array]]:
-        import mlx.core as mx
-
-        make: Callable[..., Any] = mx.fast.metal_kernel if self._language is Language.METAL else mx.fast.cuda_kernel
-        kernel = self._kernel
-        made: Callable[..., list[mx.array]] = make(
-            name=kernel.name.replace("/", "_"),
-            input_names=list(kernel.inputs),
-            output_names=list(kernel.outputs),
-            source=kernel.body(self._language),
-            header=kernel.header(self._language),
-        )
-        return made
+        self._contiguous = contiguous
 
     def __call__(self, inputs: list[mx.array], launch: Launch) -> list[mx.array]:
         return self.launching(launch)(inputs=inputs)
@@ -103,12 +102,36 @@ class MadeKernel:
         import mlx.core as mx
 
         return partial(
-            self._function,
-            template=[
-                (name, getattr(mx, value) if isinstance(value, str) else value) for name, value in launch.template
-            ],
+            self._made(launch.template),
             grid=launch.grid,
             threadgroup=launch.threadgroup,
             output_shapes=[list(shape) for shape in launch.shapes],
             output_dtypes=[getattr(mx, dtype) for dtype in launch.dtypes],
         )
+
+    def _made(self, template: tuple[tuple[str, str | int | bool], ...]) -> Callable[..., list[mx.array]]:
+        """The kernel for some template arguments, which stand in its source: MLX would write them there at every
+        call. It also goes through the whole source at every call, so that CUDA's headers are included."""
+        import mlx.core as mx
+
+        make: Callable[..., Any] = mx.fast.metal_kernel if self._language is Language.METAL else mx.fast.cuda_kernel
+        kernel, constants = self._kernel, "".join(self._constant(*argument) for argument in template)
+        body, header = kernel.body(self._language), kernel.header(self._language)
+        digest = hashlib.sha256((header + constants + body).encode()).hexdigest()[:16]
+        if self._language is Language.CUDA:
+            header = "".join(f'#include "{path}"\n' for path in kernel.header_files(self._language))
+        made: Callable[..., list[mx.array]] = make(
+            name=f"{kernel.name.replace('/', '_')}_{digest}",
+            input_names=list(kernel.inputs),
+            output_names=list(kernel.outputs),
+            source=constants + body,
+            header=header,
+            ensure_row_contiguous=self._contiguous,
+        )
+        return made
+
+    def _constant(self, name: str, value: str | int | bool) -> str:
+        if isinstance(value, str):
+            return f"using {name} = {self._language.numbers[value]};\n"
+        type = "bool" if isinstance(value, bool) else "int"
+        return f"constexpr {type} {name} = {str(value).lower()};\n"

@@ -8,16 +8,18 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.few_rows import MOST_ROWS, Norm
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.paged_decode import PagedDecode
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
 from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
+from mlxr.metal.mlx.step_attention import StepAttention
 from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.attention import distance_penalties
 from mlxr.metal.reference.rope import rotate
-from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import AttentionSpec, NormKind, Rope, RopeStyle
 from mlxr.metal.weights import AttentionWeights
 
 ROTATED_ROWS = 4096
@@ -58,6 +60,10 @@ class Attention:
         in_place = isinstance(pages, InPlacePages)
         can = ways.paged_decode and in_place and PagedDecode.fits(spec, weights.sinks)
         self._decode = PagedDecode(spec) if can else None
+        rms = self._norm is None or spec.norm is NormKind.RMS
+        can = ways.step_attention and in_place and rms and StepAttention.fits(weights, spec)
+        norm = None if self._norm is None else Norm(self._norm, spec.norm_eps)
+        self._of_steps = StepAttention(weights, spec, self._inputs, norm) if can else None
         self._rotation = None if spec.rope is None else Rotation(spec.rope, spec.head_dim, ways.rope)
 
     def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> mx.array:
@@ -65,6 +71,11 @@ class Attention:
         spec = self._spec
         if not step.tokens:
             return x
+        if pool is not None and self._of_steps is not None:
+            tables, layer = step.tables[pool.group_of[self._kept]], pool.layers[self._kept]
+            if self._of_steps.takes(step, tables, layer):
+                out, pool.layers[self._kept] = self._of_steps(x, step, tables, layer)
+                return self._added(x, out)
         inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias)
         queries, keys, values = self._projected(inputs.astype(HALF), step)
         if pool is None or not spec.causal:
@@ -86,10 +97,21 @@ class Attention:
             out = out[step.order]
         if self._gate is not None:
             out = (out * mx.sigmoid(self._gate(inputs.astype(HALF)).astype(mx.float32))).astype(HALF)
-        out = step.adapters.added(self._output(out), out, self._layer, "output")
+        if not step.adapters:
+            return self._added(x, out)
+        return self._summed(x, step.adapters.added(self._output(out), out, self._layer, "output"))
+
+    def _added(self, x: mx.array, out: mx.array) -> mx.array:
+        """``x`` with the output product of what heads gave."""
+        few = self._output.few
+        if few is not None and self._post_norm is None and x.shape[0] <= MOST_ROWS:
+            return few.added(out, x)
+        return self._summed(x, self._output(out))
+
+    def _summed(self, x: mx.array, out: mx.array) -> mx.array:
         if self._post_norm is None:
             return self._elementwise.add(x, out)
-        return x + mx.fast.rms_norm(out.astype(mx.float32), self._post_norm, spec.norm_eps)
+        return x + mx.fast.rms_norm(out.astype(mx.float32), self._post_norm, self._spec.norm_eps)
 
     def _projected(self, x: mx.array, step: Step) -> tuple[mx.array, mx.array | None, mx.array | None]:
         """Queries, keys and values, each 16-bit ``[T, its heads, head_dim]``, normed and turned; keys and values None
@@ -99,12 +121,12 @@ class Attention:
             both, values = self._inputs(x)
             if step.adapters:
                 queries, keys = mx.split(both, [spec.heads * spec.head_dim], axis=1)
-                queries, keys, values = self._added(x, step, queries, keys, values)
+                queries, keys, values = self._adapted(x, step, queries, keys, values)
                 both = mx.concatenate([queries, keys], axis=1)
             assert self._rotation is not None
             both = self._rotation(both.reshape(-1, spec.heads + spec.kv_heads, spec.head_dim), step.positions)
             return both[:, : spec.heads], both[:, spec.heads :], self._values(values)
-        queries, *others = self._added(x, step, *self._inputs(x))
+        queries, *others = self._adapted(x, step, *self._inputs(x))
         queries = self._shaped(queries.reshape(-1, spec.heads, spec.head_dim), self._query_norm, step)
         if spec.temperature is not None:
             queries = (queries * step.temperatures(spec.temperature)).astype(HALF)
@@ -129,7 +151,7 @@ class Attention:
             heads = rotation(heads, step.positions)
         return heads
 
-    def _added(self, x: mx.array, step: Step, *outs: mx.array) -> list[mx.array]:
+    def _adapted(self, x: mx.array, step: Step, *outs: mx.array) -> list[mx.array]:
         """Queries, keys and values, as far as there are any, with what adapters add to them."""
         roles = ("query", "key", "value")[: len(outs)]
         return [step.adapters.added(out, x, self._layer, role) for role, out in zip(roles, outs, strict=True)]

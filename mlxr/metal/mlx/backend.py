@@ -36,6 +36,7 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.few_rows import MOST_ROWS, FewRows, takes
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
 from mlxr.metal.mlx.latent_pages import InPlaceLatents
@@ -182,9 +183,12 @@ class MlxBackend:
 
     def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
         def multiply(x: mx.array) -> mx.array:
+            if few is not None and x.shape[0] <= MOST_ROWS:
+                return few.plain(x.astype(HALF), "float32")
             out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
             return out if bias is None else out + bias
 
+        few = FewRows(weight.handle.matrix, bias) if self._ways.few_rows and takes(weight.handle.matrix) else None
         return multiply
 
     def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:

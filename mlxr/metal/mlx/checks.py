@@ -21,10 +21,10 @@ from mlxr.metal import affine
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu import affine_matmul
-from mlxr.metal.mlx import device, own_products
+from mlxr.metal.mlx import device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
-from mlxr.metal.mlx.weights import CODE_KINDS, HALF, MXFP4, MXFP8, NVFP4, Kind, split
+from mlxr.metal.mlx.weights import CODE_KINDS, MXFP4, MXFP8, NVFP4, Kind
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope, RopeStyle
@@ -38,6 +38,9 @@ Values = NDArray[np.float32]
 FEATURES, HEADS, KV_HEADS, HEAD_DIM, PAGE = 128, 4, 2, 64, 16
 TOLERANCE = 0.01
 """Of the result's own size: some times what 16-bit floats lose."""
+
+IN_PLACE = ("paged_decode", "step_attention")
+"""Ways that are only taken where pages are written in place."""
 
 ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
 
@@ -91,7 +94,7 @@ def holds(ways: Ways, name: str) -> bool:
         only: Ways | None = _only(ways, set())
         check: Callable[[Ways], bool] = partial(_products, _kind(name.removeprefix("codes ")))
     else:
-        only = _only(ways, {name, "in_place"} if name == "paged_decode" else {name})
+        only = _only(ways, {name, "in_place"} if name in IN_PLACE else {name})
         check = CHECKS[name]
     if only is None:
         return True
@@ -166,20 +169,31 @@ def _products(kind: Kind, ways: Ways) -> bool:
     return right and (isinstance(kind, int) or _of_experts(kind, ways))
 
 
-def _own_products(ways: Ways) -> bool:
-    """Every form that the kernel is compiled in, whole and with columns in parts, against plain floats."""
-    own, reference = MlxBackend(ways), ReferenceBackend()
+def _few_rows(ways: Ways) -> bool:
+    """Every form that the kernel is compiled in for a layer of each kind of codes, against plain floats."""
     right = True
     for bits in affine_matmul.BITS:
-        tensor = _codes(bits, 128, 512)
-        weight, theirs = own.weight(tensor), reference.linear(reference.weight(tensor))
-        whole = own.linear(weight)
-        for rows in (1, affine_matmul.TILE + 1, affine_matmul.MOST_ROWS):
-            x = mx.array(_normal(rows, rows, 512))
-            right = right and own_products.takes(rows, 512, weight.handle.matrix) and _near(whole(x), theirs(x))
-        apart = own_products.multiplied(x.astype(HALF), split(weight.handle.matrix, 2))
-        right = right and _near(apart.astype(mx.float32), theirs(x))
+        for rows in (1, affine_matmul.TILE, affine_matmul.TILE + 1, affine_matmul.MOST_ROWS):
+            x = mx.array(_normal(rows, rows, 320))
+            ours, theirs = (_dense_half(backend, bits)(x) for backend in (MlxBackend(ways), ReferenceBackend()))
+            right = right and _near(ours, theirs)
     return right
+
+
+def _dense_half(backend: MlxBackend | ReferenceBackend, bits: int) -> Callable[[mx.array], mx.array]:
+    """A gated half, a layer's four forms of products but the plain one, with that behind it."""
+    gate, up = (backend.weight(_codes(bits, 512, 320)) for _ in range(2))
+    down, head = (backend.weight(_codes(bits, outputs, inputs)) for outputs, inputs in ((320, 512), (64, 320)))
+    bias = mx.array(_normal(1, 512))
+    weights = MLPWeights(up, down, gate, norm=mx.array(_normal(2, 320)), gate_bias=bias, up_bias=-bias)
+    half = backend.feed_forward(weights, MLPSpec(Activation.SILU))
+    multiply = backend.linear(head)
+
+    def run(x: mx.array) -> mx.array:
+        out = half(x)
+        return mx.concatenate([out - x, multiply(x)], axis=1)
+
+    return run
 
 
 def _of_experts(kind: Kind, ways: Ways) -> bool:
@@ -216,7 +230,7 @@ def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None) -> 
         shapes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
         query, key, value, output = (backend.weight(_matrix(seed, *shape)) for seed, shape in enumerate(shapes))
         attend = backend.attention(AttentionWeights(query, key, value, output), spec, 0)
-        pool = backend.pool(PoolSpec.even([attention_group(0, KV_HEADS, HEAD_DIM)], 40, PAGE))
+        pool = backend.pool(PoolSpec.even([attention_group(0, KV_HEADS, HEAD_DIM)], 64, PAGE))
         done = [0] * len(steps[0])
         parts = []
         for number, counts in enumerate(steps):
@@ -251,6 +265,7 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "attention": partial(_attention, steps=[[70], [1], [30]]),
     "in_place": partial(_attention, steps=[[20], [1]]),
     "paged_decode": partial(_attention, steps=[[20, 3, 9], [1, 1, 1]]),
-    "own_products": _own_products,
+    "few_rows": _few_rows,
+    "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),
 }
 """By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

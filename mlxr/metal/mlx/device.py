@@ -44,8 +44,10 @@ class Ways:
     ``fused``: element-by-element chains joined by ``mx.compile``; one kernel an operation.
     ``in_place``: kernels that write to the pool; scatters.
     ``paged_decode``: the kernel for single queries of several sequences; gathers and what ``attention`` says.
-    ``own_products``: the kernel for few rows and affine codes (``mlxr.metal.gpu.affine_matmul``); MLX's. Right on an
-    H100 and not timed yet, so that no device has it for now.
+    ``few_rows``: a kernel of our own for products of few rows with affine codes, and what stands around them
+    (``mlxr.metal.gpu.affine_matmul``); MLX's.
+    ``step_attention``: one of our own for what is between two products in a step of one token a sequence
+    (``mlxr.metal.gpu.attention``); what the others say.
     """
 
     least_rows: int
@@ -61,7 +63,8 @@ class Ways:
     fused: bool = True
     in_place: bool = True
     paged_decode: bool = False
-    own_products: bool = False
+    few_rows: bool = False
+    step_attention: bool = False
 
     def without(self, names: frozenset[str]) -> Ways:
         """These ways but those of ``names``, which are fields."""
@@ -80,6 +83,8 @@ WAYS = {
         step_tokens=4096,
         modes=("mxfp8", "nvfp4"),
         paged_decode=True,
+        few_rows=True,
+        step_attention=True,
     ),
     "metal": Ways(1, ENDLESS, 1, 0, wide_sums=False, masked_queries=True, step_tokens=2048),
     "cpu": Ways(1, ENDLESS, 1, 0, wide_sums=True, masked_queries=True, step_tokens=512, fused=False, in_place=False),

@@ -8,11 +8,12 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
+from mlxr.metal.mlx.few_rows import MOST_ROWS, FewRows, Norm, fits_gates
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.reference.adapters import NO_ADAPTERS, StepAdapters
-from mlxr.metal.specs import MLPSpec
+from mlxr.metal.specs import MLPSpec, NormKind
 from mlxr.metal.weights import MLPWeights
 
 
@@ -36,19 +37,43 @@ class FeedForward:
             self._hidden = elementwise.gate(spec.activation)
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
         self._down = SplitProduct([weights.down], bias, ways)
+        self._few = self._of_few_rows()
 
     def __call__(self, x: mx.array, residual: mx.array, adapters: StepAdapters = NO_ADAPTERS) -> mx.array:
         """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to."""
         if not x.shape[0]:
             return residual
         spec = self._spec
+        if self._few is not None and x.shape[0] <= MOST_ROWS and not adapters:
+            return self._added(residual, *self._few, x)
         inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias).astype(HALF)
         outs = zip(self._inputs(inputs), self._roles, strict=True)
         hidden = self._hidden(*(adapters.added(out, inputs, self._layer, role) for out, role in outs))
         out = adapters.added(self._down(hidden), hidden, self._layer, "down")
         if self._post_norm is None:
-            out = self._elementwise.add_down(residual, out)
-        else:
-            wide = out.astype(mx.float32) * HEADROOM
-            out = residual + mx.fast.rms_norm(wide, self._post_norm, spec.norm_eps)
+            return self._scaled(self._elementwise.add_down(residual, out))
+        return self._post_normed(residual, out.astype(mx.float32) * HEADROOM)
+
+    def _added(self, residual: mx.array, gates: FewRows, down: FewRows, x: mx.array) -> mx.array:
+        hidden = gates.gated(x, self._spec.activation)
+        if self._post_norm is None:
+            return self._scaled(down.added(hidden, residual))
+        return self._post_normed(residual, down.plain(hidden, "float32"))
+
+    def _post_normed(self, residual: mx.array, out: mx.array) -> mx.array:
+        return self._scaled(residual + mx.fast.rms_norm(out, self._post_norm, self._spec.norm_eps))
+
+    def _scaled(self, out: mx.array) -> mx.array:
         return out if self._output_scale is None else out * self._output_scale
+
+    def _of_few_rows(self) -> tuple[FewRows, FewRows] | None:
+        """The two products of a gated half for few rows, where a kernel of our own takes both."""
+        if self._norm is None or self._spec.norm is not NormKind.RMS:
+            return None
+        if len(self._roles) != 2 or len(self._inputs.products) != 1:
+            return None
+        gates, down = self._inputs.products[0], self._down
+        if gates.codes is None or down.codes is None or not fits_gates(gates.codes):
+            return None
+        norm = Norm(self._norm, self._spec.norm_eps)
+        return FewRows(gates.codes, gates.bias, norm, 1 / HEADROOM), FewRows(down.codes, down.bias, gain=HEADROOM)

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import mlx.core as mx
 
-from mlxr.metal.mlx import own_products
+from mlxr.metal.mlx import few_rows
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.weights import HALF, Codes, Matrix, dequantized, joined, rows_of, split, unsplit
 from mlxr.metal.weights import Weight
@@ -27,8 +27,6 @@ def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
         return (_wide(x, ways) @ _wide(matrix.values, ways).T).astype(HALF)
     if x.shape[0] >= ways.dense_rows:
         return x @ dequantized(matrix).T
-    if ways.own_products and own_products.takes(x.shape[0], x.shape[1], matrix):
-        return own_products.multiplied(x, matrix)
     return _quantized(x, matrix, ways)
 
 
@@ -58,16 +56,20 @@ class SplitProduct:
     """The product of matrices above one another, and a bias. It is computed as a sum of parts where few outputs of many
     inputs would leave most of a GPU idle: MLX computes 128 outputs a block.
 
-    The weights' own matrices are parts of what is kept here from now on.
+    The weights' own matrices are parts of what is kept here from now on. ``codes`` and ``few``: the matrix, and its
+    product for few rows, where a kernel of our own takes it. ``sizes``: outputs of each weight.
     """
 
     def __init__(self, weights: Sequence[Weight], bias: mx.array | None, ways: Ways) -> None:
         self._ways = ways
-        self._bias = None if bias is None else bias.astype(HALF)
+        self.bias = None if bias is None else bias.astype(HALF)
+        self.sizes = [weight.shape[0] for weight in weights]
         matrices: list[Matrix] = [weight.handle.matrix for weight in weights]
         whole = matrices[0] if len(matrices) == 1 else joined(matrices)
         outputs, inputs = sum(weight.shape[0] for weight in weights), weights[0].shape[1]
-        self.parts = _parts(whole, outputs, inputs, ways)
+        self.codes = whole if isinstance(whole, Codes) and ways.few_rows and few_rows.takes(whole) else None
+        self.few = None if self.codes is None else few_rows.FewRows(self.codes, self.bias)
+        self.parts = _parts(whole, outputs, inputs, ways) if self.few is None else 1
         self._matrix = split(whole, self.parts) if self.parts > 1 and isinstance(whole, Codes) else whole
         whole, begin = self._unsplit(), 0
         for weight in weights:
@@ -76,8 +78,10 @@ class SplitProduct:
 
     def __call__(self, x: mx.array) -> mx.array:
         """16-bit ``[T, out]`` of 16-bit ``x`` ``[T, in]``."""
+        if self.few is not None and x.shape[0] <= few_rows.MOST_ROWS:
+            return self.few.plain(x)
         out = self._multiplied(x)
-        return out if self._bias is None else out + self._bias
+        return out if self.bias is None else out + self.bias
 
     def _multiplied(self, x: mx.array) -> mx.array:
         rows = x.shape[0]
@@ -85,8 +89,6 @@ class SplitProduct:
             return product(x, self._matrix, self._ways)
         if rows >= self._ways.dense_rows:
             return product(x, self._unsplit(), self._ways)
-        if self._ways.own_products and own_products.takes(x.shape[0], x.shape[1], self._matrix):
-            return own_products.multiplied(x, self._matrix)
         columns = x.reshape(self.parts, 1, -1) if rows == 1 else x.reshape(rows, self.parts, -1).swapaxes(0, 1)
         return mx.sum(_quantized(columns, self._matrix, self._ways), axis=0)
 
@@ -108,22 +110,32 @@ class Projections:
         joins: Sequence[int] | None = None,
     ) -> None:
         results = _results(weights, biases, joins or [1] * len(weights))
-        self._products: list[tuple[SplitProduct, list[Result]]] = []
+        self.products: list[SplitProduct] = []
+        self._results: list[list[Result]] = []
         for _, run in groupby(results, key=lambda result: result.layout):
             same = list(run)
-            together = SplitProduct([weight for result in same for weight in result.weights], None, ways)
-            self._products.append((together, same))
+            self.products.append(SplitProduct([w for result in same for w in result.weights], _joined_bias(same), ways))
+            self._results.append(same)
 
     def __call__(self, x: mx.array) -> list[mx.array]:
         """16-bit ``[T, out]`` for each result; those multiplied together lie side by side in memory."""
         outs: list[mx.array] = []
-        for together, results in self._products:
-            out, at = together(x), 0
+        for out, results in zip(self.joined(x), self._results, strict=True):
+            at = 0
             for result in results:
-                part = out if len(results) == 1 else out[:, at : at + result.size]
-                outs.append(part if result.bias is None else part + result.bias)
+                outs.append(out if len(results) == 1 else out[:, at : at + result.size])
                 at += result.size
         return outs
+
+    def joined(self, x: mx.array) -> list[mx.array]:
+        """16-bit ``[T, out]`` of each of ``products``."""
+        return [product(x) for product in self.products]
+
+
+def _joined_bias(results: Sequence[Result]) -> mx.array | None:
+    if all(result.bias is None for result in results):
+        return None
+    return mx.concatenate([mx.zeros(r.size, HALF) if r.bias is None else r.bias for r in results])
 
 
 def _parts(matrix: Matrix, outputs: int, inputs: int, ways: Ways) -> int:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.gpu.attention import StepShape
 from mlxr.metal.reference.adapters import StepAdapters
 from mlxr.metal.reference.attention import temperatures
-from mlxr.metal.specs import AttentionSpec, Temperature
+from mlxr.metal.specs import AttentionSpec, Rope, Temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,11 @@ class Step:
     def tokens(self) -> int:
         return self.batch.tokens
 
+    @property
+    def singles(self) -> bool:
+        """Whether every sequence runs one token, its own row, and none has an adapter."""
+        return len(self.runs) == 1 and self.runs[0].length == 1 and self.order is None and not self.adapters
+
     def temperatures(self, temperature: Temperature) -> mx.array:
         """Returns what each token's queries are multiplied by, float32 ``[T, 1, 1]``."""
         if temperature not in self._temperatures:
@@ -122,11 +128,20 @@ class DeviceTables:
 
     def __init__(self, batch: Batch, group: GroupTables, runs: list[Run]) -> None:
         self.page_size = group.page_size
-        self.slots = mx.array(group.slots)
+        self._slots: mx.array | None = None
         self._batch, self._group, self._runs = batch, group, runs
         self._tables: dict[int, tuple[mx.array, mx.array]] = {}
         self._keys: dict[tuple[int, int, bool, int], Keys] = {}
         self._states: dict[int, StateRows] = {}
+        self._splits: dict[tuple[int, bool], int] = {}
+        self._layouts: list[tuple[Rope | None, mx.array]] = []
+
+    @property
+    def slots(self) -> mx.array:
+        """Where each token's keys and values are written, int32 ``[T]``."""
+        if self._slots is None:
+            self._slots = mx.array(self._group.slots)
+        return self._slots
 
     def of(self, run: int) -> tuple[mx.array, mx.array]:
         """Block tables int32 ``[B, P]`` and context lengths int32 ``[B]`` of a run's sequences."""
@@ -135,6 +150,31 @@ class DeviceTables:
             tables, lengths = self._group.block_tables[sequences], self._batch.context_lengths[sequences]
             self._tables[run] = mx.array(tables), mx.array(lengths)
         return self._tables[run]
+
+    def splits(self, shape: StepShape) -> int:
+        """How many splits the sequence with most of them has, in layers that ``STEP`` computes."""
+        known = shape.spec.window, shape.spec.chunked
+        if known not in self._splits:
+            self._splits[known] = shape.splits(self._batch.context_lengths)
+        return self._splits[known]
+
+    def layout(self, shape: StepShape) -> mx.array:
+        """The step's layout as ``STEP`` takes it, in layers that turn by the rope of ``shape``."""
+        rope = shape.spec.rope
+        for known, layout in self._layouts:  # one or two, the same objects at every layer
+            if known is rope or known == rope:
+                return layout
+        batch, group, pairs = self._batch, self._group, shape.pairs
+        made = np.empty((batch.tokens, 2 + 2 * pairs + group.block_tables.shape[1]), np.int32)
+        made[:, 0], made[:, 1] = batch.context_lengths, group.slots
+        if rope is not None:
+            turns = batch.positions.astype(np.float64)[:, None] * np.array(rope.inverse_frequencies)
+            angles = made[:, 2 : 2 + 2 * pairs].view(np.float32)
+            angles[:, :pairs], angles[:, pairs:] = rope.magnitude * np.cos(turns), rope.magnitude * np.sin(turns)
+        made[:, 2 + 2 * pairs :] = group.block_tables
+        # What MLX is given stays in the host's memory; what it computes does not.
+        self._layouts.append((rope, mx.array(made) | 0))
+        return self._layouts[-1][1]
 
     def states(self, run: int) -> StateRows:
         """Where a run's sequences have their states, in a group of these."""

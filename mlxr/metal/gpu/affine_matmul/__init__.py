@@ -1,39 +1,129 @@
-"""Products of up to 32 rows with a matrix of affine codes as MLX lays them out, on CUDA's tensor cores.
+"""Products of up to 32 rows with a matrix of affine codes as MLX lays them out, with what stands before and behind.
 
-``out[m, n] = sum_k x[m, k] * (codes[n, k] * scales[n, k / 32] + biases[n, k / 32])``. A block of 8 warps has 16 rows of
-the matrix and reads them once for all rows of ``x``; each warp has every eighth run of 128 columns, weights become
-16-bit floats in registers, sums are float32. A row's sums are the same whatever rows are beside it.
+``out[m, n] = gain * sum_k x[m, k] * (codes[n, k] * scales[n, k / group] + biases[n, k / group])``, to which a bias may
+be added. Before it a row of x may be RMS-normed (Zhang and Sennrich 2019); behind it the residual is added, or gates
+are activated and multiplied with what they gate. So a dense layer's four products are four kernels.
+
+The matrix is read once for all rows. A row's sums are the same whatever rows are beside it.
 """
 
 from __future__ import annotations
 
-from mlxr.metal.gpu.kernel import Kernel, Launch
+from dataclasses import dataclass
+from enum import IntEnum
 
-KERNEL = Kernel("affine_matmul/few_rows", ("x", "packed", "scales", "biases"), ("out",), ("affine_matmul/decode",))
-"""``x`` float16 ``[rows, K]``; ``packed`` uint32 ``[N, K * bits / 32]``; ``scales`` and ``biases`` float16
-``[N, K / 32]``. The matrix may also lie in parts of its columns, one behind the other, with a dimension more in front.
-``out`` float16 ``[rows, N]``."""
+from mlxr.metal.gpu.kernel import Kernel, Launch
+from mlxr.metal.specs import Activation
+
+KERNEL = Kernel(
+    "affine_matmul/few_rows",
+    ("x", "packed", "scales", "biases", "constants", "residual"),
+    ("out",),
+    ("affine_matmul/few_rows",),
+)
+"""``x`` ``[rows, K]``, float16, or float32 where it is normed; ``packed`` uint32 ``[N, K * bits / 32]``; ``scales`` and
+``biases`` float16 ``[N, K / group]``; ``constants`` float32: the gain, the norm's epsilon, two that are not used, the
+norm's weights ``[K]`` and a bias ``[N]``, added before the gain, as far as there are any (MLX keeps arrays of up to 8
+bytes in the host's memory, where every warp would wait for them); ``residual`` float32 ``[rows, N]`` where it is added.
+``out`` float16 ``[rows, N]``; float32 with the residual; ``[rows, N / 2]`` of gates, whose rows of the matrix stand
+before those of what they gate."""
 
 BITS = (4, 8)
-GROUP = 32
+GROUPS = (32, 64, 128)
 MOST_ROWS = 32
-OUTPUTS = 16
-"""Rows of the matrix that a block has; their number is a multiple of it."""
-COLUMNS = 128
-"""What warps take at once; the number of columns is a multiple of it."""
-THREADS = 256
+MOST_NORMED_ROWS = 1
+"""A threadgroup norms its rows by itself, and has room for one."""
+MOST_NORMED_COLUMNS = 16_384
+STRIP = 16
+"""Rows of the matrix that a warp multiplies at once; their number is a multiple of it."""
+COLUMNS = 64
+"""Columns are a multiple of it, and of the group."""
+MOST_SCALE = 0.2498
+"""On CUDA scales times 2^18 are 16-bit floats."""
 TILE = 8
 
 
-def launch(rows: int, outputs: int, bits: int) -> Launch:
-    assert 1 <= rows <= MOST_ROWS
-    assert outputs % OUTPUTS == 0
-    assert bits in BITS
+class Epilogue(IntEnum):
+    """What is done with a product."""
+
+    PLAIN = 0
+    RESIDUAL = 1
+    GATED = 2
+
+
+ACTIVATIONS = {
+    Activation.SILU: 0,
+    Activation.GELU_TANH: 1,
+    Activation.GELU: 2,
+    Activation.SWIGLU_OAI: 3,
+    Activation.RELU_SQUARED: 4,
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of a matrix: ``outputs`` rows of ``columns`` codes."""
+
+    outputs: int
+    columns: int
+    bits: int
+    group: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the kernel multiplies by it; scales aside."""
+        return (
+            self.bits in BITS
+            and self.group in GROUPS
+            and self.outputs % STRIP == 0
+            and self.columns % max(COLUMNS, self.group) == 0
+        )
+
+
+def launch(
+    rows: int,
+    shape: Shape,
+    epilogue: Epilogue = Epilogue.PLAIN,
+    activation: Activation = Activation.SILU,
+    *,
+    normed: bool = False,
+    biased: bool = False,
+    dtype: str = "float16",
+) -> Launch:
+    """``dtype``: of a plain product. Products of gates have a multiple of ``2 * STRIP`` outputs."""
+    assert 1 <= rows <= (MOST_NORMED_ROWS if normed else MOST_ROWS)
+    assert shape.fits
     tiles = next(tiles for tiles in (1, 2, 4) if rows <= tiles * TILE)
+    gated = epilogue is Epilogue.GATED
+    strips, warps = _strips(rows, shape.outputs, gated)
     return Launch(
-        template=(("BITS", bits), ("TILES", tiles)),
-        grid=(THREADS * (outputs // OUTPUTS), 1, 1),
-        threadgroup=(THREADS, 1, 1),
-        shapes=((rows, outputs),),
-        dtypes=("float16",),
+        template=(
+            ("BITS", shape.bits),
+            ("GROUP", shape.group),
+            ("COLUMNS", shape.columns),
+            ("TILES", tiles),
+            ("STRIPS", strips),
+            ("WARPS", warps),
+            ("NORMED", normed),
+            ("BIASED", biased),
+            ("EPILOGUE", int(epilogue)),
+            ("ACTIVATION", ACTIVATIONS[activation]),
+        ),
+        grid=(32 * warps * (shape.outputs // (STRIP * strips)), 1, 1),
+        threadgroup=(32 * warps, 1, 1),
+        shapes=((rows, shape.outputs // 2 if gated else shape.outputs),),
+        dtypes=("float32" if epilogue is Epilogue.RESIDUAL else "float16" if gated else dtype,),
     )
+
+
+WIDE = 6144
+"""Outputs from which on a threadgroup with many strips leaves enough threadgroups."""
+
+
+def _strips(rows: int, outputs: int, gated: bool) -> tuple[int, int]:
+    """Strips and warps of a threadgroup, by measurement on an H100: more strips read x less often, and leave fewer
+    threadgroups."""
+    least = 2 if gated else 1
+    wanted = 1 if rows == 1 else 2 if rows <= 16 or outputs < WIDE else 4
+    strips = next(strips for strips in (4, 2, 1) if strips <= max(wanted, least) and outputs % (STRIP * strips) == 0)
+    return strips, 4 if strips == 4 else 8

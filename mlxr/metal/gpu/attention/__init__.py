@@ -12,9 +12,15 @@ Latents (``LatentSpec``) are one head of keys whose first ``rank`` numbers are t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlxr.metal.gpu.kernel import Kernel, Launch
+from mlxr.metal.gpu.rope import STYLES
 from mlxr.metal.specs import AttentionSpec, LatentSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SPLIT_KEYS = 256
 SIMDGROUPS = 4
@@ -35,6 +41,107 @@ COMBINE = Kernel("attention/combine", ("partial", "states", "sinks"), ("out",))
 PREFILL = Kernel("attention/prefill", (*INPUTS[:-1], "scaling", "sinks", "tiles"), ("out",), ("attention/pages",))
 """As ``DECODE``; ``tiles`` int32 ``[tiles, 2]``: the first row of each and how many it has, all of one sequence and at
 successive positions; between them they have every row. ``out`` as of ``COMBINE``."""
+
+STEP = Kernel(
+    "attention/step",
+    ("queries", "new_keys", "new_values", "layout", "constants", "keys", "values", "tickets", "before"),
+    ("out", "scratch", "done"),
+    ("attention/step",),
+    writes=("keys", "values", "tickets"),
+)
+"""Steps of one token a sequence: norms, rope, the write of the token's key and value, and attention.
+
+``queries``, ``new_keys``, ``new_values`` float16 ``[rows, heads * dims]``, as they come out of their products, rows of
+any stride; ``layout`` int32 ``[rows, 2 + 2 * pairs + pages]``: of each row its length with the token, the slot where
+that is written, -1 for nowhere, the bits of float32 cosines and then sines of its position, and its pages;
+``constants`` float32: the norms' epsilon, the scale of scores, the soft cap, one that is not used, then the norms of
+queries and keys ``[dims]`` and sinks ``[heads]`` as far as there are any; ``keys``, ``values`` float16 ``[slots,
+kv_heads, dims]``; ``tickets`` uint32 ``[at least rows * kv_heads]``, zeros before and after; ``before`` is computed
+when earlier writes are done, as ``done`` int32 ``[4]`` is when these are. ``out`` float16 ``[rows, heads * dims]``;
+``scratch`` is for the kernel alone.
+
+Its last threadgroup of a row and head to finish adds the splits up, so that there is no second kernel."""
+
+MOST_GROUP = 8
+"""Heads of queries that read one of keys: as many as tensor cores take at once."""
+MOST_GROUP_NUMBERS = 2048
+MOST_SPLITS = 512
+"""Of one sequence: as many weights of splits as a threadgroup has room for."""
+
+
+@dataclass(frozen=True)
+class StepShape:
+    """What ``STEP`` knows of a layer.
+
+    Attributes:
+        normed: whether queries and keys are, each head by itself.
+        own_keys: whether the layer has keys and values of its own, else it reads another's.
+    """
+
+    spec: AttentionSpec
+    page_size: int
+    normed: bool
+    own_keys: bool
+    sinks: bool
+
+    @property
+    def group(self) -> int:
+        return self.spec.heads // self.spec.kv_heads
+
+    @property
+    def fits(self) -> bool:
+        """Whether the kernel computes such layers."""
+        spec = self.spec
+        return (
+            spec.causal
+            and not spec.alibi
+            and spec.temperature is None
+            and spec.head_dim % 64 == 0
+            and self.page_size % 16 == 0
+            and self.group <= MOST_GROUP
+            and self.group * spec.head_dim <= MOST_GROUP_NUMBERS
+        )
+
+    @property
+    def pairs(self) -> int:
+        """Of numbers that are turned; one where there is no rope."""
+        return len(self.spec.rope.inverse_frequencies) if self.spec.rope else 1
+
+    def splits(self, lengths: NDArray[np.int32]) -> int:
+        """Returns how many splits the sequence with most of them has."""
+        positions = lengths - 1
+        return int((positions // SPLIT_KEYS - self.spec.first_key(positions) // SPLIT_KEYS).max()) + 1
+
+
+def step(rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int] = (0, 0, 0)) -> Launch:
+    """``begins``: the columns of the three inputs where queries, keys and values begin, which may be one array."""
+    spec, rope = shape.spec, shape.spec.rope
+    threads = 256 if shape.group * spec.head_dim <= MOST_GROUP_NUMBERS // 2 else 128
+    return Launch(
+        template=(
+            ("DIMS", spec.head_dim),
+            ("KV_HEADS", spec.kv_heads),
+            ("GROUP", shape.group),
+            ("PAIRS", shape.pairs),
+            ("STYLE", STYLES[rope.style] if rope else 0),
+            ("PAGE_SIZE", shape.page_size),
+            ("WINDOW", spec.window),
+            ("CHUNKED", spec.chunked),
+            ("NORMED", shape.normed),
+            ("ROPE_FIRST", spec.rope_first),
+            ("NORM_VALUES", spec.norm_values),
+            ("OWN_KEYS", shape.own_keys),
+            ("SOFTCAP", bool(spec.softcap)),
+            ("SINKS", shape.sinks),
+            *zip(("QUERIES_AT", "KEYS_AT", "VALUES_AT"), begins, strict=True),
+            ("SPLIT_KEYS", SPLIT_KEYS),
+            ("THREADS", threads),
+        ),
+        grid=(threads * spec.kv_heads, splits, rows),
+        threadgroup=(threads, 1, 1),
+        shapes=((rows, spec.heads * spec.head_dim), (rows * spec.heads * splits, spec.head_dim + 2), (4,)),
+        dtypes=("float16", "float32", "int32"),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,272 @@
+// What a step of one token a sequence does between two products, in one kernel: queries and keys are normed and turned,
+// the token's key and value are written to their page, and its queries attend to all that the sequence has.
+//
+// A block has one sequence, one head of keys with its GROUP heads of queries, and one split of the context; each of its
+// warps goes through tiles of 16 tokens on tensor cores. The last block of a head to finish adds its splits up, in
+// their order. Splits begin at multiples of SPLIT, so that sums depend on a sequence's own length alone.
+
+namespace attention_step {
+
+constexpr int SPLIT = 256, TILE = 16;
+
+enum Style { STRAIGHT, NEIGHBOURS, HALVES };
+
+// Adds the product of 16 rows of a and 8 columns of b, of which the rows from 8 on are zeros.
+__device__ inline void multiply(float& sum, float& next, unsigned a0, unsigned a2, unsigned b0, unsigned b1) {
+    float none, nothing;
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%10,%10};\n"
+        : "+f"(sum), "+f"(next), "=f"(none), "=f"(nothing)
+        : "r"(a0), "r"(0u), "r"(a2), "r"(0u), "r"(b0), "r"(b1), "f"(0.0f)
+    );
+}
+
+__device__ inline float whole(float x) {
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(~0u, x, step);
+    return x;
+}
+
+__device__ inline unsigned packed(float a, float b) {
+    __half2 both = __floats2half2_rn(a, b);
+    return *reinterpret_cast<unsigned*>(&both);
+}
+
+template <
+    int DIMS, int KV_HEADS, int GROUP, int PAIRS, int STYLE, int PAGE, int WINDOW, bool CHUNKED, bool NORMED,
+    bool ROPE_FIRST, bool NORM_VALUES, bool OWN_KEYS, bool CAPPED, bool SINKS>
+struct Step {
+    static constexpr int HEADS = KV_HEADS * GROUP, EACH = DIMS / 32;
+    static constexpr int WARPS = GROUP * DIMS <= 1024 ? 8 : 4, THREADS = WARPS * 32;
+    static_assert(GROUP <= 8 && DIMS % 64 == 0 && PAGE % TILE == 0 && 8 * GROUP * DIMS <= 16384);
+
+    // One head of a row by one warp: normed and turned as its kind is, to 16 bits.
+    __device__ static inline void prepare(
+        const __half* from, const float* norm, bool scaled, bool turned, const float* angles, float eps, float* space,
+        __half* to
+    ) {
+        const int lane = threadIdx.x % 32;
+        float x[EACH];
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) x[i] = __half2float(from[lane * EACH + i]);
+        if (turned && ROPE_FIRST) turn(x, angles, space);
+        if (scaled) {
+            float sum = 0;
+#pragma unroll
+            for (int i = 0; i < EACH; ++i) sum += x[i] * x[i];
+            const float inverse = rsqrtf(whole(sum) / DIMS + eps);
+#pragma unroll
+            for (int i = 0; i < EACH; ++i) x[i] *= inverse * (norm ? norm[lane * EACH + i] : 1.0f);
+        }
+        if (turned && !ROPE_FIRST) turn(x, angles, space);
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) to[lane * EACH + i] = __float2half(x[i]);
+    }
+
+    __device__ static inline void turn(float* x, const float* angles, float* space) {
+        if constexpr (STYLE == STRAIGHT) return;
+        const int lane = threadIdx.x % 32;
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) space[lane * EACH + i] = x[i];
+        __syncwarp();
+        for (int pair = lane; pair < PAIRS; pair += 32) {
+            const int a = STYLE == NEIGHBOURS ? 2 * pair : pair, b = STYLE == NEIGHBOURS ? a + 1 : pair + PAIRS;
+            const float cosine = angles[pair], sine = angles[PAIRS + pair], p = space[a], q = space[b];
+            space[a] = p * cosine - q * sine;
+            space[b] = q * cosine + p * sine;
+        }
+        __syncwarp();
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) x[i] = space[lane * EACH + i];
+        __syncwarp();
+    }
+
+    // layout: of each row its length, the slot of its token, cosines and sines, and its pages. constants: eps, scale, soft
+    // cap, one that is not used; then the norms of queries and of keys, and sinks.
+    __device__ static inline void run(
+        const __half* query_rows, const __half* key_rows, const __half* value_rows,  // of this block's sequence
+        const int* layout, int width, const float* constants, __half* keys, __half* values, unsigned* tickets, __half* out,
+        float* scratch
+    ) {
+        __shared__ __align__(16) __half queries[8][DIMS + 8];  // rows in banks of their own
+        __shared__ float sums[WARPS][GROUP][DIMS], most[WARPS][8], totals[WARPS][8];
+        __shared__ unsigned ticket;
+        const int head = blockIdx.x, row = blockIdx.z, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        const int* own = layout + size_t(row) * width;
+        const int quad = lane / 4, member = lane % 4, length = own[0], slot_of_token = own[1], position = length - 1;
+        const float* turns = (const float*)(own + 2);
+        const int* table = own + 2 + 2 * PAIRS;
+        const float *query_norm = constants + 4, *key_norm = query_norm + DIMS, *sinks = query_norm + (NORMED ? 2 * DIMS : 0);
+        float *partial = scratch, *states = scratch + size_t(gridDim.z) * HEADS * gridDim.y * DIMS;
+        const int first = !WINDOW ? 0 : CHUNKED ? position / WINDOW * WINDOW : max(0, length - WINDOW);
+        const int splits = position / SPLIT - first / SPLIT + 1, split = first / SPLIT + blockIdx.y;
+        if (int(blockIdx.y) >= splits) return;
+        const bool last = split == position / SPLIT;
+        const float eps = constants[0], cap = constants[2];
+        const float scale = CAPPED ? constants[1] : constants[1] * 1.4426950408889634f;
+
+        for (int which = warp; which < 8 + (OWN_KEYS ? 2 : 0); which += WARPS) {
+            float* space = sums[warp][0];
+            if (which < GROUP) {
+                const __half* query = query_rows + (head * GROUP + which) * DIMS;
+                prepare(query, query_norm, NORMED, true, turns, eps, space, queries[which]);
+            } else if (which < 8) {
+#pragma unroll
+                for (int i = 0; i < EACH; ++i) queries[which][lane * EACH + i] = __float2half(0.0f);
+            } else if (OWN_KEYS && last && slot_of_token >= 0) {
+                const size_t to = (size_t(slot_of_token) * KV_HEADS + head) * DIMS;
+                if (which == 8)
+                    prepare(key_rows + head * DIMS, key_norm, NORMED, true, turns, eps, space, keys + to);
+                else
+                    prepare(value_rows + head * DIMS, nullptr, NORM_VALUES, false, turns, eps, space, values + to);
+            }
+        }
+        __syncthreads();
+
+        float sum[DIMS / 64][8][2], highest = -1e30f, total = 0;
+#pragma unroll
+        for (int i = 0; i < DIMS / 64; ++i)
+#pragma unroll
+            for (int j = 0; j < 8; ++j) sum[i][j][0] = sum[i][j][1] = 0;
+        for (int tile = warp; tile < SPLIT / TILE; tile += WARPS) {
+            const int begin = split * SPLIT + tile * TILE;
+            if (begin + TILE <= first || begin >= length) continue;
+            const size_t slot = size_t(table[begin / PAGE]) * PAGE + begin % PAGE;
+            uint4 key[2][DIMS / 32];
+#pragma unroll
+            for (int j = 0; j < 2; ++j)
+#pragma unroll
+                for (int i = 0; i < DIMS / 32; ++i)
+                    key[j][i] = *(const uint4*)(keys + ((slot + j * 8 + quad) * KV_HEADS + head) * DIMS + i * 32 + member * 8);
+            float score[2][2];
+            score[0][0] = score[0][1] = score[1][0] = score[1][1] = 0;
+#pragma unroll
+            for (int i = 0; i < DIMS / 32; ++i) {
+                const uint4 query = *(const uint4*)&queries[quad][i * 32 + member * 8];
+#pragma unroll
+                for (int j = 0; j < 2; ++j) {
+                    multiply(score[j][0], score[j][1], query.x, query.y, key[j][i].x, key[j][i].y);
+                    multiply(score[j][0], score[j][1], query.z, query.w, key[j][i].z, key[j][i].w);
+                }
+            }
+            asm volatile("" ::: "memory");  // values are read later: with fewer registers more blocks share a processor
+            uint4 value[4][DIMS / 64];
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                const int token = member * 2 + j % 2 + j / 2 * 8;
+#pragma unroll
+                for (int i = 0; i < DIMS / 64; ++i) {
+                    value[j][i] = *(const uint4*)(values + ((slot + token) * KV_HEADS + head) * DIMS + i * 64 + quad * 8);
+                    // Nothing was written there yet, and zero times that must stay zero.
+                    if (begin + token >= length) value[j][i] = make_uint4(0, 0, 0, 0);
+                }
+            }
+#pragma unroll
+            for (int j = 0; j < 2; ++j) {
+#pragma unroll
+                for (int i = 0; i < 2; ++i) {
+                    const int token = begin + j * 8 + member * 2 + i;
+                    float x = score[j][i] * scale;
+                    if (CAPPED) x = cap * tanhf(x / cap) * 1.4426950408889634f;
+                    score[j][i] = token >= first && token < length ? x : -1e30f;
+                }
+            }
+            float higher = fmaxf(fmaxf(score[0][0], score[0][1]), fmaxf(score[1][0], score[1][1]));
+            higher = fmaxf(higher, __shfl_xor_sync(~0u, higher, 1));
+            higher = fmaxf(fmaxf(higher, __shfl_xor_sync(~0u, higher, 2)), highest);
+            const float kept = exp2f(highest - higher);
+            float weight[2][2];
+#pragma unroll
+            for (int j = 0; j < 2; ++j)
+#pragma unroll
+                for (int i = 0; i < 2; ++i) weight[j][i] = score[j][i] > -1e29f ? exp2f(score[j][i] - higher) : 0.0f;
+            total = total * kept + weight[0][0] + weight[0][1] + weight[1][0] + weight[1][1];
+            highest = higher;
+            const unsigned early = packed(weight[0][0], weight[0][1]), late = packed(weight[1][0], weight[1][1]);
+#pragma unroll
+            for (int i = 0; i < DIMS / 64; ++i)
+#pragma unroll
+                for (int j = 0; j < 8; ++j) {
+                    sum[i][j][0] *= kept, sum[i][j][1] *= kept;
+                    const unsigned which = j % 2 ? 0x7632 : 0x5410;
+                    const unsigned* words[4] = {(const unsigned*)&value[0][i], (const unsigned*)&value[1][i],
+                                                (const unsigned*)&value[2][i], (const unsigned*)&value[3][i]};
+                    multiply(
+                        sum[i][j][0], sum[i][j][1], early, late, __byte_perm(words[0][j / 2], words[1][j / 2], which),
+                        __byte_perm(words[2][j / 2], words[3][j / 2], which)
+                    );
+                }
+        }
+        total += __shfl_xor_sync(~0u, total, 1);
+        total += __shfl_xor_sync(~0u, total, 2);
+        if (quad < GROUP) {
+#pragma unroll
+            for (int i = 0; i < DIMS / 64; ++i)
+#pragma unroll
+                for (int j = 0; j < 8; ++j) {
+                    sums[warp][quad][i * 64 + member * 16 + j] = sum[i][j][0];
+                    sums[warp][quad][i * 64 + member * 16 + 8 + j] = sum[i][j][1];
+                }
+            if (member == 0) most[warp][quad] = highest, totals[warp][quad] = total;
+        }
+        __syncthreads();
+
+        const bool alone = splits == 1;
+        const size_t part = (size_t(row) * KV_HEADS + head) * gridDim.y;
+        for (int at = threadIdx.x; at < GROUP * DIMS; at += THREADS) {
+            const int g = at / DIMS, dim = at % DIMS;
+            float higher = -1e30f, result = 0, all = 0;
+#pragma unroll
+            for (int w = 0; w < WARPS; ++w) higher = fmaxf(higher, most[w][g]);
+#pragma unroll
+            for (int w = 0; w < WARPS; ++w) {
+                const float by = exp2f(most[w][g] - higher);
+                result += sums[w][g][dim] * by;
+                all += totals[w][g] * by;
+            }
+            if (alone) {
+                if (SINKS) all += exp2f(sinks[head * GROUP + g] * 1.4426950408889634f - higher);
+                out[size_t(row) * HEADS * DIMS + head * GROUP * DIMS + at] = __float2half(result / all);
+            } else {
+                partial[(part + blockIdx.y) * GROUP * DIMS + at] = result;
+                if (dim == 0) {
+                    float* state = states + ((part + blockIdx.y) * GROUP + g) * 2;
+                    state[0] = higher, state[1] = all;
+                }
+            }
+        }
+        if (alone) return;
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0) ticket = atomicInc(tickets + row * KV_HEADS + head, splits - 1);
+        __syncthreads();
+        if (int(ticket) != splits - 1) return;
+        __threadfence();
+        // Each split's weight in the end: of one head by one warp.
+        float* weights = sums[0][0];  // [GROUP][splits]: room for WARPS * DIMS of them
+        for (int g = warp; g < GROUP; g += WARPS) {
+            float higher = -1e30f, all = 0;
+            for (int s = lane; s < splits; s += 32) higher = fmaxf(higher, __ldcg(states + ((part + s) * GROUP + g) * 2));
+#pragma unroll
+            for (int step = 16; step > 0; step /= 2) higher = fmaxf(higher, __shfl_xor_sync(~0u, higher, step));
+            for (int s = lane; s < splits; s += 32) {
+                const float2 state = __ldcg((const float2*)(states + ((part + s) * GROUP + g) * 2));
+                weights[g * splits + s] = exp2f(state.x - higher);
+                all += state.y * exp2f(state.x - higher);
+            }
+            all = whole(all);
+            if (SINKS) all += exp2f(sinks[head * GROUP + g] * 1.4426950408889634f - higher);
+            for (int s = lane; s < splits; s += 32) weights[g * splits + s] /= all;
+        }
+        __syncthreads();
+        for (int at = threadIdx.x; at < GROUP * DIMS; at += THREADS) {
+            const float* by = weights + at / DIMS * splits;
+            float result = 0;
+#pragma unroll 8
+            for (int s = 0; s < splits; ++s) result += __ldcg(partial + (part + s) * GROUP * DIMS + at) * by[s];
+            out[size_t(row) * HEADS * DIMS + head * GROUP * DIMS + at] = __float2half(result);
+        }
+    }
+};
+
+}  // namespace attention_step

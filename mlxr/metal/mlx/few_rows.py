@@ -1,0 +1,124 @@
+"""Products of few rows by a kernel of our own (``mlxr.metal.gpu.affine_matmul``), with what stands before and behind
+them in the same kernel: the norm of a row, a residual, gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import mlx.core as mx
+
+from mlxr.metal.gpu import affine_matmul
+from mlxr.metal.gpu.affine_matmul import MOST_NORMED_COLUMNS, MOST_NORMED_ROWS, MOST_ROWS, STRIP, Epilogue, Shape
+from mlxr.metal.gpu.kernel import Language, MadeKernel
+from mlxr.metal.mlx import device
+from mlxr.metal.mlx.weights import AFFINE, HALF, Codes, Matrix
+from mlxr.metal.specs import Activation
+
+Launched = Callable[..., list[mx.array]]
+
+
+def takes(matrix: Matrix) -> bool:
+    """Whether the kernel multiplies up to ``MOST_ROWS`` rows by the matrix."""
+    if not isinstance(matrix, Codes) or matrix.mode != AFFINE or matrix.packed.ndim != 2 or not shape_of(matrix).fits:
+        return False
+    return bool(mx.all(mx.abs(matrix.scales) <= affine_matmul.MOST_SCALE).item())
+
+
+def shape_of(codes: Codes) -> Shape:
+    outputs, words = codes.packed.shape
+    return Shape(outputs, words * 32 // codes.bits, codes.bits, codes.group)
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Of rows before a product: ``weight`` float32 ``[in]``."""
+
+    weight: mx.array
+    eps: float
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """16-bit, of float32 ``x`` ``[T, in]``."""
+        return mx.fast.rms_norm(x, self.weight, self.eps).astype(HALF)
+
+
+class FewRows:
+    """A matrix that ``takes`` accepts, with a bias, 16-bit ``[out]``, and a gain; ``norm`` is for its inputs."""
+
+    def __init__(self, codes: Codes, bias: mx.array | None = None, norm: Norm | None = None, gain: float = 1.0) -> None:
+        self.shape, self._norm = shape_of(codes), norm
+        self._biased = bias is not None
+        self._matrix = list(codes.arrays)
+        self._launches: dict[tuple[int, Epilogue, Activation, str], Launched] = {}
+        self._constants = {normed: self._together(norm if normed else None, bias, gain) for normed in (False, True)}
+        mx.eval(self._matrix, list(self._constants.values()))
+
+    @staticmethod
+    def _together(norm: Norm | None, bias: mx.array | None, gain: float) -> mx.array:
+        parts = [mx.array([gain, norm.eps if norm else 0.0, 0.0, 0.0], mx.float32)]
+        parts += [] if norm is None else [norm.weight.astype(mx.float32)]
+        parts += [] if bias is None else [bias.astype(mx.float32)]
+        # What MLX computes is in the device's memory; what it is given may stay in the host's.
+        return mx.concatenate(parts) + 0.0
+
+    def takes_norm(self, rows: int) -> bool:
+        """Whether the kernel norms so many rows itself; others go through ``normed`` first."""
+        return self._norm is not None and rows <= MOST_NORMED_ROWS and self.shape.columns <= MOST_NORMED_COLUMNS
+
+    def plain(self, x: mx.array, dtype: str = "float16") -> mx.array:
+        """``x`` ``[T, in]``, 16-bit, or float32 where it has a norm: ``[T, out]`` of ``dtype``."""
+        return self._multiplied(x, None, Epilogue.PLAIN, Activation.SILU, dtype)
+
+    def added(self, x: mx.array, residual: mx.array) -> mx.array:
+        """The product of 16-bit ``x`` ``[T, in]`` and ``residual`` together, both float32 ``[T, out]``."""
+        return self._multiplied(x, residual, Epilogue.RESIDUAL, Activation.SILU, "float32")
+
+    def gated(self, x: mx.array, activation: Activation) -> mx.array:
+        """As ``plain``, of gates and what they gate: 16-bit ``[T, out / 2]``."""
+        return self._multiplied(x, None, Epilogue.GATED, activation, "float16")
+
+    def _multiplied(
+        self, x: mx.array, residual: mx.array | None, epilogue: Epilogue, activation: Activation, dtype: str
+    ) -> mx.array:
+        rows = x.shape[0]
+        normed = self.takes_norm(rows)
+        if self._norm is not None and not normed:
+            x = self._norm(x)
+        known = rows, epilogue, activation, dtype
+        launched = self._launches.get(known)
+        if launched is None:
+            launched = _launching(rows, self.shape, epilogue, activation, normed, self._biased, dtype)
+            self._launches[known] = launched
+        constants = self._constants[normed]
+        out: mx.array
+        (out,) = launched(inputs=[x, *self._matrix, constants, constants if residual is None else residual])
+        return out
+
+
+def fits_gates(codes: Codes) -> bool:
+    """Whether gates and what they gate, one above the other, have whole strips each."""
+    return shape_of(codes).outputs % (2 * STRIP) == 0
+
+
+def multiplied(x: mx.array, codes: Codes) -> mx.array:
+    """16-bit ``x`` ``[T, in]`` to 16-bit ``[T, out]``, for up to ``MOST_ROWS`` rows and a matrix that ``takes``
+    accepts."""
+    return FewRows(codes).plain(x.astype(HALF))
+
+
+@cache
+def _kernel() -> MadeKernel:
+    language = Language.METAL if device.kind() == "metal" else Language.CUDA
+    return MadeKernel(affine_matmul.KERNEL, language)
+
+
+@cache
+def _launching(
+    rows: int, shape: Shape, epilogue: Epilogue, activation: Activation, normed: bool, biased: bool, dtype: str
+) -> Launched:
+    launch = affine_matmul.launch(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
+    return _kernel().launching(launch)
+
+
+__all__ = ["MOST_ROWS", "FewRows", "Norm", "fits_gates", "multiplied", "shape_of", "takes"]

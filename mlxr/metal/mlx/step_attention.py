@@ -1,0 +1,144 @@
+"""The attention half of a layer in a step of one token a sequence, between its two products one kernel
+(``mlxr.metal.gpu.attention``): norms, rope, the write to pages, attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+
+import mlx.core as mx
+
+from mlxr.metal.gpu import attention
+from mlxr.metal.gpu.attention import StepShape
+from mlxr.metal.gpu.kernel import Language, Launch, MadeKernel
+from mlxr.metal.mlx import device
+from mlxr.metal.mlx.few_rows import MOST_ROWS, FewRows, Norm
+from mlxr.metal.mlx.pages import Layer
+from mlxr.metal.mlx.products import Projections
+from mlxr.metal.mlx.steps import DeviceTables, Step
+from mlxr.metal.specs import AttentionSpec
+from mlxr.metal.weights import AttentionWeights
+
+MOST_SEQUENCES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where queries, keys or values are: from column ``at`` on in what product number ``product`` gives."""
+
+    product: int
+    at: int
+
+
+class StepAttention:
+    """One layer's, prepared. ``inputs`` are its projections, of whose input ``norm`` is the norm."""
+
+    def __init__(self, weights: AttentionWeights, spec: AttentionSpec, inputs: Projections, norm: Norm | None) -> None:
+        self._spec, self._inputs, self._norm = spec, inputs, norm
+        self._normed, self._own = weights.query_norm is not None, weights.key is not None
+        self._few = few_rows_of(inputs, norm)
+        parts = parts_of(inputs)
+        self._query = parts[0]
+        self._key = parts[1] if self._own else parts[0]
+        self._value = parts[-1] if self._own else parts[0]
+        self._sinks = weights.sinks is not None
+        self._constants = _together(weights, spec)
+        self._tickets = mx.zeros(MOST_SEQUENCES * spec.kv_heads, mx.uint32)
+        self._launches: dict[tuple[int, int, int], Callable[..., list[mx.array]]] = {}
+        self._shapes: dict[int, StepShape] = {}
+        mx.eval(self._constants, self._tickets)
+
+    @staticmethod
+    def fits(weights: AttentionWeights, spec: AttentionSpec) -> bool:
+        """Whether the kernel computes such layers, pages aside."""
+        heads = [norm for norm in (weights.query_norm, weights.key_norm) if norm is not None]
+        alike = len(heads) in (0, 1 if weights.key is None else 2) and all(norm.size == spec.head_dim for norm in heads)
+        return alike and weights.gate is None and StepShape(spec, 16, False, True, False).fits
+
+    def takes(self, step: Step, tables: DeviceTables, layer: Layer) -> bool:
+        """Whether a step can be computed so."""
+        if not step.singles or tables.page_size % 16 or not layer.is_half or step.tokens > MOST_SEQUENCES:
+            return False
+        return tables.splits(self._shape(tables.page_size)) <= attention.MOST_SPLITS
+
+    def __call__(self, x: mx.array, step: Step, tables: DeviceTables, layer: Layer) -> tuple[mx.array, Layer]:
+        """``x`` float32 ``[T, features]``: what heads give, 16-bit ``[T, heads * head_dim]``, and the layer of the pool
+        with the step's keys and values."""
+        rows = x.shape[0]
+        outs = self._projected(x)
+        shape = self._shape(tables.page_size)
+        splits = tables.splits(shape)
+        known = rows, splits, tables.page_size
+        launched = self._launches.get(known)
+        if launched is None:  # a shape's hash takes longer than the rest of a call
+            launched = _launching(shape, rows, splits, self._query.at, self._key.at, self._value.at)
+            self._launches[known] = launched
+        out, _, done = launched(
+            inputs=[
+                *(outs[part.product] for part in (self._query, self._key, self._value)),
+                tables.layout(shape),
+                self._constants,
+                layer.keys,
+                layer.values,
+                self._tickets,
+                layer.done,
+            ]
+        )
+        return out, Layer(layer.keys, layer.values, layer.forms, done)
+
+    def _shape(self, page_size: int) -> StepShape:
+        if page_size not in self._shapes:
+            self._shapes[page_size] = StepShape(self._spec, page_size, self._normed, self._own, self._sinks)
+        return self._shapes[page_size]
+
+    def _projected(self, x: mx.array) -> Sequence[mx.array]:
+        if self._few is not None and x.shape[0] <= MOST_ROWS:
+            return [few.plain(x) for few in self._few]
+        return self._inputs.joined(x if self._norm is None else self._norm(x))
+
+
+def _together(weights: AttentionWeights, spec: AttentionSpec) -> mx.array:
+    parts = [mx.array([spec.norm_eps, spec.scale, spec.softcap, 0.0], mx.float32)]
+    if weights.query_norm is not None:
+        parts += [weights.query_norm, weights.query_norm if weights.key_norm is None else weights.key_norm]
+    if weights.sinks is not None:
+        parts.append(weights.sinks)
+    # What MLX computes is in the device's memory; what it is given may stay in the host's.
+    return mx.concatenate([part.astype(mx.float32) for part in parts]) + 0.0
+
+
+def few_rows_of(inputs: Projections, norm: Norm | None) -> list[FewRows] | None:
+    """The projections' products for few rows, with a norm before each; None where a kernel takes not all of them."""
+    made = []
+    for product in inputs.products:
+        if product.few is None or product.codes is None:
+            return None
+        made.append(FewRows(product.codes, product.bias, norm))
+    return made
+
+
+def parts_of(inputs: Projections) -> list[Part]:
+    """Where each projection's outputs are, one after another."""
+    parts = []
+    for index, product in enumerate(inputs.products):
+        parts += [Part(index, at) for at in accumulate(product.sizes[:-1], initial=0)]
+    return parts
+
+
+@cache
+def _kernel() -> MadeKernel:
+    language = Language.METAL if device.kind() == "metal" else Language.CUDA
+    return MadeKernel(attention.STEP, language, contiguous=False)
+
+
+@cache
+def _launching(
+    shape: StepShape, rows: int, splits: int, query_at: int, key_at: int, value_at: int
+) -> Callable[..., list[mx.array]]:
+    launch: Launch = attention.step(rows, shape, splits, (query_at, key_at, value_at))
+    return _kernel().launching(launch)
+
+
+__all__ = ["StepAttention", "few_rows_of"]
