@@ -25,11 +25,27 @@ def set_vocab(converter: Any) -> None:
     converter.gguf_writer.add_token_types([2, 3, 3] + [1] * (len(words) - 3))
 
 
-WITHIN = {"Mistral4ForCausalLM": "Mistral3ForConditionalGeneration"}
-"""Models that the converter knows within others alone."""
+WITHIN = {
+    "Mistral4ForCausalLM": "Mistral3ForConditionalGeneration",
+    "PhimoeForCausalLM": "PhiMoEForCausalLM",
+}
+"""Models that the converter knows within others alone, or by other letters."""
 
 
-KEPT = ("rotary_pct", "activation_function")
+BY_TYPE = {"sarvam_moe": "SarvamMoEForCausalLM"}
+"""Models that transformers runs by the class of others, and names by it."""
+
+
+OWN_ROPES = ("mimo_v2_flash",)
+"""Models whose ropes the converter reads as their folders have them alone."""
+
+
+KEPT = (
+    *("rotary_pct", "activation_function", "num_shared_experts", "num_experts", "score_function"),
+    *("first_k_dense_replace", "linear_attn_config", "num_experts_per_token", "moe_renormalize"),
+    *("layernorm_epsilon", "hybrid_layer_pattern", "topk_method", "swa_head_dim", "swa_v_head_dim"),
+    *("swa_num_attention_heads", "swa_num_key_value_heads", "router_scaling_factor", "partial_rotary_factor"),
+)
 """Settings that the converter reads by older names."""
 
 
@@ -49,6 +65,7 @@ def main() -> None:
     load = conversion.get_model_class
 
     def with_made_up_words(name: str, *arguments: object, **options: object) -> type:
+        name = BY_TYPE.get(json.loads((folder / "config.json").read_text())["model_type"], name)
         family: type = load(WITHIN.get(name, name), *arguments, **options)
         for kind in (TextModel, *every(TextModel)):
             if "set_vocab" in vars(kind):
@@ -63,7 +80,10 @@ def main() -> None:
     def with_all_settings(path: Path, *arguments: object, **options: object) -> dict[str, Any]:
         # transformers reads these into settings of other names; the converter asks for the older ones.
         own = json.loads((path / "config.json").read_text())
-        return {**loaded(path, *arguments, **options), **{key: own[key] for key in KEPT if key in own}}
+        settings = {**loaded(path, *arguments, **options), **{key: own[key] for key in KEPT if key in own}}
+        if own["model_type"] in OWN_ROPES:
+            settings |= {"rope_parameters": None, **{key: own[key] for key in own if "rope_theta" in key}}
+        return settings
 
     ModelBase.load_hparams = staticmethod(with_all_settings)
     sys.argv = ["convert_hf_to_gguf.py", str(folder), "--outfile", str(target), "--outtype", "f32"]

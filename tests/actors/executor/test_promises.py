@@ -75,7 +75,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     **family(checkpoints_latent, "deepseek_v3"),
     **family(checkpoints_hybrid, "qwen3_5", "qwen3_next"),
     **family(checkpoints_recurrent, "lfm2_moe", "granite 4", "nemotron_h with experts", "falcon_h1"),
-    **{name: partial(folder, checkpoints_states, name) for name in ("mamba", "jamba", "kimi_linear")},
+    **{name: partial(folder, checkpoints_states, name) for name in ("mamba", "kimi_linear")},
 }
 """How each is written."""
 

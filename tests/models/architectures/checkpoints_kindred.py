@@ -83,6 +83,7 @@ CASES: dict[str, Config] = {
         "topk_group": 1,
         "sliding_window": 9,
         "layer_types": ["sliding_attention"] * 3 + ["full_attention", "sliding_attention"],
+        "is_moe_layer": [False, True, True, True, True],
     },
     "afmoe": {
         **MIXTURE,
@@ -97,6 +98,7 @@ CASES: dict[str, Config] = {
         "mup_enabled": True,
         "sliding_window": 9,
         "global_attn_every_n_layers": 4,
+        "layer_types": ["sliding_attention"] * 3 + ["full_attention", "sliding_attention"],
     },
     "hy_v3": {
         **MIXTURE,
@@ -150,6 +152,11 @@ CASES: dict[str, Config] = {
         **{key: value for key, value in SMALL.items() if key != "head_dim"},
         "model_type": "apertus",
         "hidden_act": "xielu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "post_norm": False,
+        "qk_norm": True,
+        "rope_theta": 10000.0,
         "rope_parameters": {
             "rope_type": "llama3",
             "rope_theta": 10000.0,
@@ -178,6 +185,10 @@ CASES: dict[str, Config] = {
         "topk_group": 1,
         "norm_topk_prob": True,
         "routed_scaling_factor": None,
+        "n_shared_experts": None,
+        "rope_theta": 5000000.0,
+        "swa_rope_theta": 10000.0,
+        "partial_rotary_factor": 0.334,
         "scoring_func": "sigmoid",
         "topk_method": "noaux_tc",
         "sliding_window": 9,
@@ -187,10 +198,6 @@ CASES: dict[str, Config] = {
         "add_full_attention_sink_bias": False,
         "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "full_attention"],
         "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
-        "rope_parameters": {
-            "full_attention": {"rope_type": "default", "rope_theta": 500000.0, "partial_rotary_factor": 0.334},
-            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.334},
-        },
     },
     "deepseek_v32": {**INDEXED, "model_type": "deepseek_v32", "n_group": 4, "topk_group": 2},
     "glm_moe_dsa": {

@@ -51,6 +51,9 @@ CASES: dict[str, Config] = {
         "head_dim": 32,
         "n_groups": 1,
         "chunk_size": 16,
+        "intermediate_size": 128,
+        "time_step_rank": 4,
+        "time_step_limit": [0.0, 1e9],
         "tie_word_embeddings": False,
     },
     "jamba": {
@@ -80,6 +83,8 @@ CASES: dict[str, Config] = {
         "num_hidden_layers": 4,
         "num_key_value_heads": 4,
         "model_max_length": 512,
+        "head_dim": 16,
+        "rope_theta": 10000.0,
         "kv_lora_rank": 32,
         "q_lora_rank": None,
         "qk_rope_head_dim": 16,

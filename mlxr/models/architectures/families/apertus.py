@@ -9,7 +9,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle, Xielu
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
@@ -42,7 +42,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 def _numbers(parameters: Hyperparameters, weights: Weights, layers: int) -> list[Xielu]:
     """Returns each layer's numbers, of which files keep what softplus makes two of them of."""
     if parameters.format is Format.GGUF:
-        columns = [parameters.numbers(f"xielu.{name}", layers) for name in USUAL]
+        file = Hyperparameters(parameters.path, parameters.values)  # without the architecture before them
+        columns = [file.numbers(f"xielu.{name}", layers) for name in USUAL]
         missing = next((name for name, column in zip(USUAL, columns, strict=True) if column is None), None)
         if missing is not None:
             raise ModelFileError(parameters.path, f"lacks the setting 'xielu.{missing}'; fetch another file of it")
@@ -73,6 +74,10 @@ IN_FOLDERS = FormatTable(
         "attention_norm": "model.layers.{layer}.attention_layernorm.weight",
         "feed_forward_norm": "model.layers.{layer}.feedforward_layernorm.weight",
     },
-    config_json.LEFTOVERS,
+    Leftovers(
+        config_json.LEFTOVERS.tensors,
+        config_json.LEFTOVERS.settings,
+        {**(config_json.LEFTOVERS.neutral or {}), "post_norm": (False,), "qk_norm": (True,)},
+    ),
 )
 FAMILY = Family("apertus", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

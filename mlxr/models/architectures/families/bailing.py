@@ -63,6 +63,8 @@ def _experts(parameters: Hyperparameters, sizes: Sizes, sigmoid: bool) -> Expert
         experts = sigmoid_experts(parameters, sizes, Activation.SILU)
     else:
         experts = sizes.experts(parameters, Activation.SILU, normalized=True)
+        scale = parameters.number("expert_weights_scale", 1.0) or 1.0
+        experts = replace(experts, spec=replace(experts.spec, scale=scale))
     one = parameters.positive("expert_shared_feed_forward_length", experts.hidden, MAX_HIDDEN)
     return replace(experts, shared_hidden=one * max(0, parameters.integer("expert_shared_count", 0)))
 

@@ -71,10 +71,14 @@ IN_FOLDERS = FormatTable(
     },
     Leftovers(
         {**config_json.LEFTOVERS.tensors, r"mtp\..*": "they draft tokens that the model then checks"},
-        {**config_json.LEFTOVERS.settings, r"mtp_.*|num_nextn_predict_layers": "of the layers that draft tokens"},
-        {**(config_json.LEFTOVERS.neutral or {}), "first_last_k_dense_replace": ()},
+        {
+            **config_json.LEFTOVERS.settings,
+            r"mtp_.*|num_nextn_predict_layers": "of the layers that draft tokens",
+            r"is_moe_layer": "what other settings say",
+        },
+        config_json.LEFTOVERS.neutral,
     ),
-    keys={"num_shared_experts": "n_shared_experts"},
+    keys={"num_shared_experts": "n_shared_experts", "first_last_k_dense_replace": "first_k_dense_replace"},
     renamed={r"\.mlp\.gate\.e_score_correction_bias$": ".mlp.e_score_correction_bias"},
 )
 FAMILY = Family("exaone-moe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
