@@ -8,11 +8,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from mlxr.cli.bench.result import Bound
 from mlxr.cli.bench.roofline import STREAMS, Work, decode, prefill
-from mlxr.metal.gpu import matmul, rms_norm
+from mlxr.metal.gpu import affine_matmul, attention
+from mlxr.metal.gpu.affine_matmul import Epilogue, Shape
+from mlxr.metal.gpu.affine_matmul import on_metal as products_on_metal
+from mlxr.metal.gpu.attention import StepShape
+from mlxr.metal.gpu.attention import on_metal as attention_on_metal
 from mlxr.metal.gpu.kernel import Launch
-from mlxr.metal.tensors import TensorType
+from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
+from mlxr.metal.tensors import BLOCKS, TensorType
 
 TOKEN_SECONDS, FIRST_SECONDS, SAMPLE_SECONDS = 0.080, 1.0, 0.020
 """What people hold to be fast enough: a token and a first token of 7 to 8 B at 4 bits, an embedding."""
@@ -51,32 +58,47 @@ MACS = (
 LAYERS, WIDTH, HIDDEN, VOCABULARY, HEADS, KV_HEADS, HEAD_DIM = 32, 4096, 14_336, 128_256, 32, 8, 128
 """Llama 3 8B."""
 
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Of a layer: a matrix, and what the kernel does besides."""
+
+    name: str
+    outputs: int
+    columns: int
+    epilogue: Epilogue
+    normed: bool
+
+
 PRODUCTS = (
-    ("q, k, v", (HEADS + 2 * KV_HEADS) * HEAD_DIM, WIDTH),
-    ("o", WIDTH, HEADS * HEAD_DIM),
-    ("gate, up", 2 * HIDDEN, WIDTH),
-    ("down", WIDTH, HIDDEN),
+    Product("norm, q, k, v", (HEADS + 2 * KV_HEADS) * HEAD_DIM, WIDTH, Epilogue.PLAIN, normed=True),
+    Product("o, residual", WIDTH, HEADS * HEAD_DIM, Epilogue.RESIDUAL, normed=False),
+    Product("norm, gate, up, activation", 2 * HIDDEN, WIDTH, Epilogue.GATED, normed=True),
+    Product("down, residual", WIDTH, HIDDEN, Epilogue.RESIDUAL, normed=False),
 )
-"""Of a layer: what it is called, outputs, columns."""
 
 HEAD = (VOCABULARY, WIDTH)
-NUMBER = matmul.NUMBERS[TensorType.Q4_K]
-NORMS = 2
-BESIDE = 5
-"""Dispatches of a layer that are MLX's: the ropes of q and of k, the page write, attention, the gated activation."""
+BITS, GROUP = 4, 32
+"""What Q4_K is held as: codes of 4 bits, a scale and a bias of 16 for each 32."""
+PAGE_SIZE = 16
 
 ENCODER_LAYERS, ENCODER_WIDTH, ENCODER_HIDDEN = 12, 768, 3072
 """BERT base, in 16 bits."""
 
 
 def weight_bytes(outputs: int, columns: int) -> int:
-    values, size = matmul.block_of(NUMBER)
+    values, size = BLOCKS[TensorType.Q4_K]
     return outputs * columns // values * size
+
+
+def code_bytes(outputs: int, columns: int) -> int:
+    """As the mlx backend holds them."""
+    return outputs * columns * BITS // 8 + outputs * columns // GROUP * 4
 
 
 def llama() -> Bound:
     """Returns bytes and operations of the model, all of whose matrices are Q4_K; speeds are each Mac's."""
-    matrices = [*((outputs, columns) for _, outputs, columns in PRODUCTS * LAYERS), HEAD]
+    matrices = [*((product.outputs, product.columns) for product in PRODUCTS * LAYERS), HEAD]
     return Bound(
         bandwidth=0.0,
         weights=sum(weight_bytes(*matrix) for matrix in matrices),
@@ -107,8 +129,8 @@ def longest_prompt(mac: Mac) -> int:
 
 
 def dispatches() -> int:
-    """Returns those of a decoder layer at one row."""
-    return len(PRODUCTS) + NORMS + BESIDE
+    """Returns those of a decoder layer at few rows: its products, and attention with the rope and the page write."""
+    return len(PRODUCTS) + 1
 
 
 def _held(found: float, target: float, text: str) -> str:
@@ -143,29 +165,36 @@ def _kernel_row(what: str, kernel: str, launch: Launch, nbytes: int, asked: int,
 
 
 def _kernel_rows(rows: int) -> list[str]:
-    """A line for each kernel of ours in a layer."""
-    norm = 4 * 4 * rows * WIDTH
-    found = [
-        _kernel_row(
-            f"{NORMS} norms, {rows} {'row' if rows == 1 else 'rows'}",
-            rms_norm.KERNEL.name,
-            rms_norm.launch(rows, WIDTH, "float32"),
-            NORMS * norm,
-            NORMS * norm,
-            NORMS * 5 * rows * WIDTH,
-        )
-    ]
-    few = rows <= matmul.MOST_VECTOR_ROWS
-    for what, outputs, columns in PRODUCTS:
-        weights, x, out = weight_bytes(outputs, columns), 4 * rows * columns, 4 * rows * outputs
-        # Each simdgroup, or each row of tiles, reads weights; each group of outputs reads x.
-        again = 1 if few else -(-rows // matmul.TILE)
-        asked = again * weights + -(-outputs // (matmul.OUTPUTS if few else matmul.TILE)) * x + out
-        launch = (matmul.vector if few else matmul.tiled)(rows, outputs, columns, NUMBER)
-        name = (matmul.VECTOR if few else matmul.TILED).name
-        operations = 2 * rows * outputs * columns
-        found.append(_kernel_row(what, name, launch, weights + x + out, asked, operations))
+    """A line for each kernel of a layer, of ``rows`` sequences at ``CONTEXT``."""
+    found = [_product_row(product, rows) for product in PRODUCTS]
+    rope = Rope(RopeStyle.NEOX, (1.0,) * (HEAD_DIM // 2))
+    shape = StepShape(AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, rope), PAGE_SIZE, False, True, False)
+    splits = attention_on_metal.splits(shape, np.array([CONTEXT], np.int32))
+    launch = attention_on_metal.step(rows, shape, splits, (0, 0, 0))
+    pages = rows * 2 * 2 * KV_HEADS * HEAD_DIM * CONTEXT
+    beside = rows * 2 * (2 * HEADS + 2 * KV_HEADS) * HEAD_DIM
+    partial = rows * 2 * 4 * HEADS * splits * (HEAD_DIM + 2)  # written, and read by the last of them
+    operations = rows * 4 * HEADS * HEAD_DIM * CONTEXT
+    name = attention.STEP.name
+    found.insert(
+        1,
+        _kernel_row("rope, page write, attention", name, launch, pages + beside, pages + beside + partial, operations),
+    )
     return found
+
+
+def _product_row(product: Product, rows: int) -> str:
+    outputs, columns = product.outputs, product.columns
+    shape = Shape(outputs, columns, BITS, GROUP)
+    launch = products_on_metal.launch(rows, shape, product.epilogue, normed=product.normed)
+    weights = code_bytes(outputs, columns)
+    x = rows * columns * (4 if product.normed else 2) + (4 * columns if product.normed else 0)
+    units = math.prod(launch.shapes[0])
+    out = units * (8 if product.epilogue is Epilogue.RESIDUAL else 2)
+    # Each simdgroup that has rows of the matrix of its own reads all of x, with the one that shares its columns.
+    asked = weights + launch.grid[0] // launch.threadgroup[0] * products_on_metal.QUADS * x + out
+    name = affine_matmul.KERNEL.name
+    return _kernel_row(product.name, name, launch, weights + x + out, asked, 2 * rows * outputs * columns)
 
 
 def page() -> str:
@@ -180,11 +209,11 @@ def page() -> str:
         gigabytes=model.weights / 1e9,
         gigaflop=model.operations / 1e9,
         macs="\n".join([head, "|" + "---|" * 11, *_mac_rows()]),
-        kernels="\n".join([*_kernel_rows(1), *_kernel_rows(CONTEXT)]),
+        one="\n".join(_kernel_rows(1)),
+        rows=products_on_metal.MOST_ROWS,
+        some="\n".join(_kernel_rows(products_on_metal.MOST_ROWS)),
+        context=CONTEXT,
         dispatches=dispatches(),
-        products=len(PRODUCTS),
-        norms=NORMS,
-        beside=BESIDE,
         milliseconds=dispatches() * LAYERS / 1e3,
     )
 
@@ -212,18 +241,21 @@ more than four times the M4's peak for AI), which these kernels do not use. With
 four times as high.
 
 ## What the kernels of a layer ask for
-`MB` is what must move once; `asked` is all that the kernel's threads read and write, of which caches must serve the
-difference: every group of outputs reads x, and every 32 rows of a tile read the weights. `groups` are threadgroups, of
-one dispatch.
+A dense layer of up to {rows} sequences that run a token each is **{dispatches} dispatches**. `MB` is what must move
+once, with Q4_K as codes of 4 bits and a scale and a bias for each 32 (5 bits a weight, where the file has 4.5); `asked`
+is all that the kernel's threads read and write, of which caches must serve the difference: every simdgroup reads x.
+`groups` are threadgroups. Contexts have {context} tokens.
 
-| what | kernel | groups | MB | asked | MFLOP |
+| one sequence | kernel | groups | MB | asked | MFLOP |
 |---|---|---|---|---|---|
-{kernels}
+{one}
 
-With them a layer at one row would be {dispatches} dispatches or more: {products} products, {norms} norms, and {beside}
-at least of MLX's own (the ropes of q and k, the page write, attention, the gated activation). The aim of 5 is not
-reached: it needs rope, norm and page write as one kernel, and the activation within a product. Each microsecond that a
-dispatch costs adds {milliseconds:.2f} ms to every token; what it costs on a Mac has not been measured.
+| {rows} sequences | kernel | groups | MB | asked | MFLOP |
+|---|---|---|---|---|---|
+{some}
+
+Each microsecond that a dispatch costs adds {milliseconds:.2f} ms to every token; what it costs on a Mac has not been
+measured. Prompts go by MLX's own kernels.
 """
 
 
