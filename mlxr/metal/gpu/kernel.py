@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mlxr.metal.gpu.by_sizes import maker
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -20,13 +22,19 @@ FOLDER = Path(__file__).parent
 class Language(Enum):
     """The value is how files with a body end, and files of functions."""
 
-    METAL = (".metal", ".metal")
+    METAL = (".metal", ".metal.h")
     CUDA = (".cu", ".cuh")
 
     @property
     def numbers(self) -> Mapping[str, str]:
         """The language's types of numbers, by NumPy's names."""
         return {**_NUMBERS, "float16": "half", "bfloat16": "bfloat" if self is Language.METAL else "__nv_bfloat16"}
+
+    def constant(self, name: str, value: str | int | bool) -> str:
+        """A template argument as it stands in a body."""
+        if isinstance(value, str):
+            return f"using {name} = {self.numbers[value]};\n"
+        return f"constexpr {'bool' if isinstance(value, bool) else 'int'} {name} = {str(value).lower()};\n"
 
 
 _NUMBERS = {"float32": "float", "int32": "int", "uint32": "unsigned", "uint8": "unsigned char"}
@@ -42,7 +50,7 @@ class Kernel:
         outputs: likewise; the body writes every element of each.
         writes: the inputs that the body changes in place, casting their const away.
         headers: files of functions that stand before it, as ``FOLDER/NAME`` without ending; a ``.h`` serves both
-            languages, ``.cuh`` is CUDA's.
+            languages, ``.cuh`` is CUDA's and ``.metal.h`` Metal's.
     """
 
     name: str
@@ -112,10 +120,8 @@ class MadeKernel:
     def _made(self, template: tuple[tuple[str, str | int | bool], ...]) -> Callable[..., list[mx.array]]:
         """The kernel for some template arguments, which stand in its source: MLX would write them there at every
         call. It also goes through the whole source at every call, so that CUDA's headers are included."""
-        import mlx.core as mx
-
-        make: Callable[..., Any] = mx.fast.metal_kernel if self._language is Language.METAL else mx.fast.cuda_kernel
-        kernel, constants = self._kernel, "".join(self._constant(*argument) for argument in template)
+        make = maker("metal" if self._language is Language.METAL else "cuda")
+        kernel, constants = self._kernel, "".join(self._language.constant(*argument) for argument in template)
         body, header = kernel.body(self._language), kernel.header(self._language)
         digest = hashlib.sha256((header + constants + body).encode()).hexdigest()[:16]
         if self._language is Language.CUDA:
@@ -129,9 +135,3 @@ class MadeKernel:
             ensure_row_contiguous=self._contiguous,
         )
         return made
-
-    def _constant(self, name: str, value: str | int | bool) -> str:
-        if isinstance(value, str):
-            return f"using {name} = {self._language.numbers[value]};\n"
-        type = "bool" if isinstance(value, bool) else "int"
-        return f"constexpr {type} {name} = {str(value).lower()};\n"

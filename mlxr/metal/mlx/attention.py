@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
-from mlxr.metal.mlx.few_rows import MOST_ROWS, Norm
+from mlxr.metal.mlx.few_rows import Norm
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.paged_decode import PagedDecode
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
@@ -104,7 +104,7 @@ class Attention:
     def _added(self, x: mx.array, out: mx.array) -> mx.array:
         """``x`` with the output product of what heads gave."""
         few = self._output.few
-        if few is not None and self._post_norm is None and x.shape[0] <= MOST_ROWS:
+        if few is not None and self._post_norm is None and x.shape[0] <= few.most_rows:
             return few.added(out, x)
         return self._summed(x, self._output(out))
 

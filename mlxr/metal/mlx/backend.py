@@ -29,14 +29,14 @@ from mlxr.metal.backend import (
 )
 from mlxr.metal.batch import Batch
 from mlxr.metal.cache import NumberType
-from mlxr.metal.mlx import device, gated_delta_net, recurrence
+from mlxr.metal.mlx import device, gated_delta_net, own_sampling, recurrence
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
-from mlxr.metal.mlx.few_rows import MOST_ROWS, FewRows, takes
+from mlxr.metal.mlx.few_rows import FewRows, takes
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
 from mlxr.metal.mlx.latent_pages import InPlaceLatents
@@ -46,12 +46,13 @@ from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_array import PoolArray, RowAccess, Scattered
 from mlxr.metal.mlx.products import product
-from mlxr.metal.mlx.sizes import MlxSizes
+from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
 from mlxr.metal.mlx.states import InPlaceStates
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import (
-    CODE_KINDS,
+    BLOCKS_AS_THEY_ARE,
     HALF,
+    KINDS,
     Held,
     Kind,
     rows_at,
@@ -113,10 +114,12 @@ class MlxBackend:
     def arithmetic(self) -> str:
         return device.described()
 
-    def __init__(self, ways: Ways | None = None, usable: Container[Kind] = CODE_KINDS) -> None:
+    def __init__(self, ways: Ways | None = None, usable: Container[Kind] = KINDS) -> None:
         device.prepare()
         self._ways = ways or device.WAYS[device.kind()]
         self._usable = _Usable(usable, self._ways.modes)
+        modes = tuple(mode for mode in self._ways.modes if mode != BLOCKS_AS_THEY_ARE)
+        self._looked_up = _Usable(usable, modes)  # no kernel looks rows up in blocks
         self.step_tokens = self._ways.step_tokens
         # Asked when there are weights of the kind: looking whether one is usable may take half a minute.
         self.sizes: BackendSizes = MlxSizes(self._usable, self._usable)
@@ -132,14 +135,18 @@ class MlxBackend:
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")
-        matrix = take_over(tensor, self._usable)
+        return self._weight(tensor, self._usable)
+
+    def _weight(self, tensor: Tensor, usable: Container[Kind]) -> Weight:
+        matrix = take_over(tensor, usable)
         return Weight((tensor.shape[0], tensor.shape[1]), Held(matrix), matrix.nbytes)
 
     def held_as(self, tensor: Tensor) -> str:
-        return HELD_AS[tensor.type]
+        as_it_is = tensor.type in ROUNDED_BLOCKS and BLOCKS_AS_THEY_ARE in self._usable
+        return "its file's own blocks, exact" if as_it_is else HELD_AS[tensor.type]
 
     def table(self, tensor: Tensor) -> Weight:
-        return self.weight(tensor)
+        return self._weight(tensor, self._looked_up)
 
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
@@ -183,7 +190,7 @@ class MlxBackend:
 
     def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
         def multiply(x: mx.array) -> mx.array:
-            if few is not None and x.shape[0] <= MOST_ROWS:
+            if few is not None and x.shape[0] <= few.most_rows:
                 return few.plain(x.astype(HALF), "float32")
             out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
             return out if bias is None else out + bias
@@ -211,11 +218,15 @@ class MlxBackend:
         self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int, beside: MixerOperation | None = None
     ) -> MixerOperation:
         project = recurrence.projected(weights, self._ways)
-        return self._recurrence(weights, spec, project, recurrence.mamba2(weights, spec), layer, beside)
+        return self._recurrence(
+            weights, spec, project, recurrence.mamba2(weights, spec, self._ways.recurrence), layer, beside
+        )
 
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
         project = gated_delta_net.projected(weights, self._ways)
-        return self._recurrence(weights, spec, project, gated_delta_net.gated_delta_net(weights, spec), layer)
+        return self._recurrence(
+            weights, spec, project, gated_delta_net.gated_delta_net(weights, spec, self._ways.recurrence), layer
+        )
 
     def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
         shared = self._ways, self._elementwise, self._states
@@ -290,7 +301,7 @@ class MlxBackend:
         return logits
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
-        return sampling.sample(logits, batch)
+        return sampling.sample(logits, batch, own_sampling.drawn if self._ways.sampling else None)
 
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return sampling.token_logprobs(logits, tokens, alternatives)

@@ -18,18 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal import affine
+from mlxr.metal.backend import MixerOperation
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.cache import attention_group
-from mlxr.metal.gpu import affine_matmul
-from mlxr.metal.mlx import device
+from mlxr.metal.cache import CacheGroup, attention_group
+from mlxr.metal.mlx import device, few_rows
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
-from mlxr.metal.mlx.weights import CODE_KINDS, MXFP4, MXFP8, NVFP4, Kind
+from mlxr.metal.mlx.weights import BLOCKS_AS_THEY_ARE, KINDS, MXFP4, MXFP8, NVFP4, Kind
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, Rope, RopeStyle
+from mlxr.metal.sampling import SamplingBatch
+from mlxr.metal.specs import (
+    Activation,
+    AttentionSpec,
+    ExpertsSpec,
+    GatedDeltaNetSpec,
+    Mamba2Spec,
+    MLPSpec,
+    Rope,
+    RopeStyle,
+)
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, MLPWeights
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, GatedDeltaNetWeights, Mamba2Weights, MLPWeights
 
 log = logging.getLogger("mlxr.metal")
 
@@ -69,7 +79,7 @@ class DeviceChecks:
         return self._ways.without(frozenset(name for name in CHECKS if not self._right(name)))
 
     def __contains__(self, kind: object) -> bool:
-        return kind in CODE_KINDS and self._right(f"codes {kind}")
+        return kind in KINDS and self._right(f"codes {kind}")
 
     def _right(self, name: str) -> bool:
         if name not in self._found:
@@ -143,6 +153,10 @@ def _kind(name: str) -> Kind:
 def _codes(kind: Kind, outputs: int, inputs: int) -> Tensor:
     """Random codes under scales of one size."""
     random = np.random.default_rng(5)
+    if kind == BLOCKS_AS_THEY_ARE:
+        blocks = random.integers(0, 256, (outputs, inputs // 256, 84), dtype=np.uint8)
+        blocks[..., 80:] = np.array([0.01, 0.02], np.float16).view(np.uint8)
+        return Tensor("w", TensorType.Q2_K, (outputs, inputs), blocks.reshape(outputs, -1))
     if isinstance(kind, int):
         packed = random.integers(0, 256, (outputs, inputs * kind // 8), dtype=np.uint8)
         scales = np.full((outputs, inputs // 32), 0.01, np.float32)
@@ -172,11 +186,10 @@ def _products(kind: Kind, ways: Ways) -> bool:
 def _few_rows(ways: Ways) -> bool:
     """Every form that the kernel is compiled in for a layer of each kind of codes, against plain floats."""
     right = True
-    for bits in affine_matmul.BITS:
-        for rows in (1, affine_matmul.TILE, affine_matmul.TILE + 1, affine_matmul.MOST_ROWS):
-            x = mx.array(_normal(rows, rows, 320))
-            ours, theirs = (_dense_half(backend, bits)(x) for backend in (MlxBackend(ways), ReferenceBackend()))
-            right = right and _near(ours, theirs)
+    for bits, rows in few_rows.checked():
+        x = mx.array(_normal(rows, rows, 320))
+        ours, theirs = (_dense_half(backend, bits)(x) for backend in (MlxBackend(ways), ReferenceBackend()))
+        right = right and _near(ours, theirs)
     return right
 
 
@@ -200,11 +213,11 @@ def _of_experts(kind: Kind, ways: Ways) -> bool:
     """A mixture, which multiplies by matrices that it picks; all of them, so that no rounding picks others."""
     outs = []
     for backend in (MlxBackend(ways), ReferenceBackend()):
-        router = backend.weight(_matrix(1, 4, 128))
-        gate, up, down = (backend.weight(_codes(kind, 4 * 128, 128)) for _ in range(3))
+        router = backend.weight(_matrix(1, 4, 256))
+        gate, up, down = (backend.weight(_codes(kind, 4 * 256, 256)) for _ in range(3))
         half = backend.feed_forward(ExpertsWeights(router, up, down, gate), ExpertsSpec(Activation.SILU, 4, 4))
-        x = mx.array(_normal(3, 6, 128))
-        outs.append(half(x) - x)
+        x = mx.array(_normal(3, 20, 256))
+        outs.append(mx.concatenate([half(rows) - rows for rows in (x, x[:6])]))
     return _near(*outs)
 
 
@@ -230,17 +243,24 @@ def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None) -> 
         shapes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
         query, key, value, output = (backend.weight(_matrix(seed, *shape)) for seed, shape in enumerate(shapes))
         attend = backend.attention(AttentionWeights(query, key, value, output), spec, 0)
-        pool = backend.pool(PoolSpec.even([attention_group(0, KV_HEADS, HEAD_DIM)], 64, PAGE))
-        done = [0] * len(steps[0])
-        parts = []
-        for number, counts in enumerate(steps):
-            batch = _batch(counts, done)
-            x = mx.array(_normal(number, batch.tokens, FEATURES))
-            parts.append(attend(x, backend.on_device(batch), pool) - x)
-            mx.eval(parts[-1], backend.barrier(pool))
-            done = [before + count for before, count in zip(done, counts, strict=True)]
-        outs.append(mx.concatenate(parts))
+        outs.append(_steps_of(backend, attend, attention_group(0, KV_HEADS, HEAD_DIM), steps))
     return _near(*outs)
+
+
+def _steps_of(
+    backend: MlxBackend | ReferenceBackend, mix: MixerOperation, group: CacheGroup, steps: list[list[int]]
+) -> mx.array:
+    """What a half adds to the rows of some steps, of a layer number 0."""
+    pool = backend.pool(PoolSpec.even([group], 64, PAGE))
+    done = [0] * len(steps[0])
+    parts = []
+    for number, counts in enumerate(steps):
+        batch = _batch(counts, done)
+        x = mx.array(_normal(number, batch.tokens, FEATURES))
+        parts.append(mix(x, backend.on_device(batch), pool) - x)
+        mx.eval(parts[-1], backend.barrier(pool))
+        done = [before + count for before, count in zip(done, counts, strict=True)]
+    return mx.concatenate(parts)
 
 
 def _batch(counts: list[int], done: list[int]) -> Batch:
@@ -259,6 +279,64 @@ def _batch(counts: list[int], done: list[int]) -> Batch:
     )
 
 
+def _recurrence(ways: Ways) -> bool:
+    """The gated delta rule and Mamba-2: sequences from their begin, and some tokens more."""
+    rule, mamba = GatedDeltaNetSpec(2, 4, 64, 32, 4), Mamba2Spec(4, 16, 2, 32, 4)
+    outs = []
+    for backend in (MlxBackend(ways), ReferenceBackend()):
+        sizes = [rule.channels, rule.values, rule.value_heads, rule.value_heads]
+        inputs = [backend.weight(_matrix(size, size, FEATURES)) for size in sizes]
+        taps, head = mx.array(_normal(1, rule.channels * rule.taps)), mx.array(np.abs(_normal(2, 4)))
+        delta = GatedDeltaNetWeights(
+            query_key_value=inputs[0],
+            gate=inputs[1],
+            alpha=inputs[2],
+            beta=inputs[3],
+            output=backend.weight(_matrix(3, FEATURES, rule.values)),
+            convolution=taps,
+            decay=-head,
+            alpha_bias=head,
+            head_norm=mx.ones(rule.value_dim),
+            norm=mx.ones(FEATURES),
+        )
+        states = Mamba2Weights(
+            input=backend.weight(_matrix(4, mamba.inner + mamba.channels + mamba.heads, FEATURES)),
+            output=backend.weight(_matrix(5, FEATURES, mamba.inner)),
+            convolution=mx.array(_normal(3, mamba.channels * mamba.taps)),
+            decay=-head,
+            skip=head,
+            step_bias=head,
+            norm=mx.ones(FEATURES),
+            gate_norm=mx.ones(mamba.inner),
+        )
+        halves = (
+            (backend.gated_delta_net(delta, rule, 0), rule.cache(0)),
+            (backend.mamba2(states, mamba, 0), mamba.cache(0)),
+        )
+        outs.append(mx.concatenate([_steps_of(backend, mix, group, [[3, 1], [1, 5], [1, 1]]) for mix, group in halves]))
+    return _near(*outs)
+
+
+def _sampling(ways: Ways) -> bool:
+    """Rows with each filter, whose random numbers are far from where another token begins."""
+    rows, none = 6, np.ones(6, np.float32)
+    temperature = np.array([0, 1, 0.7, 1.3, 1, 2], np.float32)
+    batch = SamplingBatch(
+        temperature=temperature,
+        top_k=np.array([0, 0, 0, 0, 20, 3], np.int32),
+        top_p=np.array([1, 1, 0.9, 1, 0.8, 1], np.float32),
+        min_p=np.array([0, 0, 0, 0.1, 0.05, 0], np.float32),
+        typical_p=none,
+        repetition_penalty=none,
+        presence_penalty=0 * none,
+        frequency_penalty=0 * none,
+        uniform=np.array([0.5, 0.3, 0.8, 0.95, 0.6, 0.9], np.float32),
+    )
+    logits = mx.array(2 * _normal(4, rows, 1000))
+    ours, theirs = (backend.sample(logits, batch).tokens for backend in (MlxBackend(ways), ReferenceBackend()))
+    return bool(mx.array_equal(ours, theirs).item())
+
+
 CHECKS: dict[str, Callable[[Ways], bool]] = {
     "fused": _feed_forward,
     "rope": partial(_attention, steps=[[1, 5], [1, 1]], rope=ROPE),
@@ -266,6 +344,8 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "in_place": partial(_attention, steps=[[20], [1]]),
     "paged_decode": partial(_attention, steps=[[20, 3, 9], [1, 1, 1]]),
     "few_rows": _few_rows,
+    "sampling": _sampling,
+    "recurrence": _recurrence,
     "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),
 }
 """By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

@@ -35,7 +35,8 @@ class Ways:
     ``wide_sums``: products are computed in float32, since MLX adds 16-bit numbers up in 16 bits there.
     ``masked_queries``: MLX's attention kernels take masks for single queries; plain operations are used where not.
     ``step_tokens``: as in ``Backend``.
-    ``modes``: MLX's modes of floating codes to multiply in. What is left out is held as affine codes: on CUDA that of
+    ``modes``: MLX's modes of floating codes to multiply in, and ``blocks``, those of GGUF files as they lie there, by
+    kernels of our own (``mlxr.metal.gpu.matmul``). What is left out is held as affine codes: on CUDA that of
     MXFP4, whose values 5-bit codes hold exactly, by kernels that were measured there.
 
     The rest are ways that a check on the device may rule out, with the plain way that is then taken:
@@ -46,6 +47,9 @@ class Ways:
     ``paged_decode``: the kernel for single queries of several sequences; gathers and what ``attention`` says.
     ``few_rows``: a kernel of our own for products of few rows with affine codes, and what stands around them
     (``mlxr.metal.gpu.affine_matmul``); MLX's.
+    ``sampling``: a kernel of our own that draws tokens without sorting (``mlxr.metal.gpu.sampling``); MLX's operations.
+    ``recurrence``: kernels of our own for few tokens of what keeps a state (``mlxr.metal.gpu.recurrence``); MLX's
+    operations.
     ``step_attention``: one of our own for what is between two products in a step of one token a sequence
     (``mlxr.metal.gpu.attention``); what the others say.
     """
@@ -64,6 +68,8 @@ class Ways:
     in_place: bool = True
     paged_decode: bool = False
     few_rows: bool = False
+    sampling: bool = False
+    recurrence: bool = False
     step_attention: bool = False
 
     def without(self, names: frozenset[str]) -> Ways:
@@ -86,7 +92,20 @@ WAYS = {
         few_rows=True,
         step_attention=True,
     ),
-    "metal": Ways(1, ENDLESS, 1, 0, wide_sums=False, masked_queries=True, step_tokens=2048),
+    "metal": Ways(
+        1,
+        ENDLESS,
+        1,
+        0,
+        wide_sums=False,
+        masked_queries=True,
+        step_tokens=2048,
+        modes=("mxfp4", "mxfp8", "nvfp4", "blocks"),
+        few_rows=True,
+        step_attention=True,
+        sampling=True,
+        recurrence=True,
+    ),
     "cpu": Ways(1, ENDLESS, 1, 0, wide_sums=True, masked_queries=True, step_tokens=512, fused=False, in_place=False),
 }
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import mlx.core as mx
 
+from mlxr.metal.mlx import own_blocks
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct, product
-from mlxr.metal.mlx.weights import HALF, Codes
+from mlxr.metal.mlx.weights import HALF, Blocks, Codes
 from mlxr.metal.reference.experts import choose, mixed
 from mlxr.metal.specs import ExpertsSpec
 from mlxr.metal.weights import ExpertsWeights, Weight
@@ -78,6 +79,9 @@ class Experts:
         """16-bit rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""
         matrix, count = weight.handle.matrix, self._spec.experts
         rows = x[:, :, None].astype(mx.float32) if self._ways.wide_sums else x[:, :, None]
+        if isinstance(matrix, Blocks):
+            out = own_blocks.of_experts(x, matrix, count, chosen)
+            return out if bias is None else out + bias.reshape(count, -1)[chosen].astype(HALF)
         if isinstance(matrix, Codes):
             apart = matrix.of([array.reshape(count, -1, array.shape[-1]) for array in matrix.arrays])
             scales, biases = apart.wide(rows.dtype)

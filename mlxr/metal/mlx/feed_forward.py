@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
-from mlxr.metal.mlx.few_rows import MOST_ROWS, FewRows, Norm, fits_gates
+from mlxr.metal.mlx.few_rows import FewRows, Norm, fits_gates
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.weights import HALF
@@ -44,7 +44,7 @@ class FeedForward:
         if not x.shape[0]:
             return residual
         spec = self._spec
-        if self._few is not None and x.shape[0] <= MOST_ROWS and not adapters:
+        if self._few is not None and x.shape[0] <= self._few[0].most_rows and not adapters:
             return self._added(residual, *self._few, x)
         inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias).astype(HALF)
         outs = zip(self._inputs(inputs), self._roles, strict=True)

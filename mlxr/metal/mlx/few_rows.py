@@ -10,23 +10,40 @@ from functools import cache
 import mlx.core as mx
 
 from mlxr.metal.gpu import affine_matmul
-from mlxr.metal.gpu.affine_matmul import MOST_NORMED_COLUMNS, MOST_NORMED_ROWS, MOST_ROWS, STRIP, Epilogue, Shape
+from mlxr.metal.gpu.affine_matmul import (
+    MOST_NORMED_COLUMNS,
+    MOST_NORMED_ROWS,
+    MOST_ROWS,
+    STRIP,
+    Epilogue,
+    Shape,
+    on_metal,
+)
 from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.mlx import device
-from mlxr.metal.mlx.weights import AFFINE, HALF, Codes, Matrix
+from mlxr.metal.mlx.weights import AFFINE, HALF, Codes, Floats, Matrix
 from mlxr.metal.specs import Activation
 
 Launched = Callable[..., list[mx.array]]
 
 
 def takes(matrix: Matrix) -> bool:
-    """Whether the kernel multiplies up to ``MOST_ROWS`` rows by the matrix."""
-    if not isinstance(matrix, Codes) or matrix.mode != AFFINE or matrix.packed.ndim != 2 or not shape_of(matrix).fits:
+    """Whether the kernel multiplies few rows by the matrix."""
+    if _language() is Language.METAL and isinstance(matrix, Floats):
+        return on_metal.fits(shape_of(matrix))
+    if not isinstance(matrix, Codes) or matrix.mode != AFFINE or matrix.packed.ndim != 2:
+        return False
+    if _language() is Language.METAL:
+        return on_metal.fits(shape_of(matrix))
+    if not shape_of(matrix).fits:
         return False
     return bool(mx.all(mx.abs(matrix.scales) <= affine_matmul.MOST_SCALE).item())
 
 
-def shape_of(codes: Codes) -> Shape:
+def shape_of(codes: Codes | Floats) -> Shape:
+    if isinstance(codes, Floats):
+        outputs, columns = codes.values.shape
+        return Shape(outputs, columns, 16, 1)
     outputs, words = codes.packed.shape
     return Shape(outputs, words * 32 // codes.bits, codes.bits, codes.group)
 
@@ -46,10 +63,15 @@ class Norm:
 class FewRows:
     """A matrix that ``takes`` accepts, with a bias, 16-bit ``[out]``, and a gain; ``norm`` is for its inputs."""
 
-    def __init__(self, codes: Codes, bias: mx.array | None = None, norm: Norm | None = None, gain: float = 1.0) -> None:
+    def __init__(
+        self, codes: Codes | Floats, bias: mx.array | None = None, norm: Norm | None = None, gain: float = 1.0
+    ) -> None:
+        self.most_rows = on_metal.MOST_ROWS if _language() is Language.METAL else MOST_ROWS
         self.shape, self._norm = shape_of(codes), norm
         self._biased = bias is not None
         self._matrix = list(codes.arrays)
+        if isinstance(codes, Floats):
+            self._matrix += [mx.zeros(1, HALF)] * 2
         self._launches: dict[tuple[int, Epilogue, Activation, str], Launched] = {}
         self._constants = {normed: self._together(norm if normed else None, bias, gain) for normed in (False, True)}
         mx.eval(self._matrix, list(self._constants.values()))
@@ -64,7 +86,9 @@ class FewRows:
 
     def takes_norm(self, rows: int) -> bool:
         """Whether the kernel norms so many rows itself; others go through ``normed`` first."""
-        return self._norm is not None and rows <= MOST_NORMED_ROWS and self.shape.columns <= MOST_NORMED_COLUMNS
+        if self._norm is None or _language() is Language.METAL:
+            return self._norm is not None
+        return rows <= MOST_NORMED_ROWS and self.shape.columns <= MOST_NORMED_COLUMNS
 
     def plain(self, x: mx.array, dtype: str = "float16") -> mx.array:
         """``x`` ``[T, in]``, 16-bit, or float32 where it has a norm: ``[T, out]`` of ``dtype``."""
@@ -96,9 +120,9 @@ class FewRows:
         return out
 
 
-def fits_gates(codes: Codes) -> bool:
+def fits_gates(codes: Codes | Floats) -> bool:
     """Whether gates and what they gate, one above the other, have whole strips each."""
-    return shape_of(codes).outputs % (2 * STRIP) == 0
+    return shape_of(codes).outputs % (2 if _language() is Language.METAL else 2 * STRIP) == 0
 
 
 def multiplied(x: mx.array, codes: Codes) -> mx.array:
@@ -107,18 +131,30 @@ def multiplied(x: mx.array, codes: Codes) -> mx.array:
     return FewRows(codes).plain(x.astype(HALF))
 
 
+def checked() -> list[tuple[int, int]]:
+    """Returns bits of codes and numbers of rows that between them take each way through the kernel here."""
+    if _language() is Language.METAL:
+        return [(4, 1), (8, 1), *((bits, on_metal.MOST_ROWS) for bits in on_metal.BITS[:-1])]
+    counts = (1, affine_matmul.TILE, affine_matmul.TILE + 1, MOST_ROWS)
+    return [(bits, rows) for bits in affine_matmul.BITS for rows in counts]
+
+
 @cache
 def _kernel() -> MadeKernel:
-    language = Language.METAL if device.kind() == "metal" else Language.CUDA
-    return MadeKernel(affine_matmul.KERNEL, language)
+    return MadeKernel(affine_matmul.KERNEL, _language())
+
+
+def _language() -> Language:
+    return Language.METAL if device.kind() == "metal" else Language.CUDA
 
 
 @cache
 def _launching(
     rows: int, shape: Shape, epilogue: Epilogue, activation: Activation, normed: bool, biased: bool, dtype: str
 ) -> Launched:
-    launch = affine_matmul.launch(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
+    launches = on_metal.launch if _language() is Language.METAL else affine_matmul.launch
+    launch = launches(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
     return _kernel().launching(launch)
 
 
-__all__ = ["MOST_ROWS", "FewRows", "Norm", "fits_gates", "multiplied", "shape_of", "takes"]
+__all__ = ["FewRows", "Norm", "fits_gates", "multiplied", "shape_of", "takes"]

@@ -8,8 +8,10 @@ from functools import partial
 
 import mlx.core as mx
 
+from mlxr.metal.mlx import own_recurrence
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.products import Projections
+from mlxr.metal.mlx.recurrence import either
 from mlxr.metal.plain_recurrence import Advance
 from mlxr.metal.reference.gated_delta_net import of_value_heads, unit
 from mlxr.metal.reference.recurrence import convolved
@@ -27,9 +29,11 @@ def projected(weights: GatedDeltaNetWeights, ways: Ways) -> Callable[[mx.array],
     return lambda x: mx.concatenate(multiply(x), axis=-1)
 
 
-def gated_delta_net(weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec) -> Advance:
-    """Inputs are what the projections make, side by side: queries, keys and values, gate, alpha, beta."""
-    return partial(_advance, weights, spec)
+def gated_delta_net(weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, own: bool) -> Advance:
+    """Inputs are what the projections make, side by side: queries, keys and values, gate, alpha, beta. ``own``: whether
+    few tokens go by a kernel of our own."""
+    by_kernel = partial(own_recurrence.gated_delta_net, weights, spec) if own else None
+    return either(partial(_advance, weights, spec), by_kernel)
 
 
 def _advance(

@@ -8,9 +8,9 @@ from itertools import groupby
 
 import mlx.core as mx
 
-from mlxr.metal.mlx import few_rows
+from mlxr.metal.mlx import few_rows, own_blocks
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.weights import HALF, Codes, Matrix, dequantized, joined, rows_of, split, unsplit
+from mlxr.metal.mlx.weights import HALF, Blocks, Codes, Floats, Matrix, dequantized, joined, rows_of, split, unsplit
 from mlxr.metal.weights import Weight
 
 BLOCK = 128
@@ -23,7 +23,9 @@ LEAST_INPUTS = 64
 def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
     """``x @ matrix.T`` for 16-bit ``x`` ``[T, in]``: 16-bit ``[T, out]``. Always two dimensions: MLX's fast kernels for
     few rows miss ``[T, 1, in]``."""
-    if not isinstance(matrix, Codes):
+    if isinstance(matrix, Blocks):
+        return own_blocks.multiplied(x, matrix)
+    if isinstance(matrix, Floats):
         return (_wide(x, ways) @ _wide(matrix.values, ways).T).astype(HALF)
     if x.shape[0] >= ways.dense_rows:
         return x @ dequantized(matrix).T
@@ -45,7 +47,9 @@ def head_products(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
     """The products of 16-bit ``x`` ``[heads, T, in]`` with each head's own matrix, which lie above one another in
     ``matrix`` ``[heads * out, in]``: 16-bit ``[heads, T, out]``."""
     heads = x.shape[0]
-    if not isinstance(matrix, Codes):
+    if isinstance(matrix, Blocks):
+        return own_blocks.of_heads(x, matrix)
+    if isinstance(matrix, Floats):
         values = matrix.values.reshape(heads, -1, matrix.values.shape[1])
         return (_wide(x, ways) @ _wide(values, ways).swapaxes(1, 2)).astype(HALF)
     apart = matrix.of([array.reshape(heads, -1, array.shape[-1]) for array in matrix.arrays])
@@ -67,7 +71,7 @@ class SplitProduct:
         matrices: list[Matrix] = [weight.handle.matrix for weight in weights]
         whole = matrices[0] if len(matrices) == 1 else joined(matrices)
         outputs, inputs = sum(weight.shape[0] for weight in weights), weights[0].shape[1]
-        self.codes = whole if isinstance(whole, Codes) and ways.few_rows and few_rows.takes(whole) else None
+        self.codes = whole if not isinstance(whole, Blocks) and ways.few_rows and few_rows.takes(whole) else None
         self.few = None if self.codes is None else few_rows.FewRows(self.codes, self.bias)
         self.parts = _parts(whole, outputs, inputs, ways) if self.few is None else 1
         self._matrix = split(whole, self.parts) if self.parts > 1 and isinstance(whole, Codes) else whole
@@ -78,7 +82,7 @@ class SplitProduct:
 
     def __call__(self, x: mx.array) -> mx.array:
         """16-bit ``[T, out]`` of 16-bit ``x`` ``[T, in]``."""
-        if self.few is not None and x.shape[0] <= few_rows.MOST_ROWS:
+        if self.few is not None and x.shape[0] <= self.few.most_rows:
             return self.few.plain(x)
         out = self._multiplied(x)
         return out if self.bias is None else out + self.bias

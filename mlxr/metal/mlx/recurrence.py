@@ -11,6 +11,7 @@ from functools import partial
 import mlx.core as mx
 
 from mlxr.metal.backend import MixerOperation
+from mlxr.metal.mlx import own_recurrence
 from mlxr.metal.mlx.attention import of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
@@ -90,8 +91,22 @@ def short_conv(weights: ShortConvWeights, spec: ShortConvSpec) -> Advance:
     return partial(_short_conv, weights, spec)
 
 
-def mamba2(weights: Mamba2Weights, spec: Mamba2Spec) -> Advance:
-    return partial(_mamba2, weights, spec)
+def mamba2(weights: Mamba2Weights, spec: Mamba2Spec, own: bool) -> Advance:
+    """``own``: whether few tokens go by a kernel of our own."""
+    by_kernel = partial(own_recurrence.mamba2, weights, spec) if own else None
+    return either(partial(_mamba2, weights, spec), by_kernel)
+
+
+def either(advance: Advance, few: Advance | None) -> Advance:
+    """``few`` for few tokens of each sequence, where there is one, and ``advance`` for more."""
+    if few is None:
+        return advance
+    by_kernel = few
+
+    def advanced(inputs: mx.array, states: mx.array) -> tuple[mx.array, mx.array]:
+        return (by_kernel if inputs.shape[1] <= own_recurrence.MOST_TOKENS else advance)(inputs, states)
+
+    return advanced
 
 
 def _short_conv(

@@ -6,7 +6,10 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from mlxr.metal.cache import SCALE_BYTES, NumberType, Vectors
+from mlxr.metal.codebooks import CODEBOOK_TYPES
 from mlxr.metal.fp4 import MX_GROUP, NV_GROUP
+from mlxr.metal.gpu.matmul import CODEBOOK, block_of
+from mlxr.metal.gpu.matmul import NUMBERS as BLOCK_NUMBERS
 from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.metal.sizes import FLOAT_BYTES, HALF_BYTES, MatrixForm
 from mlxr.metal.tensors import BLOCKS, TensorType
@@ -47,6 +50,11 @@ AFFINE_TYPES = {TensorType.Q1_0: (1, 128), TensorType.Q2_0: (2, 64)}
 """Types of blocks that are affine codes: bits and columns that share a scale."""
 
 
+ROUNDED_BLOCKS = (*CODEBOOK_TYPES, TensorType.Q2_K, TensorType.Q3_K)
+"""Types that would be rounded to codes of more than twice their bits: they stay blocks where a device has the kernels.
+Q6_K, of which Q4_K_M files have some, gains less by it than by the kernel that norms and adds around a product."""
+
+
 @dataclass(frozen=True, slots=True)
 class MlxSizes:
     """Implements ``mlxr.metal.sizes.BackendSizes``.
@@ -63,7 +71,7 @@ class MlxSizes:
         return form.rows * self._row_bytes(form)
 
     def table(self, form: MatrixForm) -> int:
-        return self.matrix(form)
+        return form.rows * self._row_bytes(form, looked_up=True)
 
     def pool(self, spec: PoolSpec) -> int:
         """Keys, values and latents are 16-bit floats or codes of 8 bits, states float32."""
@@ -72,8 +80,11 @@ class MlxSizes:
     def resident(self, spec: PoolSpec) -> int:
         return self.pool(spec)
 
-    def _row_bytes(self, form: MatrixForm) -> int:
+    def _row_bytes(self, form: MatrixForm, looked_up: bool = False) -> int:
         columns, type, group = form.columns, form.type, GROUPS[-1]
+        if type in ROUNDED_BLOCKS and "blocks" in self.modes and not looked_up and not form.scales.whole:
+            values, size = BLOCKS[type] if type in BLOCK_NUMBERS else block_of(CODEBOOK)
+            return columns // values * size
         if type in FLOATS:
             return columns * HALF_BYTES
         if type in MODES and not form.scales.whole and MODES[type][0] in self.modes:

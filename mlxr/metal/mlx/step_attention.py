@@ -9,12 +9,14 @@ from functools import cache
 from itertools import accumulate
 
 import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
 
 from mlxr.metal.gpu import attention
-from mlxr.metal.gpu.attention import StepShape
+from mlxr.metal.gpu.attention import StepShape, on_metal
 from mlxr.metal.gpu.kernel import Language, Launch, MadeKernel
 from mlxr.metal.mlx import device
-from mlxr.metal.mlx.few_rows import MOST_ROWS, FewRows, Norm
+from mlxr.metal.mlx.few_rows import FewRows, Norm
 from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.mlx.products import Projections
 from mlxr.metal.mlx.steps import DeviceTables, Step
@@ -45,7 +47,7 @@ class StepAttention:
         self._value = parts[-1] if self._own else parts[0]
         self._sinks = weights.sinks is not None
         self._constants = _together(weights, spec)
-        self._tickets = mx.zeros(MOST_SEQUENCES * spec.kv_heads, mx.uint32)
+        self._tickets = mx.zeros(MOST_SEQUENCES * spec.heads, mx.uint32)
         self._launches: dict[tuple[int, int, int], Callable[..., list[mx.array]]] = {}
         self._shapes: dict[int, StepShape] = {}
         mx.eval(self._constants, self._tickets)
@@ -55,13 +57,13 @@ class StepAttention:
         """Whether the kernel computes such layers, pages aside."""
         heads = [norm for norm in (weights.query_norm, weights.key_norm) if norm is not None]
         alike = len(heads) in (0, 1 if weights.key is None else 2) and all(norm.size == spec.head_dim for norm in heads)
-        return alike and weights.gate is None and StepShape(spec, 16, False, True, False).fits
+        return alike and weights.gate is None and _fits(StepShape(spec, 16, False, True, False))
 
     def takes(self, step: Step, tables: DeviceTables, layer: Layer) -> bool:
         """Whether a step can be computed so."""
         if not step.singles or tables.page_size % 16 or not layer.is_half or step.tokens > MOST_SEQUENCES:
             return False
-        return tables.splits(self._shape(tables.page_size)) <= attention.MOST_SPLITS
+        return tables.splits(self._shape(tables.page_size), _splits) <= attention.MOST_SPLITS
 
     def __call__(self, x: mx.array, step: Step, tables: DeviceTables, layer: Layer) -> tuple[mx.array, Layer]:
         """``x`` float32 ``[T, features]``: what heads give, 16-bit ``[T, heads * head_dim]``, and the layer of the pool
@@ -69,7 +71,7 @@ class StepAttention:
         rows = x.shape[0]
         outs = self._projected(x)
         shape = self._shape(tables.page_size)
-        splits = tables.splits(shape)
+        splits = tables.splits(shape, _splits)
         known = rows, splits, tables.page_size
         launched = self._launches.get(known)
         if launched is None:  # a shape's hash takes longer than the rest of a call
@@ -94,7 +96,7 @@ class StepAttention:
         return self._shapes[page_size]
 
     def _projected(self, x: mx.array) -> Sequence[mx.array]:
-        if self._few is not None and x.shape[0] <= MOST_ROWS:
+        if self._few is not None and x.shape[0] <= self._few[0].most_rows:
             return [few.plain(x) for few in self._few]
         return self._inputs.joined(x if self._norm is None else self._norm(x))
 
@@ -129,15 +131,27 @@ def parts_of(inputs: Projections) -> list[Part]:
 
 @cache
 def _kernel() -> MadeKernel:
-    language = Language.METAL if device.kind() == "metal" else Language.CUDA
-    return MadeKernel(attention.STEP, language, contiguous=False)
+    return MadeKernel(attention.STEP, _language(), contiguous=False)
+
+
+def _language() -> Language:
+    return Language.METAL if device.kind() == "metal" else Language.CUDA
+
+
+def _fits(shape: StepShape) -> bool:
+    return on_metal.fits(shape) if _language() is Language.METAL else shape.fits
+
+
+def _splits(shape: StepShape, lengths: NDArray[np.int32]) -> int:
+    return on_metal.splits(shape, lengths) if _language() is Language.METAL else shape.splits(lengths)
 
 
 @cache
 def _launching(
     shape: StepShape, rows: int, splits: int, query_at: int, key_at: int, value_at: int
 ) -> Callable[..., list[mx.array]]:
-    launch: Launch = attention.step(rows, shape, splits, (query_at, key_at, value_at))
+    launches = on_metal.step if _language() is Language.METAL else attention.step
+    launch: Launch = launches(rows, shape, splits, (query_at, key_at, value_at))
     return _kernel().launching(launch)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -151,11 +151,11 @@ class DeviceTables:
             self._tables[run] = mx.array(tables), mx.array(lengths)
         return self._tables[run]
 
-    def splits(self, shape: StepShape) -> int:
+    def splits(self, shape: StepShape, count: Callable[[StepShape, NDArray[np.int32]], int]) -> int:
         """How many splits the sequence with most of them has, in layers that ``STEP`` computes."""
         known = shape.spec.window, shape.spec.chunked
         if known not in self._splits:
-            self._splits[known] = shape.splits(self._batch.context_lengths)
+            self._splits[known] = count(shape, self._batch.context_lengths)
         return self._splits[known]
 
     def layout(self, shape: StepShape) -> mx.array:

@@ -1,4 +1,4 @@
-"""Matrices as MLX's kernels take them: codes in groups (``mx.quantize``'s layouts), or 16-bit floats.
+"""Matrices as kernels take them: codes in groups (``mx.quantize``'s layouts), 16-bit floats, or a file's own blocks.
 
 Which type becomes what is in ``held_as.py``; how near that is to the file's own numbers, in ``docs/precision.md``.
 """
@@ -14,8 +14,11 @@ import numpy as np
 
 from mlxr.metal import fp4, tensor_rows
 from mlxr.metal.affine import AFFINE_TYPES, BITS, as_affine, bits_of, group_of, scales_of
-from mlxr.metal.codebooks import CODEBOOK_TYPES
+from mlxr.metal.codebooks import CODEBOOK_TYPES, codebook
+from mlxr.metal.gpu.matmul import CODEBOOK
+from mlxr.metal.gpu.matmul import NUMBERS as BLOCK_NUMBERS
 from mlxr.metal.mlx.blocks import SPLITTERS
+from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 
@@ -27,6 +30,9 @@ GROUPS = (128, 64, 32)
 
 AFFINE, MXFP4, MXFP8, NVFP4 = "affine", "mxfp4", "mxfp8", "nvfp4"
 """MLX's modes."""
+
+BLOCKS_AS_THEY_ARE = "blocks"
+"""Stands among kinds of codes for the blocks of a file, which kernels of our own multiply by."""
 
 HALF = mx.float16
 """Scales, biases and activations. float16 keeps 11 bits where bfloat16 keeps 8, and most files' scales are float16
@@ -42,6 +48,9 @@ Kind = int | str
 """Of codes: the bits of affine ones, the mode of others."""
 
 CODE_KINDS: tuple[Kind, ...] = (*BITS, MXFP4, MXFP8, NVFP4)
+
+KINDS: tuple[Kind, ...] = (*CODE_KINDS, BLOCKS_AS_THEY_ARE)
+"""All that matrices can be held as, floats aside."""
 
 REQUANTIZED = (*CODEBOOK_TYPES, TensorType.NVFP4, TensorType.MXFP8, TensorType.FP8_E4M3, TensorType.NF4)
 """Types that MLX has no form for; NVFP4 where it has one more scale, and it and MXFP8 where a device lacks the mode."""
@@ -108,8 +117,40 @@ class Floats:
         return int(self.values.nbytes)
 
 
-Matrix = Codes | Floats
-Made = TypeVar("Made", Codes, Floats)
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """``packed``: uint8 ``[out, bytes of a row]``, blocks of the type that ``matmul.NUMBERS`` has ``number`` for, or of
+    a codebook whose 16 ``values`` are given."""
+
+    number: int
+    packed: mx.array
+    values: bytes = bytes(16)
+
+    @property
+    def arrays(self) -> tuple[mx.array, ...]:
+        return (self.packed,)
+
+    @property
+    def inputs(self) -> tuple[mx.array, mx.array]:
+        """What kernels take."""
+        return self.packed, mx.array(np.frombuffer(self.values, np.uint8))
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        return "blocks", self.number, self.values
+
+    def of(self, arrays: Sequence[mx.array]) -> Blocks:
+        """Returns blocks of this layout in another array."""
+        (packed,) = arrays
+        return replace(self, packed=packed)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.packed.nbytes)
+
+
+Matrix = Codes | Floats | Blocks
+Made = TypeVar("Made", Codes, Floats, Blocks)
 
 
 @dataclass(slots=True)
@@ -122,7 +163,9 @@ class Held:
 
 def take_over(tensor: Tensor, usable: Container[Kind]) -> Matrix:
     """The matrix of a file's tensor on the device, repacked some rows at a time. Codes of other than ``usable`` kinds
-    become floats."""
+    stay blocks, where these are, and become floats elsewhere."""
+    if tensor.type in ROUNDED_BLOCKS and _as_they_are(tensor, usable):
+        return _blocks(tensor)
     if tensor.type in AFFINE_TYPES:
         tensor = as_affine(tensor)
     if tensor.type is TensorType.AFFINE:
@@ -153,13 +196,14 @@ def joined(matrices: list[Matrix]) -> Matrix:
     """Stacks matrices of one layout along their rows: one product then gives all of theirs side by side."""
     arrays = [mx.concatenate(list(parts)) for parts in zip(*(m.arrays for m in matrices), strict=True)]
     first = matrices[0]
-    return _evaluated(first.of(arrays)) if isinstance(first, Codes) else _evaluated(Floats(*arrays))
+    mx.eval(*arrays)  # now, so that nothing they were made from stays in memory
+    return Floats(*arrays) if isinstance(first, Floats) else first.of(arrays)
 
 
 def rows_of(matrix: Matrix, begin: int, end: int) -> Matrix:
     """Some rows of it, not computed yet."""
     arrays = [array[begin:end] for array in matrix.arrays]
-    return matrix.of(arrays) if isinstance(matrix, Codes) else Floats(*arrays)
+    return Floats(*arrays) if isinstance(matrix, Floats) else matrix.of(arrays)
 
 
 def split(codes: Codes, parts: int) -> Codes:
@@ -213,8 +257,9 @@ _FLOATING = {
 
 def rows_at(matrix: Matrix, at: mx.array) -> mx.array:
     """Returns the rows ``at`` int32 ``[T]``, which must be there, float32 ``[T, in]``."""
-    if not isinstance(matrix, Codes):
+    if isinstance(matrix, Floats):
         return matrix.values[at].astype(mx.float32)
+    assert isinstance(matrix, Codes), "tables are looked up in codes or floats"
     return dequantized(matrix.of([array[at] for array in matrix.arrays]), mx.float32)
 
 
@@ -234,7 +279,26 @@ def _parts(tensor: Tensor) -> Iterator[Tensor]:
 
 def _part(tensor: Tensor, rows: slice, usable: Container[Kind]) -> Matrix:
     codes = _codes(tensor, rows)
-    return codes if codes.kind in usable else _floats(tensor_rows.rows_of(tensor, rows.start, rows.stop))
+    if codes.kind in usable:
+        return codes
+    part = tensor_rows.rows_of(tensor, rows.start, rows.stop)
+    return _blocks(part) if _as_they_are(tensor, usable) else _floats(part)
+
+
+def _as_they_are(tensor: Tensor, usable: Container[Kind]) -> bool:
+    """Whether there is a kernel for its blocks."""
+    known = tensor.type in BLOCK_NUMBERS or tensor.type in CODEBOOK_TYPES
+    return known and not tensor.extras and BLOCKS_AS_THEY_ARE in usable
+
+
+def _blocks(tensor: Tensor) -> Blocks:
+    rows = tensor.shape[0]
+    if tensor.type in CODEBOOK_TYPES:
+        book = codebook(tensor)
+        packed = np.ascontiguousarray(book.blocks).view(np.uint8).reshape(rows, -1)
+        return _evaluated(Blocks(CODEBOOK, mx.array(packed), book.values.tobytes()))
+    packed = np.ascontiguousarray(tensor.data).reshape(rows, -1)
+    return _evaluated(Blocks(BLOCK_NUMBERS[tensor.type], mx.array(packed)))
 
 
 def _floats(tensor: Tensor) -> Floats:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 
+Draw = Callable[[mx.array, SamplingBatch, NDArray[np.int32]], mx.array]
+"""Tokens int32 of some rows of a batch, whose logits are given."""
 
-def sample(logits: mx.array, batch: SamplingBatch) -> SampledRows:
-    """``logits`` float32 ``[R, V]``. A row with no finite best logit (NaN, or nothing allowed) gets token -1."""
+
+def sample(logits: mx.array, batch: SamplingBatch, draw: Draw | None = None) -> SampledRows:
+    """``logits`` float32 ``[R, V]``. A row with no finite best logit (NaN, or nothing allowed) gets token -1. ``draw``:
+    another way to do what ``drawn`` does."""
     adjusted = _masked(_biased(_penalized(logits, batch), batch), batch)
     tokens = mx.argmax(adjusted, axis=-1).astype(mx.int32)
     warm = np.flatnonzero(batch.temperature > 0).astype(np.int32)
     if len(warm):
-        tokens[mx.array(warm)] = _drawn(adjusted[mx.array(warm)], batch, warm)
+        tokens[mx.array(warm)] = (draw or drawn)(adjusted[mx.array(warm)], batch, warm)
     tokens = mx.where(mx.isfinite(mx.max(adjusted, axis=-1)), tokens, -1)
     if batch.logprobs < 0:
         return SampledRows(tokens)
@@ -77,7 +83,7 @@ def _masked(logits: mx.array, batch: SamplingBatch) -> mx.array:
     return mx.where(allowed == 1, logits, -mx.inf)
 
 
-def _drawn(logits: mx.array, batch: SamplingBatch, rows: NDArray[np.int32]) -> mx.array:
+def drawn(logits: mx.array, batch: SamplingBatch, rows: NDArray[np.int32]) -> mx.array:
     """Tokens of the rows with a temperature: filters narrow the candidates one after the other, each looking at the
     renormalized probabilities of those still in, and the row's uniform number picks one."""
     order = mx.argsort(-logits, axis=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,8 @@ PAGE = 16
 
 @dataclass(frozen=True)
 class Step:
-    """``inputs`` of ``attention.INPUTS``; ``sinks``; ``starts``: each sequence's first row, and the number of rows."""
+    """``inputs`` of ``attention.PREFILL``, as far as ``scaling``; ``sinks``; ``starts``: each sequence's first row, and
+    the number of rows."""
 
     inputs: list[Array]
     sinks: Array
@@ -81,52 +82,6 @@ def step_of(heads: Heads, lengths: list[tuple[int, int]], sunk: bool, scale: flo
     return Step([queries, key_pages, value_pages, *indices, scaling], Array.of(sinks), starts, expected)
 
 
-def decode_cases(name: str, heads: Heads, lengths: list[tuple[int, int]], sunk: bool = False) -> list[Case]:
-    """The two kernels: what the first makes is held to a softmax of its splits, and is then the second's input."""
-    step = step_of(heads, lengths, sunk, heads.key_dims**-0.5, 5.0 if heads.softcap else 0.0)
-    rows, splits = len(step.expected), attention.splits_of(max(context for context, _ in lengths))
-    single = step_of(replace(heads), lengths, False, heads.key_dims**-0.5, 5.0 if heads.softcap else 0.0)
-    rng = np.random.default_rng(splits)
-    partial = Array.of(rng.standard_normal((rows, heads.heads, splits + 2, heads.value_dims), np.float32))
-    states = rng.uniform(0.5, 3, (rows, heads.heads, splits + 2, 2)).astype(np.float32)
-    states[:, :, -1], partial.bits[:, :, -1] = (-np.inf, 0), 0  # a split without a key
-
-    def combined() -> list[Values]:
-        highs, totals = states[..., 0].astype(np.float64), states[..., 1].astype(np.float64)
-        weights, sinks = np.exp(highs), np.exp(values(step.sinks))
-        whole = (totals * weights).sum(-1) + sinks
-        return [(values(partial) * weights[..., None]).sum(2) / whole[..., None]]
-
-    return [
-        Case(
-            f"{attention.DECODE.name} {name}",
-            attention.DECODE,
-            attention.decode(rows, heads, PAGE, splits),
-            single.inputs,
-            lambda: [single.expected],
-            (2e-5,),
-            merged,
-        ),
-        Case(
-            f"{attention.COMBINE.name} {name}",
-            attention.COMBINE,
-            attention.combine(rows, heads, splits + 2),
-            [partial, Array.of(states), step.sinks],
-            combined,
-            (1e-5,),
-        ),
-    ]
-
-
-def merged(outputs: list[Array]) -> list[Array]:
-    """Returns what splits come to together, without sinks."""
-    partial, states = (values(output) for output in outputs)
-    assert np.isfinite(partial).all()
-    weights = np.exp(states[..., 0] - states[..., 0].max(-1, keepdims=True))
-    whole = (states[..., 1] * weights).sum(-1, keepdims=True)
-    return [Array.of((partial * weights[..., None]).sum(2) / whole)]
-
-
 def prefill_case(name: str, heads: Heads, lengths: list[tuple[int, int]], sunk: bool = False) -> Case:
     step = step_of(heads, lengths, sunk, heads.key_dims**-0.5, 5.0 if heads.softcap else 0.0)
     each = heads.tokens_at_once
@@ -153,11 +108,6 @@ def attention_cases() -> list[Case]:
     latent = Heads(4, 1, 288, 256, "float16", (288, 288))
     codes = Heads(4, 2, 64, 64, "uint8", (80, 80))
     return [
-        *decode_cases("of two splits, with sinks", plain, [(300, 1), (1, 1), (37, 2)], sunk=True),
-        decode_cases("of latents", latent, [(19, 1)])[0],
-        decode_cases("of codes", codes, [(40, 1), (3, 1)])[0],
-        decode_cases("of 512", large, [(9, 1)])[0],
-        decode_cases("in a window, capped", capped, [(50, 1), (270, 2)])[0],
         prefill_case("ragged, with sinks", plain, [(40, 23), (5, 5), (70, 1)], sunk=True),
         prefill_case("in a window, capped", capped, [(50, 30), (12, 12)]),
         prefill_case("in chunks", chunked, [(70, 40)]),

@@ -113,6 +113,7 @@ def compiler() -> str:
 def compiler_flags() -> list[str]:
     machine = ["-mf16c"] if os.uname().machine == "x86_64" else []
     machine += ["-fuse-ld=gold"] if shutil.which("ld.gold") else []  # links twice as fast
+    machine += ["-fuse-ld=gold"] if shutil.which("ld.gold") else []  # links twice as fast
     return ["-std=c++17", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Werror=return-type", "-w", *machine]
 
 
@@ -178,13 +179,6 @@ def run_and_measure(
     return arrays, int(ended.stdout)
 
 
-def constant(name: str, value: str | int | bool) -> str:
-    """Returns a template argument as it stands in a body."""
-    if isinstance(value, str):
-        return f"using {name} = {TYPES[value]};"
-    return f"constexpr {'bool' if isinstance(value, bool) else 'int'} {name} = {str(value).lower()};"
-
-
 def numpy_type(dtype: str) -> np.dtype[np.generic]:
     return np.dtype("uint16" if dtype == "bfloat16" else dtype)
 
@@ -239,7 +233,7 @@ def source_of(kernel: Kernel, launch: Launch, inputs: list[Array]) -> str:
             '#include "kernel.h"',
             kernel.header(Language.METAL),
             f"void kernel({', '.join(parameters)}) {{",
-            *(constant(name, value) for name, value in launch.template),
+            *(Language.METAL.constant(name, value) for name, value in launch.template),
             f'#line 1 "{kernel.name}.metal"',
             text,
             "}",

@@ -24,6 +24,6 @@ def metal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mx.fast, "metal_kernel", emulated_mlx.metal_kernel)
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", [*CHECKS, "codes blocks"])
 def test_what_a_mac_would_check_at_load_is_right(name: str) -> None:
     assert holds(WAYS_HERE, name)

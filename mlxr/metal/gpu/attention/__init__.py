@@ -1,12 +1,9 @@
-"""Attention over pages, of rows of any sequences: grouped queries, windows, soft caps, sinks, latents.
+"""Attention over pages: grouped queries, windows, soft caps, sinks.
 
-- ``decode``: a threadgroup has one row, the queries of one head of keys (``HEADS_AT_ONCE`` of them) and
-  ``SPLIT_KEYS`` keys; each key and value is read once for all of these queries. ``combine`` then adds up a row's
-  splits. Splits begin at multiples of ``SPLIT_KEYS``, so a row's sums do not depend on what is beside it.
-- ``prefill``: a threadgroup has a tile of 32 queries of one sequence, tokens times the heads of one head of keys, and
-  goes through the keys 32 at a time, with simdgroup matrices.
-
-Latents (``LatentSpec``) are one head of keys whose first ``rank`` numbers are the values.
+- ``step``, one token of each sequence: all that is between a layer's projections and its output matrix.
+- ``prefill``, tiles of 32 queries of one sequence, tokens times the heads of one head of keys, that go through the keys
+  32 at a time with simdgroup matrices; latents too (``LatentSpec``), one head of keys whose first ``rank`` numbers are
+  the values.
 """
 
 from __future__ import annotations
@@ -15,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxr.metal.gpu.kernel import Kernel, Launch
-from mlxr.metal.gpu.rope import STYLES
-from mlxr.metal.specs import AttentionSpec, LatentSpec
+from mlxr.metal.specs import AttentionSpec, LatentSpec, RopeStyle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,20 +23,19 @@ SIMDGROUPS = 4
 TILE = 32
 MOST_VALUES = 256
 """Numbers of a value that a threadgroup of ``prefill`` has: registers hold no more sums."""
-MOST_QUERY_NUMBERS = 4096
-"""Of all queries that a threadgroup of ``decode`` has."""
+STYLES = {RopeStyle.NORMAL: 1, RopeStyle.NEOX: 2}
 
-INPUTS = ("queries", "keys", "values", "tables", "sequences", "positions", "scaling")
-DECODE = Kernel("attention/decode", INPUTS, ("partial", "states"), ("attention/pages",))
+PREFILL = Kernel(
+    "attention/prefill",
+    ("queries", "keys", "values", "tables", "sequences", "positions", "scaling", "sinks", "tiles"),
+    ("out",),
+    ("attention/pages",),
+)
 """``queries`` float32 ``[rows, heads, key_dims]``; ``keys``, ``values`` pages ``[slots, kv_heads, width]``, 16-bit or
 uint8; ``tables`` int32 ``[sequences, pages]``: of each sequence; ``sequences``, ``positions`` int32 ``[rows]``;
-``scaling`` float32 ``[2]``: the scale and the soft cap. ``partial`` float32 ``[rows, heads, splits, value_dims]``;
-``states`` float32 ``[rows, heads, splits, 2]``: the highest score and the sum of weights relative to it."""
-COMBINE = Kernel("attention/combine", ("partial", "states", "sinks"), ("out",))
-"""``sinks`` float32 ``[heads]``, -inf for none. ``out`` float32 ``[rows, heads, value_dims]``."""
-PREFILL = Kernel("attention/prefill", (*INPUTS[:-1], "scaling", "sinks", "tiles"), ("out",), ("attention/pages",))
-"""As ``DECODE``; ``tiles`` int32 ``[tiles, 2]``: the first row of each and how many it has, all of one sequence and at
-successive positions; between them they have every row. ``out`` as of ``COMBINE``."""
+``scaling`` float32 ``[2]``: the scale and the soft cap; ``sinks`` float32 ``[heads]``, -inf for none; ``tiles`` int32
+``[tiles, 2]``: the first row of each and how many it has, all of one sequence and at successive positions; between them
+they have every row. ``out`` float32 ``[rows, heads, value_dims]``."""
 
 STEP = Kernel(
     "attention/step",
@@ -173,12 +168,6 @@ class Heads:
         return self.heads // self.kv_heads
 
     @property
-    def at_once(self) -> int:
-        """Heads of queries that a threadgroup of ``decode`` has: a divisor of ``group``."""
-        most = max(1, MOST_QUERY_NUMBERS // max(self.key_dims, self.value_dims))
-        return max(count for count in range(1, min(most, 8) + 1) if self.group % count == 0)
-
-    @property
     def tokens_at_once(self) -> int:
         """Tokens of a tile of ``prefill``."""
         return max(1, TILE // self.group)
@@ -212,37 +201,6 @@ def of_attention(spec: AttentionSpec, dtype: str = "float16") -> Heads:
 def of_latents(spec: LatentSpec, dtype: str = "float16") -> Heads:
     """Of a layer with 16-bit latents, given as keys and as values."""
     return Heads(spec.heads, 1, spec.kept, spec.rank, dtype, (spec.kept, spec.kept))
-
-
-def splits_of(context: int) -> int:
-    """Returns the splits of the longest of a step's contexts."""
-    return -(-context // SPLIT_KEYS)
-
-
-def decode(rows: int, heads: Heads, page_size: int, splits: int) -> Launch:
-    parts = heads.heads // heads.at_once
-    return Launch(
-        template=(
-            *heads.template,
-            ("PAGE_SIZE", page_size),
-            ("AT_ONCE", heads.at_once),
-            ("SPLIT_KEYS", SPLIT_KEYS),
-        ),
-        grid=(32 * SIMDGROUPS * parts, rows, splits),
-        threadgroup=(32 * SIMDGROUPS, 1, 1),
-        shapes=((rows, heads.heads, splits, heads.value_dims), (rows, heads.heads, splits, 2)),
-        dtypes=("float32", "float32"),
-    )
-
-
-def combine(rows: int, heads: Heads, splits: int) -> Launch:
-    return Launch(
-        template=(("HEADS", heads.heads), ("VALUE_DIMS", heads.value_dims), ("SPLITS", splits)),
-        grid=(32 * heads.heads, rows, 1),
-        threadgroup=(32, 1, 1),
-        shapes=((rows, heads.heads, heads.value_dims),),
-        dtypes=("float32",),
-    )
 
 
 def prefill(rows: int, heads: Heads, page_size: int, tiles: int) -> Launch:

@@ -1,13 +1,15 @@
-"""Products of rows with a quantized matrix, from ggml's blocks as they lie in the file.
+"""Products of rows with a quantized matrix, from ggml's blocks as they lie in the file: for types that MLX has no form
+for, on Metal.
 
-``out[m, n] = sum_k x[m, k] * weight[n, k]``, in float32. Three kernels share the decoders of ``blocks.h``:
+``out[m, n] = sum_k x[m, k] * weight[n, k]``, summed in float32. Four kernels share the decoders of ``blocks.h``:
 
 - ``vector``, up to 8 rows: a simdgroup has ``OUTPUTS`` rows of the matrix and reads each weight once for all rows of
   ``x``; a lane has every 32nd run of 32 weights. A row's sums are the same whatever rows are beside it.
 - ``tiled``, more rows: a threadgroup makes a tile of 32 x 32 with simdgroup matrices, over weights that it decodes to
   float32 once for 32 rows. It sums in another order than the vector kernel, but in the same for every number of rows:
   whoever wants equal text alone and in company gives all rows to one of the two.
-- ``grouped``, a mixture's experts: rows are sorted by expert, and a threadgroup's tile lies within one expert's rows.
+- ``chosen``, a mixture's experts for few rows: each row by the matrix that it chose, as ``vector`` does for one row.
+- ``grouped``, the same for more: rows are sorted by expert, and a threadgroup's tile lies within one expert's rows.
 """
 
 from __future__ import annotations
@@ -45,47 +47,65 @@ TILE = 32
 
 BLOCKS_HEADER = "matmul/blocks"
 VECTOR = Kernel("matmul/vector", ("x", "weight", "values"), ("out",), (BLOCKS_HEADER,))
-"""``x`` float32 ``[rows, K]``; ``weight`` uint8 ``[N, bytes of a row]``; ``values`` uint8 ``[16]``, a codebook's.
-``out`` float32 ``[rows, N]``. ``K`` is a multiple of 32, and of a block's weights."""
+"""``x`` ``[rows, K]``, float16 or float32; ``weight`` uint8 ``[N, bytes of a row]``; ``values`` uint8 ``[16]``, a
+codebook's. ``out`` of the same type, ``[rows, N]``. ``K`` is a multiple of 32, and of a block's weights."""
 TILED = Kernel("matmul/tiled", ("x", "weight", "values"), ("out",), (BLOCKS_HEADER, "matmul/tile"))
 """As ``VECTOR``, for any number of rows."""
+CHOSEN = Kernel("matmul/chosen", ("x", "weight", "values", "chosen"), ("out",), (BLOCKS_HEADER,))
+"""As ``VECTOR`` with ``weight`` ``[experts * N, bytes of a row]`` and ``chosen`` int32 ``[rows]``, each row's expert.
+Rows of ``out`` may share one of ``x``, some neighbours each."""
 GROUPED = Kernel("matmul/grouped", ("x", "weight", "values", "starts"), ("out",), (BLOCKS_HEADER, "matmul/tile"))
-"""As ``TILED`` with ``weight`` ``[experts, N, bytes of a row]`` and ``starts`` int32 ``[experts + 1]``: each
+"""As ``TILED`` with ``weight`` ``[experts * N, bytes of a row]`` and ``starts`` int32 ``[experts + 1]``: each
 expert's first row, and the number of rows."""
 
 
-def vector(rows: int, outputs: int, columns: int, number: int, at_once: int = OUTPUTS) -> Launch:
-    """``at_once``: rows of the matrix that a simdgroup has."""
+def vector(rows: int, outputs: int, columns: int, number: int, dtype: str = "float32") -> Launch:
     assert 1 <= rows <= MOST_VECTOR_ROWS
-    each = at_once * SIMDGROUPS
+    each = OUTPUTS * SIMDGROUPS
     return Launch(
-        template=(("TYPE", number), ("M", rows), ("N", outputs), ("K", columns), ("OUTPUTS", at_once)),
+        template=(*_template(dtype, number, outputs, columns), ("M", rows), ("OUTPUTS", OUTPUTS)),
         grid=(32 * SIMDGROUPS * -(-outputs // each), 1, 1),
         threadgroup=(32 * SIMDGROUPS, 1, 1),
         shapes=((rows, outputs),),
-        dtypes=("float32",),
+        dtypes=(dtype,),
     )
 
 
-def tiled(rows: int, outputs: int, columns: int, number: int) -> Launch:
+def tiled(rows: int, outputs: int, columns: int, number: int, dtype: str = "float32") -> Launch:
     return Launch(
-        template=(("TYPE", number), ("N", outputs), ("K", columns)),
+        template=_template(dtype, number, outputs, columns),
         grid=(128 * -(-outputs // TILE), -(-rows // TILE), 1),
         threadgroup=(128, 1, 1),
         shapes=((rows, outputs),),
-        dtypes=("float32",),
+        dtypes=(dtype,),
     )
 
 
-def grouped(rows: int, experts: int, outputs: int, columns: int, number: int) -> Launch:
+def chosen(rows: int, sharing: int, outputs: int, columns: int, number: int, dtype: str = "float32") -> Launch:
+    """``sharing``: how many rows of the result have one of ``x``."""
+    each = OUTPUTS * SIMDGROUPS
+    return Launch(
+        template=(*_template(dtype, number, outputs, columns), ("SHARING", sharing)),
+        grid=(32 * SIMDGROUPS * -(-outputs // each), rows, 1),
+        threadgroup=(32 * SIMDGROUPS, 1, 1),
+        shapes=((rows, outputs),),
+        dtypes=(dtype,),
+    )
+
+
+def grouped(rows: int, experts: int, outputs: int, columns: int, number: int, dtype: str = "float32") -> Launch:
     """The grid has room for the tiles of any division of the rows among the experts."""
     return Launch(
-        template=(("TYPE", number), ("N", outputs), ("K", columns), ("EXPERTS", experts)),
+        template=(*_template(dtype, number, outputs, columns), ("EXPERTS", experts)),
         grid=(128 * -(-outputs // TILE), rows // TILE + experts, 1),
         threadgroup=(128, 1, 1),
         shapes=((rows, outputs),),
-        dtypes=("float32",),
+        dtypes=(dtype,),
     )
+
+
+def _template(dtype: str, number: int, outputs: int, columns: int) -> tuple[tuple[str, str | int | bool], ...]:
+    return ("X", dtype), ("OUT", dtype), ("TYPE", number), ("N", outputs), ("K", columns)
 
 
 def block_of(number: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@
     if (expert == EXPERTS) return;
     uint column = threadgroup_position_in_grid.x * 32, row = uint(starts[expert]) + tile * 32;
     constexpr size_t ROW_BYTES = size_t(K / Block<TYPE>::WEIGHTS_EACH) * Block<TYPE>::BYTES;
-    multiply_tile<TYPE, N, K>(
+    multiply_tile<TYPE, N, K, X, OUT>(
         x + size_t(row) * K, weight + (size_t(expert) * N + column) * ROW_BYTES, values,
         min(32u, uint(starts[expert + 1]) - row), min(32u, uint(N) - column), out + size_t(row) * N + column, left,
         right, thread_position_in_threadgroup.x, simdgroup_index_in_threadgroup);

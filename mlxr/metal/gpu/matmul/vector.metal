@@ -12,10 +12,10 @@
             const device uchar* row = weight + size_t(first + n) * ROW_BYTES;
             Block<TYPE>::decode(row + run / PARTS * Block<TYPE>::BYTES, run % PARTS, values, weights);
             for (uint m = 0; m < M; ++m) {
-                const device float4* from = (const device float4*)(x + size_t(m) * K + run * 32);
+                const device vec<X, 4>* from = (const device vec<X, 4>*)(x + size_t(m) * K + run * 32);
                 float sum = 0;
                 for (uint i = 0; i < 8; ++i) {
-                    float4 four = from[i];
+                    float4 four = float4(from[i]);
                     sum += four.x * weights[4 * i] + four.y * weights[4 * i + 1] + four.z * weights[4 * i + 2] +
                            four.w * weights[4 * i + 3];
                 }
@@ -26,6 +26,6 @@
     for (uint n = 0; n < OUTPUTS; ++n) {
         for (uint m = 0; m < M; ++m) {
             float sum = simd_sum(sums[n][m]);
-            if (thread_index_in_simdgroup == 0 && first + n < N) out[size_t(m) * N + first + n] = sum;
+            if (thread_index_in_simdgroup == 0 && first + n < N) out[size_t(m) * N + first + n] = OUT(sum);
         }
     }

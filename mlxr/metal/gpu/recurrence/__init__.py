@@ -14,27 +14,25 @@ COLUMNS = 4
 """That a threadgroup has, one a simdgroup."""
 THREADS = 256
 
-CONVOLUTION = Kernel("recurrence/convolution", ("x", "taps", "bias", "starts", "pages", "states"), ("out", "histories"))
+CONVOLUTION = Kernel("recurrence/convolution", ("x", "taps", "bias", "starts", "states"), ("out", "histories"))
 """``x`` float32 ``[rows, channels]``; ``taps`` float32 ``[channels, count]``; ``bias`` float32 ``[channels]``;
-``starts`` int32 ``[sequences + 1]``, each sequence's first row; ``pages`` int32 ``[sequences]``, its row of ``states``
-float32 ``[pages, state_size]``, which begins with ``[count - 1, channels]`` of the last inputs. ``out`` float32
+``starts`` int32 ``[sequences + 1]``, each sequence's first row; ``states`` float32 ``[sequences, state_size]``, which
+begin with ``[count - 1, channels]`` of the last inputs. ``out`` float32
 ``[rows, channels]``, behind SiLU; ``histories`` float32 ``[sequences, count - 1, channels]``: the inputs to keep."""
 
 DELTA = Kernel(
     "recurrence/delta",
-    ("mixed", "decays", "betas", "starts", "pages", "states", "histories"),
-    ("out",),
-    writes=("states",),
+    ("mixed", "decays", "betas", "starts", "states", "histories"),
+    ("out", "after"),
 )
 """``mixed`` float32 ``[rows, channels]``, what the convolution gives: queries, keys, values; ``decays``, ``betas``
 float32 ``[rows, value_heads]``: what a state is multiplied by, and how much it takes in; ``histories`` go to the
-beginning of the states. ``out`` float32 ``[rows, value_heads, value_dim]``."""
+beginning of the states ``after``, as ``states``. ``out`` float32 ``[rows, value_heads, value_dim]``."""
 
 MAMBA2 = Kernel(
     "recurrence/mamba2",
-    ("mixed", "steps", "decay", "skip", "starts", "pages", "states", "histories"),
-    ("out",),
-    writes=("states",),
+    ("mixed", "steps", "decay", "skip", "starts", "states", "histories"),
+    ("out", "after"),
 )
 """``mixed`` float32 ``[rows, channels]``: x, B, C; ``steps`` float32 ``[rows, heads]``, behind softplus and limits;
 ``decay``, ``skip`` float32 ``[heads]``. ``out`` float32 ``[rows, heads, head_dim]``."""
@@ -62,22 +60,23 @@ def delta(rows: int, sequences: int, spec: GatedDeltaNetSpec) -> Launch:
         ),
         grid=(32 * COLUMNS * -(-spec.value_dim // COLUMNS), spec.value_heads, sequences),
         threadgroup=(32 * COLUMNS, 1, 1),
-        shapes=((rows, spec.value_heads, spec.value_dim),),
-        dtypes=("float32",),
+        shapes=((rows, spec.value_heads, spec.value_dim), (sequences, spec.state_size)),
+        dtypes=("float32", "float32"),
     )
 
 
 def mamba2(rows: int, sequences: int, spec: Mamba2Spec) -> Launch:
+    history = (spec.taps - 1) * spec.channels
     return Launch(
         template=(
             ("HEADS", spec.heads),
             ("HEAD_DIM", spec.head_dim),
             ("GROUPS", spec.groups),
             ("STATE", spec.state_size),
-            ("HISTORY", (spec.taps - 1) * spec.channels),
+            ("HISTORY", history),
         ),
         grid=(32 * COLUMNS * -(-spec.head_dim // COLUMNS), spec.heads, sequences),
         threadgroup=(32 * COLUMNS, 1, 1),
-        shapes=((rows, spec.heads, spec.head_dim),),
-        dtypes=("float32",),
+        shapes=((rows, spec.heads, spec.head_dim), (sequences, history + spec.inner * spec.state_size)),
+        dtypes=("float32", "float32"),
     )

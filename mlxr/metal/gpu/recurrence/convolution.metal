@@ -1,6 +1,6 @@
     uint channel = thread_position_in_grid.x, sequence = threadgroup_position_in_grid.y;
     if (channel >= CHANNELS) return;
-    const device float* before = (const device float*)states + size_t(pages[sequence]) * STATE_SIZE;
+    const device float* before = (const device float*)states + size_t(sequence) * STATE_SIZE;
     float seen[TAPS];
     for (uint tap = 0; tap < TAPS - 1; ++tap) seen[tap] = before[tap * CHANNELS + channel];
     for (uint row = starts[sequence]; row < uint(starts[sequence + 1]); ++row) {

@@ -5,13 +5,14 @@
     uint sequence = threadgroup_position_in_grid.z;
     uint column = threadgroup_position_in_grid.x * COLUMNS + simdgroup_index_in_threadgroup;
     uint key_head = TILED ? head % KEY_HEADS : head / (VALUE_HEADS / KEY_HEADS);
-    device float* page = (device float*)states + size_t(pages[sequence]) * STATE_SIZE;
+    device float* page = after + size_t(sequence) * STATE_SIZE;
     // Everybody of this sequence copies a share of the history.
     uint threads = threadgroups_per_grid.x * threads_per_threadgroup.x * threadgroups_per_grid.y;
     uint own = head * threadgroups_per_grid.x * threads_per_threadgroup.x + thread_position_in_grid.x;
     for (uint i = own; i < HISTORY; i += threads) page[i] = histories[size_t(sequence) * HISTORY + i];
     if (column >= VALUE_DIM) return;
-    device float* kept = page + HISTORY + size_t(head) * KEY_DIM * VALUE_DIM + column;
+    size_t place = HISTORY + size_t(head) * KEY_DIM * VALUE_DIM + column;
+    const device float* kept = (const device float*)states + size_t(sequence) * STATE_SIZE + place;
     float state[EACH], key[EACH], query[EACH];
     for (uint i = 0; i < EACH; ++i) state[i] = 32 * i + lane < KEY_DIM ? kept[(32 * i + lane) * VALUE_DIM] : 0.0f;
     for (uint row = starts[sequence]; row < uint(starts[sequence + 1]); ++row) {
@@ -41,4 +42,4 @@
         if (lane == 0) out[(size_t(row) * VALUE_HEADS + head) * VALUE_DIM + column] = sum;
     }
     for (uint i = 0; i < EACH; ++i)
-        if (32 * i + lane < KEY_DIM) kept[(32 * i + lane) * VALUE_DIM] = state[i];
+        if (32 * i + lane < KEY_DIM) page[place + (32 * i + lane) * VALUE_DIM] = state[i];

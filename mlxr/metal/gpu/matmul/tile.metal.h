@@ -19,9 +19,9 @@ inline void decode_tile(const device uchar* weight, const device uchar* values, 
 }
 
 // `rows` rows of x and `outputs` of the matrix are there, 32 at most of each.
-template <int TYPE, int N, int K>
-inline void multiply_tile(const device float* x, const device uchar* weight, const device uchar* values, uint rows,
-                          uint outputs, device float* out, threadgroup float* left, threadgroup float* right,
+template <int TYPE, int N, int K, typename X, typename Out>
+inline void multiply_tile(const device X* x, const device uchar* weight, const device uchar* values, uint rows,
+                          uint outputs, device Out* out, threadgroup float* left, threadgroup float* right,
                           uint thread_index, uint simdgroup_index) {
   simdgroup_matrix<float, 8, 8> sums[2][2];
   for (uint i = 0; i < 2; ++i)
@@ -31,7 +31,7 @@ inline void multiply_tile(const device float* x, const device uchar* weight, con
     decode_tile<TYPE, K>(weight, values, outputs, begin / 32, thread_index, right);
     for (uint i = thread_index; i < 32 * 64; i += 128) {
       uint row = i / 64, column = begin + i % 64;
-      left[i] = row < rows && column < K ? x[size_t(row) * K + column] : 0.0f;
+      left[i] = row < rows && column < K ? float(x[size_t(row) * K + column]) : 0.0f;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint k = 0; k < 64; k += 8) {
@@ -50,6 +50,6 @@ inline void multiply_tile(const device float* x, const device uchar* weight, con
   threadgroup_barrier(mem_flags::mem_threadgroup);
   for (uint i = thread_index; i < 32 * 32; i += 128) {
     uint row = i / 32, column = i % 32;
-    if (row < rows && column < outputs) out[size_t(row) * N + column] = left[i];
+    if (row < rows && column < outputs) out[size_t(row) * N + column] = Out(left[i]);
   }
 }

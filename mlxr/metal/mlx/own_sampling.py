@@ -1,0 +1,30 @@
+"""Drawing tokens by a kernel of our own (``mlxr.metal.gpu.sampling``), where MLX's operations would sort whole rows."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxr.metal.gpu import sampling
+from mlxr.metal.gpu.kernel import Language, MadeKernel
+from mlxr.metal.reference.sampling import drawn as drawn_by_sorting
+from mlxr.metal.sampling import SamplingBatch
+
+
+def drawn(logits: mx.array, batch: SamplingBatch, rows: NDArray[np.int32]) -> mx.array:
+    """As ``reference.sampling.drawn``: int32 ``[len(rows)]`` of ``logits`` float32 ``[len(rows), V]``."""
+    if (batch.typical_p[rows] < 1).any():
+        return drawn_by_sorting(logits, batch, rows)
+    options = np.stack([part[rows] for part in (batch.temperature, batch.top_p, batch.min_p, batch.uniform)], axis=1)
+    inputs = [logits, mx.array(options.astype(np.float32)), mx.array(batch.top_k[rows].astype(np.int32))]
+    tokens: mx.array
+    (tokens,) = _kernel()(inputs, sampling.launch(*logits.shape))
+    return tokens
+
+
+@cache
+def _kernel() -> MadeKernel:
+    return MadeKernel(sampling.KERNEL, Language.METAL)

@@ -1,0 +1,116 @@
+"""Products of few rows with affine codes and 16-bit floats: every prologue, every epilogue."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mlxr.metal.gpu.affine_matmul import KERNEL, Epilogue, Shape, on_metal
+from mlxr.metal.specs import Activation
+from tests.metal.gpu.case import ROUNDING, Case, Values, values
+from tests.metal.gpu.emulated import Array
+
+EPS = 1e-5
+
+
+def packed_codes(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Returns ``codes`` ``[rows, columns]`` side by side from the lowest bit up, as uint32."""
+    each = (codes[..., None] >> np.arange(bits) & 1).astype(np.uint8)
+    return np.packbits(each.reshape(*codes.shape[:-1], -1), axis=-1, bitorder="little").view(np.uint32)
+
+
+def affine_matrix(shape: Shape, parts: int = 1) -> tuple[list[Array], Values]:
+    """Returns codes, scales and biases, columns in ``parts`` one behind the other; and the weights."""
+    outputs, columns, bits, group = shape.outputs, shape.columns, shape.bits, shape.group
+    rng = np.random.default_rng(bits * outputs)
+    if bits == 16:
+        weights = rng.standard_normal((outputs, columns)).astype(np.float16)
+        none = Array.of(np.zeros(1, np.float16))
+        return [Array.of(weights), none, none], weights.astype(np.float64)
+    codes = rng.integers(0, 1 << bits, (outputs, columns))
+    scales = (rng.uniform(0.5, 1, (outputs, columns // group)) * 2.0 ** (2 - bits)).astype(np.float16)
+    biases = (-scales * 2.0 ** (bits - 1) * rng.uniform(0.9, 1, scales.shape)).astype(np.float16)
+    wide = (np.repeat(part.astype(np.float64), group, 1) for part in (scales, biases))
+    arrays = [packed_codes(codes, bits), scales, biases]
+    if parts > 1:
+        arrays = [array.reshape(outputs, parts, -1).swapaxes(0, 1) for array in arrays]
+    scale, bias = wide
+    return [Array.of(array) for array in arrays], codes * scale + bias
+
+
+def gated(gate: Values, up: Values, activation: Activation) -> Values:
+    active: Values
+    match activation:
+        case Activation.SILU:
+            active = gate / (1 + np.exp(-gate))
+        case Activation.GELU:
+            active = 0.5 * gate * (1 + np.vectorize(math.erf)(gate / math.sqrt(2)))
+        case Activation.GELU_TANH:
+            active = 0.5 * gate * (1 + np.tanh(0.7978845608028654 * (gate + 0.044715 * gate**3)))
+        case Activation.SWIGLU_OAI:
+            gate, up = np.minimum(gate, 7), np.clip(up, -7, 7) + 1
+            active = gate / (1 + np.exp(-1.702 * gate))
+        case Activation.RELU_SQUARED:
+            active = np.maximum(gate, 0) ** 2
+    return active * up
+
+
+def few_rows_case(
+    rows: int,
+    shape: Shape,
+    epilogue: Epilogue = Epilogue.PLAIN,
+    activation: Activation = Activation.SILU,
+    *,
+    normed: bool = False,
+    biased: bool = False,
+    parts: int = 1,
+    dtype: str = "float16",
+) -> Case:
+    rng = np.random.default_rng(rows * shape.columns)
+    matrix, weights = affine_matrix(shape, parts)
+    outputs, columns = shape.outputs, shape.columns
+    units = outputs // 2 if epilogue is Epilogue.GATED else outputs
+    x = Array.of(rng.standard_normal((rows, columns)), "float32" if normed else "float16")
+    norm, bias = rng.standard_normal(columns), rng.standard_normal(outputs)
+    residual = rng.standard_normal((rows, units)) * columns**0.5
+    gain = 16.0 if epilogue is Epilogue.RESIDUAL else 1 / 16
+    constants = [np.array([gain, EPS, 0, 0]), *([norm] if normed else []), *([bias] if biased else [])]
+    added = Array.of(residual if epilogue is Epilogue.RESIDUAL else np.zeros(1), "float32")
+
+    def expected() -> list[Values]:
+        left = values(x)
+        if normed:
+            left = left / np.sqrt((left**2).mean(1, keepdims=True) + EPS) * norm.astype(np.float32)
+        out = left @ weights.T + (bias.astype(np.float32) if biased else 0)
+        if epilogue is Epilogue.GATED:
+            out = gated(out[:, :units], out[:, units:], activation)
+        return [out * gain + (values(added) if epilogue is Epilogue.RESIDUAL else 0)]
+
+    assert on_metal.fits(shape)
+    launch = on_metal.launch(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
+    return Case(
+        f"{KERNEL.name} {rows}x{columns}x{outputs} of {shape.bits} bits by {shape.group}, {epilogue.name} {activation}",
+        KERNEL,
+        launch,
+        [x, *matrix, Array.of(np.concatenate(constants), "float32"), added],
+        expected,
+        (ROUNDING["float16"] if launch.dtypes[0] == "float16" else 1e-6,),
+    )
+
+
+def few_rows_cases() -> list[Case]:
+    residual, gate = Epilogue.RESIDUAL, Epilogue.GATED
+    others = list(Activation)[1:]
+    return [
+        few_rows_case(1, Shape(32, 256, 4, 32), normed=True, dtype="float32"),
+        *(few_rows_case(2, Shape(16, 128, bits, 32), biased=True) for bits in (2, 3, 16)),
+        few_rows_case(8, Shape(32, 128, 8, 32), normed=True),
+        few_rows_case(8, Shape(16, 128, 6, 32)),
+        few_rows_case(3, Shape(32, 256, 8, 32), residual, parts=2),
+        *(few_rows_case(3, Shape(32, 64, 4, 32), gate, of, normed=True, biased=True) for of in others),
+        few_rows_case(1, Shape(96, 128, 8, 32), gate, normed=True),
+        few_rows_case(8, Shape(16, 128, 5, 32)),
+        few_rows_case(5, Shape(16, 256, 4, 128), residual, biased=True),
+        few_rows_case(8, Shape(48, 2176, 4, 64), normed=True, biased=True),
+    ]
