@@ -14,8 +14,12 @@ import msgspec
 import typer
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.fit.dry_run import DryRun
+from mlxr.actors.registry.fit.estimates import DraftCost
+from mlxr.actors.registry.fit.load_needs import LoadNeeds
+from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.lifecycle.memory import memory_limit
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import RegistryAt
@@ -28,7 +32,7 @@ from mlxr.models.sizes import parameter_size, readable
 from mlxr.runtime import config
 from mlxr.runtime.memory import machine_bytes
 from mlxr.runtime.paths import Home
-from mlxr.server.actors import any_executor
+from mlxr.server.actors import any_executor, drafting
 from mlxr.server.config import Config
 
 if TYPE_CHECKING:
@@ -63,7 +67,10 @@ async def _dry_run(home: Home, chosen: Config, insecure: bool = False) -> AsyncI
     store, reader = await Store.open(home, copy=True), MetadataReader.sandboxed()
     try:
         settings, most = any_executor(chosen), memory_limit(limit, machine_bytes())
-        yield DryRun(home, store, reader, settings, registry=registry, memory_limit=most)
+        # What is loaded by now, of which one might draft, only a server knows.
+        drafts = DraftModels(drafting(chosen), Resolver(store, reader).find, list)
+        cost = DraftCost(LoadNeeds(home, reader, settings), drafts).of
+        yield DryRun(home, store, reader, settings, registry=registry, memory_limit=most, draft_bytes=cost)
     finally:
         await reader.close()
         await store.close()

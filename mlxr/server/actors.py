@@ -66,7 +66,7 @@ def shared_actors(
         on_demand=background,
         required=list(required),
         executor=any_executor(config),
-        draft_model=config.speculation.draft_model if config.speculation.enabled else None,
+        draft_model=drafting(config),
     )
     frontend = FrontendSettings(
         home=str(home.root),
@@ -92,6 +92,11 @@ def shared_actors(
 def any_executor(config: Config) -> ExecutorSettings:
     """What executors of whatever model are told."""
     return ExecutorSettings("", "", config.executor, config.kv, config.scheduler.token_budget, mtp=_mtp(config))
+
+
+def drafting(config: Config) -> str | None:
+    """Returns the model that is to draft, as ``DraftModels`` takes it."""
+    return config.speculation.draft_model if config.speculation.enabled else None
 
 
 def _mtp(config: Config) -> bool:

@@ -145,9 +145,10 @@ class DryRun:
         ``UnusableModelError``."""
         machine = known(self.home, self.settings.executor) or UNMEASURED
         looked = await self.reader.look(entry.blob.path, machine)
-        return (
-            memory_estimate(looked.footprint, machine, self.settings, self._room(machine)) if looked.footprint else None
-        )
+        if looked.footprint is None:
+            return None
+        room = self._room(machine)._replace(draft=await self.draft_bytes(entry))
+        return memory_estimate(looked.footprint, machine, self.settings, room)
 
     def _room(self, machine: Machine) -> Room:
         return Room(available_on(machine), self.reclaimable, self.memory_limit)

@@ -23,6 +23,21 @@ from mlxr.runtime.paths import Home
 
 
 @dataclass(frozen=True, slots=True)
+class DraftCost:
+    """Says what the draft model takes that a model is loaded with."""
+
+    needs: LoadNeeds
+    drafts: DraftModels
+
+    async def of(self, entry: CatalogueEntry) -> int:
+        """Returns bytes, 0 for none; what is wrong with its name, the load says."""
+        try:
+            return await self.needs.drafting(await self.drafts.of(entry.engine_spec(), entry.blob.size))
+        except ModelNotFound:
+            return 0
+
+
+@dataclass(frozen=True, slots=True)
 class Estimates:
     """Says what a pull or a load would come to.
 
@@ -54,13 +69,6 @@ class Estimates:
             registry=RegistryAt(self.registry, message.insecure),
             reclaimable=sum(each.bytes for each in held),
             memory_limit=max(self.policy.memory - pinned, 1),
-            draft_bytes=self._draft_bytes,
+            draft_bytes=DraftCost(self.needs, self.drafts).of,
         )
         return await look.estimate(message.name, message.context_length)
-
-    async def _draft_bytes(self, entry: CatalogueEntry) -> int:
-        """What the draft model takes that ``entry`` is loaded with."""
-        try:
-            return await self.needs.drafting(await self.drafts.of(entry.engine_spec(), entry.blob.size))
-        except ModelNotFound:
-            return 0  # which a load says

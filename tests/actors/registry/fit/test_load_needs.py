@@ -10,12 +10,15 @@ from msgspec import structs
 from mlxr.actors.executor.draft_sizes import draft_bytes, head_bytes
 from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
+from mlxr.actors.registry.fit.estimates import DraftCost
 from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
+from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import read_footprint
 from mlxr.runtime.engine_spec import DraftFiles
+from mlxr.runtime.errors import ModelNotFound
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 from tests.models.architectures import checkpoints_hybrid
@@ -71,3 +74,18 @@ async def test_a_head_of_its_own_that_drafts_counts_where_it_is_wanted(home: Hom
         await LoadNeeds(home, MetadataReader(), ExecutorSettings("", mtp=mtp)).of(entry, "1") for mtp in (False, True)
     ]
     assert drafting.nbytes - plain.nbytes == head_bytes(read_footprint(entry.blob.path, CpuSizes()), 32, CpuSizes()) > 0
+
+
+async def test_what_a_draft_model_costs_is_told_unless_there_is_none_of_its_name(
+    home: Home, entry: CatalogueEntry
+) -> None:
+    async def find(name: str) -> CatalogueEntry:
+        if name != "m":
+            raise ModelNotFound(f"there is no model {name!r}")
+        return entry
+
+    needs = LoadNeeds(home, MetadataReader(), ExecutorSettings(""))
+    able = structs.replace(entry.blob.info, capabilities=["completion"])
+    asked = structs.replace(entry, blob=structs.replace(entry.blob, info=able))
+    costs = [await DraftCost(needs, DraftModels(name, find, list)).of(asked) for name in ("m", "gone", "")]
+    assert costs == [draft_bytes(read_footprint(entry.blob.path, CpuSizes()), 32, CpuSizes()), 0, 0]
