@@ -11,6 +11,7 @@ from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.few_rows import Norm
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.paged_decode import PagedDecode
+from mlxr.metal.mlx.paged_prefill import PagedPrefill
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
 from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
 from mlxr.metal.mlx.step_attention import StepAttention
@@ -60,6 +61,8 @@ class Attention:
         in_place = isinstance(pages, InPlacePages)
         can = ways.paged_decode and in_place and PagedDecode.fits(spec, weights.sinks)
         self._decode = PagedDecode(spec) if can else None
+        can = ways.paged_prefill and in_place and PagedPrefill.fits(spec)
+        self._prefill = PagedPrefill(spec, weights.sinks) if can else None
         rms = self._norm is None or spec.norm is NormKind.RMS
         can = ways.step_attention and in_place and rms and StepAttention.fits(weights, spec)
         norm = None if self._norm is None else Norm(self._norm, spec.norm_eps)
@@ -183,6 +186,8 @@ class Attention:
         pages."""
         spec = self._spec
         own = of_run(run, queries)
+        if self._prefill is not None and stored.is_half and run.length > 1:
+            return self._prefill(own, stored, *tables.of(index), tables.page_size)
         if self._decode is not None and stored.is_half and run.length == 1 and run.count > 1:
             return self._decode(own, stored, *tables.of(index), tables.page_size)
         seen = tables.keys(index, spec)

@@ -39,7 +39,14 @@ from mlxr.metal.specs import (
     RopeStyle,
 )
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
-from mlxr.metal.weights import AttentionWeights, ExpertsWeights, GatedDeltaNetWeights, Mamba2Weights, MLPWeights
+from mlxr.metal.weights import (
+    AttentionWeights,
+    ExpertsWeights,
+    GatedDeltaNetWeights,
+    Mamba2Weights,
+    MLPWeights,
+    Weight,
+)
 
 log = logging.getLogger("mlxr.metal")
 
@@ -49,7 +56,7 @@ FEATURES, HEADS, KV_HEADS, HEAD_DIM, PAGE = 128, 4, 2, 64, 16
 TOLERANCE = 0.01
 """Of the result's own size: some times what 16-bit floats lose."""
 
-IN_PLACE = ("paged_decode", "step_attention")
+IN_PLACE = ("paged_decode", "step_attention", "paged_prefill")
 """Ways that are only taken where pages are written in place."""
 
 ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
@@ -194,9 +201,13 @@ def _few_rows(ways: Ways) -> bool:
 
 
 def _dense_half(backend: MlxBackend | ReferenceBackend, bits: int) -> Callable[[mx.array], mx.array]:
-    """A gated half, a layer's four forms of products but the plain one, with that behind it."""
-    gate, up = (backend.weight(_codes(bits, 512, 320)) for _ in range(2))
-    down, head = (backend.weight(_codes(bits, outputs, inputs)) for outputs, inputs in ((320, 512), (64, 320)))
+    """A gated half, a layer's four forms of products but the plain one, with that behind it. Of 16 bits are floats."""
+
+    def weight(seed: int, outputs: int, inputs: int) -> Weight:
+        return backend.weight(_matrix(seed, outputs, inputs) if bits == 16 else _codes(bits, outputs, inputs))
+
+    gate, up = (weight(seed, 512, 320) for seed in range(2))
+    down, head = weight(2, 320, 512), weight(3, 64, 320)
     bias = mx.array(_normal(1, 512))
     weights = MLPWeights(up, down, gate, norm=mx.array(_normal(2, 320)), gate_bias=bias, up_bias=-bias)
     half = backend.feed_forward(weights, MLPSpec(Activation.SILU))
@@ -235,9 +246,9 @@ def _feed_forward(ways: Ways) -> bool:
     return _near(*outs)
 
 
-def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None) -> bool:
+def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None, softcap: float = 0.0) -> bool:
     """Steps of some sequences one after another; ``steps[i]`` are the tokens that each runs in step i."""
-    spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, rope)
+    spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, rope, softcap=softcap)
     outs = []
     for backend in (MlxBackend(ways), ReferenceBackend()):
         shapes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
@@ -346,6 +357,7 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "few_rows": _few_rows,
     "sampling": _sampling,
     "recurrence": _recurrence,
+    "paged_prefill": partial(_attention, steps=[[70, 3], [30, 1]], softcap=2.0),
     "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),
 }
 """By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

@@ -48,6 +48,7 @@ class Ways:
     ``few_rows``: a kernel of our own for products of few rows with affine codes, and what stands around them
     (``mlxr.metal.gpu.affine_matmul``); MLX's.
     ``sampling``: a kernel of our own that draws tokens without sorting (``mlxr.metal.gpu.sampling``); MLX's operations.
+    ``paged_prefill``: one for prompts in layers with a soft cap (``mlxr.metal.gpu.attention``); plain operations.
     ``recurrence``: kernels of our own for few tokens of what keeps a state (``mlxr.metal.gpu.recurrence``); MLX's
     operations.
     ``step_attention``: one of our own for what is between two products in a step of one token a sequence
@@ -70,6 +71,7 @@ class Ways:
     few_rows: bool = False
     sampling: bool = False
     recurrence: bool = False
+    paged_prefill: bool = False
     step_attention: bool = False
 
     def without(self, names: frozenset[str]) -> Ways:
@@ -105,6 +107,7 @@ WAYS = {
         step_attention=True,
         sampling=True,
         recurrence=True,
+        paged_prefill=True,
     ),
     "cpu": Ways(1, ENDLESS, 1, 0, wide_sums=True, masked_queries=True, step_tokens=512, fused=False, in_place=False),
 }

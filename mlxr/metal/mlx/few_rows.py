@@ -134,7 +134,7 @@ def multiplied(x: mx.array, codes: Codes) -> mx.array:
 def checked() -> list[tuple[int, int]]:
     """Returns bits of codes and numbers of rows that between them take each way through the kernel here."""
     if _language() is Language.METAL:
-        return [(4, 1), (8, 1), *((bits, on_metal.MOST_ROWS) for bits in on_metal.BITS[:-1])]
+        return [(4, 1), (8, 1), *((bits, on_metal.MOST_ROWS) for bits in on_metal.BITS)]
     counts = (1, affine_matmul.TILE, affine_matmul.TILE + 1, MOST_ROWS)
     return [(bits, rows) for bits in affine_matmul.BITS for rows in counts]
 

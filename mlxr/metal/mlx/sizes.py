@@ -55,6 +55,10 @@ ROUNDED_BLOCKS = (*CODEBOOK_TYPES, TensorType.Q2_K, TensorType.Q3_K)
 Q6_K, of which Q4_K_M files have some, gains less by it than by the kernel that norms and adds around a product."""
 
 
+BITS_OF_BLOCKS = (*BITS, TensorType.Q6_K)
+"""Types that become codes where their bits can be multiplied, and stay blocks elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class MlxSizes:
     """Implements ``mlxr.metal.sizes.BackendSizes``.
@@ -82,9 +86,9 @@ class MlxSizes:
 
     def _row_bytes(self, form: MatrixForm, looked_up: bool = False) -> int:
         columns, type, group = form.columns, form.type, GROUPS[-1]
-        if type in ROUNDED_BLOCKS and "blocks" in self.modes and not looked_up and not form.scales.whole:
-            values, size = BLOCKS[type] if type in BLOCK_NUMBERS else block_of(CODEBOOK)
-            return columns // values * size
+        blocks = None if looked_up else self._block_bytes(form)
+        if blocks is not None and type in ROUNDED_BLOCKS:
+            return blocks
         if type in FLOATS:
             return columns * HALF_BYTES
         if type in MODES and not form.scales.whole and MODES[type][0] in self.modes:
@@ -99,8 +103,16 @@ class MlxSizes:
             # Blocks of whole numbers fill groups; other types may have rows that do not.
             bits = REQUANTIZED_BITS if columns % group == 0 or BLOCKS[type][0] >= group else 0
         if bits not in self.bits:
-            return columns * HALF_BYTES
+            return blocks if blocks is not None and type in BITS_OF_BLOCKS else columns * HALF_BYTES
         return columns * bits // 8 + columns // group * 2 * HALF_BYTES
+
+    def _block_bytes(self, form: MatrixForm) -> int | None:
+        """A row of a file's blocks as they lie there; None where they can't stay so."""
+        known = form.type in BLOCK_NUMBERS or form.type in CODEBOOK_TYPES
+        if not known or "blocks" not in self.modes or form.scales.whole:
+            return None
+        values, size = BLOCKS[form.type] if form.type in BLOCK_NUMBERS else block_of(CODEBOOK)
+        return form.columns // values * size
 
 
 def packed_bytes(kept: Vectors) -> int:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import mlx.core as mx
+import numpy as np
 import pytest
 
+from mlxr.metal.gpu.matmul import NUMBERS
 from mlxr.metal.mlx import device
+from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, holds
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS
+from mlxr.metal.mlx.weights import KINDS, Blocks, Codes
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.tensors import TensorType
 from tests.metal.gpu import emulated_mlx
 from tests.metal.gpu.launching import ON_METAL
+from tests.metal.tensors import random_tensor
+from tests.metal.test_sizes import require_same
 
 # Beside our kernels MLX's own run on the CPU, where they add 16-bit numbers up in 16 bits and can't be joined.
 WAYS_HERE = WAYS["metal"] if ON_METAL else replace(WAYS["metal"], wide_sums=True, fused=False)
@@ -27,3 +36,38 @@ def metal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", [*CHECKS, "codes blocks"])
 def test_what_a_mac_would_check_at_load_is_right(name: str) -> None:
     assert holds(WAYS_HERE, name)
+
+
+def near(ours: mx.array, theirs: mx.array) -> bool:
+    difference, expected = np.array(ours) - np.array(theirs), np.array(theirs)
+    return bool(np.abs(difference).max() <= 2e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("type", [TensorType.Q3_K, TensorType.IQ2_XXS, TensorType.TQ1_0])
+def test_blocks_that_codes_would_round_stay_as_they_lie(type: TensorType) -> None:
+    assert type in ROUNDED_BLOCKS
+    tensor = random_tensor(type, 40, 512, np.random.default_rng(0), 0.02)
+    backend, reference = MlxBackend(WAYS_HERE), ReferenceBackend()
+    require_same(backend, tensor)
+    weight = backend.weight(tensor)
+    assert isinstance(weight.handle.matrix, Blocks)
+    assert isinstance(backend.table(tensor).handle.matrix, Codes)
+    assert "own blocks" in backend.held_as(tensor)
+    theirs = reference.linear(reference.weight(tensor))
+    for rows in (3, 20):
+        x = mx.array(np.random.default_rng(rows).standard_normal((rows, 512), np.float32))
+        assert near(backend.linear(weight)(x), theirs(x))
+
+
+def test_blocks_of_every_type_are_there_where_codes_are_computed_wrong() -> None:
+    usable = [kind for kind in KINDS if kind in ("blocks", 8)]
+    backend, only_blocks = MlxBackend(WAYS_HERE, usable), MlxBackend(WAYS_HERE, ["blocks"])
+    for type in NUMBERS:
+        tensor = random_tensor(type, 40, 512, np.random.default_rng(0), 0.02)
+        require_same(backend, tensor)
+        require_same(only_blocks, tensor)
+    tensor = random_tensor(TensorType.Q5_K, 40, 512, np.random.default_rng(0), 0.02)
+    reference, x = ReferenceBackend(), mx.array(np.random.default_rng(1).standard_normal((2, 512), np.float32))
+    weight = backend.weight(tensor)
+    assert isinstance(weight.handle.matrix, Blocks)
+    assert near(backend.linear(weight)(x), reference.linear(reference.weight(tensor))(x))

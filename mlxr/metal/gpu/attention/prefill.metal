@@ -11,7 +11,7 @@
     uint head_begin = kv_head * GROUP + threadgroup_position_in_grid.x % PARTS_EACH * HEADS_EACH;
     uint heads_here = min(HEADS_EACH, (kv_head + 1) * GROUP - head_begin);
     uint first_row = tiles[2 * tile], count = tiles[2 * tile + 1];
-    const device int* table = tables + size_t(sequences[first_row]) * tables_shape[1];
+    size_t table = size_t(sequences[first_row]) * tables_shape[1];  // no pointer: tables may be constant
     uint begin = first_key(positions[first_row], WINDOW, CHUNKED) / STEP * STEP;
     uint end = positions[first_row + count - 1] + 1;
     // A simdgroup has eight queries: query r is token r / HEADS_EACH and head r % HEADS_EACH of the tile. Of a matrix of
@@ -42,7 +42,7 @@
                 uint key = block + i / PART, at = part * PART + i % PART;
                 float number = 0;
                 if (key < end && at < KEY_DIMS) {
-                    size_t slot = size_t(table[key / PAGE_SIZE]) * PAGE_SIZE + key % PAGE_SIZE;
+                    size_t slot = size_t(tables[table + key / PAGE_SIZE]) * PAGE_SIZE + key % PAGE_SIZE;
                     const device P* from = (const device P*)keys + (slot * KV_HEADS + kv_head) * KEY_WIDTH;
                     number = PageRow<P>::number(from, at, KEY_DIMS, KEY_BLOCK);
                 }
@@ -82,7 +82,7 @@
                 uint key = block + i / PART, at = first_value + part * PART + i % PART;
                 float number = 0;
                 if (key < end && at < VALUE_DIMS) {
-                    size_t slot = size_t(table[key / PAGE_SIZE]) * PAGE_SIZE + key % PAGE_SIZE;
+                    size_t slot = size_t(tables[table + key / PAGE_SIZE]) * PAGE_SIZE + key % PAGE_SIZE;
                     const device P* from = (const device P*)values + (slot * KV_HEADS + kv_head) * VALUE_WIDTH;
                     number = PageRow<P>::number(from, at, VALUE_DIMS, VALUE_BLOCK);
                 }
