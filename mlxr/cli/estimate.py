@@ -163,16 +163,16 @@ def memory_facts(found: Estimate) -> Iterator[tuple[str, str]]:
         )
 
 
-def needs(memory: MemoryEstimate) -> str:
-    """Returns what a load needs and what there is, in a few words."""
-    return f"needs {readable(memory.needed)}, have {readable(memory.available)}{_verdict(memory.fits)}"
+def needs(memory: MemoryEstimate, context: bool = False) -> str:
+    """Returns what a load needs and what there is, in a few words. ``context``: whether to say of how many tokens."""
+    of_context = f" with {memory.context} tokens of context" if memory.context and context else ""
+    return f"needs {readable(memory.needed)}{of_context}, have {readable(memory.available)}{_verdict(memory.fits)}"
 
 
 def loading_facts(memory: MemoryEstimate | None) -> Iterator[tuple[str, str]]:
     """Yields what ``mlxr show`` says of a load."""
     if memory is not None:
-        of_context = f" with {memory.context} tokens of context" if memory.context else ""
-        yield "memory", f"{needs(memory)}{of_context}"
+        yield "memory", needs(memory, context=True)
         yield "", _parts(memory)
 
 

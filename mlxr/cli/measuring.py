@@ -34,7 +34,7 @@ def measure_importance(
         if os.path.lexists(target):
             raise ModelError(f"{target} is there already; remove it, or give another --output")
         read = _read(text)
-        with PullBars() as bars:
+        with PullBars(unit="tokens") as bars:
             count, entries = _measure(entry, read, text.name, target, chunks, chunk_size, bars)
     except (MlxrError, ValueError, OSError) as error:
         remark(error.why if isinstance(error, NoModelAtPath) else str(error))
@@ -56,7 +56,7 @@ def _measure(
     chunks = chunks[:most] if most else chunks
 
     def advanced(done: int, total: int) -> None:
-        bars.report(Progress("reading, in tokens", "", total, done))
+        bars.report(Progress(f"reading {name}", "", total, done))
 
     work = target.with_name(f".{target.name}.partial")
     try:

@@ -27,9 +27,10 @@ WIDE = 72
 
 class PullBars:
     """A bar for each download and a line for each stage, in their order; nothing at all where ``console``, which is
-    stderr if none is given, is no terminal."""
+    stderr if none is given, is no terminal. ``unit``: what is counted, where that is no bytes."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, unit: str = "") -> None:
+        self._unit = unit
         # Not FORCE_COLOR decides: bars in a file are of no use to anybody.
         self._console = console or make_console(stderr=True, force_terminal=progress_is_shown())
         self._bars: Bars | None = None
@@ -60,7 +61,10 @@ class PullBars:
 
     def _begin_bar(self, status: str, progress: Progress) -> None:
         self._end_bar()
-        wide: list[ProgressColumn] = [BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+        counted: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn()]
+        if self._unit:
+            counted = [TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {self._unit}")]
+        wide: list[ProgressColumn] = [BarColumn(), *counted, TimeRemainingColumn()]
         narrow: list[ProgressColumn] = [TaskProgressColumn(), TimeRemainingColumn()]
         columns = wide if self._console.width >= WIDE else narrow
         self._bars = Bars(TextColumn("{task.description}", markup=False), *columns, console=self._console)

@@ -153,7 +153,7 @@ def _named(name: str, other: str) -> bool:
 
 def _row(server: Server, model: dict[str, Any], now: float) -> list[str]:
     return [
-        model["name"],
+        model["name"].removesuffix(":latest"),
         model["digest"].removeprefix("sha256:")[:12],
         f"{model['size'] / 1e9:.2f} GB" if model["size"] >= 1e9 else f"{model['size'] / 1e6:.0f} MB",
         _processor(model),

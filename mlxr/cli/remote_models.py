@@ -102,7 +102,8 @@ def begins(name: str, prefix: str) -> bool:
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
     details = model["details"]
     return (
-        model["name"],
+        # As `mlxr list` says it of this machine; JSON has it as the server does.
+        model["name"].removesuffix(":latest"),
         model["digest"].removeprefix("sha256:")[:12],
         readable(model["size"]),
         details["parameter_size"],

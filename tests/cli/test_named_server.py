@@ -22,7 +22,7 @@ def test_models_of_a_named_server_are_listed_shown_copied_and_removed(tmp_path: 
         assert "pulled by" in mlxr(elsewhere, "pull", str(tmp_path / "tiny.gguf"), **named).stdout
         head, *lines = mlxr(elsewhere, "ls", **named).stdout.splitlines()
         assert head.split() == ["NAME", "DIGEST", "SIZE", "PARAMETERS", "QUANTIZATION", "MODIFIED"]
-        assert [line.split()[0] for line in lines] == ["tiny:latest", "minilm:latest"]
+        assert [line.split()[0] for line in lines] == ["tiny", "minilm"]
         listed = json.loads(mlxr(elsewhere, "ls", "mini", "--json", "--endpoint", server.url).stdout)
         assert [model["name"] for model in listed] == ["minilm:latest"]
         assert "architecture" in mlxr(elsewhere, "show", "tiny", **named).stdout

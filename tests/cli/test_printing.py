@@ -77,3 +77,11 @@ def test_forced_colours_make_no_bars_in_a_pipe(
         bars.report(Progress("pulling manifest"))
         bars.report(Progress("pulling abc", total=10, completed=5))
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_counted_is_named_where_it_is_no_bytes() -> None:
+    out = io.StringIO()
+    with PullBars(Console(file=out, force_terminal=True, width=100, color_system=None), unit="tokens") as bars:
+        bars.report(Progress("reading notes.txt", total=2048, completed=512))
+    assert "512/2048 tokens" in out.getvalue()
+    assert "bytes" not in out.getvalue()

@@ -60,7 +60,7 @@ def test_every_line_works_with_nothing_running_before(tmp_path: Path) -> None:
         assert json.loads(as_json.stdout) in ("yes", "no")
         assert embedded.stdout == ""
         assert len(json.loads((tmp_path / "vector.json").read_text())) == 384
-        assert {line.split()[0] for line in ps.stdout.splitlines()[1:]} == {"smollm2:latest", "minilm:latest"}
+        assert {line.split()[0] for line in ps.stdout.splitlines()[1:]} == {"smollm2", "minilm"}
         assert stop.stdout == "unloaded smollm2\n"
         assert all(server.background for server in running(Home(home), {}))
     finally:
