@@ -60,6 +60,8 @@ class PageTransfers:
         self._read: Read | None = None
         self._closed = False
         self._prefill_rate = 0.0
+        self._written = 0.0
+        """When pages that were read were there last."""
 
     def close(self) -> None:
         """The pool is another one: what was asked for is void."""
@@ -156,7 +158,9 @@ class PageTransfers:
             if len(good) < len(command.pages):
                 content = content[good]
             self._backend.write_pages(self._pool(), command.group, pages, content)
-        seconds, size = time.monotonic() - read.began, read.content.nbytes if read.good else 0
+        # Several are on their way at once: each took from when the one before was there.
+        now, size = time.monotonic(), read.content.nbytes if read.good else 0
+        seconds, self._written = now - max(read.began, self._written), now
         self._tell(PagesRestored(command.batch, read.good, size, seconds, self._prefill_rate))
 
     def _forget(self) -> None:

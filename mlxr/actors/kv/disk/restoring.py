@@ -21,8 +21,8 @@ from mlxr.runtime.messages.kv import Admit, PagesRestored
 CHUNK_BYTES = 8 << 20
 """Read, checked and copied into the pool at once."""
 
-CHUNKS_IN_FLIGHT = 3
-"""One is read, one copied, and one waits."""
+CHUNKS_IN_FLIGHT = 8
+"""One is read, one copied, and the others wait: on a busy machine the next command takes as long as some chunks."""
 
 
 @dataclass(frozen=True, slots=True)
