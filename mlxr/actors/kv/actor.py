@@ -37,6 +37,9 @@ DESCRIBED_SECONDS = 3.0
 """How long the first lookups of a pool wait at most until it is known what lies on disk. That takes milliseconds,
 unless the disk does not answer."""
 
+PREFETCH_SECONDS = 1.0
+"""So long after it is known what lies on disk, what was used last is read if nobody has come."""
+
 STALLED_SECONDS = 30.0
 """Of a read without an answer, after which those who wait go on without. Slow steps of prompts come between, so that it
 is no sign of a slow disk, but of one that does not answer."""
@@ -64,6 +67,8 @@ class KVActor(Actor):
         self._undescribed = False
         """That is to be known before anything is looked up."""
         self._resets = 0
+        self._admitted = False
+        """Somebody has come since then."""
         self._reads = 0
         """Answers to what was to be read."""
         self._watching = False
@@ -82,7 +87,7 @@ class KVActor(Actor):
         self._epoch = message.epoch
         self._held_back.clear()
         self._disk.reset(self._placement, message.epoch)
-        self._resets += 1
+        self._resets, self._admitted = self._resets + 1, False
         self._undescribed = message.disk and not self._disk.described
         self.tell(self._executor, StartTransfers(message.epoch, describe=self._undescribed))
         if self._undescribed:
@@ -157,6 +162,13 @@ class KVActor(Actor):
         if self._undescribed and self._disk.described:
             self._undescribed = False
             self._go_on()
+            self.spawn(self._prefetch, self._resets)
+
+    async def _prefetch(self, reset: int) -> None:
+        await anyio.sleep(PREFETCH_SECONDS)
+        if self._placement is not None and reset == self._resets and not self._admitted:
+            self._disk.prefetch()
+            self._transfer()
 
     async def _give_up_waiting(self, reset: int) -> None:
         """Lookups go on without the disk if it has not been described by then."""
@@ -192,6 +204,8 @@ class KVActor(Actor):
             self._admit(waited.admit, waited.start)
         for admit in waited.again if waited is not None else ():
             self.admit(admit)
+        if waited is not None:
+            self._report()
         self._transfer()
         self._go_on()
 
@@ -243,6 +257,7 @@ class KVActor(Actor):
         return True, replace(plan, releases=[])
 
     def _admit_or_wait(self, message: Admit) -> None:
+        self._admitted = True
         if time.monotonic() >= self._paused_until and self._disk.wait(message):
             if not self._watching:
                 self._watching = True

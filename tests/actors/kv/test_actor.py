@@ -102,6 +102,17 @@ async def test_nothing_is_looked_up_before_it_is_known_what_lies_on_disk(tmp_pat
         assert (admitted.cached, admitted.restored) == (32, 32)
 
 
+async def test_what_lies_on_disk_is_read_soon_if_nobody_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PREFETCH_SECONDS", 0.05)
+    async with running(tmp_path) as rig:
+        rig.reset()
+        rig.tell(*rig.on_disk())
+        read = await rig.told(RestorePages)
+        rig.tell(PagesRestored(read.batch, [True] * 4), Admit(1, PROMPT, 1))
+        admitted = await rig.told(Admitted)
+        assert (admitted.cached, admitted.restored) == (32, 0)
+
+
 async def test_a_pool_that_starts_over_with_its_executor_need_not_look_again(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         rig.reset()

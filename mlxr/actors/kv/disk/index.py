@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from mlxr.runtime.messages.kv import StoredPage, StoredSegment
@@ -39,6 +39,12 @@ class PageIndex:
     def tails(self, address: bytes) -> list[int]:
         """Lengths behind the block that ends with ``address`` up to which there are pages, the longest first."""
         return self._tails.get(address, [])
+
+    def in_order(self) -> Iterator[tuple[int, StoredPage]]:
+        """Yields all pages with their groups, segment by segment in the order that they were told of."""
+        for group, pages in self._segments.values():
+            for page in pages:
+                yield group, page
 
     def add(self, segment: StoredSegment) -> None:
         """Of two places of a page the first counts."""

@@ -21,6 +21,13 @@ from mlxr.runtime.messages.kv import Admit, PagesRestored
 CHUNK_BYTES = 8 << 20
 """Read, checked and copied into the pool at once."""
 
+PREFETCHED_BYTES = 2 << 30
+PREFETCHED_SHARE = 2
+"""At most so many bytes, and one part in so many of the pool, are read before anybody asks."""
+
+PREFETCHED_AT_ONCE = 2
+"""Chunks, so that whoever comes meanwhile hardly waits for them."""
+
 CHUNKS_IN_FLIGHT = 8
 """One is read, one copied, and the others wait: on a busy machine the next command takes as long as some chunks."""
 
@@ -57,6 +64,7 @@ class _Restore:
     position: how many there will be.
     size: bytes of what is read.
     given_up: its pages are needed.
+    prefetch: nobody has asked for it.
     held: pages of the pool that must stay, and those that were read into, each with its group.
     followers: others that need the same pages, and will be looked at again.
     """
@@ -70,6 +78,7 @@ class _Restore:
     in_flight: dict[int, _Chunk] = field(default_factory=dict)
     followers: list[Admit] = field(default_factory=list)
     given_up: bool = False
+    prefetch: bool = False
 
     def includes(self, wanted: set[tuple[int, bytes]]) -> bool:
         """Whether any of these pages is still to be read."""
@@ -134,11 +143,40 @@ class Restores:
         self._restores.append(_Restore(admit, start, position, held, deque(self._chunks(missing)), size))
         return True
 
+    def prefetch(self) -> None:
+        """What was used last is read into pages that nobody has, so that who comes back finds it in the pool."""
+        groups = self._placement.groups
+        parts = zip(groups, self._placement.room, strict=True)
+        left = [min(group.spec.pages // PREFETCHED_SHARE, room) for group, room in parts]
+        missing: list[_Missing] = []
+        size, seen = 0, set[tuple[int, bytes]]()
+        for number, page in self._index.in_order():
+            there = page.address in groups[number].pool or self._index.place(number, page.address) is None
+            if there or (number, page.address) in seen:
+                continue
+            seen.add((number, page.address))
+            size, left[number] = size + self._page_bytes[number], left[number] - 1
+            if size > PREFETCHED_BYTES or left[number] < 0:
+                break
+            filled = groups[number].filled(page.tail)
+            missing.append(_Missing(number, page.address, filled, page.parent, page.tail))
+        if missing:
+            self._restores.append(_Restore(None, 0, 0, [], deque(self._chunks(missing)), size, prefetch=True))
+
+    def stop_prefetching(self) -> None:
+        """Somebody has come, who may want other pages."""
+        for restore in [restore for restore in self._restores if restore.prefetch]:
+            self._drop_chunks(restore)
+            if not restore.in_flight:
+                self._release(restore)
+                self._restores.remove(restore)
+
     def commands(self, epoch: int) -> list[RestorePages]:
         """Returns what is to be read now."""
         out: list[RestorePages] = []
         for restore in self._restores:
-            while restore.chunks and len(restore.in_flight) < CHUNKS_IN_FLIGHT:
+            most = PREFETCHED_AT_ONCE if restore.prefetch else CHUNKS_IN_FLIGHT
+            while restore.chunks and len(restore.in_flight) < most:
                 chunk, number = restore.chunks.popleft(), self._batches()
                 restore.in_flight[number] = chunk
                 addresses = [page.address for page in chunk.missing]
@@ -276,6 +314,8 @@ class Restores:
 
     def _too_slow(self, restore: _Restore) -> bool:
         """Whether what is left to read would be computed sooner."""
+        if restore.prefetch:
+            return False
         left = sum(len(chunk.pages) * self._page_bytes[chunk.group] for chunk in restore.chunks)
         tokens = (restore.position - restore.start) * left // restore.size
         return left > 0 and not self._costs.restoring_pays(left, tokens)

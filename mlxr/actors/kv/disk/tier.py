@@ -121,7 +121,15 @@ class DiskTier:
 
     def wait(self, admit: Admit) -> bool:
         """Whether ``admit`` waits until its prefix has been read."""
-        return self._restores is not None and admit.reuse and self._restores.begin(admit)
+        if self._restores is None:
+            return False
+        self._restores.stop_prefetching()
+        return admit.reuse and self._restores.begin(admit)
+
+    def prefetch(self) -> None:
+        """Nobody has come so far: what was used last is read."""
+        if self._restores is not None:
+            self._restores.prefetch()
 
     @property
     def reading(self) -> bool:

@@ -66,6 +66,8 @@ class DiskEngine(Engine):
         self.released = False
         self.held_back: deque[Admit | Plan] = deque()
         self.undescribed = False
+        self.prefetches = 0.0
+        """How often pages are read that nobody has asked for."""
         super().__init__(limits, 0, 0, choose, groups, on_disk=True)
 
     @property
@@ -102,7 +104,14 @@ class DiskEngine(Engine):
         self.placement = None
         self.crash()
 
+    def prefetch(self) -> None:
+        self.tier.prefetch()
+        for command in self.tier.commands():
+            self.to_executor.append(msgspec.msgpack.encode(command))
+
     def move(self) -> bool:
+        if self.prefetches and self._random.random() < self.prefetches:
+            self.prefetch()
         if self.from_executor and self._random.random() < 0.5:
             self._kv(self.from_executor.popleft())
             return True

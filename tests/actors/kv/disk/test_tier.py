@@ -8,7 +8,9 @@ import pytest
 
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import sequence_id
+from mlxr.runtime.messages.executor import RestorePages, StorePages
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
+from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestFailed
 from tests.actors.kv.disk.simulation import Disk, DiskEngine, page_bytes
 from tests.actors.simulation import expected
@@ -205,11 +207,52 @@ def test_a_conversation_larger_than_the_quota_is_kept_from_its_beginning() -> No
 
 
 @pytest.mark.parametrize("mix", MIXES)
+def test_what_was_used_last_is_read_before_anybody_asks(mix: str) -> None:
+    engine = engine_of(mix)
+    prompt = prompt_of(1, 36)
+    prompt += [*answer(engine, 1, prompt), 5, 6, 7]
+    engine.restart()
+    engine.settle()
+    engine.prefetch()
+    engine.settle()
+    assert engine.placement is not None
+    assert engine.placement.held == 0
+    prefixes = engine.placement.prefixes
+    assert prefixes.longest(prefixes.chain(TokenIds.of(prompt), ""), len(prompt) - 1) >= 32
+    engine.hangs = True
+    answer(engine, 2, prompt)
+    assert engine.restored == 0
+    assert all(isinstance(work, StorePages) for work in engine.work)
+
+
+def test_whoever_comes_while_pages_are_prefetched_gets_the_disk() -> None:
+    engine = engine_of()
+    first, second = prompt_of(1, 40), prompt_of(2, 40)
+    first += [*answer(engine, 1, first), 5, 6, 7]
+    second += [*answer(engine, 2, second), 5, 6, 7]
+    engine.restart()
+    engine.settle()
+    engine.hangs = True
+    engine.prefetch()
+    engine.submit(3, first, 6)
+    for _ in range(50):
+        engine.move()
+    asked = [work for work in engine.work if isinstance(work, RestorePages)]
+    assert len(asked) <= 2 + 8  # two of those that nobody has asked for
+    engine.hangs = False
+    engine.settle()
+    checked(engine, 3, first, 6)
+    assert engine.placement is not None
+    assert engine.placement.held == 0
+
+
+@pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("seed", range(12))
 def test_no_text_depends_on_the_disk_whatever_happens_to_it(mix: str, seed: int) -> None:
     rng = random.Random(seed)
     disk = Disk(quota=page_bytes(FULL) * rng.choice([1, 5, 40, 1000]), chance=rng.choice([0.0, 0.05, 0.3]))
     engine = engine_of(mix, disk, seed)
+    engine.prefetches = rng.choice([0.0, 0.02])
     prompts = [prompt_of(rng.randrange(3), rng.randrange(3, 40)) for _ in range(5)]
     submitted: dict[int, tuple[list[int], int]] = {}
     for request in range(1, 60):
