@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
-import { Monitor, Moon, PanelLeft, SquarePen, Sun } from "lucide-react";
+import { Command, Keyboard, Languages, Monitor, Moon, PanelLeft, SquarePen, Sun } from "lucide-react";
 import { useTexts } from "@/i18n/texts";
 import { useCommands } from "./commands";
 import { PAGES } from "./navigation";
@@ -11,8 +11,8 @@ export function useShellCommands(open: (what: "palette" | "shortcuts") => void):
   const texts = useTexts(shellTexts);
   const navigate = useNavigate();
   useCommands([
-    { id: "palette", label: texts.palette, keys: "mod+k", run: () => open("palette") },
-    { id: "shortcuts", label: texts.shortcuts, keys: "mod+/", run: () => open("shortcuts") },
+    { id: "palette", label: texts.palette, keys: "mod+k", icon: <Command />, run: () => open("palette") },
+    { id: "shortcuts", label: texts.shortcuts, keys: "mod+/", icon: <Keyboard />, run: () => open("shortcuts") },
     {
       id: "new-chat",
       label: texts.newChat,
@@ -56,6 +56,7 @@ export function useShellCommands(open: (what: "palette" | "shortcuts") => void):
       id: `language-${language}`,
       label,
       group: texts.language,
+      icon: <Languages />,
       keywords: [texts.language],
       run: () => setPreferences({ language }),
     })),

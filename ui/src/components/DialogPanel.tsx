@@ -9,6 +9,17 @@ import { useOpener } from "./useOpener";
 
 const SIZES = { small: "max-w-md", medium: "max-w-xl", large: "max-w-4xl" };
 
+const FIELDS = "textarea, input:is([type=text], [type=url], [type=search], [type=password])";
+
+/** Begins in the first field, or with the dialog as a whole: not on the way out, which stands first. On a touch screen a
+ * field would open the keyboard over it. */
+function focusBegin(event: Event): void {
+  const dialog = event.currentTarget as HTMLElement;
+  const field = matchMedia("(pointer: fine)").matches ? dialog.querySelector<HTMLElement>(FIELDS) : null;
+  event.preventDefault();
+  (field ?? dialog).focus();
+}
+
 /** What `Dialog` shows while it is open. */
 export default function DialogPanel({
   onClose,
@@ -26,6 +37,7 @@ export default function DialogPanel({
         {/* Not Radix's overlay, which locks scrolling with a style element that the page's policy refuses. */}
         <div aria-hidden className="fixed inset-0 z-40 bg-scrim" />
         <Radix.Content
+          onOpenAutoFocus={focusBegin}
           onCloseAutoFocus={giveFocusBack}
           {...(description === undefined ? { "aria-describedby": undefined } : {})}
           className={classes(

@@ -1,5 +1,5 @@
 import { Tabs as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 
 export interface TabsProps {
   /** What they are about, for those who can't see them. */
@@ -12,9 +12,16 @@ export interface TabsProps {
 
 /** Several views, one of which is shown. The shown one belongs into the URL where it is worth a link. */
 export function Tabs({ label, value, onChange, tabs, className = "" }: TabsProps) {
+  const list = useRef<HTMLDivElement>(null);
+  // On a narrow screen the shown one may be beyond the edge.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each that is shown
+  useEffect(() => {
+    const shown = list.current?.querySelector("[aria-selected=true]");
+    shown?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [value]);
   return (
     <Radix.Root value={value} onValueChange={onChange} className={className}>
-      <Radix.List aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line">
+      <Radix.List ref={list} aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line">
         {tabs.map((tab) => (
           <Radix.Trigger
             key={tab.value}

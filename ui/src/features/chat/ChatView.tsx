@@ -1,3 +1,4 @@
+import { Copy, MessageSquare, RefreshCw, Square } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useRef } from "react";
 import { useCommands } from "@/app/commands";
 import { copyText } from "@/components/CopyButton";
@@ -37,8 +38,14 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
   const composer = useRef<ComposerHandle>(null);
   const answer = chat.messages.findLast(({ role }) => role === "assistant");
   useCommands([
-    { id: "focus-composer", label: texts.focusComposer, keys: "shift+escape", run: () => composer.current?.focus() },
-    ...(chat.busy ? [{ id: "stop", label: texts.stop, keys: "escape", run: chat.stop }] : []),
+    {
+      id: "focus-composer",
+      label: texts.focusComposer,
+      keys: "shift+escape",
+      icon: <MessageSquare />,
+      run: () => composer.current?.focus(),
+    },
+    ...(chat.busy ? [{ id: "stop", label: texts.stop, keys: "escape", icon: <Square />, run: chat.stop }] : []),
     ...(answer === undefined || chat.busy
       ? []
       : [
@@ -46,12 +53,14 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
             id: "regenerate",
             label: texts.regenerate,
             keys: "mod+shift+e",
+            icon: <RefreshCw />,
             run: () => chat.actions.regenerate(answer),
           },
           {
             id: "copy-answer",
             label: texts.copyAnswer,
             keys: "mod+shift+c",
+            icon: <Copy />,
             run: () => void copyText(textOf(answer)).then(() => toast({ text: texts.answerCopied })),
           },
         ]),

@@ -43,19 +43,6 @@ export function MetricsPage() {
         <>
           <LiveBadge state={frozen === undefined ? state : "paused"} />
           <RangeChoice value={range} onChange={choose} />
-          <IconButton
-            label={frozen === undefined ? texts.pause : texts.resume}
-            aria-pressed={frozen !== undefined}
-            onClick={() => setFrozen(frozen === undefined ? data : undefined)}
-          >
-            {frozen === undefined ? <Pause /> : <Play />}
-          </IconButton>
-          <IconButton label={texts.zoomIn} onClick={() => setZoom(closer(shown, resolution))}>
-            <ZoomIn />
-          </IconButton>
-          <Button disabled={zoom === undefined} icon={<ZoomOut aria-hidden className="size-4" />} onClick={reset}>
-            {texts.resetZoom}
-          </Button>
         </>
       }
     >
@@ -70,7 +57,22 @@ export function MetricsPage() {
         {history !== undefined && history.points.length > 0 && (
           <>
             <Tiles points={history.points} />
-            <p className="text-sm text-muted">{texts.zoomHint}</p>
+            <div className="flex flex-wrap items-center justify-end gap-2">
+              <p className="min-w-64 flex-1 text-sm text-muted">{texts.zoomHint}</p>
+              <IconButton
+                label={frozen === undefined ? texts.pause : texts.resume}
+                aria-pressed={frozen !== undefined}
+                onClick={() => setFrozen(frozen === undefined ? data : undefined)}
+              >
+                {frozen === undefined ? <Pause /> : <Play />}
+              </IconButton>
+              <IconButton label={texts.zoomIn} onClick={() => setZoom(closer(shown, resolution))}>
+                <ZoomIn />
+              </IconButton>
+              <Button disabled={zoom === undefined} icon={<ZoomOut aria-hidden className="size-4" />} onClick={reset}>
+                {texts.resetZoom}
+              </Button>
+            </div>
             <div className="grid gap-4 lg:grid-cols-2 lg:*:last:col-span-2 2xl:grid-cols-3 2xl:*:last:col-span-1">
               {CHARTS.map((chart) => (
                 <Chart

@@ -84,11 +84,15 @@ export function RequestDetail({
         )}
         {request.miss && <Fact label={texts.facts.miss}>{request.miss}</Fact>}
         <Fact label={texts.facts.completion}>{format.number(request.completion_tokens)}</Fact>
-        <Fact label={texts.facts.drafted}>{format.number(request.drafted_tokens)}</Fact>
-        <Fact label={texts.facts.accepted}>{format.number(request.accepted_tokens)}</Fact>
+        {request.drafted_tokens > 0 && (
+          <>
+            <Fact label={texts.facts.drafted}>{format.number(request.drafted_tokens)}</Fact>
+            <Fact label={texts.facts.accepted}>{format.number(request.accepted_tokens)}</Fact>
+          </>
+        )}
         {request.stored_bytes > 0 && <Fact label={texts.facts.stored}>{format.bytes(request.stored_bytes)}</Fact>}
         <Fact label={texts.facts.finish}>{request.finish || "–"}</Fact>
-        <Fact label={texts.facts.restarts}>{format.number(request.restarts)}</Fact>
+        {request.restarts > 0 && <Fact label={texts.facts.restarts}>{format.number(request.restarts)}</Fact>}
       </Facts>
       <Facts title={texts.origin}>
         <Fact label={texts.facts.route}>{request.route || "–"}</Fact>

@@ -40,14 +40,14 @@ export function RequestsPage() {
             <SearchField
               label={texts.search}
               value={text}
-              fieldClassName="min-w-40 flex-1"
+              fieldClassName="min-w-72 flex-1"
               onSearch={(words) => filter({ ...byState, ...(words === "" ? {} : { text: words }) })}
             />
             <Select
               label={texts.show}
               labelHidden
               value={show}
-              fieldClassName="w-36"
+              fieldClassName="w-36 max-sm:grow"
               options={SHOWS.map((value) => ({ value, label: texts.shows[value] }))}
               onChange={({ target }) => {
                 const chosen = target.value as Show;

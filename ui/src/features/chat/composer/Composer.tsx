@@ -81,7 +81,7 @@ export function Composer(props: ComposerProps) {
       />
       <div className="flex min-h-8 items-center gap-1">
         {tools}
-        <p className="flex-1 truncate px-2 text-sm text-muted">{blocked}</p>
+        <p className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:text-xs">{blocked}</p>
         {onStop === undefined ? (
           <IconButton label={texts.send} keys="enter" look="primary" type="submit" disabled={!ready}>
             <ArrowUp />

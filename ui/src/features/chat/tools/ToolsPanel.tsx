@@ -39,12 +39,14 @@ export default function ToolsPanel() {
         {BUILT_IN.map((tool) => (
           <ToolRow key={tool.id} tool={tool} />
         ))}
-        <Switch
-          label={texts.privateFetch}
-          hint={setPrivateFetch.error?.message ?? texts.privateFetchText}
-          checked={settings?.private_fetch === true}
-          onChange={(allowed) => setPrivateFetch.mutate(allowed)}
-        />
+        <div className="py-1">
+          <Switch
+            label={texts.privateFetch}
+            hint={setPrivateFetch.error?.message ?? texts.privateFetchText}
+            checked={settings?.private_fetch === true}
+            onChange={(allowed) => setPrivateFetch.mutate(allowed)}
+          />
+        </div>
       </section>
       <section aria-label={texts.servers} className="flex flex-col gap-3">
         <div>

@@ -94,7 +94,8 @@ function options(
   return {
     width,
     height: HEIGHT,
-    padding: [8, 12, 0, 0],
+    // The last time stands half beyond the last point.
+    padding: [8, 32, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,

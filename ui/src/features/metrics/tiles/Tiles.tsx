@@ -21,6 +21,9 @@ export function Tiles({ points }: { points: readonly Point[] }) {
   const pages = latest(points, "pages_total") ?? 0;
   const seen = (measure: Measure, unit: Unit) =>
     inUnit(recent.findLast((point) => point[measure] !== null)?.[measure], unit, format);
+  /** Says nothing of what was not measured. */
+  const noted = (measure: Measure, unit: Unit, say: (value: string) => string) =>
+    recent.some((point) => point[measure] !== null) ? say(seen(measure, unit)) : undefined;
   return (
     <dl className="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-6">
       <Tile
@@ -32,13 +35,13 @@ export function Tiles({ points }: { points: readonly Point[] }) {
       <Tile
         label={texts.tiles.ttft}
         value={seen("ttft_p50", "seconds")}
-        note={texts.tiles.worst(seen("ttft_p99", "seconds"))}
+        note={noted("ttft_p99", "seconds", texts.tiles.worst)}
         trend={seenTrend("ttft_p50")}
       />
       <Tile
         label={texts.tiles.interToken}
         value={seen("inter_token_p50", "seconds")}
-        note={texts.tiles.worst(seen("inter_token_p99", "seconds"))}
+        note={noted("inter_token_p99", "seconds", texts.tiles.worst)}
         trend={seenTrend("inter_token_p50")}
       />
       <Tile
@@ -50,7 +53,7 @@ export function Tiles({ points }: { points: readonly Point[] }) {
       <Tile
         label={texts.tiles.pages}
         value={pages > 0 ? `${format.number((100 * used) / pages)} %` : "–"}
-        note={texts.tiles.hits(seen("prefix_hit_ratio", "share"))}
+        note={noted("prefix_hit_ratio", "share", texts.tiles.hits)}
         trend={trend("pages_used")}
       />
       <Tile
