@@ -96,6 +96,19 @@ test("an edited question is a branch, and the old one stays", async ({ page, ser
   await expect(thread(page).getByText("Name a colour.")).toBeVisible();
 });
 
+test("an answer whose question is edited meanwhile is not written on", async ({ page, server }) => {
+  const id = await openChat(page, server, { max_tokens: 4000 });
+  await send(page, LONG);
+  await expect(thread(page).locator(".markdown")).toBeVisible();
+  await thread(page).getByText(LONG).hover();
+  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByRole("textbox", { name: "Edit" }).fill("Count on and on.");
+  await page.getByRole("textbox", { name: "Edit" }).press("Enter");
+  await expect(thread(page).getByText("Count on and on.")).toBeVisible();
+  expect((await turnsOf(page, server, id)).find(({ role }) => role === "assistant")?.state).toBe("stopped");
+  await page.getByRole("button", { name: "Stop" }).click();
+});
+
 test("a cut answer is continued in the same message", async ({ page, server }) => {
   const id = await openChat(page, server, { max_tokens: 6, temperature: 0 });
   await send(page, LONG);

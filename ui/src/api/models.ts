@@ -23,6 +23,9 @@ export interface LoadedModel {
 /** The name that people use: without the tag that is meant where none is said. */
 export const shortName = (name: string): string => name.replace(/:latest$/, "");
 
+/** What a model is called where there is little room: one that is a file by the last part of its path. */
+export const titleOf = (name: string): string => (name.startsWith("/") ? name.split("/").at(-1) || name : name);
+
 export const installedModels = queryOptions({
   queryKey: ["models", "installed"],
   queryFn: async ({ signal }) => {

@@ -23,7 +23,7 @@ export interface Message {
   turn: ChatTurn;
 }
 
-export const isOpen = ({ state }: { state: TurnState }): boolean => state === "waiting" || state === "streaming";
+export const isOpen = ({ state }: { state?: TurnState }): boolean => state === "waiting" || state === "streaming";
 
 /** Returns the text of a message, as it is copied and edited. */
 export const textOf = ({ parts }: Message): string =>

@@ -1,6 +1,7 @@
 import { useMemo, useRef } from "react";
 import type { ChatFollower } from "./live/ChatFollower";
-import { answerAgain, type ChatChange, continueAnswer, deleteMessage, sendMessage } from "./requests";
+import { isOpen } from "./model";
+import { answerAgain, type ChatChange, continueAnswer, deleteMessage, sendMessage, stopAnswers } from "./requests";
 import type { MessageActions } from "./thread/actions";
 import type { MessageTree } from "./tree";
 import type { Answers } from "./wire";
@@ -25,7 +26,9 @@ export function useMessageActionsOf(around: Around): MessageActions {
       edit: ({ turn }, text) => {
         const others = (turn.content ?? []).filter(({ type }) => type !== "text");
         const content = [...others, { type: "text" as const, text }];
-        led(sendMessage(now.current.id, { content, parent: turn.parent ?? null }));
+        // Nobody wants the answer to what was said before any more.
+        const stopped = now.current.tree.turns.some(isOpen) ? stopAnswers(now.current.id) : Promise.resolve();
+        led(stopped.then(() => sendMessage(now.current.id, { content, parent: turn.parent ?? null })));
       },
       goOn: ({ id }) => led(continueAnswer(now.current.id, id)),
       showBranch: (id) => now.current.change({ leaf: now.current.tree.leafThrough(id) }),

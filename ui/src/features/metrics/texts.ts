@@ -106,11 +106,11 @@ export const metricsTexts = defineTexts({
     tiles: {
       throughput: "Durchsatz",
       prefill: (rate: string) => `Prefill ${rate}`,
-      ttft: "Bis zum ersten Token",
+      ttft: "Erstes Token nach",
       interToken: "Zwischen Tokens",
       worst: (time: string) => `99 % in ${time}`,
       requests: "Offene Anfragen",
-      outcomes: (finished: string, failed: string) => `${finished} fertig, ${failed} gescheitert`,
+      outcomes: (finished: string, failed: string) => `${finished} fertig, ${failed} Fehler`,
       pages: "Belegte Seiten",
       hits: (share: string) => `Präfix-Treffer ${share}`,
       memory: "Speicher",

@@ -5,7 +5,7 @@ import { CopyButton } from "@/components/CopyButton";
 import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
 import { CancelButton } from "./CancelButton";
-import { modelName } from "./RequestRow";
+import { modelName, writtenTokens } from "./RequestRow";
 import type { RequestsSearch } from "./routes";
 import { StateBadge } from "./StateBadge";
 import { PHASE_COLORS, TimelineBar } from "./TimelineBar";
@@ -83,7 +83,7 @@ export function RequestDetail({
           <Fact label={texts.facts.restored}>{format.number(request.restored_tokens)}</Fact>
         )}
         {request.miss && <Fact label={texts.facts.miss}>{request.miss}</Fact>}
-        <Fact label={texts.facts.completion}>{format.number(request.completion_tokens)}</Fact>
+        <Fact label={texts.facts.completion}>{writtenTokens(request, format)}</Fact>
         {request.drafted_tokens > 0 && (
           <>
             <Fact label={texts.facts.drafted}>{format.number(request.drafted_tokens)}</Fact>

@@ -1,16 +1,20 @@
 import { Link } from "@tanstack/react-router";
 import { shortName } from "@/api/models";
 import { classes } from "@/components/classes";
-import { useFormat } from "@/i18n/format";
+import { type Formatter, useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
 import type { RequestsSearch } from "./routes";
 import { StateBadge } from "./StateBadge";
 import { TimelineBar } from "./TimelineBar";
 import { requestsTexts } from "./texts";
-import { duration, type RequestInfo, timeline } from "./timeline";
+import { duration, isOpen, type RequestInfo, timeline } from "./timeline";
 
 /** The last part of a path, as people call a model that is a file. */
 export const modelName = (model: string): string => shortName(model.split("/").at(-1) || model);
+
+/** How many tokens it has written: that is told at its end. */
+export const writtenTokens = (request: RequestInfo, format: Formatter): string =>
+  isOpen(request) && request.completion_tokens === 0 ? "…" : format.number(request.completion_tokens);
 
 /** A request in the list: what was asked of which model, how far it is, and where its time went. */
 export function RequestRow({
@@ -51,7 +55,7 @@ export function RequestRow({
         <span className="flex min-w-0 gap-3 text-sm text-muted tabular-nums">
           <span className="min-w-0 flex-1 truncate">{request.route || request.surface}</span>
           <span className="whitespace-nowrap">
-            {texts.tokens(format.number(request.prompt_tokens), format.number(request.completion_tokens))}
+            {texts.tokens(format.number(request.prompt_tokens), writtenTokens(request, format))}
           </span>
           <span className="whitespace-nowrap max-sm:hidden">{format.time(new Date(request.received * 1000))}</span>
         </span>

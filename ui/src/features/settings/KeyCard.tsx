@@ -57,13 +57,15 @@ export function KeyCard() {
               setVerdict(null);
             }}
           />
-          <Button onClick={() => void test()} busy={busy}>
-            {texts.keyTest}
-          </Button>
-          <Button look="primary" type="submit" disabled={typed.trim() === ""}>
-            {texts.keySave}
-          </Button>
-          {stored && <Button onClick={() => keep(null)}>{texts.keyRemove}</Button>}
+          <div className="flex flex-wrap gap-2">
+            <Button onClick={() => void test()} busy={busy}>
+              {texts.keyTest}
+            </Button>
+            <Button look="primary" type="submit" disabled={typed.trim() === ""}>
+              {texts.keySave}
+            </Button>
+            {stored && <Button onClick={() => keep(null)}>{texts.keyRemove}</Button>}
+          </div>
         </div>
         <p role="status" className={verdict?.good === true ? "text-success" : "text-danger"}>
           {verdict !== null && (

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { ChevronDown } from "lucide-react";
 import { useState } from "react";
-import { installedModels, loadedModels } from "@/api/models";
+import { installedModels, loadedModels, titleOf } from "@/api/models";
 import { Badge } from "@/components/Badge";
 import { Button } from "@/components/Button";
 import { ErrorNotice } from "@/components/ErrorNotice";
@@ -26,7 +26,9 @@ export function ModelPicker({ model, onChange }: { model: string | null; onChang
       className="w-96 p-1.5!"
       trigger={
         <Button look="ghost" className="min-w-0 shrink! px-2! text-lg! font-semibold!">
-          <span className="truncate">{model ?? texts.chooseModel}</span>
+          <span className="truncate" title={model ?? undefined}>
+            {model === null ? texts.chooseModel : titleOf(model)}
+          </span>
           {isLoaded && (
             <span role="img" aria-label={texts.loaded} className="size-2 shrink-0 rounded-full bg-success" />
           )}

@@ -1,4 +1,5 @@
 import { lazy, memo, type ReactNode, Suspense } from "react";
+import { titleOf } from "@/api/models";
 import { useTexts } from "@/i18n/texts";
 import { SegmentView } from "../markdown/Markdown";
 import { isOpen } from "../model";
@@ -59,7 +60,7 @@ function Hovered({ row, children }: { row: Row & { kind: "segment" }; children: 
 /** Who speaks. */
 function StartRow({ row: { message } }: { row: Row }) {
   const texts = useTexts(chatTexts);
-  const name = message.turn.model ?? texts.assistant;
+  const name = titleOf(message.turn.model ?? texts.assistant);
   return (
     <h2 className="pt-3 pb-1 text-sm font-semibold text-muted">
       <span className="sr-only">{texts.answerOf} </span>

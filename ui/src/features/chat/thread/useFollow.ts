@@ -25,7 +25,13 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, fromEnd = tru
     /** To be called in the same frame as the content grows, before it is painted. */
     const keepUp = () => {
       const element = scroller.current;
-      if (element !== null && follows.current) element.scrollTop = element.scrollHeight;
+      if (element === null) return;
+      if (follows.current) element.scrollTop = element.scrollHeight;
+      // What shrank may fit by now, without that anybody scrolled.
+      else if (distanceOf(element) <= 1) {
+        follows.current = true;
+        setAtEnd(true);
+      }
     };
     return {
       keepUp,
