@@ -1,12 +1,13 @@
 /** Starts to record, in the page, what people feel: frames, layout shifts, long tasks, interactions to next paint. */
 export function record() {
-  const figures = { frames: [], shift: 0, follows: true, jump: 0, longTasks: [], interactions: [] };
+  const figures = { frames: [], shift: 0, followingShift: 0, follows: true, jump: 0, longTasks: [], interactions: [] };
   Object.assign(globalThis, { figures });
   const observe = (type, take, options = {}) =>
     new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, ...options });
   observe("layout-shift", ({ value, hadRecentInput }) => {
     if (hadRecentInput) return;
     figures.shift += value;
+    if (figures.follows) figures.followingShift += value;
   });
   observe("longtask", ({ duration }) => figures.longTasks.push(duration));
   observe(
