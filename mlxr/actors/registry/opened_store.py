@@ -32,7 +32,8 @@ async def open_store(home: Home) -> Store:
     except ConfigError as error:
         raise StartError(str(error)) from error
     except (OSError, sqlite3.Error, MlxrError) as error:
-        raise StartError(f"can't use {home.root} for models: {error}; MLXR_HOME sets another place") from error
+        way_out = "" if "MLXR_HOME" in str(error) else "; MLXR_HOME sets another place"
+        raise StartError(f"can't use {home.root} for models: {error}{way_out}") from error
 
 
 async def _put_in_order(home: Home, store: Store) -> None:
