@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 
 def write_checkpoint(config: Mapping[str, Any], folder: Path, kind: str = "AutoModelForCausalLM") -> Any:
@@ -29,12 +31,27 @@ def write_checkpoint(config: Mapping[str, Any], folder: Path, kind: str = "AutoM
         for name, values in [*model.named_parameters(), *model.named_buffers()]:
             scramble(name, values)
     model.save_pretrained(folder)
+    as_published(config["model_type"], folder / "model.safetensors")
     (folder / "config.json").rename(folder / "saved.json")
     named = {**config, "architectures": [type(model).__name__], "torch_dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(named))
     words = {f"word{number}": number for number in range(read.get_text_config().vocab_size)}
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": words}, "added_tokens": []}))
     return made.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def as_published(kind: str, path: Path) -> None:
+    """Writes a file of tensors anew as published ones have them, where transformers saves what it made otherwise."""
+    if kind not in ("kimi_linear", "qwen3_vl_moe"):
+        return
+    published: dict[str, torch.Tensor] = {}
+    for name, tensor in load_file(path).items():
+        if kind == "kimi_linear":  # a dense layer has another name than mixtures have
+            name = re.sub(r"block_sparse_moe\.(gate|up|down)_proj\.", r"mlp.\1_proj.", name)
+        elif ".mlp.experts." in name:  # inputs come first
+            tensor = tensor.transpose(1, 2).contiguous()
+        published[name] = tensor
+    save_file(published, path, {"format": "pt"})
 
 
 def scramble(name: str, values: torch.Tensor) -> None:

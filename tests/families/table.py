@@ -33,6 +33,8 @@ EXPLAINED = {
     ("falcon_h1", "mlx folder"): "refused: versions of mlx-lm differ in whether matrices hold the multipliers",
     ("falcon_h1 with norms", "mlx folder"): "refused, too",
     ("granite 4 with biases", "gguf"): "llama.cpp's files have no place for these biases, and mlxr refuses them",
+    ("mamba with biases", "gguf"): "llama.cpp's files have no place for these biases, and mlxr refuses them",
+    ("phimoe with more jitter", "gguf"): "the file does not say how much, and the published model's is meant",
     ("nemotron_h", "gguf"): "the converter takes it for the mixture",
     ("nomic-bert-moe", "folder"): "refused: mlxr runs its experts from GGUF files alone",
 }

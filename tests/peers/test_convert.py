@@ -36,7 +36,7 @@ NOT_CONVERTED = ("qwen3_moe with a dense layer", "falcon", "jina_embeddings_v3",
 UNWRITTEN = (
     *("gte", "nomic-bert-moe", "granite 4 with biases", "lfm2 with biases", "mamba with biases"),
     *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "deepseek_v32", "glm_moe_dsa"),
-    *("kimi_linear", "phimoe", "apertus", "mimo_v2_flash"),
+    *("kimi_linear", "phimoe", "phimoe with more jitter", "apertus", "mimo_v2_flash"),
 )
 """Cases that GGUF files have no place for, that mlxr runs from these alone, or that it writes none of yet."""
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -138,7 +138,7 @@ class NamedTensors:
         """Returns the matrices of ``count`` experts above one another, each ``[outputs, inputs]``. A format whose files
         may have them in tensors of their own or all in one names the latter with ``_together`` behind the role; or with
         ``_turned``, where each is ``[inputs, outputs]`` there."""
-        if (turned := f"{role}_turned") in self:
+        if self._turned(turned := f"{role}_turned", (count, inputs, outputs)):
             return self._weights.turned_experts(self._name(turned), count, outputs, inputs)
         if (together := f"{role}_together") in self:
             return self._weights.experts(self._name(together), count, outputs, inputs)
@@ -168,7 +168,7 @@ class NamedTensors:
     def gates_and_ups(self, count: int, hidden: int, width: int) -> list[Weight]:
         """Returns the gates and the ups of ``count`` experts, which a file may keep in one tensor."""
         mixed, together = self._table.takes_turns, "experts_gate_up"
-        if (turned := f"{together}_turned") in self:
+        if self._turned(turned := f"{together}_turned", (count, width, 2 * hidden)):
             return self._weights.turned_gates_and_ups(self._name(turned), count, hidden, width, mixed)
         if together in self or (self.named(together) and not self.named("experts_gate")):
             return self._weights.expert_parts(self._name(together), count, (hidden, hidden), width, mixed)
@@ -184,6 +184,17 @@ class NamedTensors:
         roles = "experts_gate_bias", "experts_up_bias"
         gate, up = (self.bias(part, count * hidden, required, count) for part in roles)
         return gate, up
+
+    def _turned(self, role: str, shape: tuple[int, ...]) -> bool:
+        """Returns whether a file has such a tensor, inputs first. Where a format's files may have it of either kind, by
+        one name, its shape tells; experts that are square are taken for inputs first."""
+        if role not in self:
+            return False
+        name = self._name(role)
+        either = any(
+            self._table.names[other] == self._table.names[role] for other in self._table.names if other != role
+        )
+        return not either or self._weights.tensors[name].shape == shape
 
     @property
     def by_key_head(self) -> bool:

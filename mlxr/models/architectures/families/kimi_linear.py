@@ -137,7 +137,7 @@ NOTES = Leftovers(
     config_json.LEFTOVERS.tensors,
     {
         **config_json.LEFTOVERS.settings,
-        rf"(qk_)?head_dim|ep_size|{OF_DELTA}\..*|layer_types(\.\d+)?": "what other settings say",
+        rf"(qk_)?head_dim|ep_size|linear_conv_kernel_dim|{OF_DELTA}\..*|layer_types(\.\d+)?": "what other settings say",
         r"rope_(theta|scaling|parameters)(\..*)?|rope_interleave": "its attention has no rope",
         r"aux_loss_alpha|seq_aux": "of training",
     },

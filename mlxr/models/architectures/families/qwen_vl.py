@@ -39,11 +39,15 @@ def _of_images(family: Family, gguf: str, *folders: str) -> Family:
 
 
 def _with_turned_experts(family: Family) -> Family:
-    """Returns the family with the names of folders that keep experts' matrices inputs first, all of a layer in one."""
+    """Returns the family with the names of folders that keep experts' matrices in one tensor a layer: inputs first in
+    published ones, but not where transformers made the model."""
     table = family.tables[Format.HUGGING_FACE]
+    gate_up, down = (f"model.layers.{{layer}}.mlp.experts.{part}_proj" for part in ("gate_up", "down"))
     turned = {
-        "experts_gate_up_turned": "model.layers.{layer}.mlp.experts.gate_up_proj",
-        "experts_down_turned": "model.layers.{layer}.mlp.experts.down_proj",
+        "experts_gate_up_turned": gate_up,
+        "experts_down_turned": down,
+        "experts_gate_up": gate_up,
+        "experts_down_together": down,
     }
     return replace(
         family, tables={**family.tables, Format.HUGGING_FACE: replace(table, names={**table.names, **turned})}
