@@ -162,9 +162,13 @@ def _show(agent: Agent, arguments: list[str], model: str | None, endpoint: str |
     server = found or next(iter(running(home)), None)
     key = server.key if server else os.environ.get(API_KEY, "")
     url, context, name = ASSUMED, 0, model or _default(home) or "MODEL"
+    chosen: session.Chosen | None
     if server is not None:
         url = session.http_url(server, home)
         chosen = session.choose_model(server, model, _default(home))
+    else:
+        chosen = session.choose_installed(home, model, _default(home))
+    if chosen is not None:
         name, context = chosen.name, chosen.context
         _explain(chosen)
         _warn(agent, chosen)

@@ -18,6 +18,7 @@ from mlxr.cli.client.endpoint import Endpoint
 from mlxr.cli.launch.agent import Agent
 from mlxr.cli.launch.plan import Plan
 from mlxr.runtime.errors import MlxrError, ModelNotFound, StartError
+from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 from mlxr.runtime.run_directory import read_addresses
 from mlxr.runtime.whole_files import write_whole
@@ -74,6 +75,33 @@ def choose_model(endpoint: Endpoint, wanted: str | None, default: str) -> Chosen
     if default in {*names, *map(_short, names)}:
         return replace(_described(endpoint, default, loaded), why="models.default names it")
     return replace(_described(endpoint, names[0], loaded), why="it is the newest here")
+
+
+def choose_installed(home: Home, wanted: str | None, default: str) -> Chosen | None:
+    """As ``choose_model`` where no server runs, by the catalogue; None where that has no such model."""
+    # What reads models, which a server does elsewhere.
+    from mlxr.actors.registry.catalogue.entry import CatalogueEntry
+    from mlxr.actors.registry.catalogue.store import Store
+    from mlxr.cli import interruptible
+    from mlxr.models.names import key
+
+    async def catalogued() -> list[CatalogueEntry]:
+        store = await Store.open(home, copy=True)
+        try:
+            return await store.models()
+        finally:
+            await store.close()
+
+    here = [entry for entry in interruptible.run(catalogued) if "completion" in entry.info.capabilities]
+    named = key(wanted or default)
+    for entry in here:
+        if named in map(key, (entry.name, *entry.aliases)):
+            return _installed(entry.name, entry.info, "" if wanted else "models.default names it")
+    return _installed(here[0].name, here[0].info, "it is the newest here") if here and not wanted else None
+
+
+def _installed(name: str, info: ModelInfo, why: str) -> Chosen:
+    return Chosen(name, info.context_length or 0, "tools" in info.capabilities, why)
 
 
 def _described(endpoint: Endpoint, name: str, loaded: dict[str, Any]) -> Chosen:

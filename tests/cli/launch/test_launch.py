@@ -13,6 +13,7 @@ import pytest
 
 from mlxr.runtime.paths import Home
 from mlxr.runtime.run_directory import live
+from tests.actors.registry.packages import tiny_gguf
 from tests.cli.commands import mlxr
 from tests.server import Server, serving
 
@@ -88,6 +89,19 @@ def test_print_shows_what_would_be_set_and_does_nothing(server: Server, tmp_path
     assert alone.stdout.rstrip().endswith("-m qwen3 exec hi")
     assert "no server runs" in alone.stderr
     assert live(Home(tmp_path).run) == []
+
+
+def test_print_without_a_server_names_the_model_that_would_be_taken(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    tiny_gguf(tmp_path / "one.gguf", "one")
+    for arguments in (["pull", str(tmp_path / "one.gguf")], ["cp", "one", "two"]):
+        assert mlxr(home, *arguments).returncode == 0
+    newest = mlxr(home, "launch", "claude", "--print")
+    assert "export ANTHROPIC_MODEL=two\n" in newest.stdout
+    assert "two is taken, since it is the newest here" in newest.stderr
+    default = mlxr(home, "launch", "claude", "--print", MLXR_MODELS_DEFAULT="One")
+    assert "export ANTHROPIC_MODEL=one\n" in default.stdout
+    assert "export ANTHROPIC_MODEL=other\n" in mlxr(home, "launch", "claude", "--print", "-m", "other").stdout
 
 
 def test_an_agent_that_is_not_installed_is_named_with_how_to_get_it(server: Server) -> None:
