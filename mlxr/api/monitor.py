@@ -24,7 +24,9 @@ class MetricsPoint(Struct, frozen=True):
     open: requests in flight; running, waiting: sequences.
     decode_batch, prefill_batch: rows and prompts' tokens a step.
     prefix_hit_ratio: of prompts' tokens, those that were cached.
-    disk_bytes: of pages on disk; disk_write_rate, disk_read_rate: bytes a second to there and back.
+    disk_hit_ratio: of prompts' tokens, those that were read from the disk.
+    disk_bytes: of pages on disk, of which there may be disk_quota; disk_write_rate, disk_read_rate: bytes a second to
+        there and back.
     acceptance_ratio: of drafts' tokens that were verified, those that were right.
     memory_bytes: of the server's processes; available_bytes: what the machine has left.
     engine_bytes: of weights and pages, as engines say.
@@ -50,7 +52,9 @@ class MetricsPoint(Struct, frozen=True):
     pages_cached: float | None
     pages_total: float | None
     prefix_hit_ratio: float | None
+    disk_hit_ratio: float | None
     disk_bytes: float | None
+    disk_quota: float | None
     disk_write_rate: float | None
     disk_read_rate: float | None
     acceptance_ratio: float | None

@@ -22,6 +22,7 @@ _ENGINE_COUNTS = (
     "accepted_tokens",
     "disk_written_bytes",
     "disk_read_bytes",
+    "restored_tokens",
 )
 _ENGINE_GAUGES = ("running", "waiting", "pages_used", "pages_cached", "pages_total")
 
@@ -52,7 +53,7 @@ class Sampler:
             return None
         counts = {name: _gained(event, before, name) for name in _SERVER_COUNTS}
         counts |= dict.fromkeys(_ENGINE_COUNTS, 0.0) | {"restarts": float(restarts)}
-        levels = {"open": float(event.get("open", 0)), "engine_bytes": 0.0, "disk_bytes": 0.0}
+        levels = {"open": float(event.get("open", 0)), "engine_bytes": 0.0, "disk_bytes": 0.0, "disk_quota": 0.0}
         gauges = {**levels, **dict.fromkeys(_ENGINE_GAUGES, 0.0)}
         for name, engine in self._engines.items():
             for key in _ENGINE_COUNTS:
@@ -61,7 +62,8 @@ class Sampler:
                 gauges[key] += engine.get(key, 0)
             gauges["engine_bytes"] += engine.get("memory_bytes", 0)
             # Each tells of the folder that all share.
-            gauges["disk_bytes"] = max(gauges["disk_bytes"], engine.get("disk_bytes", 0))
+            for key in ("disk_bytes", "disk_quota"):
+                gauges[key] = max(gauges[key], engine.get(key, 0))
         seconds = min(max(event["t"] - before["t"], 0.001), MOST_SECONDS)
         return Point(
             int(event["t"]),

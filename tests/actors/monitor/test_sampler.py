@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlxr.actors.monitor.points import shown
 from mlxr.actors.monitor.sampler import Sampler
 
 
@@ -47,3 +48,15 @@ def test_a_long_silence_stands_for_ten_seconds_at_most() -> None:
     sampler = Sampler()
     told(sampler, 10.0)
     assert told(sampler, 500.0).seconds == 10.0
+
+
+def test_engines_share_a_folder_on_disk_and_its_quota_and_each_reads_its_own_from_there() -> None:
+    sampler = Sampler()
+    disk = {"disk_bytes": 300, "disk_quota": 1000}
+    engines = {name: {**disk, "prompt_tokens": 0} for name in ("a", "b")}
+    told(sampler, 10.0, engines)
+    read = {name: {**disk, "prompt_tokens": 100, "restored_tokens": 30} for name in ("a", "b")}
+    point = told(sampler, 11.0, read)
+    assert (point.gauges["disk_bytes"], point.gauges["disk_quota"]) == (300, 1000)
+    made = shown(point)
+    assert (made.disk_bytes, made.disk_quota, made.disk_hit_ratio) == (300.0, 1000.0, 0.3)

@@ -3573,7 +3573,9 @@ export interface components {
          *         open: requests in flight; running, waiting: sequences.
          *         decode_batch, prefill_batch: rows and prompts' tokens a step.
          *         prefix_hit_ratio: of prompts' tokens, those that were cached.
-         *         disk_bytes: of pages on disk; disk_write_rate, disk_read_rate: bytes a second to there and back.
+         *         disk_hit_ratio: of prompts' tokens, those that were read from the disk.
+         *         disk_bytes: of pages on disk, of which there may be disk_quota; disk_write_rate, disk_read_rate: bytes a second to
+         *             there and back.
          *         acceptance_ratio: of drafts' tokens that were verified, those that were right.
          *         memory_bytes: of the server's processes; available_bytes: what the machine has left.
          *         engine_bytes: of weights and pages, as engines say.
@@ -3587,6 +3589,8 @@ export interface components {
             decode_batch: number | null;
             decode_rate: number | null;
             disk_bytes: number | null;
+            disk_hit_ratio: number | null;
+            disk_quota: number | null;
             disk_read_rate: number | null;
             disk_write_rate: number | null;
             engine_bytes: number | null;

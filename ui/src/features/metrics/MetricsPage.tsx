@@ -73,7 +73,7 @@ export function MetricsPage() {
                 {texts.resetZoom}
               </Button>
             </div>
-            <div className="grid gap-4 lg:grid-cols-2 lg:*:last:col-span-2 2xl:grid-cols-3 2xl:*:last:col-span-1">
+            <div className="grid gap-4 lg:grid-cols-2 lg:max-2xl:*:last:odd:col-span-2 2xl:grid-cols-3">
               {CHARTS.map((chart) => (
                 <Chart
                   key={chart.id}

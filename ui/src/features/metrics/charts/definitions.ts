@@ -62,8 +62,23 @@ export const CHARTS: readonly ChartDefinition[] = [
       { measure: "pages_total", label: "total", color: 6 },
     ],
   },
-  { id: "prefix", unit: "share", sparse: true, series: [{ measure: "prefix_hit_ratio", label: "hits", color: 2 }] },
-  { id: "disk", unit: "bytes", series: [{ measure: "disk_bytes", label: "kept", color: 2 }] },
+  {
+    id: "prefix",
+    unit: "share",
+    sparse: true,
+    series: [
+      { measure: "prefix_hit_ratio", label: "hits", color: 2 },
+      { measure: "disk_hit_ratio", label: "fromDisk", color: 5 },
+    ],
+  },
+  {
+    id: "disk",
+    unit: "bytes",
+    series: [
+      { measure: "disk_bytes", label: "kept", color: 2 },
+      { measure: "disk_quota", label: "quota", color: 6 },
+    ],
+  },
   {
     id: "diskRates",
     unit: "bytes",
