@@ -4,12 +4,11 @@ them in the same kernel: the norm of a row, a residual, gates."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import mlx.core as mx
 
-from mlxr.metal.gpu import affine_matmul
+from mlxr.metal.gpu import affine_matmul, rms_norm
 from mlxr.metal.gpu.affine_matmul import (
     MOST_NORMED_COLUMNS,
     MOST_NORMED_ROWS,
@@ -48,16 +47,28 @@ def shape_of(codes: Codes | Floats) -> Shape:
     return Shape(outputs, words * 32 // codes.bits, codes.bits, codes.group)
 
 
-@dataclass(frozen=True, slots=True)
 class Norm:
-    """Of rows before a product: ``weight`` float32 ``[in]``."""
+    """The RMS norm of rows before a product: ``weight`` float32 ``[in]``."""
 
-    weight: mx.array
-    eps: float
+    def __init__(self, weight: mx.array, eps: float) -> None:
+        self.weight, self.eps = weight, eps
+        self._constants = _on_device([mx.array([eps, 0.0, 0.0, 0.0]), weight])
 
     def __call__(self, x: mx.array) -> mx.array:
         """16-bit, of float32 ``x`` ``[T, in]``."""
         return mx.fast.rms_norm(x, self.weight, self.eps).astype(HALF)
+
+    def of_few(self, x: mx.array) -> mx.array:
+        """The same by a kernel of our own, for up to ``MOST_ROWS`` rows."""
+        out: mx.array
+        (out,) = _norming(*x.shape)(inputs=[x, self._constants])
+        return out
+
+
+def _on_device(parts: list[mx.array]) -> mx.array:
+    """Float32 ``parts``, one behind another. What MLX computes is in the device's memory, where what it is given may
+    stay in the host's."""
+    return mx.concatenate([part.astype(mx.float32) for part in parts]) + 0.0
 
 
 class FewRows:
@@ -79,10 +90,9 @@ class FewRows:
     @staticmethod
     def _together(norm: Norm | None, bias: mx.array | None, gain: float) -> mx.array:
         parts = [mx.array([gain, norm.eps if norm else 0.0, 0.0, 0.0], mx.float32)]
-        parts += [] if norm is None else [norm.weight.astype(mx.float32)]
-        parts += [] if bias is None else [bias.astype(mx.float32)]
-        # What MLX computes is in the device's memory; what it is given may stay in the host's.
-        return mx.concatenate(parts) + 0.0
+        parts += [] if norm is None else [norm.weight]
+        parts += [] if bias is None else [bias]
+        return _on_device(parts)
 
     def takes_norm(self, rows: int) -> bool:
         """Whether the kernel norms so many rows itself; others go through ``normed`` first."""
@@ -108,7 +118,7 @@ class FewRows:
         rows = x.shape[0]
         normed = self.takes_norm(rows)
         if self._norm is not None and not normed:
-            x = self._norm(x)
+            x = self._norm.of_few(x)
         known = rows, epilogue, activation, dtype
         launched = self._launches.get(known)
         if launched is None:
@@ -146,6 +156,11 @@ def _kernel() -> MadeKernel:
 
 def _language() -> Language:
     return Language.METAL if device.kind() == "metal" else Language.CUDA
+
+
+@cache
+def _norming(rows: int, width: int) -> Launched:
+    return MadeKernel(rms_norm.KERNEL, Language.CUDA).launching(rms_norm.launch(rows, width))
 
 
 @cache
