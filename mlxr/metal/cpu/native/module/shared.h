@@ -2,13 +2,21 @@
 #pragma once
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "module/primitives.h"
+#include "ops/attention.h"
+#include "ops/experts.h"
+#include "ops/mlp.h"
+#include "ops/per_layer.h"
+#include "ops/rows.h"
 
 namespace mlxr {
 
@@ -26,6 +34,19 @@ using SharedMatrix = Shared<const Matrix>;
 using SharedRope = Shared<const Rope>;
 using SharedBatch = Shared<const Batch>;
 using SharedPool = Shared<PoolHandle>;
+using SharedLowRank = Shared<const LowRank>;
+using SharedAdapter = Shared<const Adapter>;
+using SharedAdapterRows = Shared<const AdapterRows>;
+using SharedAttention = Shared<const AttentionLayer>;
+using SharedMlp = Shared<const MlpLayer>;
+using SharedExperts = Shared<const ExpertsLayer>;
+using SharedPerLayerEmbedding = Shared<const PerLayerEmbedding>;
+using SharedPerLayerInput = Shared<const PerLayerInput>;
+using SharedHead = Shared<const Head>;
+using SharedLinear = Shared<const LinearOperation>;
+using SharedNorm = Shared<const NormOperation>;
+using SharedRows = Shared<const SamplingRows>;
+using SharedProgram = Shared<const Program>;
 
 template <class T>
 std::shared_ptr<T> value_of(const Shared<T>* shared) {
@@ -33,6 +54,19 @@ std::shared_ptr<T> value_of(const Shared<T>* shared) {
 }
 
 using MaybeArray = std::optional<mx::array>;
+
+template <class T>
+using Numbers = nanobind::ndarray<const T, nanobind::c_contig, nanobind::device::cpu>;
+
+template <class T>
+std::vector<T> copied(const Numbers<T>& a) {
+  return std::vector<T>(a.data(), a.data() + a.size());
+}
+
+template <class T>
+std::vector<T> copied(const std::optional<Numbers<T>>& a) {
+  return a ? copied(*a) : std::vector<T>{};
+}
 
 /// A norm weight or bias, copied: they are small, and kernels then need no array kept alive.
 Vector vector_of(const MaybeArray& a);
@@ -53,6 +87,12 @@ mx::array append_mixer(const SharedEngine& engine, const mx::array& x, const Sha
                 Fuse::Yes, pool, batch.value->adapters());
 }
 
+void bind_engine(nanobind::module_& m);
+void bind_layers(nanobind::module_& m);
+void bind_adapters(nanobind::module_& m);
+void bind_pools(nanobind::module_& m);
+void bind_steps(nanobind::module_& m);
+void bind_operations(nanobind::module_& m);
 void bind_latent(nanobind::module_& m);
 void bind_recurrent(nanobind::module_& m);
 
