@@ -119,15 +119,15 @@ struct IntegerMatmul {
   using Codes = BlockCodes<V, kLayout.codes>;
   using SingleRowBlock = typename V::SingleRowBlock;
   static constexpr int kBits = packed::multiplied_bits(kLayout);
-  static constexpr int kRows = V::kRows;
+  static constexpr int kPanels = V::kPanels;
   static constexpr int kTile = V::kTile;
-  static_assert(kTile % kRows == 0);
+  static_assert(kTile % V::kRows == 0 && V::kRows % kPanels == 0);
 
   // What several rows multiply: a block's codes, spread out in the first-level cache.
   struct Spread {
     Weights weights[8];
 
-    explicit Spread(const Codes& codes) { spread(codes, std::make_integer_sequence<int, 8>()); }
+    void set(const Codes& codes) { spread(codes, std::make_integer_sequence<int, 8>()); }
 
     template <int... G>
     [[gnu::always_inline]] void spread(const Codes& codes, std::integer_sequence<int, G...>) {
@@ -135,40 +135,58 @@ struct IntegerMatmul {
     }
   };
 
-  template <int kFirst, int kCount, int R, class X>
-  [[gnu::always_inline]] static void dot(const Spread& codes, const X* x, int64_t stride, Ints* totals) {
-    V::template dot<kBits, kFirst, kCount, R>(codes.weights, x, stride, totals);
+  // totals[p][r]: of panel p and row r.
+  template <int kFirst, int kCount, int R, int P, class X>
+  [[gnu::always_inline]] static void dot(const Spread (&codes)[P], const X* x, int64_t stride, Ints (&totals)[P][R]) {
+    if constexpr (P == 1) {
+      V::template dot<kBits, kFirst, kCount, R>(codes[0].weights, x, stride, totals[0]);
+    } else {
+      V::template dot_panels<kBits, kFirst, kCount, R, P>(codes[0].weights, x, stride, totals);
+    }
   }
   // A single row uses codes as they leave their block.
-  template <int kFirst, int kCount, int R>
-  [[gnu::always_inline]] static void dot(const Codes& codes, const SingleRowBlock* x, int64_t, Ints* totals) {
-    static_assert(R == 1);
+  template <int kFirst, int kCount, int R, int P>
+  [[gnu::always_inline]] static void dot(const Codes (&codes)[P], const SingleRowBlock* x, int64_t,
+                                         Ints (&totals)[P][R]) {
+    static_assert(R == 1 && P == 1);
     if constexpr (V::kHasSingleRowDot) {
-      totals[0] = V::template dot_single_row<kBits, kFirst, kCount>(codes, *x);
+      totals[0][0] = V::template dot_single_row<kBits, kFirst, kCount>(codes[0], *x);
     } else {
-      dot<kFirst, kCount, 1>(Spread(codes), x, 0, totals);
+      Spread spread[1];
+      spread[0].set(codes[0]);
+      dot<kFirst, kCount, 1, 1>(spread, x, 0, totals);
     }
   }
 
-  // Adds one block's contribution to R rows; x is that block of the first row, `stride` blocks make a row.
-  template <int R, class CodesOrSpread, class X>
-  [[gnu::always_inline]] static void accumulate(const CodesOrSpread& codes, const Scale& s, const X* x, int64_t stride,
-                                                Floats* sums) {
-    Floats products[R];
-    Ints totals[R];
+  // Adds one block's contribution to R rows of P panels; x is that block of the first row, `stride` blocks make a row.
+  template <int R, int P, class CodesOrSpread, class X>
+  [[gnu::always_inline]] static void accumulate(const CodesOrSpread (&codes)[P], const Scale (&s)[P], const X* x,
+                                                int64_t stride, Floats (&sums)[P][R]) {
+    Floats products[P][R];
+    Ints totals[P][R];
     constexpr int kGroups = 8 / Scale::kParts;
-    dot<0, kGroups, R>(codes, x, stride, totals);
-    for (int r = 0; r < R; ++r) products[r] = V::mul(s.scale[0], V::to_floats(totals[r]));
+    dot<0, kGroups, R, P>(codes, x, stride, totals);
+    for (int p = 0; p < P; ++p) {
+      for (int r = 0; r < R; ++r) products[p][r] = V::mul(s[p].scale[0], V::to_floats(totals[p][r]));
+    }
     if constexpr (Scale::kParts == 2) {
-      dot<kGroups, kGroups, R>(codes, x, stride, totals);
-      for (int r = 0; r < R; ++r) products[r] = V::fma(s.scale[1], V::to_floats(totals[r]), products[r]);
+      dot<kGroups, kGroups, R, P>(codes, x, stride, totals);
+      for (int p = 0; p < P; ++p) {
+        for (int r = 0; r < R; ++r) {
+          products[p][r] = V::fma(s[p].scale[1], V::to_floats(totals[p][r]), products[p][r]);
+        }
+      }
     }
     for (int r = 0; r < R; ++r) {
       const ScaledBlock& row = x[r * stride];
-      sums[r] = V::fma(V::splat(row.scale), products[r], sums[r]);
+      const Floats scale = V::splat(row.scale);
+      for (int p = 0; p < P; ++p) sums[p][r] = V::fma(scale, products[p][r], sums[p][r]);
       if constexpr (Scale::kHasMin) {
         const float* sum = Scale::kParts == 1 ? &row.scaled_sum : row.scaled_half_sums;
-        for (int i = 0; i < Scale::kParts; ++i) sums[r] = V::fma(s.min[i], V::splat(sum[i]), sums[r]);
+        for (int i = 0; i < Scale::kParts; ++i) {
+          const Floats both = V::splat(sum[i]);
+          for (int p = 0; p < P; ++p) sums[p][r] = V::fma(s[p].min[i], both, sums[p][r]);
+        }
       }
     }
   }
@@ -176,39 +194,53 @@ struct IntegerMatmul {
   // A stretch of blocks of one panel.
   struct Stretch { int64_t begin, end; };
 
-  // Sums of one panel for Groups * R activation rows of X blocks, over one stretch; `x` is the first row's first block.
+  // Sums of P panels for Groups * R activation rows of X blocks, over one stretch; `x` is the first row's first block.
   // Sums continue from y unless the stretch is the first: the same additions in the same order, however blocks are cut
   // in stretches.
-  template <int R, int Groups, bool kSingleRow, class X>
+  template <int P, int R, int Groups, bool kSingleRow, class X>
   static void tile(const MatmulArgs& a, int64_t panel, int64_t row, const X* x, Stretch stretch) {
     constexpr int kSuper = packed::blocks_per_super(kLayout.scales);
     constexpr size_t kCodeBytes = packed::code_bytes(kLayout.codes);
     constexpr size_t kSuperBytes =
         packed::header_bytes(kLayout.scales) + kSuper * packed::block_scale_bytes(kLayout.scales);
     const auto first = static_cast<size_t>(stretch.begin);
-    const uint8_t* codes = a.codes + static_cast<size_t>(panel) * a.panel_code_bytes + first * kCodeBytes;
-    const uint8_t* scales = a.scales + static_cast<size_t>(panel) * a.panel_scale_bytes + first / kSuper * kSuperBytes;
-    Floats sums[Groups][R];
-    for (int g = 0; g < Groups; ++g) {
-      for (int r = 0; r < R; ++r) sums[g][r] = first == 0 ? V::zero() : load_panel<V>(a, panel, row + g * R + r);
-    }
-    const int64_t blocks = a.cols / kBlock;
-    Scale s;
-    for (int64_t block = stretch.begin; block < stretch.end;) {
-      s.open(scales);
-      for (int64_t end = block + kSuper; block < end; ++block, codes += kCodeBytes) {
-        s.next(scales);
-        for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
-        if constexpr (kSingleRow) {
-          accumulate<1>(Codes{codes, a.table}, s, x + block, blocks, sums[0]);
-        } else {
-          const Spread spread(Codes{codes, a.table});
-          for (int g = 0; g < Groups; ++g) accumulate<R>(spread, s, x + g * R * blocks + block, blocks, sums[g]);
+    const uint8_t* codes[P];
+    const uint8_t* scales[P];
+    Floats sums[Groups][P][R];
+    for (int p = 0; p < P; ++p) {
+      const auto at = static_cast<size_t>(panel + p);
+      codes[p] = a.codes + at * a.panel_code_bytes + first * kCodeBytes;
+      scales[p] = a.scales + at * a.panel_scale_bytes + first / kSuper * kSuperBytes;
+      for (int g = 0; g < Groups; ++g) {
+        for (int r = 0; r < R; ++r) {
+          sums[g][p][r] = first == 0 ? V::zero() : load_panel<V>(a, panel + p, row + g * R + r);
         }
       }
     }
+    const int64_t blocks = a.cols / kBlock;
+    Scale s[P];
+    for (int64_t block = stretch.begin; block < stretch.end;) {
+      for (int p = 0; p < P; ++p) s[p].open(scales[p]);
+      for (int64_t end = block + kSuper; block < end; ++block) {
+        for (int p = 0; p < P; ++p) {
+          s[p].next(scales[p]);
+          for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes[p] + V::kPrefetch + line);
+        }
+        if constexpr (kSingleRow) {
+          const Codes used[1] = {Codes{codes[0], a.table}};
+          accumulate<1, 1>(used, s, x + block, blocks, sums[0]);
+        } else {
+          Spread spread[P];
+          for (int p = 0; p < P; ++p) spread[p].set(Codes{codes[p], a.table});
+          for (int g = 0; g < Groups; ++g) accumulate<R, P>(spread, s, x + g * R * blocks + block, blocks, sums[g]);
+        }
+        for (int p = 0; p < P; ++p) codes[p] += kCodeBytes;
+      }
+    }
     for (int g = 0; g < Groups; ++g) {
-      for (int r = 0; r < R; ++r) store_panel<V>(a, panel, row + g * R + r, sums[g][r]);
+      for (int p = 0; p < P; ++p) {
+        for (int r = 0; r < R; ++r) store_panel<V>(a, panel + p, row + g * R + r, sums[g][p][r]);
+      }
     }
   }
 
@@ -216,7 +248,7 @@ struct IntegerMatmul {
     const int64_t blocks = a.cols / kBlock;
     if (a.alone) {
       const auto* x = static_cast<const SingleRowBlock*>(a.x_blocks);
-      for (int64_t panel = a.begin; panel < a.end; ++panel) tile<1, 1, true>(a, panel, 0, x, {0, blocks});
+      for (int64_t panel = a.begin; panel < a.end; ++panel) tile<1, 1, 1, true>(a, panel, 0, x, {0, blocks});
       return;
     }
     // Activations that stay in the second-level cache while all panels pass by.
@@ -226,7 +258,17 @@ struct IntegerMatmul {
       const int64_t fit = kCacheBytes / ((last - first) * static_cast<int64_t>(sizeof(X)) * 8) * 8;
       for (int64_t begin = 0; begin < blocks; begin += fit) {
         const Stretch stretch = {begin, begin + fit < blocks ? begin + fit : blocks};
-        for (int64_t panel = a.begin; panel < a.end; ++panel) rows(a, panel, first, last, stretch);
+        int64_t panel = a.begin;
+        if constexpr (kPanels > 1) {
+          // Whole tiles of rows take panels together. Fewer rows don't: weights are one stream for them, as memory
+          // gives them fastest.
+          const int64_t tiles = first + (last - first) / kTile * kTile;
+          for (; tiles > first && panel + kPanels <= a.end; panel += kPanels) {
+            rows<kPanels>(a, panel, first, tiles, stretch);
+            for (int p = 0; p < kPanels; ++p) rows<1>(a, panel + p, tiles, last, stretch);
+          }
+        }
+        for (; panel < a.end; ++panel) rows<1>(a, panel, first, last, stretch);
       }
     }
   }
@@ -234,21 +276,28 @@ struct IntegerMatmul {
  private:
   using X = typename V::Block;
 
+  // Rows [row, last) of P panels; with several panels they are whole tiles.
+  template <int P>
   static void rows(const MatmulArgs& a, int64_t panel, int64_t row, int64_t last, Stretch stretch) {
+    constexpr int kRows = V::kRows / P;
     const int64_t blocks = a.cols / kBlock;
     const auto* x = static_cast<const X*>(a.x_blocks) + row * blocks;
     for (; row + kTile <= last; row += kTile, x += kTile * blocks) {
-      tile<kRows, kTile / kRows, false>(a, panel, row, x, stretch);
+      tile<P, kRows, kTile / kRows, false>(a, panel, row, x, stretch);
     }
-    for (; row + kRows <= last; row += kRows, x += kRows * blocks) tile<kRows, 1, false>(a, panel, row, x, stretch);
-    remainder<kRows - 1>(a, panel, row, x, last - row, stretch);
+    if constexpr (P == 1) {
+      for (; row + kRows <= last; row += kRows, x += kRows * blocks) {
+        tile<1, kRows, 1, false>(a, panel, row, x, stretch);
+      }
+      remainder<kRows - 1>(a, panel, row, x, last - row, stretch);
+    }
   }
 
   template <int R>
   static void remainder(const MatmulArgs& a, int64_t panel, int64_t row, const X* x, int64_t count, Stretch stretch) {
     if constexpr (R > 0) {
       if (count == R) {
-        tile<R, 1, false>(a, panel, row, x, stretch);
+        tile<1, R, 1, false>(a, panel, row, x, stretch);
       } else {
         remainder<R - 1>(a, panel, row, x, count, stretch);
       }

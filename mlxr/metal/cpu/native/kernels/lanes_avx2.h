@@ -17,6 +17,7 @@ namespace mlxr::kernels {
 struct Avx2Lanes : simd::Lanes<simd::Avx2> {
   using Lanes::load;
   static constexpr int kRows = 4;            // activation rows of one register tile
+  static constexpr int kPanels = 1;          // panels of a whole tile
   static constexpr int kTile = 16;           // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 4;       // the same for float weights
   static constexpr size_t kPrefetch = 3072;  // bytes ahead of the codes in use

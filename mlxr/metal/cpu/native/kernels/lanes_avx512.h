@@ -14,8 +14,9 @@ namespace mlxr::kernels {
 
 struct Avx512Lanes : simd::Lanes<simd::Avx512> {
   using Lanes::load;
-  static constexpr int kRows = 8;
-  static constexpr int kTile = 32;  // rows for which a block of codes is unpacked once
+  static constexpr int kRows = 8;    // rows of a register tile of one panel
+  static constexpr int kPanels = 2;  // panels of a whole tile: each broadcast then feeds two products
+  static constexpr int kTile = 32;   // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 8;
   static constexpr size_t kPrefetch = 3072;
   using Bytes = __m512i;
@@ -130,6 +131,38 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     for (int r = 0; r < R; ++r) out[r] = _mm512_add_epi32(_mm512_slli_epi32(high[r], 8), out[r]);
   }
 
+  // The same for P panels, whose weights are 8 vectors each.
+  template <int kBits, int kFirst, int kCount, int R, int P>
+  [[gnu::always_inline]] static void dot_panels(const Weights* weights, const ByteBlock* x, int64_t stride,
+                                                Ints (&out)[P][R]) {
+    asm volatile("" : "+r"(weights) : : "memory");
+    Ints high[P][R];
+    for (int p = 0; p < P; ++p) {
+      for (int r = 0; r < R; ++r) {
+        high[p][r] = _mm512_setzero_si512();
+        out[p][r] = bias<kBits>(x[r * stride]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int g = kFirst; g < kFirst + kCount; ++g) {
+      Bytes w[P];
+      for (int p = 0; p < P; ++p) w[p] = weights[8 * p + g];
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const Bytes h = repeat_32(x[r * stride].high + 4 * g), l = repeat_32(x[r * stride].low + 4 * g);
+        for (int p = 0; p < P; ++p) {
+          add_products(high[p][r], w[p], h);
+          add_products(out[p][r], w[p], l);
+        }
+      }
+    }
+    for (int p = 0; p < P; ++p) {
+      for (int r = 0; r < R; ++r) {
+        out[p][r] = _mm512_add_epi32(_mm512_slli_epi32(high[p][r], 8), out[p][r]);
+      }
+    }
+  }
+
   // The same for a single row, from codes as they leave their block.
   template <int kBits, int kFirst, int kCount, class Codes>
   [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const ByteBlock& x) {
@@ -162,6 +195,23 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     sums = emulated::dot_bytes(sums, w, emulated::repeat_32(x));
 #else
     asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(*reinterpret_cast<const int8_t (*)[4]>(x)));
+#endif
+  }
+  [[gnu::always_inline]] static void add_products(Ints& sums, Bytes w, Bytes x) {
+#ifdef MLXR_EMULATED_AVX512
+    sums = emulated::dot_bytes(sums, w, x);
+#else
+    asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(w), "v"(x));
+#endif
+  }
+  // Four bytes in every lane.
+  [[gnu::always_inline]] static Bytes repeat_32(const int8_t* x) {
+#ifdef MLXR_EMULATED_AVX512
+    return emulated::repeat_32(x);
+#else
+    Bytes out;
+    asm("vpbroadcastd %1, %0" : "=v"(out) : "m"(*reinterpret_cast<const int8_t (*)[4]>(x)));
+    return out;
 #endif
   }
 };

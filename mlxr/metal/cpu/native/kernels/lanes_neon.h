@@ -16,7 +16,8 @@ namespace {  // each file that includes this has its own, compiled for its own i
 struct NeonLanes : simd::Lanes<simd::Neon> {
   using Lanes::load;
   static constexpr int kRows = 4;
-  static constexpr int kTile = 16;  // rows for which a block of codes is unpacked once
+  static constexpr int kPanels = 1;  // panels of a whole tile
+  static constexpr int kTile = 16;   // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 4;
   static constexpr size_t kPrefetch = 1024;
   using Block = ByteBlock;

@@ -11,7 +11,8 @@ namespace mlxr::kernels {
 struct PortableLanes : simd::Lanes<simd::Portable> {
   using Lanes::load;
   static constexpr int kRows = 4;
-  static constexpr int kTile = 16;  // rows for which a block of codes is unpacked once
+  static constexpr int kPanels = 1;  // panels of a whole tile
+  static constexpr int kTile = 16;   // rows for which a block of codes is unpacked once
   static constexpr int kFloatRows = 2;
   static constexpr size_t kPrefetch = 0;
   using Block = Int16Block;

@@ -17,7 +17,9 @@ int64_t Matrix::grain(int64_t activation_rows) const {
   // Every turn reads all activations, so with many rows it must use them for some panels.
   const int64_t least = activation_rows > 1 ? kPanels : 1;
   const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), least);
-  const int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
+  int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
+  // Tiles of several rows take panels in pairs.
+  if (activation_rows > 1 && grain > 1) grain -= grain % 2;
   // One row of floating weights works on several panels at a time.
   return is_floating(type) ? (grain + kernels::kFloatPanels - 1) / kernels::kFloatPanels * kernels::kFloatPanels
                            : grain;
