@@ -53,7 +53,9 @@ class Engine:
             GroupTables(none if part.group.kind is CacheKind.STATE else kept, tables, PAGE)
             for part in self.pool.spec.groups
         ]
-        return Batch(starts, contexts, positions, tuple(groups))
+        # As the executor says it: the last token of each.
+        outputs = (starts[1:] - 1).astype(np.int32) if new > 1 else None
+        return Batch(starts, contexts, positions, tuple(groups), outputs=outputs)
 
     def step(self, tokens: mx.array, batch: Batch) -> mx.array:
         """The next token of every sequence, submitted but not awaited."""

@@ -36,6 +36,8 @@ class Batch:
     ``groups``: tables of each cache group.
     ``adapters``: those of each sequence; empty where no sequence has any.
     ``segments`` int32 ``[T]``: the segment of each token (encoders with two of them); None where all are of the first.
+    ``outputs`` int32, ascending: the tokens whose hidden states are read behind the layers; None where those of all may
+    be. Those of others may be anything then, but what is kept of them is not.
 
     A sequence may be empty (no tokens in this step); T may be 0.
     """
@@ -46,6 +48,7 @@ class Batch:
     groups: tuple[GroupTables, ...]
     adapters: tuple[AdapterStack, ...] = ()
     segments: NDArray[np.int32] | None = None
+    outputs: NDArray[np.int32] | None = None
 
     @property
     def tokens(self) -> int:

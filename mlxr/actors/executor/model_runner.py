@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Sequence
@@ -142,8 +143,11 @@ class ModelRunner:
         if not step.rows:
             return launched
         batch = self._layout.of(step.rows, self._table)
+        watched = self._drafter is not None and self._drafter.watches
+        if not (watched or batch.adapters or self._pooler.wants(step)):
+            batch = _with_outputs(batch, step)
         hidden = self._model.forward(self._inputs(step), batch, self._pool)
-        if self._drafter is not None and self._drafter.watches:
+        if self._drafter is not None and watched:
             first = 0
             for row in step.rows:
                 self._drafter.saw(row.sequence, row.start, hidden, first, row.length)
@@ -321,6 +325,21 @@ def _wanted(row: StepRow, sequence: KnownSequence) -> Wanted:
     given, known = row.draft - row.wanted, len(sequence.tokens)
     tokens = sequence.tokens + row.tokens[len(row.tokens) - given :].list() if given else sequence.tokens
     return Wanted(sequence, tokens, known, row.wanted, row.least)
+
+
+def _with_outputs(batch: Batch, step: Step) -> Batch:
+    """Returns the batch with the tokens behind which something is drawn, where those are not all, nor all are read."""
+    outputs: list[int] = []
+    end = 0
+    for row in step.rows:
+        if row.prompt_logprobs is not None:
+            return batch
+        end += row.length
+        if row.draft or row.sample:
+            outputs.extend(range(end - 1 - row.draft, end))
+    if len(outputs) == batch.tokens:
+        return batch
+    return dataclasses.replace(batch, outputs=np.array(outputs, np.int32))
 
 
 def _awaited(launched: Launched) -> list[mx.array]:

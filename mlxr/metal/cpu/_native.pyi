@@ -274,6 +274,7 @@ class Batch:
         positions: Ints,
         groups: list[tuple[Ints, Ints, int]],
         adapters: AdapterRows | None = None,
+        outputs: Ints | None = None,
     ) -> None: ...
 
 class Pool:

@@ -168,6 +168,7 @@ class CpuBackend:
             positions=batch.positions,
             groups=[(group.slots, group.block_tables, group.page_size) for group in batch.groups],
             adapters=self._adapter_rows(batch) if batch.adapters else None,
+            outputs=batch.outputs,
         )
         return Step(batch, native)
 

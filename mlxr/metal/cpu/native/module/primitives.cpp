@@ -196,6 +196,10 @@ class Program {
     int64_t out_width;
   };
   std::vector<Part> parts;
+  /// From this part on, rows that nobody reads behind the layers may be left out; what of them lies in the workspace.
+  size_t last_parts = 0;
+  bool kept = false;
+  int64_t per_layer = 0;
 };
 
 std::shared_ptr<const Operation> due_copies(const PoolPtr& pool) {
@@ -251,9 +255,14 @@ std::shared_ptr<const Program> record(const EnginePtr& engine, const mx::array& 
   auto program = std::make_shared<Program>();
   for (const FusedOperation& fused : operations_to(made->node().get())) {
     if (dynamic_cast<const CopyPagesOperation*>(fused.operation.get()) != nullptr) continue;
+    const Operation* const operation = fused.operation.get();
+    program->kept |= dynamic_cast<const KeepOperation*>(operation) != nullptr;
+    const auto* per_layer = dynamic_cast<const PerLayerEmbeddingOperation*>(operation);
+    if (per_layer != nullptr) program->per_layer = per_layer->embedding().table->cols;
     StepMaker made = fused.operation->for_steps();
     auto kept = made ? nullptr : fused.operation;
     program->parts.push_back({std::move(kept), std::move(made), fused.ids, fused.out_width});
+    if (operation->keeps() || fused.ids >= 0) program->last_parts = program->parts.size();
   }
   return program;
 }
@@ -264,18 +273,31 @@ mx::array replay(const EnginePtr& engine, const Program& program, const mx::arra
   require(tokens.shape(0) == batch->tokens(), "tokens and batch differ in length");
   const int64_t rows = batch->tokens();
   const std::shared_ptr<const PagePool> pages = pool != nullptr ? pool->pages : nullptr;
+  std::shared_ptr<const Batch> current = batch;
   std::shared_ptr<const Node> node;
-  const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width) {
-    node = std::make_shared<const Node>(Node{std::move(node), FusedOperation{std::move(operation), ids, rows, width}});
+  const auto add = [&](std::shared_ptr<const Operation> operation, int ids, int64_t width, int64_t count) {
+    node = std::make_shared<const Node>(Node{std::move(node), FusedOperation{std::move(operation), ids, count, width}});
   };
-  for (const Program::Part& part : program.parts) {
+  // Adapters are told of by the step's rows.
+  const auto& outputs = batch->outputs();
+  const bool fewer = outputs && static_cast<int64_t>(outputs->size()) < rows && batch->adapters() == nullptr &&
+                     program.last_parts > 0 && program.last_parts < program.parts.size();
+  for (size_t i = 0; i < program.parts.size(); ++i) {
+    const Program::Part& part = program.parts[i];
+    if (fewer && i == program.last_parts) {
+      if (outputs->empty()) break;
+      current = batch->of_outputs();
+      add(std::make_shared<PickRowsOperation>(*outputs, program.kept, program.per_layer), -1,
+          program.parts[i - 1].out_width, current->tokens());
+    }
     if (part.operation != nullptr) {
-      add(part.operation, part.ids, part.out_width);
+      add(part.operation, part.ids, part.out_width, current->tokens());
       continue;
     }
-    if (auto copies = due_copies(pool)) add(std::move(copies), -1, part.out_width);
-    add(part.for_steps(batch, pages), part.ids, part.out_width);
+    if (auto copies = due_copies(pool)) add(std::move(copies), -1, part.out_width, current->tokens());
+    add(part.for_steps(current, pages), part.ids, part.out_width, current->tokens());
   }
+  if (fewer) add(std::make_shared<PlaceRowsOperation>(*outputs), -1, program.parts.back().out_width, rows);
   const mx::Shape shape{static_cast<int>(rows), static_cast<int>(program.parts.back().out_width)};
   auto made = std::make_shared<FusedOperations>(stream(), engine, std::move(node), false, pool, batch->adapters());
   mx::array out(shape, mx::float32, std::move(made), {tokens});

@@ -68,17 +68,18 @@ void bind_steps(nb::module_& m) {
       .def(
           "__init__",
           [](SharedBatch* self, const Numbers<int32_t>& query_starts, const Numbers<int32_t>& context_lengths,
-             const Numbers<int32_t>& positions, const GroupArrays& groups, const SharedAdapterRows* adapters) {
+             const Numbers<int32_t>& positions, const GroupArrays& groups, const SharedAdapterRows* adapters,
+             const std::optional<Numbers<int32_t>>& outputs) {
             std::vector<GroupTables> tables;
             for (const auto& [slots, block_tables, page_size] : groups) {
               tables.push_back(GroupTables{copied(slots), copied(block_tables), page_size});
             }
-            new (self)
-                SharedBatch(std::make_shared<const Batch>(copied(query_starts), copied(context_lengths),
-                                                          copied(positions), std::move(tables), value_of(adapters)));
+            new (self) SharedBatch(std::make_shared<const Batch>(
+                copied(query_starts), copied(context_lengths), copied(positions), std::move(tables), value_of(adapters),
+                outputs ? std::optional(copied(*outputs)) : std::nullopt));
           },
           nb::kw_only(), "query_starts"_a, "context_lengths"_a, "positions"_a, "groups"_a,
-          "adapters"_a.none() = nb::none());
+          "adapters"_a.none() = nb::none(), "outputs"_a.none() = nb::none());
   nb::class_<SharedRows>(m, "SamplingRows")
       .def(
           "__init__",

@@ -58,6 +58,7 @@ class AttentionOperation : public Operation {
   void prepare(const Context&, const Operands&) const override;
   void run(Team&, const Context&, const Operands&) const override;
   StepMaker for_steps() const override;
+  bool keeps() const override { return layer_->key != nullptr; }
 
  private:
   struct Buffers;

@@ -21,18 +21,27 @@ int group_of(int position, int page_size) {
 }  // namespace
 
 Batch::Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-             std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters)
+             std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters,
+             std::optional<std::vector<int32_t>> outputs)
     : query_starts_(std::move(query_starts)),
       context_lengths_(std::move(context_lengths)),
       positions_(std::move(positions)),
       groups_(std::move(groups)),
-      adapters_(std::move(adapters)) {
+      adapters_(std::move(adapters)),
+      outputs_(std::move(outputs)) {
   require(adapters_ == nullptr || adapters_->rows() == tokens(), "there must be adapters, or none, for every token");
   require(query_starts_.size() == context_lengths_.size() + 1,
           "query_starts must have one entry more than context_lengths");
   require(query_starts_.front() == 0 && query_starts_.back() == tokens(),
           "query_starts must run from 0 to the number of tokens");
   require(std::is_sorted(query_starts_.begin(), query_starts_.end()), "query_starts must ascend");
+  if (outputs_) {
+    int32_t least = 0;
+    for (const int32_t token : *outputs_) {
+      require(token >= least && token < tokens(), "outputs must be tokens of the batch, and ascend");
+      least = token + 1;
+    }
+  }
   for (GroupTables& group : groups_) check(group);
 }
 
@@ -60,6 +69,27 @@ void Batch::check(GroupTables& group) const {
     require(page >= 0, "a page is negative");
     group.pages_used = std::max<int64_t>(group.pages_used, page + 1);
   }
+}
+
+std::shared_ptr<const Batch> Batch::of_outputs() const {
+  const std::lock_guard lock(mutex_);
+  if (of_outputs_ != nullptr) return of_outputs_;
+  const std::vector<int32_t>& chosen = *outputs_;
+  const auto picked = [&](const std::vector<int32_t>& all) {
+    std::vector<int32_t> some;
+    for (const int32_t token : chosen) some.push_back(all[static_cast<size_t>(token)]);
+    return some;
+  };
+  std::vector<int32_t> starts;
+  for (const int32_t start : query_starts_) {
+    starts.push_back(static_cast<int32_t>(std::lower_bound(chosen.begin(), chosen.end(), start) - chosen.begin()));
+  }
+  std::vector<GroupTables> groups;
+  for (const GroupTables& group : groups_) {
+    groups.push_back({group.states ? group.slots : picked(group.slots), group.block_tables, group.page_size});
+  }
+  of_outputs_ = std::make_shared<Batch>(std::move(starts), context_lengths_, picked(positions_), std::move(groups));
+  return of_outputs_;
 }
 
 std::shared_ptr<const Batch> Batch::within_step() const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "kernels/kernel_table.h"
@@ -95,7 +96,8 @@ class Batch {
   /// `pages_used` are filled in. Throws
   /// std::invalid_argument when the arrays do not fit together.
   Batch(std::vector<int32_t> query_starts, std::vector<int32_t> context_lengths, std::vector<int32_t> positions,
-        std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters = nullptr);
+        std::vector<GroupTables> groups, std::shared_ptr<const AdapterRows> adapters = nullptr,
+        std::optional<std::vector<int32_t>> outputs = std::nullopt);
 
   int sequences() const { return static_cast<int>(context_lengths_.size()); }
   int tokens() const { return static_cast<int>(positions_.size()); }
@@ -111,6 +113,12 @@ class Batch {
   /// The adapters of the tokens' rows; null where none has any.
   const std::shared_ptr<const AdapterRows>& adapters() const { return adapters_; }
 
+  /// The tokens, ascending, whose rows are read behind the layers; nothing where those of all may be.
+  const std::optional<std::vector<int32_t>>& outputs() const { return outputs_; }
+  /// The same batch without its other tokens, whose keys and values must be in their pages; there are outputs, and no
+  /// adapters.
+  std::shared_ptr<const Batch> of_outputs() const;
+
   /// The same batch laid out in pages of its own, in one group, for attention without a pool.
   std::shared_ptr<const Batch> within_step() const;
 
@@ -124,10 +132,11 @@ class Batch {
   std::vector<int32_t> query_starts_, context_lengths_, positions_;
   std::vector<GroupTables> groups_;
   std::shared_ptr<const AdapterRows> adapters_;
+  std::optional<std::vector<int32_t>> outputs_;
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<const AttentionPlan>> plans_;
   mutable std::vector<std::shared_ptr<const RopeTable>> ropes_;
-  mutable std::shared_ptr<const Batch> within_step_;
+  mutable std::shared_ptr<const Batch> within_step_, of_outputs_;
 };
 
 }  // namespace mlxr

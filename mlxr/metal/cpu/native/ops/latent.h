@@ -39,6 +39,7 @@ class LatentOperation : public Operation {
   void prepare(const Context&, const Operands&) const override;
   void run(Team&, const Context&, const Operands&) const override;
   StepMaker for_steps() const override;
+  bool keeps() const override { return true; }
 
  private:
   struct Buffers;

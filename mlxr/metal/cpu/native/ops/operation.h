@@ -88,6 +88,8 @@ class Operation {
   /// What makes this operation for other steps, where it depends on the batch or the pool; it holds neither. Empty for
   /// an operation that is the same at every step.
   virtual StepMaker for_steps() const { return {}; }
+  /// Whether later tokens, or other rows of the step, read what it makes of each row beside `out`.
+  virtual bool keeps() const { return false; }
   /// Called by every thread of the team. Whatever the operation leaves unfinished at its end must be guarded by the
   /// caller's barrier.
   virtual void run(Team&, const Context&, const Operands&) const = 0;

@@ -58,6 +58,39 @@ void KeepOperation::run(Team& team, const Context& context, const Operands& oper
   });
 }
 
+void PickRowsOperation::run(Team& team, const Context& context, const Operands& operands) const {
+  if (team.index() != 0) return;
+  // Each row goes to the place of an earlier one, or stays.
+  const auto pick = [&](const float* from, float* to, int64_t width) {
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const float* const row = from + rows_[i] * width;
+      float* const at = to + static_cast<int64_t>(i) * width;
+      if (row != at) std::memmove(at, row, sizeof(float) * static_cast<size_t>(width));
+    }
+  };
+  pick(operands.in, operands.out, operands.width);
+  const auto within = [&](Buffer buffer, int64_t width) {
+    pick(context.workspace.at(buffer), context.workspace.at(buffer), width);
+  };
+  if (kept_) within(Buffer::Kept, operands.width);
+  if (per_layer_ > 0) within(Buffer::PerLayer, per_layer_);
+}
+
+void PlaceRowsOperation::run(Team& team, const Context&, const Operands& operands) const {
+  const auto bytes = static_cast<size_t>(operands.out_width) * sizeof(float);
+  team.loop(operands.out_rows, 64, [&](int64_t begin, int64_t end) {
+    auto next = std::lower_bound(rows_.begin(), rows_.end(), begin);
+    for (int64_t t = begin; t < end; ++t) {
+      float* const to = operands.out + t * operands.out_width;
+      if (next != rows_.end() && *next == t) {
+        std::memcpy(to, operands.in + (next++ - rows_.begin()) * operands.width, bytes);
+      } else {
+        std::memset(to, 0, bytes);
+      }
+    }
+  });
+}
+
 void LogitsOperation::prepare(const Context& context, const Operands& operands) const {
   context.workspace.reserve_activations(operands.out_rows, operands.width, needs(*head_->matrix), context.isa);
   context.workspace.reserve_floats(Buffer::PerThread, context.threads * operands.width);

@@ -53,6 +53,32 @@ class KeepOperation : public Operation {
   void run(Team&, const Context&, const Operands&) const override;
 };
 
+/// Goes on with the rows `rows` alone, which ascend. What earlier operations left in the workspace of each row moves
+/// along: those that were kept (KeepOperation), where `kept`, and `per_layer` numbers (PerLayerEmbedding).
+class PickRowsOperation : public Operation {
+ public:
+  PickRowsOperation(std::vector<int32_t> rows, bool kept, int64_t per_layer)
+      : rows_(std::move(rows)), kept_(kept), per_layer_(per_layer) {}
+  bool in_place() const override { return false; }
+  void run(Team&, const Context&, const Operands&) const override;
+
+ private:
+  std::vector<int32_t> rows_;
+  bool kept_;
+  int64_t per_layer_;
+};
+
+/// Puts rows back where PickRowsOperation took them from; all others are zero.
+class PlaceRowsOperation : public Operation {
+ public:
+  explicit PlaceRowsOperation(std::vector<int32_t> rows) : rows_(std::move(rows)) {}
+  bool in_place() const override { return false; }
+  void run(Team&, const Context&, const Operands&) const override;
+
+ private:
+  std::vector<int32_t> rows_;
+};
+
 struct Head {
   MatrixPtr matrix;
   RowNorm norm;

@@ -22,6 +22,7 @@ class ShortConvOperation : public Operation {
                      const std::shared_ptr<const PagePool>& pool, int index);
   bool in_place() const override { return true; }
   StepMaker for_steps() const override;
+  bool keeps() const override { return true; }
   void prepare(const Context&, const Operands&) const override;
   void run(Team&, const Context&, const Operands&) const override;
 
