@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,14 @@ class Case:
     name: str
     command: tuple[str, *tuple[int, ...]]
     wanted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of the machine, as measured: bytes a second that are read, and products of codes with activations of 16 bits."""
+
+    reading: float
+    products: float
 
 
 CASES: dict[str, tuple[Case, ...]] = {
@@ -61,16 +70,27 @@ def beside(module: str, peer: str, model: str, cases: tuple[Case, ...], repeat: 
     return beside_file(module, peer, model, model_path(model), cases, repeat)
 
 
-def beside_file(module: str, peer: str, model: str, path: Path, cases: tuple[Case, ...], repeat: int) -> list[Figure]:
-    """Both sides in turn, each in its own process."""
+def beside_file(
+    module: str,
+    peer: str,
+    model: str,
+    path: Path,
+    cases: tuple[Case, ...],
+    repeat: int,
+    bounds: Callable[[Case, Limits], tuple[float, float]] | None = None,
+) -> list[Figure]:
+    """Both sides in turn, each in its own process; with ``bounds``, which says what the machine allows each side in
+    tokens a second, what it gives at most too, in the same rounds."""
     arguments = (str(path), str(THREADS))
     figures: list[Figure] = []
     with Worker("bench.peers.ours", *arguments) as ours, Worker(module, *arguments) as theirs:
         for case in cases:
             progress(f"{model}, {case.name}, {peer}")
-            found = in_turn(
-                {"ours": partial(ours.measure, *case.command), "theirs": partial(theirs.measure, *case.command)}, repeat
-            )
+            sides = {"ours": partial(ours.measure, *case.command), "theirs": partial(theirs.measure, *case.command)}
+            if bounds is not None:
+                sides |= {name: partial(ours.measure, name) for name in ("reading", "products")}
+            found = in_turn(sides, repeat)
+            most = bounds(case, Limits(found["reading"], found["products"])) if bounds is not None else None
             name = f"{model}, {case.name} ({peer})"
-            figures.append(Figure(name, found["ours"], "tok/s", case.wanted, found["theirs"]))
+            figures.append(Figure(name, found["ours"], "tok/s", case.wanted, found["theirs"], bounds=most))
     return figures

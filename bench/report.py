@@ -13,7 +13,8 @@ class Figure:
     """One measured number, ``ours`` in ``unit``. ``lower``: less is better.
 
     ``wanted`` is a value in the same unit, or, where a peer was measured beside it, how many times better than
-    ``theirs`` it should be; None where the figure is only for information.
+    ``theirs`` it should be; None where the figure is only for information. ``bounds``: what this machine allows each
+    side at most, where that is known.
     """
 
     name: str
@@ -22,6 +23,14 @@ class Figure:
     wanted: float | None = None
     theirs: float | None = None
     lower: bool = False
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def shares(self) -> tuple[float, float] | None:
+        """The parts of their bounds that both sides reach."""
+        if self.bounds is None or self.theirs is None:
+            return None
+        return self.ours / self.bounds[0], self.theirs / self.bounds[1]
 
     @property
     def ratio(self) -> float | None:
@@ -48,14 +57,19 @@ class Report:
 
     def table(self) -> Table:
         table = Table(title=self.title, caption="\n".join(self.notes) or None, title_justify="left")
-        for column in ("what", "ours", "theirs", "ratio", "wanted", ""):
+        bounded = any(figure.shares for figure in self.figures)
+        columns = ["what", "ours", "theirs", "ratio", "wanted", ""]
+        for column in columns + ["bound", "of it, of theirs"] * bounded:
             table.add_column(column, justify="left" if column == "what" else "right", no_wrap=column != "what")
         for figure in self.figures:
-            table.add_row(*_cells(figure))
+            table.add_row(*_cells(figure), *(_bound_cells(figure) if bounded else ()))
         return table
 
     def as_json(self) -> dict[str, Any]:
-        figures = [{**asdict(figure), "ratio": figure.ratio, "met": figure.met} for figure in self.figures]
+        figures = [
+            {**asdict(figure), "ratio": figure.ratio, "met": figure.met, "shares": figure.shares}
+            for figure in self.figures
+        ]
         return {"title": self.title, "notes": self.notes, "figures": figures}
 
 
@@ -83,6 +97,13 @@ def _wanted(figure: Figure) -> str:
     if figure.theirs is not None:
         return f"{figure.wanted:g}x"
     return f"{'<' if figure.lower else '>'} {_number(figure.wanted)} {figure.unit}"
+
+
+def _bound_cells(figure: Figure) -> tuple[str, str]:
+    if figure.bounds is None or figure.shares is None:
+        return "", ""
+    ours, theirs = figure.shares
+    return f"{_number(figure.bounds[0])} {figure.unit}", f"{ours:.0%}, {theirs:.0%}"
 
 
 def _number(value: float) -> str:

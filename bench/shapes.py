@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.bounds import Bounds
 from bench.measure import REPEAT, progress
 from bench.models import THREADS, Case, beside_file
 from bench.peers.worker import importable
@@ -202,7 +203,11 @@ def benchmark(repeat: int = REPEAT) -> Report:
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             progress(f"writing {shape.name}")
             path = shape.model.write(Path(folder) / "model.gguf")
-            report.figures += beside_file("bench.peers.llama_cpp", "llama.cpp", shape.name, path, cases(shape), repeat)
+            settings = shape.model.settings
+            used = (settings.get("expert_used_count", 1), settings.get("expert_count", 1))
+            report.figures += beside_file(
+                "bench.peers.llama_cpp", "llama.cpp", shape.name, path, cases(shape), repeat, Bounds(path, used)
+            )
     return report
 
 

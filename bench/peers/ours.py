@@ -8,6 +8,7 @@ import mlx.core as mx
 
 from bench.engine_cpu import Engine
 from bench.peers.worker import serve
+from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.metal.select import select_backend
 from mlxr.models.loading import load_model
 
@@ -35,6 +36,19 @@ class Ours:
         """Tokens a second of one prompt."""
         return self._shallow.prefill(length)
 
+    def reading(self) -> float:
+        """Bytes of memory a second that the threads read."""
+        return self._native().measure_reading()
+
+    def products(self) -> float:
+        """Products a second of codes with activations of 16 bits."""
+        return self._native().measure_products()
+
+    def _native(self) -> CpuBackend:
+        if not isinstance(self._backend, CpuBackend):
+            raise TypeError(f"the {self._backend.name} backend's limits are not known")
+        return self._backend
+
     def _filled(self, before: int, steps: int) -> Engine:
         if self._deep is None or self._deep[0] != before:
             engine = Engine(self._backend, self._model, 1, before + steps + 1)
@@ -46,7 +60,7 @@ class Ours:
 
 def main() -> None:
     ours = Ours(sys.argv[1], int(sys.argv[2]))
-    serve({"decode": ours.decode, "prefill": ours.prefill})
+    serve({"decode": ours.decode, "prefill": ours.prefill, "reading": ours.reading, "products": ours.products})
 
 
 if __name__ == "__main__":

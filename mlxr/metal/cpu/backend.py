@@ -123,6 +123,14 @@ class CpuBackend:
     def arithmetic(self) -> str:
         return f"{self.isa} {_module_digest()}"
 
+    def measure_reading(self) -> float:
+        """Returns the bytes a second that the threads read of memory, whatever they do with them."""
+        return self._engine.reading()
+
+    def measure_products(self) -> float:
+        """Returns how many codes a second can meet activations of 16 bits, wherever they come from."""
+        return self._engine.products()
+
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
             raise ValueError(f"{tensor.name} has the shape {tensor.shape} and is no matrix")

@@ -68,6 +68,10 @@ struct KernelTable {
   /// Writes the indices of all x > above, ascending; returns how many. `ids` has room for n.
   int64_t (*indices_above)(const float* x, int64_t n, float above, int32_t* ids);
 
+  /// What bounds all others: reads whole lines; makes products of codes alone, and returns how many.
+  void (*read)(const uint8_t* p, int64_t n);
+  int64_t (*products)(int64_t rounds);
+
   /// Products with packed matrices, a function for each storage type.
   std::array<kernels::Matmul, kernels::kTypeCount> matmul;
   /// Activations to the blocks that `matmul` reads: rows that are multiplied together, and a single row.

@@ -163,6 +163,23 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     }
   }
 
+  // Products with 16-bit activations, two of bytes each, out of registers alone; returns how many.
+  static int64_t multiply_registers(int64_t rounds) {
+    constexpr int kSums = 16;
+    const auto multiply = [rounds]<int... I>(std::integer_sequence<int, I...>) {
+      // Indices are constants, or the sums would live in memory.
+      const Bytes w = _mm512_set1_epi8(1), x = w;
+      Ints sums[kSums];
+      ((sums[I] = _mm512_setzero_si512()), ...);
+      for (int64_t round = 0; round < rounds; ++round) (add_products(sums[I], w, x), ...);
+      Ints total = w;
+      ((total = _mm512_add_epi32(total, sums[I])), ...);
+      asm volatile("" : : "m"(total));
+    };
+    multiply(std::make_integer_sequence<int, kSums>());
+    return rounds * kSums * 64 / 2;
+  }
+
   // The same for a single row, from codes as they leave their block.
   template <int kBits, int kFirst, int kCount, class Codes>
   [[gnu::always_inline]] static Ints dot_single_row(const Codes& codes, const ByteBlock& x) {

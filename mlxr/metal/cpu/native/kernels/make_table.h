@@ -11,6 +11,7 @@
 #include "kernels/integer_matmul.h"
 #include "kernels/kernel_table.h"
 #include "kernels/latent_kernels.h"
+#include "kernels/limit_kernels.h"
 #include "kernels/low_rank_kernels.h"
 #include "kernels/quantize.h"
 #include "kernels/recurrence_kernels.h"
@@ -69,6 +70,8 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
       .argmax = Reductions::argmax,
       .exp_sum = Reductions::exp_sum,
       .indices_above = Reductions::indices_above,
+      .read = LimitKernels<Lanes>::read,
+      .products = LimitKernels<Lanes>::multiply,
       .matmul = matmul,
       .quantize = {quantize<Lanes, typename Lanes::Block>, sizeof(typename Lanes::Block)},
       .quantize_single_row = {quantize<Lanes, typename Lanes::SingleRowBlock>, sizeof(typename Lanes::SingleRowBlock)},

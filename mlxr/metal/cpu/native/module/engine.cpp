@@ -10,6 +10,7 @@
 #include <string>
 
 #include "module/shared.h"
+#include "ops/limits.h"
 #include "quant/int16_matrix.h"
 
 namespace nb = nanobind;
@@ -90,6 +91,16 @@ void bind_engine(nb::module_& m) {
           "has_int16", [](const SharedEngine& self, int64_t cols) { return has_int16(self.value->isa(), cols); },
           "cols"_a)
       .def("pack_int16", &pack_int16_matrix, "rows"_a, "cols"_a, "data"_a)
+      .def("reading",
+           [](const SharedEngine& self) {
+             const nb::gil_scoped_release unlocked;
+             return measure_reading(self.value->pool(), self.value->isa());
+           })
+      .def("products",
+           [](const SharedEngine& self) {
+             const nb::gil_scoped_release unlocked;
+             return measure_products(self.value->pool(), self.value->isa());
+           })
       .def("pack", &pack_matrix, "type"_a, "rows"_a, "cols"_a, "data"_a, "scale"_a.none() = nb::none(),
            "scale_rows"_a = 0, "scale_cols"_a = 0, "absmax"_a.none() = nb::none(), "absmax_block"_a = 0,
            "map"_a.none() = nb::none(), "pause"_a.none() = nb::none());
