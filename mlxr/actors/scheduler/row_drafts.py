@@ -92,7 +92,7 @@ class RowDrafts:
             return found
         parts = speculation.parts(sequence)
         if wanted and speculation.device is not None:
-            parts = speculation.device.parts(result.drafted)
+            parts = speculation.device.parts(sequence, result.drafted)
         left, right = result.drafted, result.accepted
         for origin, tokens in parts:
             drafted = min(tokens, left)

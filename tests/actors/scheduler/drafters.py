@@ -127,7 +127,7 @@ class AnyDeviceDrafts:
     results: list[tuple[int, Verified]] = field(default_factory=list)
     known: set[int] = field(default_factory=set)
 
-    def parts(self, count: int) -> list[Part]:
+    def parts(self, sequence: Sequence, count: int) -> list[Part]:
         return [Part(Origin(DraftKind.DRAFT_MODEL), count)]
 
     def opened(self, info: DrafterInfo | None) -> None:

@@ -15,6 +15,10 @@ from mlxr.actors.executor.sequences import Sequence
 from mlxr.metal.backend import Backend
 from mlxr.runtime.messages.common import Sampling
 
+SHIFT = 0.1
+"""By how much the sums of probabilities, in whose order tokens are drawn, are taken to differ between the model and who
+drafts for it, where nobody knows: a token that is drawn with more is drawn by both, mostly."""
+
 
 @dataclass(slots=True)
 class Draft:
@@ -52,10 +56,9 @@ class Drawer:
         for each, token, logprob in zip(drafts, tokens, logprobs, strict=True):
             if not 0 <= token < self._ids:
                 continue
-            if not each.wanted.sequence.sampling.temperature:
-                each.chance *= math.exp(min(0.0, logprob))
-                if each.chance < each.wanted.least:
-                    continue
+            each.chance *= _chance(math.exp(min(0.0, logprob)), greedy=not each.wanted.sequence.sampling.temperature)
+            if each.chance < each.wanted.least:
+                continue
             made[each.row].draft.append(token)
             if len(made[each.row].draft) < each.wanted.most:
                 going.append(each)
@@ -68,3 +71,8 @@ class Drawer:
         s = sequence.sampling
         alike = Sampling(s.temperature, top_k=s.top_k, top_p=s.top_p, min_p=s.min_p, typical_p=s.typical_p, seed=s.seed)
         return Sequence(sequence.id, alike, [], 0, None, normalize=True)
+
+
+def _chance(probability: float, *, greedy: bool) -> float:
+    """Returns how likely a token is right that has so much ``probability`` of being next."""
+    return probability if greedy else max(0.0, 1.0 - SHIFT / max(probability, 1e-9))

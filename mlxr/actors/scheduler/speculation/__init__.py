@@ -121,8 +121,8 @@ class DeviceDraftPolicy(Protocol):
         """Whether the executor can."""
         ...
 
-    def parts(self, count: int) -> list[Part]:
-        """Returns what a draft of so many tokens is made of."""
+    def parts(self, sequence: Sequence, count: int) -> list[Part]:
+        """Returns what a draft of so many tokens of the sequence is made of."""
         ...
 
     def opened(self, info: DrafterInfo | None) -> None:

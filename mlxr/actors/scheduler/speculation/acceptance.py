@@ -14,10 +14,11 @@ FIRST_GUESS: dict[DraftKind, tuple[float, ...]] = {
     DraftKind.SHARED: (0.2, 0.3, 0.5, 0.7, 0.85, 0.93),
     DraftKind.PREDICTION: (0.5, 0.6, 0.75, 0.85, 0.92, 0.96),
     DraftKind.GRAMMAR: (0.9,) * CLASSES,
-    DraftKind.DRAFT_MODEL: (0.6,) * CLASSES,
-    DraftKind.MTP: (0.6,) * CLASSES,
+    DraftKind.DRAFT_MODEL: (0.6, 0.6, 0.6, 0.6, 0.3, 0.3),
+    DraftKind.MTP: (0.6, 0.6, 0.6, 0.6, 0.3, 0.3),
 }
-"""Of tokens behind matches of each class, how many are right. From copies, summaries and prose of small models."""
+"""Of tokens behind matches of each class, how many are right. From copies, summaries and prose of small models; the
+last classes of what the device makes are those of sequences that are sampled (``device_drafts.py``)."""
 
 GUESS_WEIGHT = 8.0
 """Tokens that a first guess counts as."""
@@ -57,7 +58,7 @@ class Acceptance:
     """Owns what came of drafts, by their kinds and the lengths of their matches: of the engine, and of each sequence.
 
     A token further into a draft is behind a longer match, if it comes to be tested at all, and is judged by that. What
-    the executor makes itself begins behind a match of 1, so that tokens are told apart by how far into it they are.
+    the executor makes itself has classes as ``device_drafts.py`` says.
     """
 
     engine: Tallies = field(default_factory=dict)

@@ -16,8 +16,12 @@ from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
 from mlxr.actors.scheduler.speculation.step_times import MOST_TOKENS, StepTimes
 from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind, Verified
 
-LONGEST = 16
+LONGEST = 15
 """Tokens of one draft."""
+
+GREEDY, SAMPLED = 1, 16
+"""The lengths of matches that drafts count as being behind (``Acceptance``). Those of sequences that are sampled are
+right far less often: of a class of their own, whose tokens are alike; others are told apart by how far they go."""
 
 READ_AT_ONCE = 128
 """Tokens that a drafter reads before one step, as the executor has it."""
@@ -92,9 +96,9 @@ class DeviceDrafts:
         """Whether there is a drafter."""
         return self._info is not None
 
-    def parts(self, count: int) -> list[Part]:
+    def parts(self, sequence: Sequence, count: int) -> list[Part]:
         """Returns what a draft of so many tokens is made of."""
-        return [Part(Origin(self._kind, 1), count)]
+        return [Part(Origin(self._kind, SAMPLED if sequence.sampling.temperature else GREEDY), count)]
 
     def choose(self, rows: list[tuple[Sequence, int]], decode_rows: int, *, others: bool) -> dict[int, RowDraft]:
         context = max(sequence.length for sequence, _ in rows)
@@ -132,7 +136,7 @@ class DeviceDrafts:
         self._read[sequence.id] = sequence.length - result.unread
         if not result.unread:
             # What it does not make, since it is not sure, counts as wrong: nothing has come of it.
-            self._depths.acceptance.add(sequence.id, self.parts(wanted), wanted, result.accepted)
+            self._depths.acceptance.add(sequence.id, self.parts(sequence, wanted), wanted, result.accepted)
 
     def observed(self, cost: StepCost) -> None:
         self._all_seconds += cost.device_seconds + cost.wait_seconds + sum(taken for _, taken in cost.passes)
@@ -144,7 +148,7 @@ class DeviceDrafts:
         self._cannot.discard(sequence.id)
 
     def _candidate(self, sequence: Sequence, most: int) -> Candidate:
-        acceptance, parts = self._depths.acceptance, self.parts(min(most, LONGEST))
+        acceptance, parts = self._depths.acceptance, self.parts(sequence, min(most, LONGEST))
         survival = acceptance.survival(sequence.id, parts, LEAST_LIKELY)
         text, text_tokens = self._depths.chosen.gains.get(sequence.id, (0.0, 0))
         unread = max(1, sequence.length - self._read.get(sequence.id, 0))

@@ -8,6 +8,7 @@ from mlxr.actors.scheduler.speculation.depth import LearnedDepths
 from mlxr.actors.scheduler.speculation.device_drafts import TRIAL_PART, DeviceDrafts
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
 from mlxr.actors.scheduler.submission import open_request
+from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind, Submit, Verified
 from mlxr.runtime.messages.token_ids import TokenIds
 
@@ -16,7 +17,7 @@ STEP = 0.01
 
 
 def sequence(id: int = 1, prompt: int = 20, output: int = 0) -> Sequence:
-    made = open_request(Submit(id, TokenIds.of([1] * prompt), max_tokens=500), id).sequences[0]
+    made = open_request(Submit(id, TokenIds.of([1] * prompt), max_tokens=500, sampling=Sampling(0.0)), id).sequences[0]
     made.output = [2] * output
     return made
 
@@ -125,3 +126,17 @@ def test_a_drafter_of_a_kind_that_is_turned_off_is_not_asked() -> None:
     made = DeviceDrafts(depths, frozenset({DrafterKind.MTP}))
     made.opened(INFO)
     assert not made.on
+
+
+def test_what_greedy_sequences_show_says_nothing_of_those_that_are_sampled() -> None:
+    _, made = drafts(0.2)
+    results(made, sequence(1), 8, 8, times=300)
+    sampled = sequence(2)
+    sampled.sampling = Sampling(1.0)
+    results(made, sampled, 2, 0, times=100)
+    other = sequence(3)
+    other.sampling = Sampling(1.0)
+    made.observed(StepCost(1, 1, 0, 0, STEP, 0.0))
+    wish(made, other)  # a trial, which is soon paid for
+    assert wish(made, other) == {}
+    assert wish(made, sequence(4)) != {}
