@@ -108,7 +108,7 @@ class DeviceDrafts:
         self._depths.goes_back = self._depths.goes_back or any(sequence.behind for sequence, _ in rows)
         passes = self._passes(context, seconds)
         candidates = [self._candidate(sequence, most) for sequence, most in rows if sequence.id not in self._cannot]
-        near = [each for each in candidates if each.unread <= READ_AT_ONCE]
+        near = _readable(candidates)
         entering = any(sequence.in_flight for sequence, _ in rows)
         best = self._best(near, decode_rows, passes, entering)
         chosen: dict[int, RowDraft] = {}
@@ -123,8 +123,7 @@ class DeviceDrafts:
         elif near:
             chosen |= self._trial(near, decode_rows, passes, entering)
         for each in candidates:
-            far = each.unread > READ_AT_ONCE and not each.text
-            if far and self._worth_reading(each, decode_rows, passes):
+            if not each.text and each not in near and self._worth_reading(each, decode_rows, passes):
                 chosen[each.sequence.id] = RowDraft([], 1)
                 break
         return chosen
@@ -221,3 +220,16 @@ class DeviceDrafts:
         saved = (rows + gain) * (1 / plain - 1 / best.rate) / (1 + gain)
         said = each.sequence.length - max(self._read.get(each.sequence.id, 0), each.sequence.prompt_length)
         return saved * said >= each.unread / READ_AT_ONCE * passes[READ_AT_ONCE]
+
+
+def _readable(candidates: list[Candidate]) -> list[Candidate]:
+    """Returns those who can have drafts in one step: as many as can be read before it, those with the least to read
+    first."""
+    readable: list[Candidate] = []
+    budget = READ_AT_ONCE
+    for each in sorted(candidates, key=lambda each: each.unread):
+        budget -= each.unread
+        if budget < 0:
+            break
+        readable.append(each)
+    return readable

@@ -140,3 +140,12 @@ def test_what_greedy_sequences_show_says_nothing_of_those_that_are_sampled() -> 
     wish(made, other)  # a trial, which is soon paid for
     assert wish(made, other) == {}
     assert wish(made, sequence(4)) != {}
+
+
+def test_no_more_sequences_are_drafted_for_than_can_be_read_before_a_step() -> None:
+    _, made = drafts(0.05)
+    rows = [sequence(id, prompt=50) for id in range(1, 9)]
+    results(made, rows[0], 4, 4)
+    for row in rows[:3]:
+        made.verified(row, 1, Verified(row.id, 0, 0, unread=0))
+    assert len(wish(made, *rows)) == 3 + 2
