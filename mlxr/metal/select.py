@@ -157,6 +157,7 @@ def _mlx_backend(choice: BackendChoice, checks: Path | None) -> tuple[Backend, B
     ways = device.WAYS[device.kind()]
     if checks is None:
         return MlxBackend(ways), choice
+    device.keep_kernels(checks / "kernels")
     found = DeviceChecks(ways, checks)
     ways = found.sound_ways()
     failing = found.failing

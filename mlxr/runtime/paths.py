@@ -9,7 +9,7 @@ HOME/jobs/            long work of servers, a file each: how it stands, and what
 HOME/kv/              pages of conversations, for their next turns
 HOME/speculation/     what steps take of each model here, for the choice of how much is drafted
 HOME/logs/            what servers had to say (``mlxr logs``)
-HOME/checks/          which of the GPU's kernels compute rightly
+HOME/checks/          which of the GPU's kernels compute rightly, and those that were compiled
 HOME/machine.json     what backends compute with here, and how fast
 HOME/config.toml      the user's configuration, if any
 HOME/models.d/        what the user says of models by name, a file each, if any

@@ -121,6 +121,14 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
 
 
+def keep_kernels(folder: Path) -> None:
+    """Have MLX keep kernels that it compiles for CUDA in ``folder``, unless its user says where. By default that is
+    the system's temporary folder, and a first answer after that was emptied would wait for a minute. To be
+    called before the first kernel."""
+    if kind() == "cuda":
+        os.environ.setdefault("MLX_PTX_CACHE_DIR", str(folder))
+
+
 def kind() -> str:
     """``cuda``, ``metal`` or ``cpu``: what MLX computes on by default."""
     if mx.default_device().type != mx.DeviceType.gpu:

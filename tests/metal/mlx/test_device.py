@@ -1,7 +1,9 @@
-"""What is left of a GPU's memory, by what MLX tells of each kind."""
+"""What is left of a GPU's memory, by what MLX tells of each kind, and where compiled kernels are kept."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -28,3 +30,18 @@ def test_a_gpu_tells_what_it_has_left(
     monkeypatch.setattr(mx, "get_cache_memory", lambda: 2 << 30)
     monkeypatch.setattr(mx, "get_active_memory", lambda: 3 << 30)
     assert device.memory() == left
+
+
+@pytest.mark.parametrize(
+    ("kind", "already", "kept"), [("cuda", "", "own"), ("cuda", "theirs", "theirs"), ("cpu", "", "")]
+)
+def test_kernels_compiled_for_cuda_are_kept_where_their_user_says_or_in_the_home(
+    kind: str, already: str, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "kind", lambda: kind)
+    monkeypatch.setenv("MLX_PTX_CACHE_DIR", already)
+    if not already:
+        monkeypatch.delenv("MLX_PTX_CACHE_DIR")
+    device.keep_kernels(Path("own"))
+    assert os.environ.get("MLX_PTX_CACHE_DIR", "") == kept
+    monkeypatch.delenv("MLX_PTX_CACHE_DIR", raising=False)
