@@ -42,7 +42,7 @@ def takes(matrix: Matrix) -> bool:
 def shape_of(codes: Codes | Floats) -> Shape:
     if isinstance(codes, Floats):
         outputs, columns = codes.values.shape
-        return Shape(outputs, columns, 16, 1)
+        return Shape(outputs, columns, 16, 32)
     outputs, words = codes.packed.shape
     return Shape(outputs, words * 32 // codes.bits, codes.bits, codes.group)
 
@@ -117,8 +117,8 @@ class FewRows:
     ) -> mx.array:
         rows = x.shape[0]
         normed = self.takes_norm(rows)
-        if self._norm is not None and not normed:
-            x = self._norm.of_few(x)
+        if not normed:  # a layer without a norm gives its rows as they are, in float32
+            x = x.astype(HALF) if self._norm is None else self._norm.of_few(x)
         known = rows, epilogue, activation, dtype
         launched = self._launches.get(known)
         if launched is None:

@@ -3,6 +3,8 @@
 #if __METAL_VERSION__ < 320
 #error "attention in one dispatch needs macOS 15"
 #endif
+#include <metal_atomic>
+
 #define COHERENT coherent(device)
 
 constant constexpr float LOG2_E = 1.44269504f;
