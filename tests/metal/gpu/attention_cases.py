@@ -40,6 +40,17 @@ def packed(numbers: np.ndarray, heads: Heads, at: int) -> tuple[Array, Values]:
     return Array.of(rows), (codes * scales[..., None].astype(np.float64)).reshape(numbers.shape)
 
 
+def slots_of(heads: Heads, table: np.ndarray, position: int) -> np.ndarray:
+    """Returns where the keys are that a query at ``position`` sees."""
+    first = 0
+    if heads.window:
+        chunk = position // heads.window * heads.window
+        first = chunk if heads.chunked else max(0, position - heads.window + 1)
+    seen = np.arange(first, position + 1)
+    slots: np.ndarray = table[seen // PAGE] * PAGE + seen % PAGE
+    return slots
+
+
 def step_of(heads: Heads, lengths: list[tuple[int, int]], sunk: bool, scale: float, softcap: float) -> Step:
     """``lengths``: of each sequence its context and how many rows it has, the last of the context."""
     rng = np.random.default_rng(heads.key_dims + len(lengths))
@@ -50,22 +61,22 @@ def step_of(heads: Heads, lengths: list[tuple[int, int]], sunk: bool, scale: flo
         tables[at, :pages], order = order[:pages], order[pages:]
     slots = (sum(pages_each) + 2) * PAGE
     drawn = rng.standard_normal((2, slots, heads.kv_heads, heads.key_dims)).astype(np.float32)
+    sequences = np.repeat(np.arange(len(lengths)), [rows for _, rows in lengths]).astype(np.int32)
+    positions = np.concatenate([np.arange(context - rows, context) for context, rows in lengths]).astype(np.int32)
+    if heads.dtype != "uint8":  # what no row sees may be others'
+        unseen = np.ones(slots, bool)
+        for sequence, position in zip(sequences, positions, strict=True):
+            unseen[slots_of(heads, tables[sequence], position)] = False
+        drawn[:, unseen] = np.nan
     key_pages, key_numbers = packed(drawn[0], heads, 0)
     latent = heads.key_dims != heads.value_dims
     value_pages, value_numbers = (key_pages, key_numbers) if latent else packed(drawn[1], heads, 1)
-    sequences = np.repeat(np.arange(len(lengths)), [rows for _, rows in lengths]).astype(np.int32)
-    positions = np.concatenate([np.arange(context - rows, context) for context, rows in lengths]).astype(np.int32)
     queries = Array.of(rng.standard_normal((len(positions), heads.heads, heads.key_dims), np.float32))
     sinks = rng.standard_normal(heads.heads).astype(np.float32) if sunk else np.full(heads.heads, -np.inf, np.float32)
 
     outs = []
     for row, (sequence, position) in enumerate(zip(sequences, positions, strict=True)):
-        first = 0
-        if heads.window:
-            chunk = position // heads.window * heads.window
-            first = chunk if heads.chunked else max(0, position - heads.window + 1)
-        seen = np.arange(first, position + 1)
-        where = tables[sequence, seen // PAGE] * PAGE + seen % PAGE
+        where = slots_of(heads, tables[sequence], position)
         for head in range(heads.heads):
             kv_head = head // heads.group
             scores = key_numbers[where, kv_head] @ values(queries)[row, head] * scale

@@ -67,7 +67,13 @@ def step_case(
         tables[row, begin : begin + pages], order = order[:pages], order[pages:]
     where = tables[np.arange(rows), at // PAGE] * PAGE + at % PAGE
     slots = np.where(np.arange(rows) == unkept, -1, where).astype(np.int32)
-    pages = [Array.of(rng.standard_normal((count * PAGE, kv_heads, dims)), "float16") for _ in range(2)]
+    drawn = rng.standard_normal((2, count * PAGE, kv_heads, dims))
+    unseen = np.ones(count * PAGE, bool)
+    for row, position in enumerate(positions):
+        near = np.arange(first[row], position if own else position + 1)
+        unseen[tables[row, near // PAGE] * PAGE + near % PAGE] = False
+    drawn[:, unseen] = np.nan  # what no row sees may be others'
+    pages = [Array.of(part, "float16") for part in drawn]
     sinks = rng.standard_normal(spec.heads) if sunk else np.full(spec.heads, -np.inf)
     pairs = len(spec.rope.inverse_frequencies) if spec.rope else 1
     turns = rng.uniform(0, 100, (rows, pairs))
@@ -104,7 +110,7 @@ def step_case(
                 top = max(scores.max(), sinks[head])
                 weights = np.exp(scores - top)
                 outs.append(weights @ seen[1][among, kv_head] / (weights.sum() + np.exp(sinks[head] - top)))
-        return [np.array(outs).reshape(rows, -1), *kept]
+        return [np.array(outs).reshape(rows, -1), *(np.nan_to_num(page) for page in kept)]
 
     shape = StepShape(spec, PAGE, normed, own, sunk)
     assert on_metal.fits(shape)
@@ -132,7 +138,7 @@ def without_tickets(outputs: list[Array]) -> list[Array]:
     out, _, done, keys, new, tickets = outputs
     assert not tickets.bits.any()
     assert done.bits[0] == 0
-    return [out, keys, new]
+    return [out, *(Array(np.nan_to_num(page.bits), page.dtype) for page in (keys, new))]
 
 
 def step_cases() -> list[Case]:

@@ -107,6 +107,12 @@ FAULTS = [
     Fault(GROUPED, "tiles rounded down", "+ 31) / 32", "+ 0) / 32"),
     Fault(GROUPED, "weights of the first expert", "(size_t(expert) * N + column)", "column"),
     Fault(PREFILL, "keys not transposed", "PART, 0, true", "PART, 0, false"),
+    Fault(
+        PREFILL,
+        "pages that a window has left",
+        "if (key >= seen && key < end && at < VALUE",
+        "if (key < end && at < VALUE",
+    ),
     Fault(PREFILL, "no causal mask", "key <= position &&", ""),
     Fault(PREFILL, "sums that are not rescaled", "thread_elements()[1] *= factor", "thread_elements()[1] *= 1.0f"),
     Fault(DELTA, "one decay for all heads", "VALUE_HEADS + head], read", "VALUE_HEADS], read"),

@@ -12,7 +12,8 @@
     uint heads_here = min(HEADS_EACH, (kv_head + 1) * GROUP - head_begin);
     uint first_row = tiles[2 * tile], count = tiles[2 * tile + 1];
     size_t table = size_t(sequences[first_row]) * tables_shape[1];  // no pointer: tables may be constant
-    uint begin = first_key(positions[first_row], WINDOW, CHUNKED) / STEP * STEP;
+    // Pages before the first key may be others' by now, and zero times what is there need not be zero.
+    uint seen = first_key(positions[first_row], WINDOW, CHUNKED), begin = seen / STEP * STEP;
     uint end = positions[first_row + count - 1] + 1;
     // A simdgroup has eight queries: query r is token r / HEADS_EACH and head r % HEADS_EACH of the tile. Of a matrix of
     // eight rows a lane holds two neighbours of one row.
@@ -41,7 +42,7 @@
             for (uint i = thread_index; i < STEP * PART; i += THREADS) {
                 uint key = block + i / PART, at = part * PART + i % PART;
                 float number = 0;
-                if (key < end && at < KEY_DIMS) {
+                if (key >= seen && key < end && at < KEY_DIMS) {
                     size_t slot = size_t(tables[table + key / PAGE_SIZE]) * PAGE_SIZE + key % PAGE_SIZE;
                     const device P* from = (const device P*)keys + (slot * KV_HEADS + kv_head) * KEY_WIDTH;
                     number = PageRow<P>::number(from, at, KEY_DIMS, KEY_BLOCK);
@@ -81,7 +82,7 @@
             for (uint i = thread_index; i < STEP * PART; i += THREADS) {
                 uint key = block + i / PART, at = first_value + part * PART + i % PART;
                 float number = 0;
-                if (key < end && at < VALUE_DIMS) {
+                if (key >= seen && key < end && at < VALUE_DIMS) {
                     size_t slot = size_t(tables[table + key / PAGE_SIZE]) * PAGE_SIZE + key % PAGE_SIZE;
                     const device P* from = (const device P*)values + (slot * KV_HEADS + kv_head) * VALUE_WIDTH;
                     number = PageRow<P>::number(from, at, VALUE_DIMS, VALUE_BLOCK);
