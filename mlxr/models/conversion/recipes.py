@@ -249,7 +249,7 @@ RECIPES: Mapping[str, Recipe] = {
             _WEIGHTS_SCALE,
             _WEIGHTS_NORM,
             Setting("leading_dense_block_count", ("first_k_dense_replace",)),
-            Setting("nextn_predict_layers", ("num_nextn_predict_layers",)),
+            Setting("nextn_predict_layers", ("num_nextn_predict_layers",), 0),
         ),
         (computed.bailing_experts,),
         (described.turned,),
@@ -276,6 +276,7 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("leading_dense_block_count", ("first_k_dense_replace",)),
         ),
         (computed.rope_dimensions,),
+        (described.sigmoid,),
     ),
     "hy_v3": Recipe(
         (_EXPERT_HIDDEN, _WEIGHTS_SCALE, Setting("expert_weights_norm", ("norm_topk_prob",), True)),
