@@ -29,6 +29,7 @@ MlxrError
     ├── GoneFromStore                registry: another tool removed or changed files that were imported in place
     ├── ModelfileError               registry: a Modelfile is wrong; names file and line
     ├── DoesNotFit                   executor: a model needs more memory than there is; says how much
+    ├── NoDraftModel                 executor: what is to draft for a model can't; says why
     ├── Damaged                      registry: the catalogue can't be read
     ├── TokenizerError               models/tokenizers: a tokenizer's files can't be used
     └── UnusableModelError           models: a model's files can't be used; names file and reason

@@ -27,7 +27,7 @@ from mlxr.actors.executor.drafting.loading import ChosenDraft, choose_draft, hea
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.memory import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need
-from mlxr.actors.executor.model_runner import ModelRunner, PoolFullError
+from mlxr.actors.executor.model_runner import ModelRunner, PoolFullError, require_device
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_transfers import PageTransfers
 from mlxr.actors.executor.pool_size import group_pages, pool_spec
@@ -425,8 +425,10 @@ class DeviceThread:
                 runner.sample(launched)
             return launched
         except Exception as error:
-            # Whatever it is, it came of these rows; the next step starts from a clean pool.
             log.exception("step %s failed", [failed.step for failed in running])
+            # Without a device this process ends, and its sequences go on in the next one, as after any other end.
+            require_device()
+            # Whatever it is, it came of these rows; the next step starts from a clean pool.
             ids = [row.sequence for failed in running for row in failed.rows]
             reason = f"the step failed on the device: {error}"
             runner.clear()

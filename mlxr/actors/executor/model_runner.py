@@ -46,6 +46,21 @@ class PoolFullError(Exception):
         self.pages = pages
 
 
+class DeviceLostError(Exception):
+    """The device computes nothing any more: what this process has there is gone, and only another one can go on."""
+
+
+def require_device() -> None:
+    """Raises ``DeviceLostError`` where the device does not even add two numbers: after a fault of the driver every
+    operation of the process fails."""
+    try:
+        right = (mx.ones(1) + 1).item() == 2
+    except RuntimeError as error:
+        raise DeviceLostError(f"the device does not answer any more: {error}") from error
+    if not right:
+        raise DeviceLostError("the device adds one and one wrong")
+
+
 class ModelRunner:
     """Runs steps in the order they come. All methods belong to the device's thread."""
 

@@ -1,0 +1,69 @@
+"""A step that breaks costs its rows alone; a device that is lost costs the process, and no request."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import mlx.core as mx
+import pytest
+
+from mlxr.actors.executor.device import DeviceThread
+from mlxr.actors.executor.model_runner import DeviceLostError, require_device
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.scheduler import StepFailed
+
+
+class Runner:
+    """One whose every step breaks."""
+
+    cleared = False
+
+    def launch(self, step: Step, wait_ns: int) -> Any:
+        raise RuntimeError("an illegal memory access was encountered")
+
+    def clear(self) -> None:
+        self.cleared = True
+
+
+@pytest.fixture
+def told() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def device(told: list[Any]) -> DeviceThread:
+    thread = DeviceThread(SimpleNamespace(engine="tiny", epoch=3), SimpleNamespace())  # type: ignore[arg-type]
+    thread._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
+    return thread
+
+
+def test_a_step_that_breaks_is_told_and_the_next_starts_from_a_clean_pool(
+    device: DeviceThread, told: list[Any]
+) -> None:
+    runner = Runner()
+    assert device._advance(runner, Step(3, 7, []), 0, None) is None  # type: ignore[arg-type]
+    (failed,) = told
+    assert isinstance(failed, StepFailed)
+    assert "illegal memory access" in failed.reason
+    assert runner.cleared
+
+
+def test_without_a_device_no_request_fails_but_the_process_ends(
+    device: DeviceThread, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> mx.array:
+        raise RuntimeError("cudaLaunchKernel failed: an illegal memory access was encountered")
+
+    monkeypatch.setattr(mx, "ones", lost)
+    with pytest.raises(DeviceLostError, match="does not answer any more"):
+        device._advance(Runner(), Step(3, 7, []), 0, None)  # type: ignore[arg-type]
+    assert told == []
+
+
+def test_a_device_that_adds_wrong_is_as_lost_as_one_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_device()
+    ones = mx.ones
+    monkeypatch.setattr(mx, "ones", lambda count: ones(count) * 3)
+    with pytest.raises(DeviceLostError):
+        require_device()
