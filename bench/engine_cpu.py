@@ -77,7 +77,9 @@ class Engine:
 
     def decode(self, sequences: int, before: int, steps: int) -> float:
         """Tokens a second of ``sequences`` sequences together that have ``before`` tokens each."""
-        tokens = mx.zeros(sequences, mx.int32)
+        # Each its own, or all would go the same way, and of a mixture meet the same experts.
+        first = np.random.default_rng(0).integers(0, self.model.vocab_size, sequences)
+        tokens = mx.array(first.astype(np.int32))
         mx.eval(self.step(tokens, self.batch(sequences, before, 1)))
         began = time.perf_counter()
         behind = ahead = self.step(tokens, self.batch(sequences, before, 1))
