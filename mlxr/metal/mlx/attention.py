@@ -107,7 +107,7 @@ class Attention:
     def _added(self, x: mx.array, out: mx.array) -> mx.array:
         """``x`` with the output product of what heads gave."""
         few = self._output.few
-        if few is not None and self._post_norm is None and x.shape[0] <= few.most_rows:
+        if few is not None and self._post_norm is None and few.takes(x.shape[0]):
             return few.added(out, x)
         return self._summed(x, self._output(out))
 

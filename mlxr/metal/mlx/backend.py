@@ -190,7 +190,7 @@ class MlxBackend:
 
     def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
         def multiply(x: mx.array) -> mx.array:
-            if few is not None and x.shape[0] <= few.most_rows:
+            if few is not None and few.takes(x.shape[0]):
                 return few.plain(x.astype(HALF), "float32")
             out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
             return out if bias is None else out + bias

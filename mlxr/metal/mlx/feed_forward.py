@@ -44,7 +44,7 @@ class FeedForward:
         if not x.shape[0]:
             return residual
         spec = self._spec
-        if self._few is not None and x.shape[0] <= self._few[0].most_rows and not adapters:
+        if self._few is not None and self._few[0].takes(x.shape[0]) and not adapters:
             return self._added(residual, *self._few, x)
         inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias).astype(HALF)
         outs = zip(self._inputs(inputs), self._roles, strict=True)

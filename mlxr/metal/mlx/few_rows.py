@@ -77,7 +77,7 @@ class FewRows:
     def __init__(
         self, codes: Codes | Floats, bias: mx.array | None = None, norm: Norm | None = None, gain: float = 1.0
     ) -> None:
-        self.most_rows = on_metal.MOST_ROWS if _language() is Language.METAL else MOST_ROWS
+        self._most_rows = on_metal.MOST_ROWS if _language() is Language.METAL else MOST_ROWS
         self.shape, self._norm = shape_of(codes), norm
         self._biased = bias is not None
         self._matrix = list(codes.arrays)
@@ -93,6 +93,10 @@ class FewRows:
         parts += [] if norm is None else [norm.weight]
         parts += [] if bias is None else [bias]
         return _on_device(parts)
+
+    def takes(self, rows: int) -> bool:
+        """Whether the kernel multiplies so many."""
+        return 0 < rows <= self._most_rows
 
     def takes_norm(self, rows: int) -> bool:
         """Whether the kernel norms so many rows itself; others go through ``normed`` first."""

@@ -17,6 +17,8 @@ MOST_CHOSEN_ROWS = 64
 
 def multiplied(x: mx.array, blocks: Blocks) -> mx.array:
     """16-bit ``x`` ``[T, in]`` to 16-bit ``[T, out]``."""
+    if not x.shape[0]:
+        return mx.zeros((0, blocks.packed.shape[0]), HALF)
     few = x.shape[0] <= matmul.MOST_VECTOR_ROWS
     launch = (matmul.vector if few else matmul.tiled)(x.shape[0], *_shape(blocks), "float16")
     return _launched(matmul.VECTOR if few else matmul.TILED, launch, [x.astype(HALF), *blocks.inputs])

@@ -96,7 +96,7 @@ class StepAttention:
         return self._shapes[page_size]
 
     def _projected(self, x: mx.array) -> Sequence[mx.array]:
-        if self._few is not None and x.shape[0] <= self._few[0].most_rows:
+        if self._few is not None and self._few[0].takes(x.shape[0]):
             return [few.plain(x) for few in self._few]
         return self._inputs.joined(x if self._norm is None else self._norm(x))
 

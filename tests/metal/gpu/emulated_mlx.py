@@ -67,7 +67,7 @@ def _name(dtype: mx.Dtype) -> str:
 
 
 def _bits(array: mx.array) -> np.ndarray:
-    return np.array(array.view(mx.uint16) if array.dtype == mx.bfloat16 else array)
+    return np.ascontiguousarray(np.array(array.view(mx.uint16) if array.dtype == mx.bfloat16 else array))
 
 
 def _made(array: Array) -> mx.array:

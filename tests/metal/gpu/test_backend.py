@@ -40,7 +40,7 @@ def test_what_a_mac_would_check_at_load_is_right(name: str) -> None:
 
 def near(ours: mx.array, theirs: mx.array) -> bool:
     difference, expected = np.array(ours) - np.array(theirs), np.array(theirs)
-    return bool(np.abs(difference).max() <= 2e-3 * np.abs(expected).max())
+    return ours.shape == theirs.shape and bool((np.abs(difference) <= 2e-3 * np.abs(expected).max(initial=0)).all())
 
 
 @pytest.mark.parametrize("type", [TensorType.Q3_K, TensorType.IQ2_XXS, TensorType.TQ1_0])
@@ -54,7 +54,7 @@ def test_blocks_that_codes_would_round_stay_as_they_lie(type: TensorType) -> Non
     assert isinstance(backend.table(tensor).handle.matrix, Codes)
     assert "own blocks" in backend.held_as(tensor)
     theirs = reference.linear(reference.weight(tensor))
-    for rows in (3, 20):
+    for rows in (0, 3, 20):
         x = mx.array(np.random.default_rng(rows).standard_normal((rows, 512), np.float32))
         assert near(backend.linear(weight)(x), theirs(x))
 
@@ -71,3 +71,11 @@ def test_blocks_of_every_type_are_there_where_codes_are_computed_wrong() -> None
     weight = backend.weight(tensor)
     assert isinstance(weight.handle.matrix, Blocks)
     assert near(backend.linear(weight)(x), reference.linear(reference.weight(tensor))(x))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9])
+def test_a_product_takes_any_number_of_rows(rows: int) -> None:
+    tensor = random_tensor(TensorType.Q4_0, 40, 512, np.random.default_rng(0), 0.02)
+    backend, reference = MlxBackend(WAYS_HERE), ReferenceBackend()
+    x = mx.array(np.random.default_rng(1).standard_normal((rows, 512), np.float32))
+    assert near(backend.linear(backend.weight(tensor))(x), reference.linear(reference.weight(tensor))(x))
