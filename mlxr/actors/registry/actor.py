@@ -123,13 +123,14 @@ class RegistryActor(Actor):
         self._store = await open_store(self._home)
         self._opened = True
         models = self._settings.models
-        self._tool_stores = ToolStores(self._store, self._reader)
-        self._resolver = Resolver(self._store, self._reader, models.paths, self._tool_stores)
+        home, store, reader = self._home, self._store, self._reader
+        self._tool_stores = ToolStores(store, reader)
+        self._resolver = Resolver(store, reader, models.paths, self._tool_stores)
         policy, executor = self._engines.policy, self._settings.executor
         self._watch = CatalogueWatch(
-            self._home, self._store, self._resolver, AdapterFits(self._reader), policy.models, self._changed_elsewhere
+            home, store, self._resolver, AdapterFits(reader), policy.models, self._changed_elsewhere
         )
-        needs = LoadNeeds(self._home, self._reader, executor)
+        needs = LoadNeeds(home, reader, executor)
         drafts = DraftModels(self._settings.draft_model, self._resolver.find, policy.running)
         self._loader = ModelLoader(
             self._engines,
@@ -140,18 +141,8 @@ class RegistryActor(Actor):
             lambda name: self._startup.served(name),
             self._reload,
         )
-        self._long = LongCommands(
-            self._home,
-            self._store,
-            self._reader,
-            self._resolver,
-            self._tool_stores,
-            models.registry,
-            self.spawn,
-        )
-        self._estimates = Estimates(
-            self._home, self._store, self._reader, executor, policy, models.registry, needs, drafts
-        )
+        self._long = LongCommands(home, store, reader, self._resolver, self._tool_stores, models.registry, self.spawn)
+        self._estimates = Estimates(home, store, reader, executor, policy, models.registry, needs, drafts)
         self._startup = StartupModels(
             self._settings,
             self._long.obtain,

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import structs
 
 from mlxr.actors.registry.lifecycle.engine import Engine, Explain
+from mlxr.actors.registry.lifecycle.engine_info import engine_info, waits_for, waits_for_pages
 from mlxr.actors.registry.lifecycle.room import Limits, find_room, order_of_giving
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import EngineInfo
@@ -300,7 +301,7 @@ class EnginePolicy:
 
     def infos(self, now: float, wall: float) -> list[EngineInfo]:
         """One entry for each engine and name. ``wall``: seconds since the epoch at ``now``."""
-        return [self._info(engine, model, now, wall) for engine in self._engines.values() for model in engine.active]
+        return [engine_info(engine, model, now, wall) for engine in self._engines.values() for model in engine.active]
 
     def running(self) -> list[Engine]:
         """Engines that were started and not stopped."""
@@ -322,13 +323,13 @@ class EnginePolicy:
                 continue
             if room.asks:
                 actions += [self._limit(other, other.pages - gives, now) for other, gives in room.asks]
-                engine.stage = _waits_for_pages([other for other, _ in room.asks])
+                engine.stage = waits_for_pages([other for other, _ in room.asks])
             elif room.there:
                 engine.started, engine.room = True, room.bytes
                 actions.append(StartEngine(engine.name, msgspec.json.encode(engine.spec), room.bytes))
             else:
                 victims = list(room.victims)
-                engine.stage = _waits_for(victims)
+                engine.stage = waits_for(victims)
             break
         for engine in started:
             if engine.for_room and engine not in victims:
@@ -347,25 +348,6 @@ class EnginePolicy:
             engine.active = {**dict.fromkeys(other.active, 0), **engine.active}
             engine.keep_alive, engine.pinned = other.keep_alive, other.pinned
             engine.used, engine.touched = other.used, other.touched
-
-    def _info(self, engine: Engine, model: str, now: float, wall: float) -> EngineInfo:
-        up, waiting = engine.up, not engine.started
-        unused = engine.used if engine.idle else now
-        return EngineInfo(
-            engine=engine.name,
-            model=model,
-            state=engine.state,
-            progress=1.0 if engine.ready else engine.progress,
-            stage=(engine.stage or WAITING) if waiting else "" if engine.ready else engine.stage,
-            context_length=up.context_length if up else 0,
-            memory_bytes=engine.memory if up else 0,
-            backend=up.backend if up else "",
-            expires=None if engine.fixed else _moment(wall + max(unused + engine.keep_alive - now, 0.0)),
-            pinned=engine.fixed,
-            ending=engine.endings if engine.ending else 0,
-            page_type=up.page_type if up else "",
-            drafter=up.drafter if up else "",
-        )
 
     def _expiry(self, engine: Engine) -> float:
         """When the engine is to end if nothing happens."""
@@ -401,28 +383,6 @@ class EnginePolicy:
         number = f"-{self._count}"
         slug = re.sub(r"[^a-z0-9.]+", "-", model.lower().rpartition("/")[2]).strip("-.") or "model"
         return slug[: MAX_NAME - len(number)].rstrip("-.") + number
-
-
-WAITING = "waiting for another model to be loaded"
-
-
-def _waits_for_pages(others: list[Engine]) -> str:
-    """What an engine waits for that needs memory in which others keep pages, in words."""
-    return f"waiting for {', '.join(other.spec.model for other in others)} to give pages back"
-
-
-def _waits_for(victims: list[Engine]) -> str:
-    """What an engine waits for that has no room yet, in words."""
-    if not victims:
-        return WAITING
-    names = ", ".join(victim.spec.model for victim in victims)
-    requests = sum(sum(victim.active.values()) for victim in victims)
-    return f"waiting for {names} to be idle ({requests} in flight)" if requests else f"waiting for {names} to unload"
-
-
-def _moment(seconds: float) -> float | None:
-    """``seconds``, or None where they never come."""
-    return seconds if math.isfinite(seconds) else None
 
 
 def _same(one: EngineSpec, other: EngineSpec) -> bool:
