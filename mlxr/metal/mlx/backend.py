@@ -190,6 +190,8 @@ class MlxBackend:
 
     def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
         def multiply(x: mx.array) -> mx.array:
+            if not x.shape[0]:  # MLX's products divide by the number of rows
+                return mx.zeros((0, weight.shape[0]))
             if few is not None and few.takes(x.shape[0]):
                 return few.plain(x.astype(HALF), "float32")
             out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
