@@ -137,7 +137,7 @@ function Folded({ label, text, failed = false }: { label: string; text: string; 
       {open && (
         <pre
           tabIndex={0}
-          className={`max-h-80 overflow-auto px-3 pb-2 font-mono text-xs wrap-anywhere whitespace-pre-wrap ${failed ? "text-danger" : ""}`}
+          className={`max-h-80 overflow-auto px-3 pt-1 pb-2 font-mono text-xs wrap-anywhere whitespace-pre-wrap ${failed ? "text-danger" : ""}`}
         >
           {text}
         </pre>
