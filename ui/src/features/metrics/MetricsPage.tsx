@@ -58,7 +58,7 @@ export function MetricsPage() {
           <>
             <Tiles points={history.points} />
             <div className="flex flex-wrap items-center justify-end gap-2">
-              <p className="min-w-64 flex-1 text-sm text-muted">{texts.zoomHint}</p>
+              <p className="min-w-64 flex-1 text-sm text-muted max-sm:basis-full">{texts.zoomHint}</p>
               <IconButton
                 label={frozen === undefined ? texts.pause : texts.resume}
                 aria-pressed={frozen !== undefined}
