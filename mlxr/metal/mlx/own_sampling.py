@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.gpu import sampling
+from mlxr.metal.gpu.by_sizes import FEWEST_ON_DEVICE
 from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.reference.sampling import drawn as drawn_by_sorting
 from mlxr.metal.sampling import SamplingBatch
@@ -16,7 +17,8 @@ from mlxr.metal.sampling import SamplingBatch
 
 def drawn(logits: mx.array, batch: SamplingBatch, rows: NDArray[np.int32]) -> mx.array:
     """As ``reference.sampling.drawn``: int32 ``[len(rows)]`` of ``logits`` float32 ``[len(rows), V]``."""
-    if (batch.typical_p[rows] < 1).any():
+    # An array of so few elements is in another address space than the kernel reads.
+    if logits.size < FEWEST_ON_DEVICE or (batch.typical_p[rows] < 1).any():
         return drawn_by_sorting(logits, batch, rows)
     options = np.stack([part[rows] for part in (batch.temperature, batch.top_p, batch.min_p, batch.uniform)], axis=1)
     inputs = [logits, mx.array(options.astype(np.float32)), mx.array(batch.top_k[rows].astype(np.int32))]

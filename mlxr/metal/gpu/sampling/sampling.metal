@@ -81,7 +81,11 @@
             if (round == 0) {
                 total = mass;
                 if (filter == 1) wanted = top_p * total;
-                if (filter == 2) wanted = temperature > 0.0f ? uniform * total : 0.0f;
+                if (filter == 2) {
+                    wanted = temperature > 0.0f ? uniform * total : 0.0f;
+                    // Rounded up, the product would let a sum go by that exceeds the exact one.
+                    if (fma(uniform, total, -wanted) < 0.0f) wanted = as_type<float>(as_type<uint>(wanted) - 1);
+                }
             } else if (round < 31) {
                 bool enough = counted ? count >= wanted : filter == 1 ? mass >= wanted : mass > wanted;
                 if (enough) edge = tried;
