@@ -134,11 +134,11 @@ def greedy(stream: int) -> dict[str, Any]:
 
 
 DRAFTED = (
-    Case("prose with a draft model, greedy", greedy, 1.1),
+    Case("prose with a draft model, greedy", greedy, 0.98),
     Case("prose with a draft model", prose, 0.98),
     Case("prose with a draft model, 4 streams", prose, 0.98, 4),
     Case("prose with a draft model, 16 streams", prose, 0.98, 16),
-    Case("a file with an edit, with a draft model", copied, 2.0),
+    Case("a file with an edit, with a draft model", copied, 2.5),
 )
 
 
