@@ -44,7 +44,7 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
         **conversation(MESSAGES),
         **simple(MESSAGES, max_tokens=5, stop_sequences=["x"], stream=True, temperature=0.3, top_k=3, top_p=0.3),
         **simple(MESSAGES, output_format={"type": "json_schema", "schema": SCHEMA}, adapters=["none"]),
-        **simple(MESSAGES, **{"speculative.n_max": 3}),
+        **simple(MESSAGES, draft_model="none", **{"speculative.n_max": 3}),
     },
     anthropic.CountRequest: {**conversation(COUNT), "model": Case(COUNT, {"model": "none"})},
     anthropic.ResultBlock: {

@@ -65,7 +65,8 @@ def test_a_peft_adapter_gives_the_logits_of_peft(case: str, form: str, tmp_path:
 def test_the_backend_of_this_machine_gives_them_too(case: str, form: str, tmp_path: Path) -> None:
     model = model_of(case, form, tmp_path, NATIVE)
     logits = adapted(model, NATIVE, write_peft(tmp_path / "adapter", case))
-    assert error(logits, np.array(RECORDED[case])) < 3e-3
+    # An adapter's numbers are 16-bit there.
+    assert error(logits, np.array(RECORDED[case])) < 5e-3
 
 
 @pytest.mark.parametrize("form", ["folder", "gguf"])
