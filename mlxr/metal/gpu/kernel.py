@@ -40,6 +40,14 @@ class Language(Enum):
 _NUMBERS = {"float32": "float", "int32": "int", "uint32": "unsigned", "uint8": "unsigned char"}
 
 
+def digest_of_kernels() -> str:
+    """Returns a digest of all kernels' files: what was found of them holds for these alone."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in FOLDER.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One kernel of an operation.
@@ -47,7 +55,7 @@ class Kernel:
     Attributes:
         name: ``FOLDER/NAME``: its body is ``NAME.metal`` or ``NAME.cu`` in that folder of the operation.
         inputs: their names in the body, in order; row-contiguous arrays.
-        outputs: likewise; the body writes every element of each.
+        outputs: likewise; the body writes every element of each that is looked at.
         writes: the inputs that the body changes in place, casting their const away.
         headers: files of functions that stand before it, as ``FOLDER/NAME`` without ending; a ``.h`` serves both
             languages, ``.cuh`` is CUDA's and ``.metal.h`` Metal's.

@@ -21,6 +21,7 @@ from mlxr.metal import affine
 from mlxr.metal.backend import MixerOperation
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import CacheGroup, attention_group
+from mlxr.metal.gpu.kernel import digest_of_kernels
 from mlxr.metal.mlx import device, few_rows
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
@@ -63,7 +64,8 @@ ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in rang
 
 
 class DeviceChecks:
-    """What has been found of this device, remembered in ``folder`` for its name, its driver and the version of MLX.
+    """What has been found of this device, remembered in ``folder`` for its name, its driver, the version of MLX
+    and our own kernels.
 
     It contains the kinds of codes whose products are right, and looks when it is first asked for them: a kernel for
     each may have to be compiled first, and few models have all.
@@ -73,7 +75,13 @@ class DeviceChecks:
         self._ways = ways
         self._path = folder / "device-checks.json"
         version = metadata.version("mlx")
-        self._identity = {"device": device.described(), "driver": device.driver(), "mlx": version, "ways": repr(ways)}
+        self._identity = {
+            "device": device.described(),
+            "driver": device.driver(),
+            "mlx": version,
+            "ways": repr(ways),
+            "kernels": digest_of_kernels(),
+        }
         self._found = _remembered(self._path, self._identity)
 
     @property

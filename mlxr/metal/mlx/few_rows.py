@@ -99,7 +99,7 @@ class FewRows:
         return 0 < rows <= self._most_rows
 
     def takes_norm(self, rows: int) -> bool:
-        """Whether the kernel norms so many rows itself; others go through ``normed`` first."""
+        """Whether the kernel norms so many rows itself; others go through ``Norm.of_few`` first."""
         if self._norm is None or _language() is Language.METAL:
             return self._norm is not None
         return rows <= MOST_NORMED_ROWS and self.shape.columns <= MOST_NORMED_COLUMNS
@@ -139,12 +139,6 @@ def fits_gates(codes: Codes | Floats) -> bool:
     return shape_of(codes).outputs % (2 if _language() is Language.METAL else 2 * STRIP) == 0
 
 
-def multiplied(x: mx.array, codes: Codes) -> mx.array:
-    """16-bit ``x`` ``[T, in]`` to 16-bit ``[T, out]``, for up to ``MOST_ROWS`` rows and a matrix that ``takes``
-    accepts."""
-    return FewRows(codes).plain(x.astype(HALF))
-
-
 def checked() -> list[tuple[int, int]]:
     """Returns bits of codes and numbers of rows that between them take each way through the kernel here."""
     if _language() is Language.METAL:
@@ -176,4 +170,4 @@ def _launching(
     return _kernel().launching(launch)
 
 
-__all__ = ["FewRows", "Norm", "fits_gates", "multiplied", "shape_of", "takes"]
+__all__ = ["FewRows", "Norm", "fits_gates", "shape_of", "takes"]

@@ -9,7 +9,7 @@ an array that every reader takes in too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import mlx.core as mx
@@ -25,16 +25,22 @@ VECTOR = 8
 
 THREADS = 256
 
+TICKETS = 16_384
+"""Rows times heads of a step of one token a sequence: as many as count at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """``forms``: of the rows of keys and of values.
-    ``done``: int32 ``[1]``, computed once all writes so far are; None where the arrays themselves are."""
+    ``done``: int32, computed once all writes so far are; None where the arrays themselves are.
+    ``tickets``: uint32 ``[TICKETS]``, zeros between steps: what threadgroups of ``attention/step`` count by. They come
+    with the pool, since a step that broke may leave others; None where no kernel writes in place."""
 
     keys: mx.array
     values: mx.array
     forms: tuple[Form, Form]
     done: mx.array | None = None
+    tickets: mx.array | None = None
 
     @property
     def arrays(self) -> list[mx.array]:
@@ -60,7 +66,8 @@ class Layer:
 
     def resized(self, slots: int) -> Layer:
         """With so many slots, all its writes done before."""
-        return Layer(resized(self.keys, slots), resized(self.values, slots), self.forms, self.done)
+        keys, values = resized(self.keys, slots), resized(self.values, slots)
+        return replace(self, keys=keys, values=values)
 
 
 class Pages(Protocol):
@@ -145,7 +152,7 @@ class InPlacePages:
         )
 
     def layer(self, slots: int, heads: int, forms: tuple[Form, Form]) -> Layer:
-        return Layer(*_empty(slots, heads, forms), forms, mx.zeros(1, mx.int32))
+        return Layer(*_empty(slots, heads, forms), forms, mx.zeros(1, mx.int32), mx.zeros(TICKETS, mx.uint32))
 
     def written(self, layer: Layer, slots: mx.array, keys: mx.array, values: mx.array) -> Layer:
         done = layer.done
@@ -159,7 +166,7 @@ class InPlacePages:
                 output_shapes=[(1,)],
                 output_dtypes=[mx.int32],
             )
-        return Layer(layer.keys, layer.values, layer.forms, done)
+        return replace(layer, done=done)
 
     def read(self, layer: Layer, rows: mx.array) -> tuple[mx.array, mx.array]:
         found: list[mx.array] = []

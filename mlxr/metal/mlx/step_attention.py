@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
 
@@ -17,13 +17,12 @@ from mlxr.metal.gpu.attention import StepShape, on_metal
 from mlxr.metal.gpu.kernel import Language, Launch, MadeKernel
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.few_rows import FewRows, Norm
-from mlxr.metal.mlx.pages import Layer
+from mlxr.metal.mlx.pages import TICKETS, Layer
 from mlxr.metal.mlx.products import Projections
 from mlxr.metal.mlx.steps import DeviceTables, Step
+from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.specs import AttentionSpec
 from mlxr.metal.weights import AttentionWeights
-
-MOST_SEQUENCES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,9 @@ class StepAttention:
         self._value = parts[-1] if self._own else parts[0]
         self._sinks = weights.sinks is not None
         self._constants = _together(weights, spec)
-        self._tickets = mx.zeros(MOST_SEQUENCES * spec.heads, mx.uint32)
         self._launches: dict[tuple[int, int, int], Callable[..., list[mx.array]]] = {}
         self._shapes: dict[int, StepShape] = {}
-        mx.eval(self._constants, self._tickets)
+        mx.eval(self._constants)
 
     @staticmethod
     def fits(weights: AttentionWeights, spec: AttentionSpec) -> bool:
@@ -61,7 +59,7 @@ class StepAttention:
 
     def takes(self, step: Step, tables: DeviceTables, layer: Layer) -> bool:
         """Whether a step can be computed so."""
-        if not step.singles or tables.page_size % 16 or not layer.is_half or step.tokens > MOST_SEQUENCES:
+        if not step.singles or tables.page_size % 16 or not layer.is_half or step.tokens * self._spec.heads > TICKETS:
             return False
         return tables.splits(self._shape(tables.page_size), _splits) <= attention.MOST_SPLITS
 
@@ -84,11 +82,11 @@ class StepAttention:
                 self._constants,
                 layer.keys,
                 layer.values,
-                self._tickets,
+                layer.tickets,
                 layer.done,
             ]
         )
-        return out, Layer(layer.keys, layer.values, layer.forms, done)
+        return out, replace(layer, done=done)
 
     def _shape(self, page_size: int) -> StepShape:
         if page_size not in self._shapes:
@@ -98,7 +96,7 @@ class StepAttention:
     def _projected(self, x: mx.array) -> Sequence[mx.array]:
         if self._few is not None and self._few[0].takes(x.shape[0]):
             return [few.plain(x) for few in self._few]
-        return self._inputs.joined(x if self._norm is None else self._norm(x))
+        return self._inputs.joined(x.astype(HALF) if self._norm is None else self._norm(x))
 
 
 def _together(weights: AttentionWeights, spec: AttentionSpec) -> mx.array:

@@ -107,7 +107,9 @@ class Step:
     @property
     def singles(self) -> bool:
         """Whether every sequence runs one token, its own row, and none has an adapter."""
-        return len(self.runs) == 1 and self.runs[0].length == 1 and self.order is None and not self.adapters
+        if len(self.runs) != 1 or self.runs[0].length != 1 or self.adapters:
+            return False
+        return self.order is None and self.runs[0].count == len(self.batch.context_lengths)
 
     def temperatures(self, temperature: Temperature) -> mx.array:
         """Returns what each token's queries are multiplied by, float32 ``[T, 1, 1]``."""

@@ -111,3 +111,12 @@ def test_a_damaged_record_is_made_anew(content: str, tmp_path: Path) -> None:
 def test_a_folder_that_can_t_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert DeviceChecks(WAYS_HERE, tmp_path / "file").sound_ways() == WAYS_HERE
+
+
+def test_another_kernel_of_ours_is_looked_at_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(checks, "holds", lambda ways, name: looked.append(name) or True)
+    for digest in ("one", "one", "another"):
+        monkeypatch.setattr(checks, "digest_of_kernels", lambda digest=digest: digest)
+        DeviceChecks(WAYS["cuda"], tmp_path).sound_ways()
+    assert len(looked) == 2 * len(checks.CHECKS)

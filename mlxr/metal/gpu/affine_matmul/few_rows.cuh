@@ -1,7 +1,7 @@
 // Products of few rows with a matrix of affine codes, on tensor cores; __init__.py says what is computed.
 //
 // A block has STRIPS strips of 16 rows of the matrix and reads them once for all rows of x. Each of its warps has every
-// WARPS-th run of 128 columns; the sums of the warps are added up in one order at the end.
+// WARPS-th run of 256 columns; the sums of the warps are added up in one order at the end.
 
 namespace affine {
 

@@ -48,7 +48,7 @@ STEP = Kernel(
 
 ``queries``, ``new_keys``, ``new_values`` float16 ``[rows, heads * dims]``, as they come out of their products, rows of
 any stride; ``layout`` int32 ``[rows, 2 + 2 * pairs + pages]``: of each row its length with the token, the slot where
-that is written, -1 for nowhere, the bits of float32 cosines and then sines of its position, and its pages;
+that is written, the bits of float32 cosines and then sines of its position, and its pages;
 ``constants`` float32: the norms' epsilon, the scale of scores, the soft cap, one that is not used, then the norms of
 queries and keys ``[dims]`` and sinks ``[heads]`` as far as there are any; ``keys``, ``values`` float16 ``[slots,
 kv_heads, dims]``; ``tickets`` uint32 ``[at least rows * kv_heads]``, zeros before and after; ``before`` is computed
