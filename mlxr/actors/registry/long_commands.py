@@ -38,6 +38,7 @@ from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.models.sizes import readable
 from mlxr.runtime.errors import ModelError, ModelNotFound
 from mlxr.runtime.messages.registry import (
+    Command,
     ConvertModel,
     CreateModel,
     EstimateConversion,
@@ -74,7 +75,6 @@ class LongCommands:
         self._home, self._store, self._reader = home, store, reader
         self._resolver, self._tool_stores, self._registry = resolver, tool_stores, registry
         self._pulls = SharedPulls(self._fetch, spawn)
-        self._creator = Creator(home, store, self.obtain, reader)
 
     async def perform(self, work: Work, report: Report) -> Outcome:
         """Do it as a job. Raises as the command."""
@@ -91,25 +91,25 @@ class LongCommands:
             case PushModel():
                 return Outcome((await self.push(work, report)).name)
 
-    async def obtain(self, name: str, report: Report) -> CatalogueEntry:
+    async def obtain(self, name: str, report: Report, limits: TransferLimits = DEFAULT_LIMITS) -> CatalogueEntry:
         """The model of that name, pulled if it isn't here."""
         try:
             return await self._resolver.find(name)
         except ModelNotFound:
             log.info("pulling %s, which is not here yet", name)
-            entry = await self._pulls.pull(name, report)
+            entry = await self._pulls.pull(name, report, partial(self._fetch, limits=limits))
             log.info("pulled %s, %s", entry.name, readable(entry.blob.size))
             return entry
 
     async def pull(self, message: PullModel, report: Report) -> CatalogueEntry:
         await self._resolver.require_allowed(message.name, message.remote, again=True)
-        limits = replace(DEFAULT_LIMITS, public_only=message.remote)
-        fetch = partial(self._fetch, insecure=message.insecure, limits=limits)
+        fetch = partial(self._fetch, insecure=message.insecure, limits=_limits(message))
         return await self._pulls.pull(message.name, report, fetch)
 
     async def create(self, message: CreateModel, report: Report) -> CatalogueEntry:
         require_allowed = partial(self._resolver.require_allowed, remote=message.remote)
-        return await self._creator.create(message.name, message.spec, report, require_allowed)
+        creator = Creator(self._home, self._store, partial(self.obtain, limits=_limits(message)), self._reader)
+        return await creator.create(message.name, message.spec, report, require_allowed)
 
     async def convert(self, message: ConvertModel, report: Report) -> tuple[CatalogueEntry, list[str]]:
         """Returns what was made, and what should be known of it."""
@@ -145,6 +145,11 @@ class LongCommands:
     ) -> CatalogueEntry:
         registry = RegistryAt(self._registry, insecure)
         return await pull_model(self._home, name, report, self._store, self._reader, limits, registry)
+
+
+def _limits(message: Command) -> TransferLimits:
+    """Those of what a client has fetched: no host is asked for one on another machine that it could not ask itself."""
+    return replace(DEFAULT_LIMITS, public_only=message.remote)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from mlxr.runtime.messages.common import ErrorCode
-from mlxr.runtime.messages.registry import CancelCommand, CreateModel, LoadModel, PullModel
+from mlxr.runtime.messages.registry import CancelCommand, CreateModel, EstimateModel, LoadModel, PullModel
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf
 from tests.actors.registry.rig import Rig
@@ -74,3 +74,19 @@ async def test_clients_on_other_machines_do_not_have_hosts_of_this_network_asked
     assert (await rig.ask(PullModel, url)).error is None
     # What is here already is theirs to use by any of its names.
     assert (await rig.ask(LoadModel, url, remote=True)).error is None
+
+
+async def test_clients_on_other_machines_do_not_have_registries_of_this_network_asked(rig: Rig, server: Web) -> None:
+    name = f"{server.url.removeprefix('http://')}/ns/model"
+    for command in ((EstimateModel, name, 0, True), (PullModel, name, True), (CreateModel, "x", _from(name))):
+        error = (await rig.ask(*command, remote=True)).error
+        assert error is not None
+        assert "is no host of the public Internet" in error.message
+    assert server.asked == []
+    error = (await rig.ask(EstimateModel, name, 0, True)).error
+    assert error is not None
+    assert server.asked
+
+
+def _from(name: str) -> bytes:
+    return msgspec.json.encode({"from": name})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anyio import to_thread
 
@@ -16,6 +16,7 @@ from mlxr.actors.registry.lifecycle.memory import measured
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import RegistryAt
+from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS
 from mlxr.api.estimate import Estimate
 from mlxr.runtime.errors import ModelNotFound
 from mlxr.runtime.messages.registry import EstimateModel
@@ -66,6 +67,7 @@ class Estimates:
             self.store,
             self.reader,
             self.settings,
+            replace(DEFAULT_LIMITS, public_only=message.remote),
             registry=RegistryAt(self.registry, message.insecure),
             reclaimable=sum(each.bytes for each in held),
             memory_limit=max(self.policy.memory - pinned, 1),

