@@ -241,8 +241,7 @@ class RegistryActor(Actor):
 
     @command(LoadModel)
     async def load_model(self, message: LoadModel) -> bytes:
-        await self._resolver.require_allowed(message.model, message.remote)
-        entry, _ = await self._resolver.find_adapted(message.model)
+        entry, _ = await self._resolver.find_adapted(message.model, message.remote)
         report = self._commands.reporter(message.request)
         await self._loader.load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
         return NOTHING

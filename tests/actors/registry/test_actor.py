@@ -297,6 +297,7 @@ def naming(path: str) -> list[tuple[object, ...]]:
         (ShowModel, path),
         (PullModel, path),
         (CreateModel, "new", spec),
+        (CreateModel, "new", msgspec.json.encode({"from": "tiny", "parameters": {"draft_model": path}})),
     ]
 
 

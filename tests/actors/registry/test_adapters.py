@@ -81,6 +81,19 @@ async def test_a_model_with_an_adapter_in_its_name_is_shown_and_loaded(rig: Rig,
         assert (await rig.ask(ShowModel, name)).error is not None
 
 
+async def test_clients_on_other_machines_load_a_model_with_no_adapter_that_lies_at_a_path(
+    rig: Rig, tmp_path: Path
+) -> None:
+    tiny_adapter(tmp_path / "secret")
+    name = f"tiny+{tmp_path / 'secret'}"
+    for command in (LoadModel, ShowModel):
+        error = (await rig.ask(command, name, remote=True)).error
+        assert error is not None
+        assert error.code is ErrorCode.MODEL_NOT_FOUND
+    assert rig.states() == {}
+    assert (await rig.ask(LoadModel, name)).error is None
+
+
 async def test_files_of_adapters_stay_for_the_models_made_with_them(rig: Rig, home: Home, tmp_path: Path) -> None:
     before = len(files_under(home.models))
     digest = upload(home, tiny_adapter(tmp_path / "a.gguf"))

@@ -15,6 +15,7 @@ from mlxr.actors.registry.conversion.convert import SERVER_NICENESS, made_blob
 from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.read_info import MAX_TEXT
 from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.modelfile.parameters import checked
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.models import names
 from mlxr.models.chat.renderers import require_parser, require_renderer
@@ -94,6 +95,8 @@ class Creator:
         _require_type(wanted)
         _require_known(wanted)
         _require_short(_overrides(Overrides(), wanted))
+        if draft := wanted.parameters.get("draft_model"):
+            await require_allowed(checked("draft_model", draft))
         # Before files are copied that nobody would need.
         await self._store.require_room(name)
         if wanted.template:
