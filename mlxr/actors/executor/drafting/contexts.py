@@ -91,6 +91,8 @@ class Contexts:
         context = self._open.pop(sequence, None)
         if context is None:
             return
+        if (before := self._over.pop(sequence, None)) is not None:
+            self._give_back(before)
         self._over[sequence] = context
         if len(self._over) > KEPT:
             self._give_back(self._over.popitem(last=False)[1])
@@ -124,8 +126,10 @@ class Contexts:
         return context
 
     def _cut(self, context: Context, tokens: list[int], known: int) -> None:
-        """Leaves of ``context`` what is true of ``tokens``, and their last to be read."""
-        at, most = context.standing, min(len(context.tokens), len(tokens) - 1)
+        """Leaves of ``context`` what is true of ``tokens``, and their last to be read: what comes behind that, a pass
+        over it says."""
+        most = min(len(context.tokens), len(tokens) - 1)
+        at = min(context.standing, most)
         while at < most and context.tokens[at] == tokens[at]:
             at += 1
         if at < len(context.tokens):

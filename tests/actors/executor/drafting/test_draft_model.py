@@ -104,6 +104,20 @@ def test_what_was_read_of_a_sequence_that_is_over_serves_one_that_begins_alike(m
     assert model.forwards[0][0] in (2, 3)
 
 
+def test_a_prompt_that_was_read_before_gets_the_drafts_that_it_got_then(made: Made) -> None:
+    """Alone in its step, and beside another."""
+    tokens, other = [5 + at % 90 for at in range(100)], [7 + at % 80 for at in range(20)]
+    for beside in ([], [wanted(sequence(9, other), 3)]):
+        model = made(512)
+        first = sequence(1, [*tokens])
+        drafts = [model.draft([wanted(first, 3)])[0].draft]
+        first.tokens += drafts[0][:2]
+        model.draft([wanted(first, 3)])
+        model.forget(1)
+        again = model.draft([*beside, wanted(sequence(2, tokens), 3)])
+        assert again[-1].draft == drafts[0]
+
+
 def test_a_sequence_that_is_longer_than_all_pages_gets_none(made: Made) -> None:
     model = made(32)
     assert model.draft([wanted(sequence(1, [5] * 40), 2)])[0].unread == CANNOT
