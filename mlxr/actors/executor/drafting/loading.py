@@ -19,6 +19,7 @@ from mlxr.models.loading import LoadedModel, load_model, read_footprint
 from mlxr.models.page_types import PageType, typed_groups
 from mlxr.models.shared_vocabulary import difference
 from mlxr.models.sizes import readable
+from mlxr.models.tokenizers.errors import TokenizerError
 from mlxr.runtime.engine_spec import DraftFiles
 from mlxr.runtime.errors import ModelError
 from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind
@@ -73,7 +74,7 @@ def _examined(model: Path, files: DraftFiles, backend: Backend, page_size: int, 
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise NoDraftModel(f"the draft model {files.name} can't be read: {reason}; {WAY_OUT}") from error
-    except ValueError as error:
+    except (TokenizerError, ValueError) as error:
         raise NoDraftModel(f"the draft model {files.name} can't be used: {error}; {WAY_OUT}") from error
     return ChosenDraft(files, footprint, draft_bytes(footprint, page_size, backend.sizes))
 

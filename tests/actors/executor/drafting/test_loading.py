@@ -1,0 +1,23 @@
+"""Which model drafts, of those that could."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlxr.actors.executor.drafting.loading import NoDraftModel, choose_draft
+from mlxr.metal.cpu.backend import CpuBackend
+from mlxr.metal.tensors import TensorType
+from mlxr.runtime.engine_spec import DraftFiles
+from tests.models.files import Sizes, write_model
+
+
+def test_one_whose_tokenizer_can_not_be_read_is_left_out_unless_it_was_named(tmp_path: Path) -> None:
+    model, other = (
+        write_model(tmp_path / name, "llama", TensorType.Q8_0, Sizes(vocabulary=300)) for name in ("a.gguf", "b.gguf")
+    )
+    found = [DraftFiles("other", str(other), named=False)]
+    assert choose_draft(model, found, CpuBackend(2), 32, "auto") is None
+    with pytest.raises(NoDraftModel, match="the draft model other can't be used"):
+        choose_draft(model, [DraftFiles("other", str(other))], CpuBackend(2), 32, "auto")
