@@ -21,7 +21,7 @@ from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
-from mlxr.actors.executor.draft_sizes import head_bytes
+from mlxr.actors.executor.draft_sizes import head_bytes, seen_bytes
 from mlxr.actors.executor.drafting import Drafter
 from mlxr.actors.executor.drafting.loading import ChosenDraft, choose_draft, head_pool, load_draft, own_head
 from mlxr.actors.executor.launched import Launched
@@ -251,7 +251,7 @@ class DeviceThread:
         pages = head_pool(model, backend, kv.page_size, kv.page_type, budget)
         if pages is None:
             return None
-        self._draft_bytes = backend.sizes.pool(pages)
+        self._draft_bytes = backend.sizes.pool(pages) + seen_bytes(model.spec.width)
         return own_head(model, backend, pages)
 
     def _require_room(self, backend: Backend, draft: ChosenDraft | None, footprint: Footprint) -> None:

@@ -33,6 +33,7 @@ class Launched:
         validator: what says which tokens constrained sequences may take.
         unread: as in ``Verified``, of the rows that were to get drafts made, by their sequences.
         drafting: what it took to make these.
+        kept: what the drafter keeps of hidden states, to be computed with the rest.
     """
 
     step: Step
@@ -44,6 +45,7 @@ class Launched:
     validator: MatcherValidator | None = None
     unread: dict[int, int] = field(default_factory=dict)
     drafting: list[tuple[int, int]] = field(default_factory=list)
+    kept: list[mx.array] = field(default_factory=list)
     logits: mx.array | None = None
     pooled: mx.array | None = None
     sampled: SampledRows | None = None

@@ -165,7 +165,8 @@ class ModelRunner:
         if self._drafter is not None and watched:
             first = 0
             for row in step.rows:
-                self._drafter.saw(row.sequence, row.start, hidden, first, row.length)
+                kept = self._drafter.saw(row.sequence, row.start, hidden, first, row.length)
+                launched.kept += [] if kept is None else [kept]
                 first += row.length
         self._sample_rows(launched, hidden)
         self._prompt_logprobs(launched, hidden, batch)
@@ -329,6 +330,7 @@ class ModelRunner:
                 arrays.append(array)
         if not arrays and hidden is not None:
             arrays.append(hidden)
+        arrays += launched.kept
         if self._pool is not None:
             arrays.extend(self._backend.barrier(self._pool))
         return arrays

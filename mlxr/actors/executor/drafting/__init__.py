@@ -64,9 +64,10 @@ class Drafter(Protocol):
         """Returns what each row gets."""
         ...
 
-    def saw(self, sequence: int, start: int, hidden: mx.array, first: int, count: int) -> None:
+    def saw(self, sequence: int, start: int, hidden: mx.array, first: int, count: int) -> mx.array | None:
         """A step computes positions of a sequence from ``start`` on: ``count`` rows of ``hidden``, float32 ``[T,
-        width]`` before the final norm, from ``first`` on. Told in the order of steps."""
+        width]`` before the final norm, from ``first`` on. Told in the order of steps. Returns what is to be computed
+        with the step, if anything is: else all that it is made of would be kept."""
         ...
 
     def forget(self, sequence: int) -> None:

@@ -59,8 +59,9 @@ class DraftModel:
     def forget(self, sequence: int) -> None:
         self._contexts.forget(sequence)
 
-    def saw(self, sequence: int, start: int, hidden: mx.array, first: int, count: int) -> None:
+    def saw(self, sequence: int, start: int, hidden: mx.array, first: int, count: int) -> mx.array | None:
         """It has no use for hidden states."""
+        return None
 
     def draft(self, wanted: list[Wanted]) -> list[Made]:
         self.forwards = []

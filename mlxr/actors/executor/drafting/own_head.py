@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import mlx.core as mx
 import numpy as np
 
+from mlxr.actors.executor.draft_sizes import SEEN_TOKENS
 from mlxr.actors.executor.drafting import CANNOT, Made, Wanted
 from mlxr.actors.executor.drafting.contexts import Context, Contexts
 from mlxr.actors.executor.drafting.drawing import Draft, Drawer
@@ -25,11 +27,10 @@ that as long a part of a prompt takes it no time to speak of."""
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Hidden states of positions from ``start`` on: ``count`` rows of ``hidden`` from ``first`` on."""
+    """Hidden states of positions from ``start`` on: the first ``count`` rows of ``hidden``."""
 
     start: int
     hidden: mx.array
-    first: int
     count: int
 
     @property
@@ -38,8 +39,7 @@ class Seen:
 
     def rows(self, start: int, end: int) -> mx.array:
         """Returns those of positions ``start`` to ``end``."""
-        at = self.first - self.start
-        return self.hidden[at + start : at + end]
+        return self.hidden[start - self.start : end - self.start]
 
 
 @dataclass(slots=True)
@@ -60,7 +60,8 @@ class Read:
 class OwnHead:
     """At position p the head reads the hidden state of p and the token behind it; its keys and values of p are in place
     ``p - begin``. It begins anew where hidden states are missing: those of a prompt found computed are not there, and
-    of a sequence that has not been drafted for a while only the last are kept.
+    of a sequence that has not been drafted for a while only the last are kept, and of all together those of the
+    sequences that steps were about last.
 
     ``pages``: of the head's pool.
     """
@@ -77,7 +78,8 @@ class OwnHead:
         self._drawer = Drawer(backend, model.vocab_size, looks_back=True)
         self._pool: Pool
         self._contexts: Contexts
-        self._sequences: dict[int, Read] = {}
+        self._sequences: OrderedDict[int, Read] = OrderedDict()
+        self._rows = 0
         self._began = self._tokens = 0
         self.clear()
 
@@ -86,26 +88,47 @@ class OwnHead:
         self._contexts = Contexts(part.pages, part.page_size, 0)
         self._reach = min(KEPT, part.pages * part.page_size // 2)
         self._pool = self._backend.pool(self._spec)
-        self._sequences = {}
+        self._sequences = OrderedDict()
+        self._rows = 0
 
     def forget(self, sequence: int) -> None:
-        self._sequences.pop(sequence, None)
+        if (read := self._sequences.pop(sequence, None)) is not None:
+            self._dropped(read.seen)
         self._contexts.drop(sequence)
 
-    def saw(self, sequence: int, start: int, hidden: mx.array, first: int, count: int) -> None:
+    def saw(self, sequence: int, start: int, hidden: mx.array, first: int, count: int) -> mx.array | None:
         """A step has computed the sequence's positions from ``start`` on: rows of ``hidden`` from ``first`` on, so
         ``count``. What was there of these positions came of drafts that were wrong."""
         read = self._sequences.setdefault(sequence, Read())
+        self._sequences.move_to_end(sequence)
         while read.seen and read.seen[-1].start >= start:
-            read.seen.pop()
+            self._dropped([read.seen.pop()])
         if read.seen and read.seen[-1].end > start:
             last = read.seen.pop()
-            read.seen.append(Seen(last.start, last.hidden, last.first, start - last.start))
+            self._dropped([last])
+            self._kept(read, Seen(last.start, last.hidden, start - last.start))
         if read.seen and read.seen[-1].end < start:
+            self._dropped(read.seen)
             read.seen.clear()
-        read.seen.append(Seen(start, hidden, first, count))
+        # A copy of the rows that may be read: those of all others would stay with them, of a long step for 512 steps.
+        begin, end = first + max(0, count - KEPT), first + count
+        copied = None if (begin, end) == (0, len(hidden)) else mx.contiguous(hidden[begin:end])
+        self._kept(read, Seen(start + begin - first, hidden if copied is None else copied, end - begin))
         while len(read.seen) > 1 and read.seen[-1].end - read.seen[0].end >= KEPT:
-            del read.seen[0]
+            self._dropped([read.seen.pop(0)])
+        for other in self._sequences.values():
+            if self._rows <= SEEN_TOKENS or other is read:
+                break
+            self._dropped(other.seen)
+            other.seen.clear()
+        return copied
+
+    def _kept(self, read: Read, seen: Seen) -> None:
+        read.seen.append(seen)
+        self._rows += seen.count
+
+    def _dropped(self, seen: list[Seen]) -> None:
+        self._rows -= sum(each.count for each in seen)
 
     def draft(self, wanted: list[Wanted]) -> list[Made]:
         self.forwards = []
@@ -158,6 +181,8 @@ class OwnHead:
             drafts.append(Draft(row, each))
             ends.append(end - 1)
             read.read = last
+            while read.seen[0].end < last:
+                self._dropped([read.seen.pop(0)])
             starts[row] = last - read.begin
         if not parts:
             return [], None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.actors.executor.draft_sizes import draft_pool
+from mlxr.actors.executor.draft_sizes import SEEN_TOKENS, draft_pool
 from mlxr.actors.executor.drafting import Wanted
 from mlxr.actors.executor.drafting.own_head import KEPT, OwnHead
 from mlxr.actors.executor.sequences import Sequence
@@ -112,3 +112,43 @@ def test_no_more_is_kept_of_a_sequence_than_its_last_positions(model: LoadedMode
     for at in range(3 * KEPT):
         head.saw(1, at, mx.zeros((1, width)), 0, 1)
     assert sum(seen.count for seen in head._sequences[1].seen) <= KEPT + 1
+
+
+def test_of_a_step_that_others_share_only_the_rows_of_a_sequence_are_kept(model: LoadedModel, backend: Backend) -> None:
+    head, width, others = head_of(model, backend), model.spec.width, 800
+    mx.clear_cache()
+    before = mx.get_active_memory()
+    for at in range(20):
+        hidden = mx.ones((others, width)) * at
+        mx.eval(head.saw(1, at, hidden, others // 2, 1))
+    del hidden
+    assert mx.get_active_memory() - before < others * width * 4
+    assert [seen.hidden[0, 0].item() for seen in head._sequences[1].seen] == list(range(20))
+
+
+def test_of_a_long_step_only_the_last_positions_are_kept(model: LoadedModel, backend: Backend) -> None:
+    head, length = head_of(model, backend), 3 * KEPT
+    head.saw(1, 0, mx.broadcast_to(mx.arange(length)[:, None], (length, model.spec.width)), 0, length)
+    (seen,) = head._sequences[1].seen
+    assert (seen.start, seen.end) == (length - KEPT, length)
+    assert seen.rows(length - 2, length)[:, 0].tolist() == [length - 2, length - 1]
+
+
+def test_what_was_read_of_hidden_states_is_dropped(model: LoadedModel, backend: Backend) -> None:
+    head, said = head_of(model, backend), Said(1, model)
+    for at in range(100):
+        said.step(head, at, at + 1)
+    head.draft([said.wanted(101, 2)])
+    assert sum(seen.count for seen in head._sequences[1].seen) == 1
+
+
+def test_all_sequences_together_keep_no_more_than_is_counted(model: LoadedModel, backend: Backend) -> None:
+    """Those that steps were about last keep theirs."""
+    head, width = head_of(model, backend), model.spec.width
+    most = SEEN_TOKENS // KEPT
+    for id in range(most + 3):
+        head.saw(id, 0, mx.zeros((KEPT, width)), 0, KEPT)
+    assert [id for id, read in head._sequences.items() if read.seen] == list(range(3, most + 3))
+    head.forget(5)
+    head.saw(5, 0, mx.zeros((KEPT, width)), 0, KEPT)
+    assert [id for id, read in head._sequences.items() if not read.seen] == [0, 1, 2]
