@@ -88,9 +88,9 @@ class PageTransfers:
             self._files.read(command)
 
     def cancel(self, batch: int) -> None:
-        if batch in self._expected:
-            del self._expected[batch]
-            self._tell(PagesRestored(batch, [], cancelled=True))
+        """Answers also for what ``close`` has dropped: whoever asks waits for that."""
+        self._expected.pop(batch, None)
+        self._tell(PagesRestored(batch, [], cancelled=True))
 
     @property
     def reading(self) -> bool:

@@ -193,10 +193,11 @@ class Scheduler:
 
     def step_failed(self, event: StepFailed) -> list[RequestFailed] | None:
         """Fails the requests of a step that broke; the others start over. Returns None if it was a dead executor's,
-        or one that has been planned anew."""
+        or one that has been planned anew. One that nobody planned, whose number is negative, has no requests, and
+        empties the pool all the same."""
         if event.epoch != self._recovery.epoch:
             return None
-        if event.step not in self._in_flight:
+        if event.step >= 0 and event.step not in self._in_flight:
             return None  # It was on its way when one before it failed.
         return self._recovery.step_failed(event.sequences, ErrorInfo(ErrorCode.INTERNAL, event.reason))
 

@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlxr.actors.kv.placement import NO_STEP
 from mlxr.runtime.messages.common import ErrorCode, request_of
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import StepDone
-from mlxr.runtime.messages.tokenizer import RequestFailed
+from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.scheduler.rig import POOL, SMALL, check, prompt_of
 from tests.actors.simulation import Device, Engine, Memory
 
@@ -68,6 +69,28 @@ def engine_with(**limits: Any) -> Engine:
     return Engine(
         SMALL, 0, 0, groups=POOL, device=lambda: SmallDevice(Device([Memory(part) for part in POOL]), **limits)
     )
+
+
+def test_a_pool_that_was_emptied_by_a_step_nobody_planned_is_known_to_be_empty() -> None:
+    engine = Engine(SMALL, pages=100, page_size=4)
+    engine.submit(1, prompt_of(17), 3)
+    engine.settle()
+    run, failures = engine.device.run, iter([True])
+
+    def fail_once(step: Step) -> StepDone | None:
+        if step.step == NO_STEP and next(failures, False):
+            raise MemoryError("no memory for more pages")
+        return run(step)
+
+    engine.device.run = fail_once  # type: ignore[method-assign]
+    engine.limit(0)
+    engine.settle()
+    engine.submit(2, [*prompt_of(17), 5, 6], 3)
+    engine.settle()
+    done = engine.ended[2][0]
+    assert isinstance(done, RequestDone), done
+    assert done.usage.cached_tokens == 0
+    check(engine, 2, [*prompt_of(17), 5, 6], 3)
 
 
 def test_of_requests_that_shared_a_step_that_broke_the_one_at_fault_fails() -> None:
