@@ -166,8 +166,11 @@ class KVActor(Actor):
 
     async def _prefetch(self, reset: int) -> None:
         await anyio.sleep(PREFETCH_SECONDS)
-        if self._placement is not None and reset == self._resets and not self._admitted:
+        if self._placement is None or reset != self._resets or self._admitted:
+            return
+        if time.monotonic() >= self._paused_until:
             self._disk.prefetch()
+            self._watch()
             self._transfer()
 
     async def _give_up_waiting(self, reset: int) -> None:
@@ -202,12 +205,17 @@ class KVActor(Actor):
         waited = self._disk.restored(message)
         if waited is not None and waited.admit is not None:
             self._admit(waited.admit, waited.start)
-        for admit in waited.again if waited is not None else ():
-            self.admit(admit)
         if waited is not None:
+            # Before what came behind them, which may release them.
+            self._held_back.extendleft(reversed(waited.again))
             self._report()
         self._transfer()
         self._go_on()
+
+    def _watch(self) -> None:
+        if self._disk.reading and not self._watching:
+            self._watching = True
+            self.spawn(self._watch_reads)
 
     async def _watch_reads(self) -> None:
         """Nobody waits for a disk that does not answer."""
@@ -259,9 +267,7 @@ class KVActor(Actor):
     def _admit_or_wait(self, message: Admit) -> None:
         self._admitted = True
         if time.monotonic() >= self._paused_until and self._disk.wait(message):
-            if not self._watching:
-                self._watching = True
-                self.spawn(self._watch_reads)
+            self._watch()
             self._transfer()
         else:
             self._admit(message)

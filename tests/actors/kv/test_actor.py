@@ -24,6 +24,9 @@ from mlxr.runtime.messages.kv import (
     DiskOpened,
     GroupPages,
     PagesRestored,
+    Plan,
+    PlanRow,
+    Release,
     Reset,
     SegmentsFound,
     StoredPage,
@@ -64,8 +67,8 @@ class Rig:
             assert message is not None, f"no {of.__name__} came"
         return message
 
-    def reset(self) -> None:
-        self.tell(Reset(1, [GroupPages(CacheKind.FULL, 100, 8)], ["m"], 64, disk=True))
+    def reset(self, pages: int = 100) -> None:
+        self.tell(Reset(1, [GroupPages(CacheKind.FULL, pages, 8)], ["m"], 64, disk=True))
 
     def on_disk(self) -> list[Message]:
         """What the executor tells of a disk with the prompt."""
@@ -149,3 +152,36 @@ async def test_who_waits_for_a_disk_that_does_not_answer_goes_on_and_nobody_wait
         rig.tell(Admit(2, PROMPT, 2))
         assert (await rig.told(Admitted)).sequence == 2
     assert "does not answer" in caplog.text
+
+
+async def test_who_waited_for_anothers_read_is_admitted_before_what_came_later_releases_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.reset(pages=10)
+        rig.tell(*rig.on_disk(), Admit(1, TokenIds.of([50] * 24), 1))
+        empty = (await rig.told(Admitted)).room[0] + 4
+        rig.tell(Admit(2, PROMPT, 2), Admit(3, PROMPT, 3))
+        read = await rig.told(RestorePages)
+        # The first needs more than what is not read into, and behind that the third goes.
+        rig.tell(Plan(1, 1, [PlanRow(1, 0, 56, TokenIds.of([50] * 56))]), Plan(1, 2, [], releases=[Release(3)]))
+        assert (await rig.told(CancelRestore)).batch == read.batch
+        rig.tell(PagesRestored(read.batch, [], cancelled=True))
+        assert [(await rig.told(Admitted)).sequence for _ in range(2)] == [2, 3]
+        rig.tell(Plan(1, 3, [], releases=[Release(1), Release(2)]), Admit(4, TokenIds.of([1] * 7), 4, reuse=False))
+        assert (await rig.told(Admitted)).room == [empty - 1]
+
+
+async def test_a_disk_that_hangs_while_it_is_read_before_anybody_asks_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PREFETCH_SECONDS", 0.05)
+    monkeypatch.setattr(module, "STALLED_SECONDS", 0.1)
+    async with running(tmp_path) as rig:
+        rig.reset()
+        rig.tell(*rig.on_disk())
+        read = await rig.told(RestorePages)
+        assert (await rig.told(CancelRestore)).batch == read.batch
+        rig.tell(PagesRestored(read.batch, [], cancelled=True))
+        rig.reset()
+        await rig.told(StartTransfers)
+        await rig.actor._prefetch(rig.actor._resets)
+        assert not rig.actor._disk.reading

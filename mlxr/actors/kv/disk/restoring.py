@@ -164,11 +164,11 @@ class Restores:
             self._restores.append(_Restore(None, 0, 0, [], deque(self._chunks(missing)), size, prefetch=True))
 
     def stop_prefetching(self) -> None:
-        """Somebody has come, who may want other pages."""
+        """Somebody has come, who may want other pages: only those that are read at this moment stay held."""
         for restore in [restore for restore in self._restores if restore.prefetch]:
             self._drop_chunks(restore)
+            self._release(restore)
             if not restore.in_flight:
-                self._release(restore)
                 self._restores.remove(restore)
 
     def commands(self, epoch: int) -> list[RestorePages]:

@@ -133,7 +133,7 @@ class DiskTier:
 
     @property
     def reading(self) -> bool:
-        """Whether somebody waits for pages."""
+        """Whether pages are read, or wait for that."""
         return self._restores is not None and self._restores.holding
 
     def give_up_reading(self) -> list[CancelRestore]:

@@ -153,8 +153,8 @@ class DiskEngine(Engine):
                 waited = self.tier.restored(message)
                 if waited is not None and waited.admit is not None:
                     self._admit(waited.admit, waited.start)
-                for admit in waited.again if waited is not None else ():
-                    self._wait_or_admit(admit)
+                if waited is not None:
+                    self.held_back.extendleft(reversed(waited.again))
             case Reset():
                 root = chain_root(*message.contents)
                 self.placement = Placement(message.groups, message.longest_row, root, self.tier)

@@ -9,7 +9,7 @@ import pytest
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import sequence_id
 from mlxr.runtime.messages.executor import RestorePages, StorePages
-from mlxr.runtime.messages.kv import CacheKind, GroupPages
+from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestFailed
 from tests.actors.kv.disk.simulation import Disk, DiskEngine, page_bytes
@@ -244,6 +244,22 @@ def test_whoever_comes_while_pages_are_prefetched_gets_the_disk() -> None:
     checked(engine, 3, first, 6)
     assert engine.placement is not None
     assert engine.placement.held == 0
+
+
+def test_what_was_prefetched_is_free_at_once_for_whoever_comes_though_the_disk_hangs() -> None:
+    engine = engine_of()
+    answer(engine, 1, prompt_of(1, 40))
+    engine.restart()
+    engine.settle()
+    engine.prefetch()
+    restored = engine.tier.counters.read_bytes, len(engine.tier._restores._restores[0].held)  # type: ignore[union-attr]
+    assert restored == (0, 0)
+    while not engine.tier._restores._restores[0].held:  # type: ignore[union-attr]
+        assert engine.move()
+    engine.hangs = True
+    engine.tier.wait(Admit(2, TokenIds.of(prompt_of(2, 8)), 1, reuse=False))
+    assert engine.placement is not None
+    assert engine.placement.held <= 2 * 2  # the two chunks of two pages that are read at this moment
 
 
 @pytest.mark.parametrize("mix", MIXES)
