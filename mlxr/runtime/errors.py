@@ -6,6 +6,7 @@ MlxrError
 ├── ConfigError                      a configuration key or value is wrong; names it and the good ones
 ├── StartError                       the server can't start (port taken, run directory not writable)
 ├── RequestError                     one request failed; carries ``ErrorInfo``
+│   ├── Unloaded                     registry: a model was unloaded before it was ready
 │   └── ChatError                    models/chat: a conversation can't be made a prompt; names the field
 ├── HttpError                        http: a status that no ``ErrorCode`` has
 ├── ServerError                      cli: a server refused a request, or failed in its midst

@@ -21,6 +21,10 @@ from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 from mlxr.runtime.pacing import StreamingMark
 
 
+class Unloaded(RequestError):  # noqa: N818  (reads as what happened)
+    """Nothing failed: the model was deleted, replaced or made way before its engine was ready."""
+
+
 class Readiness:
     """Waits for one engine to be ready. ``waiting``: how many do."""
 
@@ -31,9 +35,11 @@ class Readiness:
         self._changed = anyio.Event()
         self._known = False
         self._error: ErrorInfo | None = None
+        self._unloaded = False
 
-    def settle(self, error: ErrorInfo | None) -> None:
-        self._known, self._error = True, error
+    def settle(self, error: ErrorInfo | None, *, unloaded: bool = False) -> None:
+        """The engine is ready, or never will be because of ``error``; ``unloaded``: nothing failed."""
+        self._known, self._error, self._unloaded = True, error, unloaded
         self._wake()
 
     def tell(self, stage: str) -> None:
@@ -44,7 +50,7 @@ class Readiness:
 
     async def wait(self, report: Report) -> None:
         """Return when the engine is ready, and report meanwhile what it waits for; raises ``RequestError`` with the
-        reason why it never will be."""
+        reason why it never will be, ``Unloaded`` where that is somebody's wish."""
         told = ""
         while not self._known:
             if self._stage != told:
@@ -52,7 +58,7 @@ class Readiness:
                 report(Progress(told))
             await self._changed.wait()
         if self._error is not None:
-            raise RequestError(self._error)
+            raise Unloaded(self._error) if self._unloaded else RequestError(self._error)
 
     def _wake(self) -> None:
         self._changed.set()
@@ -144,7 +150,8 @@ class EngineManager:
                 readiness.tell(engine.stage)
             if engine is None or engine.ready:
                 del self._waiting[name]
-                readiness.settle(None if engine else self._why(name, readiness.model))
+                error = None if engine else self._why(name, readiness.model)
+                readiness.settle(error, unloaded=name not in self._reasons)
         self._reasons = {name: reason for name, reason in self._reasons.items() if self.policy.engine(name)}
 
     def _carry_out(self, actions: Iterable[Action]) -> None:

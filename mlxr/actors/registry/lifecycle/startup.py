@@ -11,6 +11,7 @@ from typing import Any
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.client_errors import error_info
+from mlxr.actors.registry.lifecycle.manager import Unloaded
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull_log import PullLog
@@ -99,6 +100,11 @@ class StartupModels:
     async def _load_named(self, name: str) -> None:
         try:
             await self._obtain_and_load(name)
+        except Unloaded as error:
+            # As somebody wished, who uses the server: it goes on.
+            log.warning("%s", error)
+            self._infos.pop(name, None)
+            self._publish()
         except Exception as error:
             info = error_info(error, self._home)
             why = error.why if isinstance(error, NoModelAtPath) else info.message

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mlxr.actors.registry.lifecycle import startup
+from mlxr.actors.registry.settings import ModelsSection, RegistrySettings
 from mlxr.runtime.messages.registry import (
+    CreateModel,
+    DeleteModel,
     EngineDown,
     LoadModel,
     PullModel,
@@ -76,6 +80,25 @@ async def test_a_default_model_that_cannot_be_had_is_reported_and_the_server_goe
         (info,) = rig.catalog.engines
         assert (info.model, "pypi:nothing==1" in info.error) == ("pypi:nothing==1", True)
         assert (await rig.ask(LoadModel, "tiny")).error is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(DeleteModel, "tiny"), (CreateModel, "tiny", msgspec.json.encode({"from": "other"}))],
+    ids=["deleted", "replaced"],
+)
+async def test_a_named_model_that_is_deleted_or_replaced_while_it_loads_does_not_end_the_server(
+    home: Home, tmp_path: Path, command: tuple[object, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = RegistrySettings(str(home.root), ModelsSection(default="tiny"), required=["tiny"])
+    async with running(home.root, tmp_path / "run", settings) as rig:
+        rig.autostart = False
+        await rig.until(lambda: len(rig.started()) == 1)
+        assert (await rig.ask(*command)).error is None
+        await rig.until(lambda: "it was unloaded before it was ready" in caplog.text)
+        await rig.until(lambda: rig.states() == {})
+        rig.autostart = True
+        assert (await rig.ask(LoadModel, "other")).error is None
 
 
 async def test_a_default_model_that_is_pulled_later_is_loaded_then(start: Start, home: Home, tmp_path: Path) -> None:
