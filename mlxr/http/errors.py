@@ -61,6 +61,7 @@ _STATUS: dict[ErrorCode, int] = {
     ErrorCode.UNSUPPORTED_PARAMETER: 400,
     ErrorCode.MODEL_NOT_FOUND: 404,
     ErrorCode.MODEL_FAILED: 500,
+    ErrorCode.PULL_FAILED: 502,
     ErrorCode.OUT_OF_MEMORY: 507,
     ErrorCode.ENGINE_FAILED: 500,
     ErrorCode.INTERNAL: 500,
@@ -75,7 +76,15 @@ _STATUS: dict[ErrorCode, int] = {
     ErrorCode.STORAGE_FULL: 507,
 }
 
-_DETERMINISTIC = frozenset({ErrorCode.MODEL_FAILED, ErrorCode.OUT_OF_MEMORY, ErrorCode.INTERNAL, ErrorCode.CANCELLED})
+_DETERMINISTIC = frozenset(
+    {
+        ErrorCode.MODEL_FAILED,
+        ErrorCode.OUT_OF_MEMORY,
+        ErrorCode.STORAGE_FULL,
+        ErrorCode.INTERNAL,
+        ErrorCode.CANCELLED,
+    }
+)
 
 
 def problem_of(info: ErrorInfo) -> Problem:

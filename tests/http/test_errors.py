@@ -1,4 +1,4 @@
-"""Errors that quote what is no text, or far too much of it."""
+"""Errors in HTTP's terms, also those that quote what is no text, or far too much of it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 import pytest
 
 from mlxr.http.anthropic.errors import anthropic_error
-from mlxr.http.errors import ErrorShape, Problem, error_body
+from mlxr.http.errors import ErrorShape, Problem, error_body, error_headers, problem_of
 from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.openai.errors import openai_error
+from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 
 
 @pytest.mark.parametrize("shape", [openai_error, ollama_error, anthropic_error])
@@ -26,3 +27,16 @@ def test_what_a_client_sent_is_quoted_by_its_ends(shape: ErrorShape) -> None:
     assert len(body) < 6_000
     assert b"begins xxx" in body
     assert b"xxx ends" in body
+
+
+def test_a_pull_that_failed_may_be_tried_again_and_a_full_disk_is_not_the_models_fault() -> None:
+    pull, disk = (problem_of(ErrorInfo(code, "why")) for code in (ErrorCode.PULL_FAILED, ErrorCode.STORAGE_FULL))
+    assert (pull.status, pull.code, error_headers(pull)) == (502, "pull_failed", {})
+    assert (disk.status, disk.code, error_headers(disk)) == (507, "storage_full", {"x-should-retry": "false"})
+    assert openai_error(pull)["error"]["type"] == "server_error"
+    assert anthropic_error(pull)["error"]["type"] == "api_error"
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_code_has_a_status(code: ErrorCode) -> None:
+    assert 400 <= problem_of(ErrorInfo(code, "why")).status < 600

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from msgspec import structs
 
+from mlxr.actors.registry.catalogue.files import OutOfSpace
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
-from mlxr.runtime.errors import MlxrError, ModelNotFound, RequestError
+from mlxr.runtime.errors import MlxrError, ModelNotFound, PullError, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 
 log = logging.getLogger("mlxr.registry")
@@ -43,6 +44,11 @@ def _info(error: Exception) -> ErrorInfo:
         case UnusableModelError():
             # A file that the client named or sent.
             return ErrorInfo(ErrorCode.INVALID, str(error), param="model")
+        case OutOfSpace():
+            return ErrorInfo(ErrorCode.STORAGE_FULL, str(error))
+        case PullError():
+            # The network's fault, or its hosts', and not this server's.
+            return ErrorInfo(ErrorCode.PULL_FAILED, str(error))
         case MlxrError() | OSError():
             return ErrorInfo(ErrorCode.MODEL_FAILED, str(error))
         case ValueError():

@@ -13,6 +13,7 @@ _TYPES: Final = {
     413: "request_too_large",
     429: "rate_limit_error",
     500: "api_error",
+    502: "api_error",
     503: "overloaded_error",
     507: "api_error",
 }

@@ -14,6 +14,7 @@ _TYPES: Final = {
     413: "request_too_large",
     429: "rate_limit_error",
     500: "server_error",
+    502: "server_error",
     507: "server_error",
     503: "service_unavailable",
 }

@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     MODEL_NOT_FOUND = "model_not_found"
     NOT_FOUND = "not_found"
     MODEL_FAILED = "model_failed"
+    PULL_FAILED = "pull_failed"
     OUT_OF_MEMORY = "out_of_memory"
     UNSUPPORTED = "unsupported"
     UNSUPPORTED_PARAMETER = "unsupported_parameter"

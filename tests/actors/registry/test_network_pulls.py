@@ -69,7 +69,7 @@ async def test_clients_on_other_machines_do_not_have_hosts_of_this_network_asked
     for command in ((PullModel, url), (CreateModel, "x", msgspec.json.encode({"from": url}))):
         error = (await rig.ask(*command, remote=True)).error
         assert error is not None
-        assert (error.code, "is no host of the public Internet" in error.message) == (ErrorCode.MODEL_FAILED, True)
+        assert (error.code, "is no host of the public Internet" in error.message) == (ErrorCode.PULL_FAILED, True)
     assert server.asked == []
     assert (await rig.ask(PullModel, url)).error is None
     # What is here already is theirs to use by any of its names.

@@ -43,6 +43,8 @@ class Uploads:
                 await to_thread.run_sync(blob.commit)
         except (ValueError, files.DigestMismatch) as error:
             raise _refused(error) from error
+        except files.OutOfSpace as error:
+            raise RequestError(ErrorInfo(ErrorCode.STORAGE_FULL, str(error))) from error
         except PullError as error:
             raise RequestError(ErrorInfo(ErrorCode.MODEL_FAILED, str(error))) from error
 
