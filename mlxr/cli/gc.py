@@ -43,7 +43,7 @@ def gc(
     from mlxr.actors.registry.catalogue.files import OutOfSpace
     from mlxr.actors.registry.catalogue.store import Store, UnusedFile
     from mlxr.actors.registry.sources.staging import collect, leftovers, remove_leftovers
-    from mlxr.cli.catalogue import carried_out
+    from mlxr.cli.catalogue import carried_out, reported
     from mlxr.models.sizes import readable
     from mlxr.runtime.paths import Home
 
@@ -68,7 +68,7 @@ def gc(
     unused = carried_out(work)
     kept = _kept_pages()
     if pages and not dry_run:
-        _free_pages(kept.path)
+        reported(lambda: _free_pages(kept.path))
     total = sum(file.size for file in unused) + (kept.size if pages else 0)
     if as_json:
         listed = [{"path": str(file.path), "size": file.size} for file in unused]
@@ -102,7 +102,12 @@ def _kept_pages() -> _Kept:
     home = Home.find()
     section = load(Config, configuration_file(None, home), os.environ).kv
     root = folder_of(home.kv, section.disk_path)
-    return _Kept(root, sum(file.bytes for file in all_files(root)) if root.is_dir() else 0)
+    try:
+        return _Kept(root, sum(file.bytes for file in all_files(root)) if root.is_dir() else 0)
+    except OSError as error:
+        why = error.strerror or error
+        remark(f"conversations in {root} (kv.disk_path) stay: it can't be looked at ({why}); let yourself read it")
+        return _Kept(root, 0)
 
 
 def _free_pages(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,27 @@ def test_pages_of_conversations_are_told_of_and_go_only_when_they_are_named(home
     said = json.loads(mlxr(home, "gc", "--pages", "--json").stdout)
     assert (said["bytes"], said["pages"]) == (70_000, {"path": str(home / "kv"), "size": 70_000, "removed": True})
     assert all_files(home / "kv") == []
+
+
+def test_a_folder_of_pages_that_may_not_be_looked_into_is_told_of_and_the_rest_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, scan = tmp_path / "home", os.scandir
+    (home / "kv").mkdir(parents=True)
+    (home / "models/partial/pull-x").mkdir(parents=True)
+
+    def refuse(path: str | Path) -> object:
+        if str(path) == str(home / "kv"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setenv("MLXR_HOME", str(home))
+    done = CliRunner().invoke(make_app(), ["gc"])
+    assert (done.exit_code, "pull-x" in done.stdout) == (0, True), done.output
+    assert "kv (kv.disk_path) stay: it can't be looked at (Permission denied)" in done.stderr
+    refused = CliRunner().invoke(make_app(), ["gc", "--pages"])
+    assert (refused.exit_code, "Permission denied" in refused.stderr) == (1, True)
 
 
 def test_parts_of_pulls_go_though_the_disk_is_too_full_to_open_the_catalogue(

@@ -9,17 +9,18 @@
 quota is for all. Room is made and taken under the lock: what is in flight has its size from the start, and so never
 exceeds the quota. Files that were used longest ago go first; when that was stands in their time of change, which only
 ever grows from one file to the next, whatever the clock says. What is not named like this is left alone, and not
-counted.
+counted; so is a folder that may not be looked into.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 import struct
 import time
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ from mlxr.actors.kv.disk.segment import BadSegmentError, Segment, read_segment
 from mlxr.runtime.regular_files import open_regular, read_regular
 
 SUFFIX, UNFINISHED = ".pages", ".new"
+CONTENTS = re.compile("[0-9a-f]{32}")
+"""Names of folders with segments."""
+
 ABOUT, MOST_ABOUT = "about.json", 1 << 16
 
 MOST_FILES = 1 << 14
@@ -101,7 +105,7 @@ class SegmentFolder:
         those that are damaged. Raises ``OSError`` where the folder can't be read."""
         if not self._own.is_dir():
             return
-        files = (file for file in _files([self._own]) if file.path.suffix == SUFFIX)
+        files = (file for file in _files(self._own) if file.path.suffix == SUFFIX)
         own = [file for file in files if file.path.stem not in known]
         for file in sorted(own, key=lambda file: file.used, reverse=True):
             with suppress(OSError):
@@ -115,16 +119,20 @@ class SegmentFolder:
                 else:
                     yield file.path.stem, segment
 
+    def names(self) -> set[str]:
+        """Returns the names of the own segments, sound or not. Raises ``OSError``."""
+        return {file.path.stem for file in _files(self._own) if file.path.suffix == SUFFIX}
+
     def others(self, most: int) -> Iterator[tuple[bytes, list[bytes]]]:
         """Yields what other folders are about, and the addresses of their pages, of all together at most about so many.
         Raises ``OSError``."""
         if not self.root.is_dir():
             return
-        for folder in sorted(path for path in self.root.iterdir() if path != self._own):
+        for folder in sorted(path for path in _folders(self.root) if path != self._own):
             with suppress(OSError):
                 about = read_regular(folder / ABOUT, MOST_ABOUT, links=False)
                 addresses: list[bytes] = []
-                for file in _files([folder]):
+                for file in _files(folder):
                     if file.path.suffix == SUFFIX and most > 0:
                         with suppress(OSError, BadSegmentError), open_regular(file.path, links=False) as opened:
                             pages = read_segment(opened.fileno()).pages
@@ -141,7 +149,8 @@ class SegmentFolder:
         with self._locked() as lock:
             for file in all_files(self.root):
                 if file.path.suffix == UNFINISHED and _abandoned(file.path):
-                    os.unlink(file.path)
+                    with suppress(OSError):  # it takes its room, as long as nobody may delete it
+                        os.unlink(file.path)
             usage, _ = self._make_room(0)
             self._note(lock, usage)
             self._forget_empty()
@@ -182,14 +191,15 @@ class SegmentFolder:
 
     def discard(self, name: str, file: int, size: int) -> None:
         """Deletes a file that could not be written."""
-        try:
-            with self._locked() as lock:  # whoever counts files sees it and what is noted of it, or neither
-                self._drop(name, file)
-                if (usage := self._usage(lock)) is not None:
-                    self._note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
-        except OSError:
-            with suppress(OSError):
-                os.unlink(self._new(name))
+        dropped = False
+        with suppress(OSError), self._locked() as lock:
+            # Whoever counts files sees it and what is noted of it, or neither.
+            dropped = True
+            self._drop(name, file)
+            if (usage := self._usage(lock)) is not None:
+                self._note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
+        if not dropped:
+            self._drop(name, file)
 
     def touch(self, names: Sequence[str]) -> None:
         """Notes that segments were used, the last named the latest."""
@@ -211,9 +221,9 @@ class SegmentFolder:
 
     def _forget_empty(self) -> None:
         """Deletes folders of others that hold nothing but what they are about."""
-        for folder in self.root.iterdir():
-            if folder != self._own and folder.is_dir() and os.listdir(folder) in ([], [ABOUT]):
-                with suppress(OSError):
+        for folder in _folders(self.root):
+            with suppress(OSError):
+                if folder != self._own and os.listdir(folder) in ([], [ABOUT]):
                     (folder / ABOUT).unlink(missing_ok=True)
                     folder.rmdir()
 
@@ -286,21 +296,28 @@ class SegmentFolder:
 
 def all_files(root: Path) -> list[StoredFile]:
     """Returns the segments of all engines in a folder, unfinished ones too. Raises ``OSError``."""
+    files: list[StoredFile] = []
+    for folder in _folders(root):
+        with suppress(PermissionError):
+            files += _files(folder)
+    return files
+
+
+def _folders(root: Path) -> list[Path]:
     with os.scandir(root) as entries:
-        folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return list(_files(folders))
+        own = [entry for entry in entries if CONTENTS.fullmatch(entry.name)]
+        return [Path(entry.path) for entry in own if entry.is_dir(follow_symlinks=False)]
 
 
-def _files(folders: Iterable[Path]) -> Iterator[StoredFile]:
-    for folder in folders:
-        with suppress(FileNotFoundError), os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.name.endswith((SUFFIX, UNFINISHED)):
-                    continue
-                with suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(status.st_mode):
-                        yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+def _files(folder: Path) -> Iterator[StoredFile]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.endswith((SUFFIX, UNFINISHED)):
+                continue
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
 def _try_lock(file: int) -> bool:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -128,10 +129,40 @@ def test_files_of_others_in_the_folder_stay(tmp_path: Path) -> None:
     store(folder, "a")
     (folder.path("a").parent / "notes.txt").write_text("mine")
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "film.mp4").write_bytes(b"x" * 100_000)
+    for name in ("film.mp4", "taxes.pages", "build.new"):
+        (tmp_path / "more" / name).write_bytes(b"x" * 100_000)
+    (tmp_path / "empty").mkdir()
     store(folder, "b")
+    folder.enforce()
+    SegmentFolder(tmp_path, b"", 0).enforce()
+    assert names(folder) == set()
     assert (folder.path("a").parent / "notes.txt").exists()
-    assert (tmp_path / "more" / "film.mp4").exists()
+    assert {path.name for path in (tmp_path / "more").iterdir()} == {"film.mp4", "taxes.pages", "build.new"}
+    assert (tmp_path / "empty").is_dir()
+
+
+def test_a_folder_that_may_not_be_looked_into_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, folder = SegmentFolder(tmp_path, b"o" * 16, 2 * SIZE), SegmentFolder(tmp_path, CONTENTS, 2 * SIZE)
+    store(other, "z", b"o" * 16)
+    with monkeypatch.context() as closed:
+        for call in ("scandir", "listdir"):
+            closed.setattr(os, call, refusing(getattr(os, call), other.path("z").parent))
+        folder.enforce()
+        store(folder, "a")
+        assert list(folder.others(10)) == []
+        assert {file.path.stem for file in all_files(tmp_path)} == {"a"}
+    assert names(other) == {"z"}
+
+
+def refusing(real: Callable[[Path], object], folder: Path) -> Callable[[Path], object]:
+    """A call of the system that may not touch ``folder``."""
+
+    def call(path: Path) -> object:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    return call
 
 
 def test_files_and_folders_deleted_by_others_are_no_trouble(tmp_path: Path) -> None:
@@ -231,3 +262,17 @@ def test_a_file_that_could_not_be_written_gives_back_its_own_room_alone(
     for name in "abcd":
         store(other, name)
         assert used(tmp_path) <= 3 * SIZE
+
+
+def test_a_file_is_closed_and_deleted_though_another_server_keeps_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SegmentFolder(tmp_path, CONTENTS, 3 * SIZE)
+    file, _ = folder.create("failed", SIZE)
+    monkeypatch.setattr("mlxr.actors.kv.disk.folder.LOCK_SECONDS", 0.0)
+    with open(tmp_path / "lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.discard("failed", file, SIZE)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+    assert all_files(tmp_path) == []
