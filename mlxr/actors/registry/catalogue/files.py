@@ -56,8 +56,12 @@ def blob_path(home: Home, digest: str) -> Path:
     return blobs(home) / f"sha256-{digest}"
 
 
+def uploads(home: Home) -> Path:
+    return home.models / "uploads"
+
+
 def upload_path(home: Home, digest: str) -> Path:
-    return home.models / "uploads" / f"sha256-{digest}"
+    return uploads(home) / f"sha256-{digest}"
 
 
 def find(home: Home, digest: str) -> Path | None:
@@ -167,6 +171,13 @@ def place(home: Home, unfinished: Path, final: Path) -> None:
     if final.is_dir():
         remove(set_aside(home, final))
     unfinished.replace(final)
+
+
+def place_new(home: Home, unfinished: Path, final: Path) -> None:
+    """As ``place``, but files that are there already, of the digest that ``final`` names, stay where they are whole: an
+    engine may have opened them, to which others in their place would be another model."""
+    if not final.exists() or size_of(final) != size_of(unfinished):
+        place(home, unfinished, final)
 
 
 def adopt(home: Home, digest: str) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from anyio import to_thread
@@ -58,7 +58,7 @@ class StagedFiles:
         for blob in blobs:
             now = self.now(blob)
             if now.is_relative_to(self._staging):
-                files.place(self._home, now, blob.path)
+                files.place_new(self._home, now, blob.path)
             elif now != blob.path:
                 files.adopt(self._home, blob.digest)
 
@@ -82,6 +82,10 @@ class StagedFiles:
             if path is None:
                 what = f"the file {names.quoted(name)} ({given})"
                 raise ModelNotFound(f"{what} has not been uploaded to /api/blobs")
+            if path.parent == files.uploads(self._home):
+                # Old ones are swept up, which nobody seems to be about to use.
+                with suppress(FileNotFoundError):
+                    os.utime(path)
             paths[name] = path
         if len(paths) > 1:
             return await self._folder(paths)

@@ -72,7 +72,7 @@ async def made_blob(
             info = await reader.usable(work)
             report(Progress(f"creating new layer sha256:{done.digest}"))
             final = (files.folder_path if work.is_dir() else files.blob_path)(home, done.digest)
-            place = partial(files.place, home, work, final)
+            place = partial(files.place_new, home, work, final)
             yield Made(Blob(done.digest, final, done.size, info), place, done.notes)
         finally:
             clear(staging, resumable=False)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from mlxr.actors.registry.catalogue.create import Creator
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.rebuild import model_files
 from mlxr.actors.registry.catalogue.resolver import Resolver
+from mlxr.actors.registry.catalogue.staged_files import StagedFiles
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.uploads import BlobWriter
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.sources.staging import sweep
 from mlxr.models.errors import ModelFileError
+from mlxr.models.identity import identity
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_bert, tiny_gguf, unheard
@@ -179,6 +182,43 @@ async def test_a_model_from_a_local_file_does_not_depend_on_it(
     entry = await store.get("kept")
     assert entry.blob.path.read_bytes() == content
     assert entry.blob.path.is_relative_to(home.models)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+async def test_files_that_a_model_has_already_stay_those_that_its_engine_opened(
+    creator: Creator, tmp_path: Path, kind: str
+) -> None:
+    source = tmp_path / ("x.gguf" if kind == "file" else "m")
+    if kind == "file":
+        tiny_gguf(source)
+    else:
+        source.mkdir()
+        for name, content in tiny_bert().items():
+            (source / name).write_bytes(content)
+    first = await create(creator, "first", **{"from": str(source)})
+    opened = identity(first.blob.path)
+    second = await create(creator, "second", **{"from": str(source)}, system="Be brief.")
+    assert (second.blob.path, identity(second.blob.path)) == (first.blob.path, opened)
+
+
+async def test_files_that_a_fault_cut_short_are_replaced(creator: Creator, tmp_path: Path) -> None:
+    content = tiny_gguf(tmp_path / "x.gguf")
+    path = (await create(creator, "first", **{"from": str(tmp_path / "x.gguf")})).blob.path
+    path.write_bytes(content[:-1])
+    await create(creator, "second", **{"from": str(tmp_path / "x.gguf")})
+    assert path.read_bytes() == content
+
+
+async def test_an_old_upload_is_not_swept_up_while_a_model_is_made_of_it(
+    home: Home, store: Store, tmp_path: Path
+) -> None:
+    digest = upload(home, tiny_gguf(tmp_path / "x.gguf")).removeprefix("sha256:")
+    os.utime(files.upload_path(home, digest), (0, 0))
+    async with StagedFiles.begun(home, MetadataReader()) as staged:
+        blob = await staged.of_uploads({"x.gguf": f"sha256:{digest}"})
+        assert await store.collect(600.0) == []
+        staged.place([blob])
+    assert blob.path.is_file()
 
 
 async def test_a_model_from_a_local_folder_does_not_depend_on_it(creator: Creator, home: Home, tmp_path: Path) -> None:
