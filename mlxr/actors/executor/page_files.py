@@ -35,6 +35,9 @@ RETRY_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 """After which it is looked whether other engines have stored something."""
 
+STOP_SECONDS = 0.05
+"""How often what was read is freed while the threads end."""
+
 BUFFER_BYTES = 8 << 20
 BUFFERS = 3
 """To read into. Memory that was used before is written to several times as fast as what the system has yet to give."""
@@ -111,12 +114,15 @@ class PageFiles:
             thread.start()
 
     def stop(self) -> None:
-        """Ends once what is queued is written."""
+        """Ends once what is queued is written and read. Nobody takes what is read any more."""
         self._writes.put(_Signal.END)
         self._reads.put(_Signal.END)
         for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+            while thread.is_alive():
+                # Whoever reads may wait for a buffer.
+                while (read := self.done()) is not None:
+                    self.free(read)
+                thread.join(STOP_SECONDS)
 
     def describe(self) -> None:
         """Has the KV manager told what lies on disk, behind what is read before."""
