@@ -4,19 +4,21 @@ other engines, which only explain misses."""
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 
-from mlxr.actors.kv.disk.folder import MOST_FILES, SegmentFolder
+from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.kv import OtherPagesFound, SegmentsFound, StoredSegment
 
 log = logging.getLogger("mlxr.executor")
 
-MOST_KNOWN = 4 * MOST_FILES
+TICK_NS = 2_000_000_000
+"""What times of change are counted in at most."""
 
 FOUND_AT_ONCE = 4096
 """Pages that one message names, about: it is decoded on the main process's loop."""
@@ -60,18 +62,17 @@ class PageListing:
 
     def describe(self) -> None:
         """Tells of all that lies there."""
-        self._known, self._changed = set(), self._folder.changed
+        self._known, changed = set(), self._folder.changed
         self._tell(last=True)
+        self._changed = _told_up_to(changed)
         self._describe_others()
 
     def look(self) -> None:
-        """Tells of what other engines have stored meanwhile."""
+        """Tells of what other engines have stored and deleted meanwhile."""
         changed = self._folder.changed
         if self._known is not None and changed != self._changed:
-            self._changed = changed
-            if len(self._known) > MOST_KNOWN:
-                self._known = set()  # What is told twice changes nothing.
             self._tell()
+            self._changed = _told_up_to(changed)
 
     def wrote(self, name: str) -> None:
         """A segment that the KV manager has named itself. On any thread."""
@@ -81,8 +82,10 @@ class PageListing:
     def _tell(self, *, last: bool = False) -> None:
         assert self._known is not None
         found: list[StoredSegment] = []
+        gone: list[str] = []
         pages = 0
         try:
+            gone = self._gone()
             for name, segment in self._folder.segments(self._known):
                 self._known.add(name)
                 if segment.group < len(self._page_bytes) and segment.page_bytes == self._page_bytes[segment.group]:
@@ -93,8 +96,16 @@ class PageListing:
                     found, pages = [], 0
         except Exception as error:  # whatever it is, somebody waits for the last of them
             self._complain(f"not all pages in {self._folder.root} can be found: {error}")
-        if found or last:
-            self._answer(SegmentsFound(self._epoch, found, last))
+        if found or gone or last:
+            self._answer(SegmentsFound(self._epoch, found, last, gone))
+
+    def _gone(self) -> list[str]:
+        """Returns which of those that were told of are not there any more, and forgets them."""
+        assert self._known is not None
+        known = frozenset(self._known)  # before it is looked: what is written meanwhile is not gone
+        gone = known - self._folder.names()
+        self._known -= gone
+        return sorted(gone)
 
     def _describe_others(self) -> None:
         try:
@@ -104,3 +115,8 @@ class PageListing:
                     self._answer(OtherPagesFound(self._epoch, other.contents, other.block, addresses))
         except Exception as error:
             log.info("pages of other engines in %s can't be looked at: %s", self._folder.root, error)
+
+
+def _told_up_to(changed: int) -> int:
+    """Returns the time of change of which there is nothing left to tell: 0 where more may come with the same time."""
+    return changed if time.time_ns() - changed > TICK_NS else 0

@@ -229,11 +229,13 @@ class DiskOpened(Message, frozen=True):
 
 
 class SegmentsFound(Message, frozen=True):
-    """Event: these segments lie there already. ``last``: and no others."""
+    """Event: these segments lie there already. ``last``: and no others. ``gone``: names of those that were told of, or
+    stored, and that others have deleted."""
 
     epoch: int
     segments: list[StoredSegment]
     last: bool = False
+    gone: list[str] = []
 
 
 class OtherPagesFound(Message, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.executor.page_files import BUFFERS, PageFiles
 from mlxr.actors.executor.page_listing import About
 from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
 from mlxr.actors.kv.disk.segment import segment_bytes, write_segment
@@ -116,6 +116,36 @@ def test_what_another_engine_stores_is_found_by_those_that_are_running(tmp_path:
         found = heard.next(SegmentsFound)
         assert ([segment.name for segment in found.segments], found.last) == (["theirs"], False)
         assert read(made, heard, "theirs") == [True, True]
+
+
+def test_what_another_engine_deletes_is_told_to_those_that_are_running(tmp_path: Path) -> None:
+    heard = Heard()
+    with files(tmp_path, heard, look=0.05) as made:
+        made.write(stored(1, "a"), content())
+        heard.next(PagesStored)
+        made.describe()
+        heard.next(SegmentsFound)
+        made.write(stored(2, "b"), content())
+        heard.next(PagesStored)
+        SegmentFolder(tmp_path, b"o" * 16, 0).enforce()
+        gone = [*heard.next(SegmentsFound).gone]
+        while len(gone) < 2:
+            gone += heard.next(SegmentsFound).gone
+        assert sorted(gone) == ["a", "b"]
+
+
+def test_it_ends_though_nobody_takes_what_was_read(tmp_path: Path) -> None:
+    heard = Heard()
+    with files(tmp_path, heard) as first:
+        first.write(stored(1, "a"), content())
+    made = PageFiles(SegmentFolder(tmp_path, CONTENTS, 1 << 20), CONTENTS, [PAGE], 0, heard, heard)
+    made.start()
+    for _ in range(3 * BUFFERS):
+        made.read(RestorePages(0, 9, "a", 0, 0, [0, 1], [address(0), address(1)]))
+    stopping = threading.Thread(target=made.stop, daemon=True)
+    stopping.start()
+    stopping.join(timeout=20)
+    assert not stopping.is_alive()
 
 
 def test_a_description_ends_though_nothing_is_there(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ class DiskTier:
 
     def found(self, event: SegmentsFound) -> None:
         if self._opened is not None and event.epoch == self._opened.epoch:
+            for name in event.gone:
+                self._index.forget(name)
             for segment in event.segments:
                 self._index.add(segment)
             self._described = self._described or event.last

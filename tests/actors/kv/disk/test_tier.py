@@ -9,7 +9,7 @@ import pytest
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import sequence_id
 from mlxr.runtime.messages.executor import RestorePages, StorePages
-from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages
+from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages, SegmentsFound
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestFailed
 from tests.actors.kv.disk.simulation import Disk, DiskEngine, page_bytes
@@ -244,6 +244,18 @@ def test_whoever_comes_while_pages_are_prefetched_gets_the_disk() -> None:
     checked(engine, 3, first, 6)
     assert engine.placement is not None
     assert engine.placement.held == 0
+
+
+def test_what_others_have_deleted_is_not_read_and_is_written_again() -> None:
+    engine = engine_of()
+    prompt = prompt_of(4, 32)
+    answer(engine, 1, prompt)
+    written = engine.written
+    engine._tell(SegmentsFound(engine.epoch, [], gone=list(engine.disk.files)))
+    engine.disk.files.clear()
+    engine.settle()
+    answer(engine, 2, prompt)
+    assert (engine.written, engine.restored) == (2 * written, 0)
 
 
 def test_what_was_prefetched_is_free_at_once_for_whoever_comes_though_the_disk_hangs() -> None:
