@@ -118,5 +118,5 @@ class PageListing:
 
 
 def _told_up_to(changed: int) -> int:
-    """Returns the time of change of which there is nothing left to tell: 0 where more may come with the same time."""
-    return changed if time.time_ns() - changed > TICK_NS else 0
+    """Returns the time of change of which there is nothing left to tell: -1 where more may come with the same time."""
+    return changed if time.time_ns() - changed > TICK_NS else -1
