@@ -8,13 +8,18 @@ from mlxr.runtime.model_info import ModelInfo
 
 
 class DraftFiles(Struct, frozen=True):
-    """A model that may draft for another. ``named``: somebody has named it, so that the other is not to run without.
-    ``path``, ``identity``: as in ``EngineSpec``."""
+    """A model that may draft for another.
+
+    named: by somebody, so that others make room for it; of those that are not, one is taken that fits.
+    required: the other model's own parameters name it, so that it is not to run without.
+    path, identity: as in ``EngineSpec``.
+    """
 
     name: str
     path: str
     identity: str = ""
     named: bool = True
+    required: bool = True
 
 
 class EngineSpec(Struct, frozen=True):

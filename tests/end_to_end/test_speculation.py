@@ -109,8 +109,10 @@ def test_every_answer_is_the_same_with_speculation_and_without(tmp_path: Path) -
     said = {}
     for enabled in ("false", "true"):
         # As its own draft model it is as slow as it is right, and is tried now and then.
-        draft = () if enabled == "false" else ("--set", "speculation.draft_model=smollm2")
-        settings = ("--set", "kv.pool_tokens=2048", "--set", f"speculation.enabled={enabled}", *draft)
+        own = tmp_path / enabled / "models.d" / "smollm2.toml"
+        own.parent.mkdir(parents=True)
+        own.write_text('[parameters]\ndraft_model = "smollm2"\n')
+        settings = ("--set", "kv.pool_tokens=2048", "--set", f"speculation.enabled={enabled}")
         with serving(tmp_path / enabled, "smollm2", *settings) as server:
             said[enabled] = answers(server, requests)
             drafted = server.metric("mlxr_drafted_tokens_total")

@@ -150,10 +150,7 @@ class DeviceThread:
             )
             path = Path(self._settings.path)
             require_same(path, self._settings.identity)
-            draft = self._chosen_draft(path, backend)
-            admit = partial(self._require_room, backend, draft)
-            head = self._settings.mtp and draft is None
-            model = load_model(path, backend, self._progress(pacer), admit=admit, drafts=head)
+            model, draft = self._load_model(path, backend, self._progress(pacer))
             require_same(path, self._settings.identity)
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
@@ -241,6 +238,34 @@ class DeviceThread:
         kv = self._settings.kv
         return choose_draft(path, self._settings.drafts, backend, kv.page_size, kv.page_type)
 
+    def _load_model(
+        self, path: Path, backend: Backend, progress: Callable[[str, float], None]
+    ) -> tuple[LoadedModel, ChosenDraft | None]:
+        """Loads the model, with its own head that drafts where no other model does; returns it with the draft model
+        that there is room for beside it. Raises ``DoesNotFit`` where it does not fit alone, or with the draft model
+        that it requires."""
+        draft = self._chosen_draft(path, backend)
+        ways: list[tuple[ChosenDraft | None, bool]] = [] if draft is None else [(draft, False)]
+        if draft is None or not draft.files.required:
+            ways += [(None, True), (None, False)] if self._settings.mtp else [(None, False)]
+        without: list[str] = []
+        for beside, head in ways[:-1]:
+            try:
+                admit = partial(self._require_room, backend, beside, head)
+                model = load_model(path, backend, progress, admit=admit, drafts=head)
+            except DoesNotFit as error:
+                what = f"its draft model {beside.files.name}" if beside is not None else "its own head that drafts"
+                without.append(f"{what}, for which there is no room: {error}")
+                continue
+            break
+        else:
+            beside, head = ways[-1]
+            admit = partial(self._require_room, backend, beside, head)
+            model = load_model(path, backend, progress, admit=admit, drafts=head)
+        for each in without:
+            log.warning("%s goes without %s", self._context.engine, each)
+        return model, beside
+
     def _load_drafter(self, chosen: ChosenDraft | None, model: LoadedModel, backend: Backend) -> Drafter | None:
         """Loads the draft model, else returns what drafts by the model's own head, if it has one."""
         kv = self._settings.kv
@@ -254,23 +279,25 @@ class DeviceThread:
         self._draft_bytes = backend.sizes.pool(pages) + seen_bytes(model.spec.width)
         return own_head(model, backend, pages)
 
-    def _require_room(self, backend: Backend, draft: ChosenDraft | None, footprint: Footprint) -> None:
-        """Raises ``DoesNotFit``."""
+    def _require_room(self, backend: Backend, draft: ChosenDraft | None, head: bool, footprint: Footprint) -> None:
+        """Raises ``DoesNotFit``. ``head``: whether the model's own is to draft."""
         available = free_bytes(backend.memory(), self._settings.memory_bytes)
         typed = footprint.typed(self._settings.kv.page_type)
         if draft is not None:
             available = max(0, available - draft.least_bytes)
-        elif self._settings.mtp:
+        elif head:
             available = max(0, available - head_bytes(typed, self._settings.kv.page_size, backend.sizes))
         sizes = self._settings.pool_sizes(footprint.context_length, available, backend.step_tokens)
         context_length = self._settings.executor.context_length
         try:
             memory_need(typed, sizes, backend.sizes, context_length, available).require()
         except DoesNotFit as error:
-            if draft is None:
+            if draft is None or not draft.files.required:
                 raise
             beside = f"its draft model {draft.files.name} takes {readable(draft.least_bytes)} beside"
-            raise DoesNotFit(f'{error} ({beside}; speculation.draft_model="" goes without)') from None
+            raise DoesNotFit(
+                f"{error} ({beside}; the model's own PARAMETER draft_model names it: none goes without)"
+            ) from None
 
     def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
         fraction, allowed = self._settings.kv.memory_fraction, self._settings.memory_bytes

@@ -29,11 +29,13 @@ log = logging.getLogger("mlxr.executor")
 HEAD_COST = 3.0
 """Layers that a pass of the model's own head takes as long as, about, with the output projection."""
 
-WAY_OUT = 'name another in speculation.draft_model, or none ("")'
+WAY_OUT = (
+    "name another, or none, in speculation.draft_model, or as PARAMETER draft_model where the model's own names it"
+)
 
 
 class NoDraftModel(ModelError):  # noqa: N818  (what is so of the model)
-    """The model that was named can't draft for another."""
+    """A model can't draft for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,15 @@ class ChosenDraft:
 def choose_draft(
     model: Path, drafts: list[DraftFiles], backend: Backend, page_size: int, page_type: PageType
 ) -> ChosenDraft | None:
-    """Returns the first of ``drafts`` that can draft for ``model``; None where none can that nobody named. Raises
-    ``NoDraftModel`` for one that was named."""
+    """Returns the first of ``drafts`` that can draft for ``model``; None where none can and none is required. Raises
+    ``NoDraftModel`` for one that is."""
     for files in drafts:
         try:
             return _examined(model, files, backend, page_size, page_type)
         except NoDraftModel as error:
-            if files.named:
+            if files.required:
                 raise
-            log.info("%s", error)
+            log.log(logging.WARNING if files.named else logging.INFO, "goes without a draft model: %s", error)
     return None
 
 

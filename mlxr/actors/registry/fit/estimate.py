@@ -65,6 +65,8 @@ def memory_estimate(
     drafting = room.draft
     if not drafting and settings.mtp:
         drafting = head_bytes(footprint, settings.kv.page_size, machine.sizes)
+        if not memory_need(footprint, sizes, machine.sizes, wished, available - ENGINE_BYTES - drafting).fits:
+            drafting = 0  # A load goes without.
     left = available - ENGINE_BYTES - drafting
     need = memory_need(footprint, sizes, machine.sizes, wished, left)
     fitting = memory_need(footprint, sizes, machine.sizes, footprint.context_length, left)

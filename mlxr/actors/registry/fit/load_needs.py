@@ -25,10 +25,11 @@ MOST_KEPT = 64
 
 class LoadNeed(NamedTuple):
     """``nbytes``: what a load needs. ``explain``: says of so many bytes that there are why they are too few, and the
-    way out; None where the model's files could not be read."""
+    way out; None where the model's files could not be read. ``optional``: bytes of these that it can go without."""
 
     nbytes: int
     explain: Callable[[int], str] | None = None
+    optional: int = 0
 
 
 class LoadNeeds:
@@ -43,8 +44,11 @@ class LoadNeeds:
 
     async def of(self, entry: CatalogueEntry, identity: str, drafts: Sequence[DraftFiles] = ()) -> LoadNeed:
         """What the executor will ask for; the size of the model's files where they can't be read now, which the load
-        will say. ``identity``: of the files. ``drafts``: as in ``EngineSpec``, of which the first counts."""
-        key = "\0".join([str(entry.blob.path), identity, *(f"{draft.path}\0{draft.identity}" for draft in drafts)])
+        will say. ``identity``: of the files. ``drafts``: as in ``EngineSpec``, of which the first counts if
+        somebody named it: another is taken only where it fits."""
+        drafts = [draft for draft in drafts if draft.named]
+        said = [f"{draft.path}\0{draft.identity}\0{draft.required}" for draft in drafts]
+        key = "\0".join([str(entry.blob.path), identity, *said])
         if key not in self._kept:
             if len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
@@ -58,16 +62,18 @@ class LoadNeeds:
             footprint = footprint.typed(self._settings.kv.page_type)
         except (UnusableModelError, OSError):
             return LoadNeed(entry.blob.size)
-        beside = await self.drafting(drafts)
+        beside, optional = await self.drafting(drafts), 0
         if not drafts and self._settings.mtp:
-            beside = head_bytes(footprint, self._settings.kv.page_size, machine.sizes)
+            optional = head_bytes(footprint, self._settings.kv.page_size, machine.sizes)
+        elif drafts and not drafts[0].required:
+            beside, optional = 0, beside
         context = self._settings.executor.context_length
         sizes = self._settings.pool_sizes(footprint.context_length, 0, machine.step_tokens)
 
         def of(available: int) -> MemoryNeed:
             return memory_need(footprint, sizes, machine.sizes, context, max(0, available - beside))
 
-        return LoadNeed(of(0).needed + beside, lambda available: of(available).refusal)
+        return LoadNeed(of(0).needed + beside + optional, lambda available: of(available).refusal, optional)
 
     async def drafting(self, drafts: Sequence[DraftFiles]) -> int:
         """Returns bytes of the first of ``drafts``; what is wrong with it, the load says."""

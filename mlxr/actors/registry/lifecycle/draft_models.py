@@ -36,7 +36,8 @@ class DraftModels:
 
     async def of(self, spec: EngineSpec, size: int) -> list[DraftFiles]:
         """Returns who may draft for the model of ``spec``, whose files have ``size`` bytes; the executor takes the
-        first that has its vocabulary. Raises ``ModelNotFound`` for a name that is none."""
+        first that has its vocabulary and fits. The one that all models are to have drafts for none that can't have it,
+        nor for itself. Raises ``ModelNotFound`` for a name that is none."""
         name = self._configured if spec.draft_model is None else spec.draft_model
         if self._configured is None or name is None or name in NONE or "completion" not in spec.info.capabilities:
             return []
@@ -46,8 +47,10 @@ class DraftModels:
             entry = await self._find(name)
         except ModelNotFound as error:
             raise ModelNotFound(f"the draft model of {spec.model}: {error}") from None
-        path = entry.blob.path
-        return [DraftFiles(entry.name, str(path), await to_thread.run_sync(identity, path))]
+        path, required = entry.blob.path, spec.draft_model is not None
+        if str(path) == spec.path and not required:
+            return []
+        return [DraftFiles(entry.name, str(path), await to_thread.run_sync(identity, path), required=required)]
 
     def _loaded(self, spec: EngineSpec, size: int) -> list[DraftFiles]:
         """Returns loaded models that are small beside one of ``size`` bytes, the smallest first."""
@@ -58,7 +61,10 @@ class DraftModels:
                 continue
             nbytes = _nbytes(Path(other.path))
             if nbytes and nbytes * SMALLER <= size:
-                found[other.path] = nbytes, DraftFiles(other.model, other.path, other.identity, named=False)
+                found[other.path] = (
+                    nbytes,
+                    DraftFiles(other.model, other.path, other.identity, named=False, required=False),
+                )
         return [files for _, files in sorted(found.values(), key=lambda each: each[0])]
 
 

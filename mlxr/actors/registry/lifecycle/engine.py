@@ -24,6 +24,7 @@ class Engine:
     keep_alive: seconds that it stays unused; infinity for ever.
     used: when the last request began or ended, or when the engine was ready for the first.
     needs: bytes that its weights and the least of its pages take, by estimate.
+    optional: bytes of these that it can go without.
     pinned: whether it neither expires nor makes room for others.
     active: requests in flight by the name they asked for; its keys are the names it serves.
     started: whether the supervisor was told to start it.
@@ -76,6 +77,7 @@ class Engine:
     stage: str = ""
     progress: float = 0.0
     explain: Explain | None = None
+    optional: int = 0
 
     @property
     def ready(self) -> bool:

@@ -63,7 +63,7 @@ class ModelLoader:
         same = identity(entry.blob.path)
         content = await self._resolver.content_of(entry) or same
         spec = msgspec.structs.replace(entry.engine_spec(), identity=same, content=content)
-        serving = self._engines.policy.serving(entry.name)
+        serving = self._engines.policy.serves(spec)
         if serving is None:
             spec = msgspec.structs.replace(spec, drafts=await self._drafts.of(spec, entry.blob.size))
         need = LoadNeed(serving.needs) if serving else await self._needs.of(entry, spec.identity, spec.drafts)
@@ -72,7 +72,7 @@ class ModelLoader:
             entry = await self._resolver.find(entry.name)
         now = time.monotonic()
         engine = self._engines.policy.ensure(
-            spec, keep_alive, now, needs=need.nbytes, explain=need.explain, stays=stays, pin=pin
+            spec, keep_alive, now, needs=need.nbytes, optional=need.optional, explain=need.explain, stays=stays, pin=pin
         )
         self._wanted(entry.name)
         with self._engines.awaited(engine) as readiness:

@@ -105,6 +105,11 @@ class EnginePolicy:
         serving = (e for e in self._engines.values() if model in e.active and not (e.for_room or e.detached_at))
         return next(serving, None)
 
+    def serves(self, spec: EngineSpec) -> Engine | None:
+        """The engine that serves that name, and goes on to once ``spec`` is what the name stands for."""
+        serving = self.serving(spec.model)
+        return serving if serving is not None and _same(serving.spec, spec) else None
+
     def ensure(
         self,
         spec: EngineSpec,
@@ -112,20 +117,22 @@ class EnginePolicy:
         now: float,
         *,
         needs: int = 0,
+        optional: int = 0,
         explain: Explain | None = None,
         stays: bool = False,
         pin: bool | None = None,
     ) -> Engine:
-        """Have an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs`` and
-        ``explain`` as in ``Engine``. ``stays``: it does not expire, unless a request says so. ``pin``: nor that, nor
-        does it make room for others; None leaves it as it is."""
-        current = self.serving(spec.model)
-        if current and not _same(current.spec, spec):
-            self._detach(current, spec.model, now)
-            current = None
+        """Have an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs``,
+        ``optional`` and ``explain`` as in ``Engine``. ``stays``: it does not expire, unless a request says so. ``pin``:
+        nor that, nor does it make room for others; None leaves it as it is."""
+        current = self.serves(spec)
+        if current is None and (former := self.serving(spec.model)) is not None:
+            self._detach(former, spec.model, now)
         engine = current or next((e for e in self._engines.values() if _same(e.spec, spec) and self._lasts(e)), None)
         if engine is None:
-            engine = Engine(self._new_name(spec.model), spec, self._keep_alive, now, needs, explain=explain)
+            engine = Engine(
+                self._new_name(spec.model), spec, self._keep_alive, now, needs, explain=explain, optional=optional
+            )
             self._engines[engine.name] = engine
         engine.go_on()
         engine.active.setdefault(spec.model, 0)

@@ -48,8 +48,12 @@ def find_room(engine: Engine, others: Collection[Engine], awaiting: Collection[s
     have not had the request yet that they were loaded for: if they could be made to stop, engines might take turns at
     loading, and none would serve."""
     needs = engine.needs + OVERHEAD_BYTES
-    if refusal := _refusal(engine, others, limits):
-        return Room(refusal=refusal)
+    if refusal := _refusal(engine, needs, others, limits):
+        if not engine.optional:
+            return Room(refusal=refusal)
+        needs -= engine.optional
+        if refusal := _refusal(engine, needs, others, limits):
+            return Room(refusal=refusal)
     spare = sum(other.spare for other in others)
     # Half of what others keep for reuse is worth more to an engine that has nothing yet.
     lacking = _lacking(needs + spare // 2, [other.takes for other in others], limits)
@@ -111,8 +115,8 @@ def _allowed(others: Collection[Engine], limits: Limits) -> int:
     return max(min(most) - OVERHEAD_BYTES, 1) if most else 0
 
 
-def _refusal(engine: Engine, others: Collection[Engine], limits: Limits) -> str:
-    """Why an engine can't start even if all others go that may; '' where it can."""
+def _refusal(engine: Engine, needs: int, others: Collection[Engine], limits: Limits) -> str:
+    """Why an engine can't start with ``needs`` even if all others go that may; '' where it can."""
     fixed = [other for other in others if other.fixed]
     names = ", ".join(sorted(other.spec.model for other in fixed))
     if len(fixed) >= limits.engines:
@@ -120,21 +124,21 @@ def _refusal(engine: Engine, others: Collection[Engine], limits: Limits) -> str:
             f"{limits.engines} models may be loaded at once (models.max_loaded), and as many are pinned: {names}; "
             "`mlxr stop` one of them"
         )
-    needs, held = engine.needs + OVERHEAD_BYTES, sum(other.takes - other.spare for other in fixed)
+    held = sum(other.takes - other.spare for other in fixed)
     if limits.memory and held + needs > limits.memory:
         pinned = f", of which pinned models take {readable(held)} ({names})" if fixed else ""
         why = f"the limit for all models is {readable(limits.memory)} (models.memory_limit){pinned}"
-        return _explained(engine, limits.memory - held, why)
+        return _explained(engine, needs, limits.memory - held, why)
     if limits.free is not None:
         going = sum(other.spare if other.fixed else other.takes for other in others)
         most = limits.free + going + sum(limits.leaving)
         if needs > most:
-            return _explained(engine, most, f"this machine has {readable(max(most, 0))} to give")
+            return _explained(engine, needs, most, f"this machine has {readable(max(most, 0))} to give")
     return ""
 
 
-def _explained(engine: Engine, most: int, why: str) -> str:
-    """``why`` an engine has no more than ``most`` bytes, behind what it needs."""
+def _explained(engine: Engine, needs: int, most: int, why: str) -> str:
+    """``why`` an engine has no more than ``most`` bytes, behind what it ``needs``."""
     if engine.explain is None:
-        return f"it needs {readable(engine.needs + OVERHEAD_BYTES)}, and {why}"
+        return f"it needs {readable(needs)}, and {why}"
     return f"it {engine.explain(max(most - OVERHEAD_BYTES, 0))}; {why}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,17 @@ from mlxr.runtime.engine_spec import DraftFiles
 from tests.models.files import Sizes, write_model
 
 
-def test_one_whose_tokenizer_can_not_be_read_is_left_out_unless_it_was_named(tmp_path: Path) -> None:
+def test_one_whose_tokenizer_can_not_be_read_is_left_out_unless_it_is_required(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who has named it for all models is told."""
     model, other = (
         write_model(tmp_path / name, "llama", TensorType.Q8_0, Sizes(vocabulary=300)) for name in ("a.gguf", "b.gguf")
     )
-    found = [DraftFiles("other", str(other), named=False)]
-    assert choose_draft(model, found, CpuBackend(2), 32, "auto") is None
+    for named in (False, True):
+        found = [DraftFiles("other", str(other), named=named, required=False)]
+        assert choose_draft(model, found, CpuBackend(2), 32, "auto") is None
+        told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        assert any("goes without a draft model: the draft model other" in each for each in told) == named
     with pytest.raises(NoDraftModel, match="the draft model other can't be used"):
         choose_draft(model, [DraftFiles("other", str(other))], CpuBackend(2), 32, "auto")

@@ -130,3 +130,12 @@ def test_what_other_models_would_give_back_counts_as_there_within_the_limit() ->
     assert (memory.fits, memory.available, memory.reclaimable) == (True, needed + GB, 2 * GB)
     limited = memory_estimate(MODEL, MACHINE, SETTINGS, Room(64 * GB, 2 * GB, needed - GB))
     assert (limited.fits, limited.available, limited.limit) == (False, needed - GB, needed - GB)
+
+
+def test_a_head_that_drafts_is_left_out_of_what_fits_only_without_it() -> None:
+    model, settings = replace(MODEL, drafting=GB), ExecutorSettings("", mtp=True)
+    plain, with_it = (memory_estimate(each, MACHINE, settings, Room(64 * GB)) for each in (MODEL, model))
+    assert with_it.needed >= plain.needed + GB
+    assert memory_estimate(model, MACHINE, settings, Room(with_it.needed)).draft == with_it.draft
+    without = memory_estimate(model, MACHINE, settings, Room(with_it.needed - 1))
+    assert (without.fits, without.draft, without.needed) == (True, 0, plain.needed)

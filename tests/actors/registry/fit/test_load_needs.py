@@ -67,25 +67,45 @@ async def test_a_draft_model_counts(home: Home, entry: CatalogueEntry, tmp_path:
     assert together.nbytes - alone.nbytes == draft_bytes(footprint, 32, CpuSizes()) > footprint.weights
 
 
+async def test_a_draft_model_counts_as_far_as_somebody_wants_it(
+    home: Home, entry: CatalogueEntry, tmp_path: Path
+) -> None:
+    """One that all models may have is what the load can go without; one that nobody named makes nobody go."""
+    draft = str(write_model(tmp_path / "draft.gguf", "llama", TensorType.Q8_0, Sizes(layers=1)))
+    needs = LoadNeeds(home, MetadataReader(), ExecutorSettings(""))
+    alone = await needs.of(entry, "1")
+    required = await needs.of(entry, "1", [DraftFiles("draft", draft)])
+    for_all = await needs.of(entry, "1", [DraftFiles("draft", draft, required=False)])
+    found = await needs.of(entry, "1", [DraftFiles("draft", draft, named=False, required=False)])
+    assert (alone.optional, required.optional, found.optional) == (0, 0, 0)
+    assert for_all.nbytes - for_all.optional == alone.nbytes == found.nbytes < required.nbytes == for_all.nbytes
+    assert for_all.explain is not None
+    assert alone.explain is not None
+    assert for_all.explain(1_000) == alone.explain(1_000)
+
+
 async def test_a_head_of_its_own_that_drafts_counts_where_it_is_wanted(home: Home, tmp_path: Path) -> None:
     config = checkpoints_hybrid.config_of("qwen3_5")
     entry = entry_of(checkpoints_hybrid.write_gguf(tmp_path / "m.gguf", config, drafting=True))
     plain, drafting = [
         await LoadNeeds(home, MetadataReader(), ExecutorSettings("", mtp=mtp)).of(entry, "1") for mtp in (False, True)
     ]
-    assert drafting.nbytes - plain.nbytes == head_bytes(read_footprint(entry.blob.path, CpuSizes()), 32, CpuSizes()) > 0
+    assert drafting.optional == drafting.nbytes - plain.nbytes
+    assert drafting.optional == head_bytes(read_footprint(entry.blob.path, CpuSizes()), 32, CpuSizes()) > 0
 
 
 async def test_what_a_draft_model_costs_is_told_unless_there_is_none_of_its_name(
-    home: Home, entry: CatalogueEntry
+    home: Home, entry: CatalogueEntry, tmp_path: Path
 ) -> None:
+    small = entry_of(write_model(tmp_path / "small.gguf", "llama", TensorType.Q8_0, Sizes(layers=1)))
+
     async def find(name: str) -> CatalogueEntry:
-        if name != "m":
+        if name != "small":
             raise ModelNotFound(f"there is no model {name!r}")
-        return entry
+        return small
 
     needs = LoadNeeds(home, MetadataReader(), ExecutorSettings(""))
     able = structs.replace(entry.blob.info, capabilities=["completion"])
     asked = structs.replace(entry, blob=structs.replace(entry.blob, info=able))
-    costs = [await DraftCost(needs, DraftModels(name, find, list)).of(asked) for name in ("m", "gone", "")]
-    assert costs == [draft_bytes(read_footprint(entry.blob.path, CpuSizes()), 32, CpuSizes()), 0, 0]
+    costs = [await DraftCost(needs, DraftModels(name, find, list)).of(asked) for name in ("small", "gone", "")]
+    assert costs == [draft_bytes(read_footprint(small.blob.path, CpuSizes()), 32, CpuSizes()), 0, 0]

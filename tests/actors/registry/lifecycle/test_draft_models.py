@@ -56,6 +56,17 @@ async def test_a_model_of_its_own_comes_before_the_configured_one(tmp_path: Path
     assert await names(drafts, structs.replace(large, draft_model="none")) == []
 
 
+async def test_only_one_that_the_model_itself_names_is_required(tmp_path: Path, large: EngineSpec) -> None:
+    model(tmp_path, "one", 10)
+    drafts = found(tmp_path, "one")
+    specs = large, structs.replace(large, draft_model="one")
+    assert [[each.required for each in await drafts.of(spec, 9_000)] for spec in specs] == [[False], [True]]
+
+
+async def test_the_one_that_drafts_for_all_does_not_draft_for_itself(tmp_path: Path, large: EngineSpec) -> None:
+    assert await names(found(tmp_path, "large"), large) == []
+
+
 @pytest.mark.parametrize("configured", [None, "", "none"])
 async def test_there_is_none_where_none_is_wanted(tmp_path: Path, large: EngineSpec, configured: str | None) -> None:
     assert await names(found(tmp_path, configured, model(tmp_path, "small", 10)), large) == []

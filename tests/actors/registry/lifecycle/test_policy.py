@@ -542,6 +542,23 @@ def test_a_machine_that_has_less_to_give_than_the_limit_is_not_driven_to_swap() 
     assert refusal.reason == "it needs 9.1 GB, and this machine has 4.1 GB to give"
 
 
+def test_what_an_engine_can_go_without_makes_others_go_but_does_not_keep_it_from_starting() -> None:
+    policy = limited(10)
+    a = loaded(policy, "a", 2, 0)
+    b = policy.ensure(spec("b"), None, 1, needs=9 * GB, optional=2 * GB)
+    assert [action.engine for action in settle(policy, 1)] == [a.name, b.name]
+    come_up(policy, b, 7 * GB)
+    policy.touch("b", 0, None, 2)
+    settle(policy, 2)
+    c = policy.ensure(spec("c"), None, 3, needs=11 * GB, optional=2 * GB)
+    assert [action.engine for action in settle(policy, 3)] == [b.name, c.name]
+    come_up(policy, c, 9 * GB)
+    policy.ensure(spec("d"), None, 4, needs=13 * GB, optional=2 * GB)
+    (refusal,) = settle(policy, 4)
+    assert isinstance(refusal, Refusal)
+    assert "it needs 11.1 GB" in refusal.reason
+
+
 def test_an_engine_is_told_what_it_may_take() -> None:
     policy = limited(10, 2)
     a = policy.ensure(spec("a"), None, 0, needs=1 * GB)
