@@ -23,7 +23,14 @@ from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
 from mlxr.actors.executor.draft_sizes import head_bytes, seen_bytes
 from mlxr.actors.executor.drafting import Drafter
-from mlxr.actors.executor.drafting.loading import ChosenDraft, choose_draft, head_pool, load_draft, own_head
+from mlxr.actors.executor.drafting.loading import (
+    ChosenDraft,
+    NoDraftModel,
+    choose_draft,
+    head_pool,
+    load_draft,
+    own_head,
+)
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.memory import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need
@@ -235,8 +242,16 @@ class DeviceThread:
         return Address.of("scheduler", self._context.engine)
 
     def _chosen_draft(self, path: Path, backend: Backend) -> ChosenDraft | None:
+        """Returns what drafts. Raises ``NoDraftModel``, but not when an executor comes back: the model has been served,
+        and goes on without what was deleted meanwhile, or replaced."""
         kv = self._settings.kv
-        return choose_draft(path, self._settings.drafts, backend, kv.page_size, kv.page_type)
+        try:
+            return choose_draft(path, self._settings.drafts, backend, kv.page_size, kv.page_type)
+        except NoDraftModel as error:
+            if not self._context.epoch:
+                raise
+            log.warning("%s goes on without its draft model: %s", self._context.engine, error)
+            return None
 
     def _load_model(
         self, path: Path, backend: Backend, progress: Callable[[str, float], None]

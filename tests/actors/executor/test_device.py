@@ -12,7 +12,7 @@ import pytest
 
 from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.draft_sizes import draft_bytes, head_bytes
-from mlxr.actors.executor.drafting.loading import ChosenDraft
+from mlxr.actors.executor.drafting.loading import ChosenDraft, NoDraftModel
 from mlxr.actors.executor.memory_need import DoesNotFit, memory_need
 from mlxr.actors.executor.model_runner import DeviceLostError, require_device
 from mlxr.actors.executor.settings import ExecutorSettings
@@ -133,3 +133,18 @@ def test_a_model_goes_without_a_draft_model_that_has_no_room_unless_its_own_para
     assert "tiny goes without its draft model small, for which there is no room" in caplog.text
     with pytest.raises(DoesNotFit, match=r"its draft model small takes .* PARAMETER draft_model"):
         load(takes - 1, True)
+
+
+def test_an_executor_that_comes_back_goes_on_without_a_draft_model_that_was_deleted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ExecutorSettings("m", drafts=[DraftFiles("small", str(tmp_path / "gone.gguf"))])
+
+    def chosen(epoch: int) -> ChosenDraft | None:
+        context: Any = SimpleNamespace(engine="tiny", epoch=epoch)
+        return DeviceThread(context, settings)._chosen_draft(tmp_path / "m.gguf", CpuBackend(1))
+
+    with pytest.raises(NoDraftModel, match="small"):
+        chosen(0)
+    assert chosen(1) is None
+    assert "tiny goes on without its draft model: the draft model small" in caplog.text

@@ -44,7 +44,7 @@ class DraftModel:
         self._drawer = Drawer(backend, ids, looks_back=model.vocab_size >= vocab_size)
         self._states = [index for index, part in enumerate(pages.groups) if part.group.kind is CacheKind.STATE]
         self._began = 0
-        self._pool: Pool
+        self._pages: Pool | None = None
         self._contexts: Contexts
         self.clear()
 
@@ -54,7 +54,13 @@ class DraftModel:
         # Without pages of tokens a sequence counts as one page that holds all of it.
         count, size = (token_pages[0].pages, token_pages[0].page_size) if token_pages else (states, 1 << 20)
         self._contexts = Contexts(count, size, states)
-        self._pool = self._backend.pool(self._spec)
+        self._pages = None  # Both at once may be more than there is room for.
+        self._pages = self._backend.pool(self._spec)
+
+    @property
+    def _pool(self) -> Pool:
+        assert self._pages is not None
+        return self._pages
 
     def forget(self, sequence: int) -> None:
         self._contexts.forget(sequence)

@@ -76,7 +76,7 @@ class OwnHead:
         self._backend = backend
         self._spec = pages
         self._drawer = Drawer(backend, model.vocab_size, looks_back=True)
-        self._pool: Pool
+        self._pages: Pool | None = None
         self._contexts: Contexts
         self._sequences: OrderedDict[int, Read] = OrderedDict()
         self._rows = 0
@@ -87,9 +87,15 @@ class OwnHead:
         part = self._spec.groups[0]
         self._contexts = Contexts(part.pages, part.page_size, 0)
         self._reach = min(KEPT, part.pages * part.page_size // 2)
-        self._pool = self._backend.pool(self._spec)
+        self._pages = None  # Both at once may be more than there is room for.
+        self._pages = self._backend.pool(self._spec)
         self._sequences = OrderedDict()
         self._rows = 0
+
+    @property
+    def _pool(self) -> Pool:
+        assert self._pages is not None
+        return self._pages
 
     def forget(self, sequence: int) -> None:
         if (read := self._sequences.pop(sequence, None)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlxr.actors.executor.drafting.draft_model import READ_AT_ONCE, DraftModel
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.metal.backend import Backend
 from mlxr.metal.cpu.backend import CpuBackend
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.messages.common import Sampling
@@ -144,3 +146,19 @@ def test_no_token_is_made_that_is_less_likely_than_is_worth_it(made: Made) -> No
     model = made(256)
     assert model.draft([wanted(sequence(1, [7, 8, 9]), 3, least=1.0)])[0].draft == []
     assert len(model.forwards) == 1
+
+
+def test_pages_are_given_back_before_there_are_new_ones(
+    made: Made, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_pool, there = backend.pool, []
+
+    def pool(spec: PoolSpec) -> Pool:
+        gc.collect()
+        there.append(sum(isinstance(each, Pool) for each in gc.get_objects()))
+        return made_pool(spec)
+
+    monkeypatch.setattr(backend, "pool", pool)
+    drafter = made(64)
+    drafter.clear()
+    assert there[0] == there[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 
 import mlx.core as mx
@@ -15,6 +16,7 @@ from mlxr.actors.executor.drafting.own_head import KEPT, OwnHead
 from mlxr.actors.executor.sequences import Sequence
 from mlxr.metal.backend import Backend
 from mlxr.metal.cpu.backend import CpuBackend
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind
@@ -152,3 +154,19 @@ def test_all_sequences_together_keep_no_more_than_is_counted(model: LoadedModel,
     head.forget(5)
     head.saw(5, 0, mx.zeros((KEPT, width)), 0, KEPT)
     assert [id for id, read in head._sequences.items() if not read.seen] == [0, 1, 2]
+
+
+def test_pages_are_given_back_before_there_are_new_ones(
+    model: LoadedModel, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_pool, there = backend.pool, []
+
+    def pool(spec: PoolSpec) -> Pool:
+        gc.collect()
+        there.append(sum(isinstance(each, Pool) for each in gc.get_objects()))
+        return made_pool(spec)
+
+    monkeypatch.setattr(backend, "pool", pool)
+    drafter = head_of(model, backend)
+    drafter.clear()
+    assert there[0] == there[1]
