@@ -30,8 +30,13 @@ async def interrupted_at_its_end() -> int:
 
 def test_an_interruption_that_the_works_end_swallows_is_one() -> None:
     assert interruptible.run(done) == 1
-    with pytest.raises(KeyboardInterrupt):
-        interruptible.run(interrupted_at_its_end)
+    # What a shell runs in the background has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interruptible.run(interrupted_at_its_end)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("module", ["typer._click.core", "mlxr.runtime.errors"])

@@ -40,6 +40,9 @@ HEAVY: tuple[Callable[[Random], Any], ...] = (
     lambda random: {str(i): random.choice(EXTREMES) for i in range(random.choice((10, 5000)))},
 )
 
+UNLOADING = "/api/ui/models/unload"
+"""What ends the model's process is any client's right, so that only others are unloaded."""
+
 
 class Bodies(Kind):
     """A case is the route's path, header lines, an empty line, and the body."""
@@ -68,7 +71,7 @@ class Bodies(Kind):
         if isinstance(changed, dict) and random.random() < 0.99:
             changed = bounded(changed, path)
         if isinstance(changed, dict):
-            changed = staying_loaded(changed)
+            changed = staying_loaded(changed) if path != UNLOADING else {**changed, "model": random.choice(MODELS)}
         raw = written_json(random, changed).encode()
         if random.random() < 0.15:
             raw = mutated_bytes(random, raw)

@@ -13,7 +13,8 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 
-BLOB = Blob("ab" * 32, Path("/x.gguf"), 7, ModelInfo("gguf", "llama"))
+BLOB = Blob("ab" * 32, Path(__file__), 7, ModelInfo("gguf", "llama"))
+"""Of a file that is there, which is all that is asked of it."""
 
 
 def size(path: Path) -> int:
