@@ -147,14 +147,15 @@ class ModelRunner:
         if any(row.wanted for row in step.rows):
             launched.step = step = self._with_drafts(launched)
             launched.launched_ns = time.monotonic_ns()
-        if step.sizes:
-            self._make_room([size.pages for size in step.sizes])
+        sizes = step.sizes if self._pool is not None else []  # nominal pages have no memory
+        if sizes:
+            self._make_room([size.pages for size in sizes])
         if self._pool is not None:
             for group in {copy.group for copy in step.copies}:
                 pairs = [(copy.source, copy.target) for copy in step.copies if copy.group == group]
                 self._backend.copy_pages(self._pool, group, pairs)
-        if step.sizes:
-            self._resize([size.pages for size in step.sizes])
+        if sizes:
+            self._resize([size.pages for size in sizes])
         if not step.rows:
             return launched
         batch = self._layout.of(step.rows, self._table)
