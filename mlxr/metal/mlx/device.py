@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 
+from mlxr.metal.gpu.kernel import Language
 from mlxr.metal.pool import DeviceMemory
 
 ENDLESS = sys.maxsize
@@ -45,8 +47,8 @@ class Ways:
     ``fused``: element-by-element chains joined by ``mx.compile``; one kernel an operation.
     ``in_place``: kernels that write to the pool; scatters.
     ``paged_decode``: the kernel for single queries of several sequences; gathers and what ``attention`` says.
-    ``few_rows``: a kernel of our own for products of few rows with affine codes, and what stands around them
-    (``mlxr.metal.gpu.affine_matmul``); MLX's.
+    ``few_rows``: a kernel of our own for products of few rows with affine codes (on Metal with 16-bit floats too), and
+    what stands around them (``mlxr.metal.gpu.affine_matmul``); MLX's.
     ``sampling``: a kernel of our own that draws tokens without sorting (``mlxr.metal.gpu.sampling``); MLX's operations.
     ``paged_prefill``: one for prompts in layers with a soft cap (``mlxr.metal.gpu.attention``); plain operations.
     ``recurrence``: kernels of our own for few tokens of what keeps a state (``mlxr.metal.gpu.recurrence``); MLX's
@@ -134,6 +136,16 @@ def kind() -> str:
     if mx.default_device().type != mx.DeviceType.gpu:
         return "cpu"
     return "metal" if mx.metal.is_available() else "cuda"
+
+
+def language() -> Language:
+    """What our own kernels for the GPU here are written in."""
+    return Language.METAL if kind() == "metal" else Language.CUDA
+
+
+def constants(parts: Sequence[mx.array]) -> mx.array:
+    """``parts`` as float32, one behind another, in the device's memory, where what MLX does not compute may not be."""
+    return mx.concatenate([part.astype(mx.float32) for part in parts]) + 0.0
 
 
 def described() -> str:

@@ -28,11 +28,11 @@ Launched = Callable[..., list[mx.array]]
 
 def takes(matrix: Matrix) -> bool:
     """Whether the kernel multiplies few rows by the matrix."""
-    if _language() is Language.METAL and isinstance(matrix, Floats):
+    if device.language() is Language.METAL and isinstance(matrix, Floats):
         return on_metal.fits(shape_of(matrix))
     if not isinstance(matrix, Codes) or matrix.mode != AFFINE or matrix.packed.ndim != 2:
         return False
-    if _language() is Language.METAL:
+    if device.language() is Language.METAL:
         return on_metal.fits(shape_of(matrix))
     if not shape_of(matrix).fits:
         return False
@@ -52,7 +52,7 @@ class Norm:
 
     def __init__(self, weight: mx.array, eps: float) -> None:
         self.weight, self.eps = weight, eps
-        self._constants = _on_device([mx.array([eps, 0.0, 0.0, 0.0]), weight])
+        self._constants = device.constants([mx.array([eps, 0.0, 0.0, 0.0]), weight])
 
     def __call__(self, x: mx.array) -> mx.array:
         """16-bit, of float32 ``x`` ``[T, in]``."""
@@ -65,19 +65,13 @@ class Norm:
         return out
 
 
-def _on_device(parts: list[mx.array]) -> mx.array:
-    """Float32 ``parts``, one behind another. What MLX computes is in the device's memory, where what it is given may
-    stay in the host's."""
-    return mx.concatenate([part.astype(mx.float32) for part in parts]) + 0.0
-
-
 class FewRows:
     """A matrix that ``takes`` accepts, with a bias, 16-bit ``[out]``, and a gain; ``norm`` is for its inputs."""
 
     def __init__(
         self, codes: Codes | Floats, bias: mx.array | None = None, norm: Norm | None = None, gain: float = 1.0
     ) -> None:
-        self._most_rows = on_metal.MOST_ROWS if _language() is Language.METAL else MOST_ROWS
+        self._most_rows = on_metal.MOST_ROWS if device.language() is Language.METAL else MOST_ROWS
         self.shape, self._norm = shape_of(codes), norm
         self._biased = bias is not None
         self._matrix = list(codes.arrays)
@@ -92,7 +86,7 @@ class FewRows:
         parts = [mx.array([gain, norm.eps if norm else 0.0, 0.0, 0.0], mx.float32)]
         parts += [] if norm is None else [norm.weight]
         parts += [] if bias is None else [bias]
-        return _on_device(parts)
+        return device.constants(parts)
 
     def takes(self, rows: int) -> bool:
         """Whether the kernel multiplies so many."""
@@ -100,7 +94,7 @@ class FewRows:
 
     def takes_norm(self, rows: int) -> bool:
         """Whether the kernel norms so many rows itself; others go through ``Norm.of_few`` first."""
-        if self._norm is None or _language() is Language.METAL:
+        if self._norm is None or device.language() is Language.METAL:
             return self._norm is not None
         return rows <= MOST_NORMED_ROWS and self.shape.columns <= MOST_NORMED_COLUMNS
 
@@ -136,12 +130,12 @@ class FewRows:
 
 def fits_gates(codes: Codes | Floats) -> bool:
     """Whether gates and what they gate, one above the other, have whole strips each."""
-    return shape_of(codes).outputs % (2 if _language() is Language.METAL else 2 * STRIP) == 0
+    return shape_of(codes).outputs % (2 if device.language() is Language.METAL else 2 * STRIP) == 0
 
 
 def checked() -> list[tuple[int, int]]:
     """Returns bits of codes and numbers of rows that between them take each way through the kernel here."""
-    if _language() is Language.METAL:
+    if device.language() is Language.METAL:
         return [(4, 1), (8, 1), *((bits, on_metal.MOST_ROWS) for bits in on_metal.BITS)]
     counts = (1, affine_matmul.TILE, affine_matmul.TILE + 1, MOST_ROWS)
     return [(bits, rows) for bits in affine_matmul.BITS for rows in counts]
@@ -149,11 +143,7 @@ def checked() -> list[tuple[int, int]]:
 
 @cache
 def _kernel() -> MadeKernel:
-    return MadeKernel(affine_matmul.KERNEL, _language())
-
-
-def _language() -> Language:
-    return Language.METAL if device.kind() == "metal" else Language.CUDA
+    return MadeKernel(affine_matmul.KERNEL, device.language())
 
 
 @cache
@@ -165,7 +155,7 @@ def _norming(rows: int, width: int) -> Launched:
 def _launching(
     rows: int, shape: Shape, epilogue: Epilogue, activation: Activation, normed: bool, biased: bool, dtype: str
 ) -> Launched:
-    launches = on_metal.launch if _language() is Language.METAL else affine_matmul.launch
+    launches = on_metal.launch if device.language() is Language.METAL else affine_matmul.launch
     launch = launches(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
     return _kernel().launching(launch)
 

@@ -105,8 +105,7 @@ def _together(weights: AttentionWeights, spec: AttentionSpec) -> mx.array:
         parts += [weights.query_norm, weights.query_norm if weights.key_norm is None else weights.key_norm]
     if weights.sinks is not None:
         parts.append(weights.sinks)
-    # What MLX computes is in the device's memory; what it is given may stay in the host's.
-    return mx.concatenate([part.astype(mx.float32) for part in parts]) + 0.0
+    return device.constants(parts)
 
 
 def few_rows_of(inputs: Projections, norm: Norm | None) -> list[FewRows] | None:
@@ -129,26 +128,22 @@ def parts_of(inputs: Projections) -> list[Part]:
 
 @cache
 def _kernel() -> MadeKernel:
-    return MadeKernel(attention.STEP, _language(), contiguous=False)
-
-
-def _language() -> Language:
-    return Language.METAL if device.kind() == "metal" else Language.CUDA
+    return MadeKernel(attention.STEP, device.language(), contiguous=False)
 
 
 def _fits(shape: StepShape) -> bool:
-    return on_metal.fits(shape) if _language() is Language.METAL else shape.fits
+    return on_metal.fits(shape) if device.language() is Language.METAL else shape.fits
 
 
 def _splits(shape: StepShape, lengths: NDArray[np.int32]) -> int:
-    return on_metal.splits(shape, lengths) if _language() is Language.METAL else shape.splits(lengths)
+    return on_metal.splits(shape, lengths) if device.language() is Language.METAL else shape.splits(lengths)
 
 
 @cache
 def _launching(
     shape: StepShape, rows: int, splits: int, query_at: int, key_at: int, value_at: int
 ) -> Callable[..., list[mx.array]]:
-    launches = on_metal.step if _language() is Language.METAL else attention.step
+    launches = on_metal.step if device.language() is Language.METAL else attention.step
     launch: Launch = launches(rows, shape, splits, (query_at, key_at, value_at))
     return _kernel().launching(launch)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlxr.metal.gpu.kernel import Kernel, Launch
-from mlxr.metal.specs import AttentionSpec, LatentSpec, RopeStyle
+from mlxr.metal.specs import AttentionSpec, RopeStyle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +102,27 @@ class StepShape:
         """Of numbers that are turned; one where there is no rope."""
         return len(self.spec.rope.inverse_frequencies) if self.spec.rope else 1
 
+    def template(self, begins: tuple[int, int, int]) -> tuple[tuple[str, int | bool], ...]:
+        """What the kernel is told of the layer in each language. ``begins``: as of ``step``."""
+        spec, rope = self.spec, self.spec.rope
+        return (
+            ("DIMS", spec.head_dim),
+            ("KV_HEADS", spec.kv_heads),
+            ("GROUP", self.group),
+            ("PAIRS", self.pairs),
+            ("STYLE", STYLES[rope.style] if rope else 0),
+            ("PAGE_SIZE", self.page_size),
+            ("WINDOW", spec.window),
+            ("CHUNKED", spec.chunked),
+            ("NORMED", self.normed),
+            ("ROPE_FIRST", spec.rope_first),
+            ("NORM_VALUES", spec.norm_values),
+            ("OWN_KEYS", self.own_keys),
+            ("SOFTCAP", bool(spec.softcap)),
+            ("SINKS", self.sinks),
+            *zip(("QUERIES_AT", "KEYS_AT", "VALUES_AT"), begins, strict=True),
+        )
+
     def splits(self, lengths: NDArray[np.int32]) -> int:
         """Returns how many splits the sequence with most of them has."""
         positions = lengths - 1
@@ -110,28 +131,10 @@ class StepShape:
 
 def step(rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int] = (0, 0, 0)) -> Launch:
     """``begins``: the columns of the three inputs where queries, keys and values begin, which may be one array."""
-    spec, rope = shape.spec, shape.spec.rope
+    spec = shape.spec
     threads = 256 if shape.group * spec.head_dim <= MOST_GROUP_NUMBERS // 2 else 128
     return Launch(
-        template=(
-            ("DIMS", spec.head_dim),
-            ("KV_HEADS", spec.kv_heads),
-            ("GROUP", shape.group),
-            ("PAIRS", shape.pairs),
-            ("STYLE", STYLES[rope.style] if rope else 0),
-            ("PAGE_SIZE", shape.page_size),
-            ("WINDOW", spec.window),
-            ("CHUNKED", spec.chunked),
-            ("NORMED", shape.normed),
-            ("ROPE_FIRST", spec.rope_first),
-            ("NORM_VALUES", spec.norm_values),
-            ("OWN_KEYS", shape.own_keys),
-            ("SOFTCAP", bool(spec.softcap)),
-            ("SINKS", shape.sinks),
-            *zip(("QUERIES_AT", "KEYS_AT", "VALUES_AT"), begins, strict=True),
-            ("SPLIT_KEYS", SPLIT_KEYS),
-            ("THREADS", threads),
-        ),
+        template=(*shape.template(begins), ("SPLIT_KEYS", SPLIT_KEYS), ("THREADS", threads)),
         grid=(threads * spec.kv_heads, splits, rows),
         threadgroup=(threads, 1, 1),
         shapes=((rows, spec.heads * spec.head_dim), (rows * spec.heads * splits, spec.head_dim + 2), (4,)),
@@ -196,11 +199,6 @@ def of_attention(spec: AttentionSpec, dtype: str = "float16") -> Heads:
     shape = (spec.heads, spec.kv_heads, dims, dims)
     window, softcap = spec.window, bool(spec.softcap)
     return Heads(*shape, dtype, (dims, dims), window=window, chunked=spec.chunked, softcap=softcap)
-
-
-def of_latents(spec: LatentSpec, dtype: str = "float16") -> Heads:
-    """Of a layer with 16-bit latents, given as keys and as values."""
-    return Heads(spec.heads, 1, spec.kept, spec.rank, dtype, (spec.kept, spec.kept))
 
 
 def prefill(rows: int, heads: Heads, page_size: int, tiles: int) -> Launch:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.gpu.attention import SIMDGROUPS, STYLES, StepShape
+from mlxr.metal.gpu.attention import SIMDGROUPS, StepShape
 from mlxr.metal.gpu.kernel import Launch
 
 FEWEST_SPLIT_KEYS = 64
@@ -33,31 +33,10 @@ def step(
     rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int], split_keys: int = FEWEST_SPLIT_KEYS
 ) -> Launch:
     """``begins``: of queries, keys and values in their arrays' rows; ``split_keys``: the fewest of a split."""
-    spec, rope = shape.spec, shape.spec.rope
+    spec = shape.spec
     at_once, each = _shared_out(shape)
     return Launch(
-        template=(
-            ("DIMS", spec.head_dim),
-            ("KV_HEADS", spec.kv_heads),
-            ("GROUP", shape.group),
-            ("PAIRS", len(rope.inverse_frequencies) if rope else 1),
-            ("STYLE", STYLES[rope.style] if rope else 0),
-            ("PAGE_SIZE", shape.page_size),
-            ("WINDOW", spec.window),
-            ("CHUNKED", spec.chunked),
-            ("NORMED", shape.normed),
-            ("ROPE_FIRST", spec.rope_first),
-            ("NORM_VALUES", spec.norm_values),
-            ("OWN_KEYS", shape.own_keys),
-            ("SOFTCAP", bool(spec.softcap)),
-            ("SINKS", shape.sinks),
-            ("SPLIT_KEYS", split_keys),
-            ("AT_ONCE", at_once),
-            ("EACH", each),
-            ("QUERIES_AT", begins[0]),
-            ("KEYS_AT", begins[1]),
-            ("VALUES_AT", begins[2]),
-        ),
+        template=(*shape.template(begins), ("SPLIT_KEYS", split_keys), ("AT_ONCE", at_once), ("EACH", each)),
         grid=(32 * SIMDGROUPS * (spec.heads // at_once), splits, rows),
         threadgroup=(32 * SIMDGROUPS, 1, 1),
         shapes=((rows, spec.heads * spec.head_dim), (rows * spec.heads * splits, spec.head_dim + 2), (4,)),
