@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -13,6 +14,8 @@ from prometheus_client.registry import Collector
 from mlxr.api.metrics import Metrics
 from mlxr.runtime.messages.common import DiskUse
 from mlxr.runtime.messages.frontend import EngineStats
+
+T = TypeVar("T")
 
 
 def render(metrics: Metrics, engines: Callable[[], Iterable[EngineStats]]) -> bytes:
@@ -60,60 +63,58 @@ def _http_families(metrics: Metrics) -> Iterator[Metric]:
     yield GaugeMetricFamily("mlxr_event_loop_lag_max_seconds", "The longest of them since the start", value=most)
 
 
-class _EngineMetric(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Metric(Generic[T]):
+    """A number of each engine, read off what is told of it."""
+
     name: str
     text: str
-    value: Callable[[EngineStats], float]
+    value: Callable[[T], float]
     counts: bool
 
+    def family(self, told: Iterable[tuple[str, T]]) -> Metric:
+        """Of engines by their names."""
+        family = (CounterMetricFamily if self.counts else GaugeMetricFamily)(self.name, self.text, labels=["engine"])
+        for engine, of in told:
+            family.add_metric([engine], self.value(of))
+        return family
 
-_ENGINE_METRICS = (
-    _EngineMetric("mlxr_running_sequences", "Sequences being computed", lambda s: s.running, False),
-    _EngineMetric("mlxr_waiting_requests", "Requests in the queue", lambda s: s.waiting, False),
-    _EngineMetric("mlxr_steps", "Forward passes", lambda s: s.steps, True),
-    _EngineMetric("mlxr_engine_prompt_tokens", "Prompt tokens taken in", lambda s: s.prompt_tokens, True),
-    _EngineMetric("mlxr_engine_cached_tokens", "Prompt tokens not computed again", lambda s: s.cached_tokens, True),
-    _EngineMetric("mlxr_engine_generated_tokens", "Tokens sampled", lambda s: s.generated_tokens, True),
-    _EngineMetric("mlxr_prefill_tokens", "Prompt tokens planned into steps", lambda s: s.prefill_tokens, True),
-    _EngineMetric("mlxr_decode_rows", "Rows of one token planned into steps", lambda s: s.decode_rows, True),
-    _EngineMetric("mlxr_engine_drafted_tokens", "Tokens of drafts verified", lambda s: s.drafted_tokens, True),
-    _EngineMetric("mlxr_engine_accepted_tokens", "Of these, tokens that were right", lambda s: s.accepted_tokens, True),
-    _EngineMetric("mlxr_preemptions", "Sequences that gave their pages back", lambda s: s.preemptions, True),
-    _EngineMetric("mlxr_executor_restarts", "Restarts of the executor", lambda s: s.executor_restarts, True),
-    _EngineMetric("mlxr_device_seconds", "Time the executor computed", lambda s: s.device_seconds, True),
-    _EngineMetric("mlxr_wait_seconds", "Time the executor had nothing to run", lambda s: s.wait_seconds, True),
+
+_ENGINE_METRICS: tuple[_Metric[EngineStats], ...] = (
+    _Metric("mlxr_running_sequences", "Sequences being computed", lambda s: s.running, False),
+    _Metric("mlxr_waiting_requests", "Requests in the queue", lambda s: s.waiting, False),
+    _Metric("mlxr_steps", "Forward passes", lambda s: s.steps, True),
+    _Metric("mlxr_engine_prompt_tokens", "Prompt tokens taken in", lambda s: s.prompt_tokens, True),
+    _Metric("mlxr_engine_cached_tokens", "Prompt tokens not computed again", lambda s: s.cached_tokens, True),
+    _Metric("mlxr_engine_generated_tokens", "Tokens sampled", lambda s: s.generated_tokens, True),
+    _Metric("mlxr_prefill_tokens", "Prompt tokens planned into steps", lambda s: s.prefill_tokens, True),
+    _Metric("mlxr_decode_rows", "Rows of one token planned into steps", lambda s: s.decode_rows, True),
+    _Metric("mlxr_engine_drafted_tokens", "Tokens of drafts verified", lambda s: s.drafted_tokens, True),
+    _Metric("mlxr_engine_accepted_tokens", "Of these, tokens that were right", lambda s: s.accepted_tokens, True),
+    _Metric("mlxr_preemptions", "Sequences that gave their pages back", lambda s: s.preemptions, True),
+    _Metric("mlxr_executor_restarts", "Restarts of the executor", lambda s: s.executor_restarts, True),
+    _Metric("mlxr_device_seconds", "Time the executor computed", lambda s: s.device_seconds, True),
+    _Metric("mlxr_wait_seconds", "Time the executor had nothing to run", lambda s: s.wait_seconds, True),
 )
 
 
-class _DiskMetric(NamedTuple):
-    name: str
-    text: str
-    value: Callable[[DiskUse], float]
-    counts: bool
-
-
-_DISK_METRICS = (
-    _DiskMetric("mlxr_disk_kept_bytes", "Pages on disk, of all who share it", lambda d: d.kept_bytes, False),
-    _DiskMetric("mlxr_disk_quota_bytes", "What they may take (kv.disk_bytes)", lambda d: d.quota, False),
-    _DiskMetric("mlxr_disk_writable", "1 where pages can be stored", lambda d: d.writable, False),
-    _DiskMetric("mlxr_disk_read_rate_bytes", "Bytes a second from the disk, of late", lambda d: d.read_rate, False),
-    _DiskMetric("mlxr_disk_written_bytes", "Pages written to the disk", lambda d: d.written_bytes, True),
-    _DiskMetric("mlxr_disk_read_bytes", "Pages read from the disk", lambda d: d.read_bytes, True),
-    _DiskMetric("mlxr_disk_hits", "Prompts of which a part came from the disk", lambda d: d.hits, True),
-    _DiskMetric("mlxr_disk_restored_tokens", "Prompt tokens that came from it", lambda d: d.restored_tokens, True),
-    _DiskMetric("mlxr_disk_evicted_files", "Files deleted to make room", lambda d: d.evicted, True),
-    _DiskMetric("mlxr_disk_failed_writes", "Files that could not be written", lambda d: d.failed, True),
-    _DiskMetric("mlxr_disk_damaged_reads", "Reads of files damaged or gone", lambda d: d.damaged, True),
+_DISK_METRICS: tuple[_Metric[DiskUse], ...] = (
+    _Metric("mlxr_disk_kept_bytes", "Pages on disk, of all who share it", lambda d: d.kept_bytes, False),
+    _Metric("mlxr_disk_quota_bytes", "What they may take (kv.disk_bytes)", lambda d: d.quota, False),
+    _Metric("mlxr_disk_writable", "1 where pages can be stored", lambda d: d.writable, False),
+    _Metric("mlxr_disk_read_rate_bytes", "Bytes a second from the disk, of late", lambda d: d.read_rate, False),
+    _Metric("mlxr_disk_written_bytes", "Pages written to the disk", lambda d: d.written_bytes, True),
+    _Metric("mlxr_disk_read_bytes", "Pages read from the disk", lambda d: d.read_bytes, True),
+    _Metric("mlxr_disk_hits", "Prompts of which a part came from the disk", lambda d: d.hits, True),
+    _Metric("mlxr_disk_restored_tokens", "Prompt tokens that came from it", lambda d: d.restored_tokens, True),
+    _Metric("mlxr_disk_evicted_files", "Files deleted to make room", lambda d: d.evicted, True),
+    _Metric("mlxr_disk_failed_writes", "Files that could not be written", lambda d: d.failed, True),
+    _Metric("mlxr_disk_damaged_reads", "Reads of files damaged or gone", lambda d: d.damaged, True),
 )
 
 
 def _engine_families(engines: list[EngineStats]) -> Iterator[Metric]:
-    for metric in _ENGINE_METRICS:
-        kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
-        family = kind(metric.name, metric.text, labels=["engine"])
-        for stats in engines:
-            family.add_metric([stats.engine], metric.value(stats))
-        yield family
+    yield from (metric.family((stats.engine, stats) for stats in engines) for metric in _ENGINE_METRICS)
     drafts = CounterMetricFamily(
         "mlxr_engine_draft_tokens", "Tokens of drafts verified, by what made them", labels=["engine", "kind", "outcome"]
     )
@@ -132,8 +133,4 @@ def _engine_families(engines: list[EngineStats]) -> Iterator[Metric]:
             pages.add_metric([stats.engine, state], count)
     yield pages
     on_disk = [(stats.engine, stats.disk) for stats in engines if stats.disk is not None]
-    for name, text, value, counts in _DISK_METRICS:
-        family = (CounterMetricFamily if counts else GaugeMetricFamily)(name, text, labels=["engine"])
-        for engine, disk in on_disk:
-            family.add_metric([engine], value(disk))
-        yield family
+    yield from (metric.family(on_disk) for metric in _DISK_METRICS)
