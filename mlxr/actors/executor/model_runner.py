@@ -123,9 +123,8 @@ class ModelRunner:
             raise PoolFullError(now, str(error)) from error
 
     def _resize(self, pages: Sequence[int]) -> None:
-        if self._pool is not None:
-            self._backend.resize(self._pool, pages)
-            self._cache.rest()
+        self._backend.resize(self.pool, pages)
+        self._cache.rest()
 
     @property
     def pages(self) -> list[int]:
@@ -147,15 +146,15 @@ class ModelRunner:
         if any(row.wanted for row in step.rows):
             launched.step = step = self._with_drafts(launched)
             launched.launched_ns = time.monotonic_ns()
-        sizes = step.sizes if self._pool is not None else []  # nominal pages have no memory
-        if sizes:
-            self._make_room([size.pages for size in sizes])
-        if self._pool is not None:
+        if self._pool is not None:  # nominal pages have no memory
+            sizes = [size.pages for size in step.sizes]
+            if sizes:
+                self._make_room(sizes)
             for group in {copy.group for copy in step.copies}:
                 pairs = [(copy.source, copy.target) for copy in step.copies if copy.group == group]
                 self._backend.copy_pages(self._pool, group, pairs)
-        if sizes:
-            self._resize([size.pages for size in sizes])
+            if sizes:
+                self._resize(sizes)
         if not step.rows:
             return launched
         batch = self._layout.of(step.rows, self._table)
