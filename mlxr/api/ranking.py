@@ -21,7 +21,7 @@ CROSS_ENCODER, EMBEDDINGS = "cross-encoder", "embeddings"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RankedDocument:
     """One document. ``index``: its place in the request. ``truncated``: its end was left out."""
 
     index: int
@@ -33,7 +33,7 @@ class Judged:
 class Ranking:
     """``documents``: the best first. ``by``: what scored them, ``CROSS_ENCODER`` or ``EMBEDDINGS``."""
 
-    documents: list[Judged]
+    documents: list[RankedDocument]
     usage: Usage
     by: str
 
@@ -85,8 +85,8 @@ async def _by_pairs(
     answers = await map_concurrently(one, documents)
     logits = [float(np.frombuffer(answer.vector, dtype="<f4")[0]) for answer in answers]
     scores = logits if raw_scores else list(map(sigmoid, logits))
-    judged = [Judged(i, score, answers[i].truncated) for i, score in enumerate(scores)]
-    return Ranking(_ordered(judged), add_usage(answer.usage for answer in answers), CROSS_ENCODER)
+    ranked = [RankedDocument(i, score, answers[i].truncated) for i, score in enumerate(scores)]
+    return Ranking(_ordered(ranked), add_usage(answer.usage for answer in answers), CROSS_ENCODER)
 
 
 async def _by_embeddings(
@@ -106,12 +106,12 @@ async def _by_embeddings(
     texts = [("query", query), *(("document", document) for document in documents)]
     answers = await map_concurrently(one, texts)
     asked, *vectors = (np.frombuffer(answer.vector, dtype="<f4") for answer in answers)
-    judged = [Judged(i, float(asked @ vector), answers[i + 1].truncated) for i, vector in enumerate(vectors)]
-    return Ranking(_ordered(judged), add_usage(answer.usage for answer in answers), EMBEDDINGS)
+    ranked = [RankedDocument(i, float(asked @ vector), answers[i + 1].truncated) for i, vector in enumerate(vectors)]
+    return Ranking(_ordered(ranked), add_usage(answer.usage for answer in answers), EMBEDDINGS)
 
 
-def _ordered(judged: list[Judged]) -> list[Judged]:
-    return sorted(judged, key=lambda one: -one.score)
+def _ordered(ranked: list[RankedDocument]) -> list[RankedDocument]:
+    return sorted(ranked, key=lambda one: -one.score)
 
 
 def sigmoid(logit: float) -> float:

@@ -42,7 +42,7 @@ class SamplingBatch:
     those that presence and frequency count.
     ``bias_rows``, ``bias_tokens`` int32 ``[N]`` and ``bias_values`` float32 ``[N]``: logit_bias of all rows as triples.
     ``validator``: says which tokens the rows may take; None allows all.
-    ``logprobs``: how many alternatives to report for every row, -1 for no log-probabilities at all.
+    ``logprobs``: how many alternatives to report for every row; None for no log-probabilities at all.
 
     Sampling draws by inverse CDF over candidates in descending order of probability, equal ones by token id: the
     token is the first whose cumulative probability exceeds ``uniform * total``. Log-probabilities are of the raw
@@ -64,7 +64,7 @@ class SamplingBatch:
     bias_tokens: NDArray[np.int32] | None = None
     bias_values: NDArray[np.float32] | None = None
     validator: TokenValidator | None = None
-    logprobs: int = -1
+    logprobs: int | None = None
 
     @property
     def rows(self) -> int:

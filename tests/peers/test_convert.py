@@ -19,7 +19,7 @@ from gguf import GGUFReader
 
 from mlxr.models.conversion import to_gguf
 from mlxr.models.conversion.to_gguf import model_of_folder
-from mlxr.models.conversion.to_mlx import choice_of, folder_of, write_folder
+from mlxr.models.conversion.to_mlx import folder_of, matrix_type, write_folder
 from mlxr.models.jsonfile import read_json
 from mlxr.models.quantization.encoding import write_model
 from mlxr.models.quantization.file_types import file_type
@@ -172,7 +172,7 @@ def test_an_mlx_folder_is_the_one_that_mlx_lm_writes(tmp_path: Path) -> None:
 
     folder = export_llama(model_path("smollm2"), tmp_path / "folder")
     convert(str(folder), mlx_path=str(tmp_path / "theirs"), quantize=True, q_group_size=64, q_bits=4)
-    write_folder(folder_of(folder, choice_of("4bit", 0), False), tmp_path / "ours", lambda done, total: None)
+    write_folder(folder_of(folder, matrix_type("4bit", 0), False), tmp_path / "ours", lambda done, total: None)
     theirs, ours = (mx.load(str(tmp_path / who / "model.safetensors")) for who in ("theirs", "ours"))
     assert ours.keys() == theirs.keys()
     assert all(mx.array_equal(ours[name], theirs[name]).item() for name in theirs)

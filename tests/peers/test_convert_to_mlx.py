@@ -12,7 +12,7 @@ import pytest
 
 from mlxr.models.conversion import gguf_to_mlx, to_gguf
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
-from mlxr.models.conversion.to_mlx import Folder, choice_of, folder_of, write_folder
+from mlxr.models.conversion.to_mlx import Folder, folder_of, matrix_type, write_folder
 from mlxr.models.errors import UnsupportedModelError
 from tests.models.architectures import checkpoints_kindred, checkpoints_states
 from tests.models.conversion.test_to_gguf import logits_of, written
@@ -112,9 +112,9 @@ def test_mlx_lm_gives_the_logits_of_what_a_folder_is_made_of(
 
         def make(name: str = name) -> tuple[Path, Folder]:
             if name == "folder":
-                return source, folder_of(source, choice_of("", 0), False)
+                return source, folder_of(source, matrix_type("", 0), False)
             file = written(source, tmp_path / "model.gguf")
-            return file, folder_of_gguf(file, choice_of("", 0), False)
+            return file, folder_of_gguf(file, matrix_type("", 0), False)
 
         if (case, name) in REFUSED:
             with pytest.raises(UnsupportedModelError):

@@ -74,7 +74,7 @@ def sampling_batch(
         bias_tokens=np.array([b[1] for b in bias], np.int32) if bias else None,
         bias_values=np.array([b[2] for b in bias], np.float32) if bias else None,
         validator=validator,
-        logprobs=max((p.logprobs for p in params if p.logprobs is not None), default=-1),
+        logprobs=max((p.logprobs for p in params if p.logprobs is not None), default=None),
     )
 
 

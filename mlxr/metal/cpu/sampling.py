@@ -23,5 +23,5 @@ def sampling_rows(batch: SamplingBatch) -> _native.SamplingRows:
         bias_tokens=batch.bias_tokens,
         bias_values=batch.bias_values,
         forbidden=None if batch.validator is None else batch.validator.forbidden,
-        logprobs=batch.logprobs,
+        logprobs=-1 if batch.logprobs is None else batch.logprobs,
     )

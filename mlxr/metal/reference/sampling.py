@@ -23,7 +23,7 @@ def sample(logits: mx.array, batch: SamplingBatch, draw: Draw | None = None) -> 
     if len(warm):
         tokens[mx.array(warm)] = (draw or drawn)(adjusted[mx.array(warm)], batch, warm)
     tokens = mx.where(mx.isfinite(mx.max(adjusted, axis=-1)), tokens, -1)
-    if batch.logprobs < 0:
+    if batch.logprobs is None:
         return SampledRows(tokens)
     return token_logprobs(logits, tokens, batch.logprobs)
 

@@ -24,8 +24,8 @@ from mlxr.models.conversion.mlx_rules import FROM_GGUF, to_mlx
 from mlxr.models.conversion.to_mlx import (
     DTYPES,
     EXACT,
-    Choice,
     Folder,
+    MatrixType,
     Part,
     Quantization,
     array_of,
@@ -60,8 +60,8 @@ SLAB_ROWS = 1 << 12
 MOST_HALF = 65504.0
 
 
-def folder_of_gguf(path: Path, choice: Choice, requantize: bool) -> Folder:
-    """Returns the folder that a GGUF file becomes. Without a type in ``choice``, codes that MLX has stay.
+def folder_of_gguf(path: Path, wanted: MatrixType, requantize: bool) -> Folder:
+    """Returns the folder that a GGUF file becomes. Without a type in ``wanted``, codes that MLX has stay.
 
     Raises ``UnsupportedModelError`` for a model that mlx-lm does not run or mlxr does not write, and where what is
     quantized would be again without ``requantize``.
@@ -73,7 +73,7 @@ def folder_of_gguf(path: Path, choice: Choice, requantize: bool) -> Folder:
         reason = f"is of the family {header.family.name}, of whose tensors mlxr would leave some out"
         raise UnsupportedModelError(header.path, f"{reason}; it runs the file as it is")
     few = next((t for t in header.tensors.values() if t.type not in DTYPES), None)
-    if few is not None and not requantize and choice.quantization:
+    if few is not None and not requantize and wanted.quantization:
         reason = f"is quantized already ({few.name} as {few.stored_as}), and quantizing it again loses more"
         raise UnsupportedModelError(header.path, f"{reason}; leave the type out to keep its codes, or add --requantize")
     config = config_of(header)
@@ -81,7 +81,7 @@ def folder_of_gguf(path: Path, choice: Choice, requantize: bool) -> Folder:
         files = tokenizer_files(header.parameters.values)
     except TokenizerError as error:
         raise UnsupportedModelError(header.path, f"can't be written as an MLX folder: {error}") from None
-    parts = list(_parts(header, choice))
+    parts = list(_parts(header, wanted))
     hows = Counter(part.how for part in parts if part.how is not None)
     if hows:
         usual = hows.most_common(1)[0][0]
@@ -103,25 +103,25 @@ def _half(header: ModelHeader) -> str:
     return sizes.most_common(1)[0][0] if sizes else "F16"
 
 
-def _parts(header: ModelHeader, choice: Choice) -> Iterator[Part]:
+def _parts(header: ModelHeader, wanted: MatrixType) -> Iterator[Part]:
     half = _half(header)
     for name, role, tensor in to_mlx(model_of(header), header.tensors, FROM_GGUF):
-        yield _part(name, tensor, role, half, choice)
+        yield _part(name, tensor, role, half, wanted)
 
 
-def _part(name: str, tensor: Readable, role: str, half: str, choice: Choice) -> Part:
+def _part(name: str, tensor: Readable, role: str, half: str, wanted: MatrixType) -> Part:
     type = tensor.require_type()
     columns = tensor.shape[-1]
     matrix = len(tensor.shape) > 1 and name.endswith(".weight") and role not in EXACT
-    how = choice.quantization if matrix else None
-    if matrix and not choice.quantization and not choice.dtype:
+    how = wanted.quantization if matrix else None
+    if matrix and not wanted.quantization and not wanted.dtype:
         how = _kept(type)
     if how is not None and columns % max(how.group, GROUP):
         how = None
     if not matrix:
         return _numbers(name, tensor, half)
-    dtype = choice.dtype or (half if half == "F32" or type not in (TensorType.F16, TensorType.BF16) else DTYPES[type])
-    keeps = how is not None and how == _kept(type) and not choice.quantization
+    dtype = wanted.dtype or (half if half == "F32" or type not in (TensorType.F16, TensorType.BF16) else DTYPES[type])
+    keeps = how is not None and how == _kept(type) and not wanted.quantization
 
     def make() -> list[mx.array]:
         matrix = tensor.read()

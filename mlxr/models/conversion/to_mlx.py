@@ -66,28 +66,28 @@ class Quantization:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MatrixType:
     """What matrices become: ``dtype`` where they are not quantized (empty: as they are)."""
 
     dtype: str = ""
     quantization: Quantization | None = None
 
 
-def choice_of(type: str, group: int) -> Choice:
+def matrix_type(type: str, group: int) -> MatrixType:
     """Returns what ``4bit``, ``mxfp4`` or ``bf16`` means. Raises ``ValueError`` with the list of all."""
     name = type.strip().lower()
     if name in PLAIN or not name:
-        return Choice(PLAIN.get(name, ""))
+        return MatrixType(PLAIN.get(name, ""))
     if name in MODES:
         fixed, bits = MODES[name]
         if group not in (0, fixed):
             raise ValueError(f"{name} has {fixed} values a scale, and not {group}")
-        return Choice("", Quantization(name, fixed, bits))
+        return MatrixType("", Quantization(name, fixed, bits))
     match = re.fullmatch(r"q?(\d)[-_ ]?(?:bits?)?", name)
     if match and int(match[1]) in AFFINE_BITS:
         if group not in (0, *AFFINE_GROUPS):
             raise ValueError(f"{group} values can't share a scale; MLX takes {', '.join(map(str, AFFINE_GROUPS))}")
-        return Choice("", Quantization("affine", group or 64, int(match[1])))
+        return MatrixType("", Quantization("affine", group or 64, int(match[1])))
     known = [*(f"{bits}bit" for bits in AFFINE_BITS), *MODES, "f16", "bf16", "f32"]
     raise ValueError(f"{type[:40]!r} is no type of MLX folders; choose from {', '.join(known)}")
 
@@ -146,7 +146,7 @@ class Folder:
         return sum(part.nbytes for part in self.parts)
 
 
-def folder_of(path: Path, choice: Choice, requantize: bool) -> Folder:
+def folder_of(path: Path, wanted: MatrixType, requantize: bool) -> Folder:
     """Returns the folder that another one becomes. Raises ``UnsupportedModelError`` for what mlx-lm does not run."""
     header = read_header(path)
     table = header.family.tables.get(Format.MLX)
@@ -160,20 +160,20 @@ def folder_of(path: Path, choice: Choice, requantize: bool) -> Folder:
         reason = f"is quantized already ({few.name} as {few.stored_as}), and quantizing it again loses more"
         raise UnsupportedModelError(path, f"{reason}; start from an F16 or BF16 model, or add --requantize")
     config = read_json(path / "config.json", infinite=True)
-    parts = list(_parts(header, choice))
+    parts = list(_parts(header, wanted))
     for key in ("quantization", "quantization_config"):
         config.pop(key, None)
-        if choice.quantization:
-            config[key] = choice.quantization.settings()
+        if wanted.quantization:
+            config[key] = wanted.quantization.settings()
     files = {name: path / name for name in TOKENIZER_FILES if (path / name).is_file()}
     return Folder(config, parts, files)
 
 
-def _parts(header: ModelHeader, choice: Choice) -> Iterator[Part]:
+def _parts(header: ModelHeader, wanted: MatrixType) -> Iterator[Part]:
     half = _half(header.tensors)
     own = {**FROM_FOLDER, **OWN_FROM_FOLDER.get(header.family.name, {})}
     for name, role, tensor in to_mlx(model_of(header), header.tensors, own):
-        yield _part(name, tensor, role, half, choice)
+        yield _part(name, tensor, role, half, wanted)
 
 
 def model_of(header: ModelHeader) -> Model:
@@ -192,13 +192,13 @@ def _half(tensors: Mapping[str, StoredTensor]) -> str:
     return max(sizes, key=lambda dtype: sizes[dtype], default="BF16")
 
 
-def _part(name: str, tensor: Readable, role: str, half: str, choice: Choice) -> Part:
+def _part(name: str, tensor: Readable, role: str, half: str, wanted: MatrixType) -> Part:
     type, shape = tensor.require_type(), tensor.shape
     matrix = len(shape) > 1 and name.endswith(".weight") and role not in EXACT
     dtype = DTYPES.get(type, half)
-    if choice.dtype and matrix:
-        dtype = choice.dtype
-    how = choice.quantization
+    if wanted.dtype and matrix:
+        dtype = wanted.dtype
+    how = wanted.quantization
     fits = how is not None and shape[-1] % max(how.group, 32) == 0
 
     how = how if matrix and fits else None

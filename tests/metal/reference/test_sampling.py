@@ -16,7 +16,7 @@ from tests.oracle.sampling import Row, may_draw
 VOCABULARY = 40
 
 
-def batch_of(rows: list[Row], logprobs: int = -1) -> SamplingBatch:
+def batch_of(rows: list[Row], logprobs: int | None = None) -> SamplingBatch:
     width = max(len(row.history) for row in rows)
     history = np.full((len(rows), width), -1, np.int32)
     generated = np.zeros((len(rows), width), np.bool_)

@@ -19,7 +19,7 @@ from mlxr.models.conversion.gguf_config import config_of
 from mlxr.models.conversion.gguf_config_rows import ROWS
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
 from mlxr.models.conversion.gguf_tokenizer import tokenizer_files
-from mlxr.models.conversion.to_mlx import choice_of, write_folder
+from mlxr.models.conversion.to_mlx import matrix_type, write_folder
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import read_header
 from mlxr.models.hyperparameters import Format
@@ -43,7 +43,7 @@ CASES = [(module, case) for module, case in EVERY if case not in NAMED_BY_MLX]
 
 
 def made(source: Path, target: Path, type: str = "", group: int = 0, requantize: bool = False) -> Path:
-    write_folder(folder_of_gguf(source, choice_of(type, group), requantize), target, lambda done, total: None)
+    write_folder(folder_of_gguf(source, matrix_type(type, group), requantize), target, lambda done, total: None)
     check_model(target)
     return target
 
@@ -64,7 +64,7 @@ def test_a_gguf_file_becomes_the_folder_that_it_was_made_of(
     header = read_header(source)
     if header.architecture not in ROWS or Format.MLX not in header.family.tables or case in UNDESCRIBED:
         with pytest.raises(UnsupportedModelError, match=r"which mlx-lm does not run|mlxr writes"):
-            folder_of_gguf(source, choice_of("", 0), False)
+            folder_of_gguf(source, matrix_type("", 0), False)
         return
     got = values_of(made(source, tmp_path / "made"))
     expected = values_of(tmp_path / "folder")
@@ -163,7 +163,7 @@ def test_codes_of_other_types_lose_no_more_than_their_scales_last_bits(
 
 
 def test_matrices_of_several_types_are_told_apart_by_module() -> None:
-    config = folder_of_gguf(model_path("smollm2"), choice_of("", 0), False).config
+    config = folder_of_gguf(model_path("smollm2"), matrix_type("", 0), False).config
     others = {key: value["bits"] for key, value in config["quantization"].items() if isinstance(value, dict)}
     assert (config["quantization"]["bits"], others) == (4, {"model.embed_tokens": 8})
 
@@ -171,7 +171,7 @@ def test_matrices_of_several_types_are_told_apart_by_module() -> None:
 def test_another_type_takes_a_word_where_the_source_is_quantized(tmp_path: Path) -> None:
     source = small_model(tmp_path / "a.gguf", layers=1, type=GGMLQuantizationType.Q8_0)
     with pytest.raises(UnsupportedModelError, match=r"is quantized already .* add --requantize"):
-        folder_of_gguf(source, choice_of("4bit", 0), False)
+        folder_of_gguf(source, matrix_type("4bit", 0), False)
     folder = made(source, tmp_path / "made", "4bit", 64, requantize=True)
     quantization = json.loads((folder / "config.json").read_text())["quantization"]
     assert quantization == {"group_size": 64, "bits": 4, "mode": "affine"}

@@ -11,7 +11,7 @@ from gguf import GGUFWriter
 
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.models.conversion import to_gguf
-from mlxr.models.conversion.to_mlx import Quantization, choice_of, folder_of, write_folder
+from mlxr.models.conversion.to_mlx import Quantization, folder_of, matrix_type, write_folder
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import read_header
 from mlxr.models.loading import check_model
@@ -26,7 +26,7 @@ def made(tmp_path: Path, case: str, type: str, group: int = 32) -> Path:
     source, target = tmp_path / "source", tmp_path / "made"
     write_checkpoint(source, config_of(case))
     (source / "tokenizer_config.json").write_text("{}")
-    write_folder(folder_of(source, choice_of(type, group), False), target, lambda done, total: None)
+    write_folder(folder_of(source, matrix_type(type, group), False), target, lambda done, total: None)
     return target
 
 
@@ -74,9 +74,9 @@ def test_without_a_type_tensors_stay_as_they_are(tmp_path: Path) -> None:
 def test_a_quantized_folder_is_refused_unless_it_is_asked_for(tmp_path: Path) -> None:
     folder = made(tmp_path, "llama", "4bit")
     with pytest.raises(UnsupportedModelError, match=r"is quantized already .* --requantize"):
-        folder_of(folder, choice_of("8bit", 0), False)
+        folder_of(folder, matrix_type("8bit", 0), False)
     again = tmp_path / "again"
-    write_folder(folder_of(folder, choice_of("8bit", 32), True), again, lambda done, total: None)
+    write_folder(folder_of(folder, matrix_type("8bit", 32), True), again, lambda done, total: None)
     check_model(again)
 
 
@@ -98,7 +98,7 @@ def test_mxfp4_goes_into_a_gguf_file_as_it_is_and_affine_codes_become_halves(
 
 @pytest.mark.parametrize("name", ["4bit", "4", "q4", "4-bit", "4BITS"])
 def test_bits_are_written_in_many_ways(name: str) -> None:
-    assert choice_of(name, 0).quantization == Quantization("affine", 64, 4)
+    assert matrix_type(name, 0).quantization == Quantization("affine", 64, 4)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_bits_are_written_in_many_ways(name: str) -> None:
 )
 def test_a_type_that_there_is_not_is_told_all(type: str, group: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        choice_of(type, group)
+        matrix_type(type, group)
 
 
 IN_MLX = [(module, case) for module, case in FURTHER if not case.startswith("falcon_h1")]
@@ -119,7 +119,7 @@ def test_an_mlx_folder_gives_the_logits_of_the_folder_it_is_made_of(
     family: ModuleType, case: str, tmp_path: Path
 ) -> None:
     family.write_folder(tmp_path / "folder", family.config_of(case))
-    write_folder(folder_of(tmp_path / "folder", choice_of("", 0), False), tmp_path / "made", lambda done, total: None)
+    write_folder(folder_of(tmp_path / "folder", matrix_type("", 0), False), tmp_path / "made", lambda done, total: None)
     check_model(tmp_path / "made")
     tokens = np.random.default_rng(3).integers(3, 90, 24).tolist()
     expected, got = (logits_of(tmp_path / which, tokens) for which in ("folder", "made"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -41,7 +41,7 @@ class DraftModel:
         self._spec = pages
         # It may lack tokens of the other's, and then can't look back at all of a sequence's.
         ids = min(vocab_size, model.vocab_size)
-        self._drawer = Drawer(backend, ids, looks_back=model.vocab_size >= vocab_size)
+        self._drawer = Drawer(backend, ids, needs_history=model.vocab_size >= vocab_size)
         self._states = [index for index, part in enumerate(pages.groups) if part.group.kind is CacheKind.STATE]
         self._began = 0
         self._pages: Pool | None = None
@@ -135,7 +135,7 @@ class DraftModel:
                 part.context.tokens += part.tokens
         return hidden
 
-    def _forward(self, parts: Rows[Part]) -> mx.array:
+    def _forward(self, parts: Sequence[Part]) -> mx.array:
         """Returns hidden states of all tokens of ``parts``, one part behind another."""
         self._began = time.monotonic_ns()
         tokens = tokens_of(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence as Rows
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import mlx.core as mx
@@ -35,15 +35,15 @@ class Draft:
 
 
 class Drawer:
-    """``ids``: how many tokens the model knows that is drafted for. ``looks_back``: every token of a sequence is one
+    """``ids``: how many tokens the model knows that is drafted for. ``needs_history``: every token of a sequence is one
     that logits are of, so that penalties can be applied."""
 
-    def __init__(self, backend: Backend, ids: int, *, looks_back: bool) -> None:
+    def __init__(self, backend: Backend, ids: int, *, needs_history: bool) -> None:
         self._backend = backend
         self._ids = ids
-        self._looks_back = looks_back
+        self._needs_history = needs_history
 
-    def draw(self, drafts: list[Draft], logits: mx.array, made: list[Made], also: Rows[mx.array]) -> list[Draft]:
+    def draw(self, drafts: list[Draft], logits: mx.array, made: list[Made], also: Iterable[mx.array]) -> list[Draft]:
         """Adds a token to each draft, by its row of ``logits``; returns those that go on. ``also``: what is to be
         evaluated with that."""
         rows = [self._sampled_as(each.wanted.sequence) for each in drafts]
@@ -66,7 +66,7 @@ class Drawer:
 
     def _sampled_as(self, sequence: Sequence) -> Sequence:
         """Returns ``sequence``, or one like it that looks back at nothing."""
-        if self._looks_back:
+        if self._needs_history:
             return sequence
         s = sequence.sampling
         alike = Sampling(s.temperature, top_k=s.top_k, top_p=s.top_p, min_p=s.min_p, typical_p=s.typical_p, seed=s.seed)

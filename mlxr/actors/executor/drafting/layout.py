@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ class Part:
     working: bool = False
 
 
-def batch_of(parts: Rows[Part], spec: PoolSpec) -> Batch:
+def batch_of(parts: Sequence[Part], spec: PoolSpec) -> Batch:
     """Returns the layout of a pass over ``parts``, one behind another."""
     starts, contexts, positions = [0], list[int](), list[int]()
     for part in parts:
@@ -43,16 +43,16 @@ def batch_of(parts: Rows[Part], spec: PoolSpec) -> Batch:
     )
 
 
-def tokens_of(parts: Rows[Part]) -> list[int]:
+def tokens_of(parts: Sequence[Part]) -> list[int]:
     return [token for part in parts for token in part.tokens]
 
 
-def _states(parts: Rows[Part]) -> GroupTables:
+def _states(parts: Sequence[Part]) -> GroupTables:
     states = [part.context.states[part.working] for part in parts if part.context.states is not None]
     return GroupTables(np.zeros(0, np.int32), np.array(states, np.int32)[:, None], 1)
 
 
-def _pages(parts: Rows[Part], size: int) -> GroupTables:
+def _pages(parts: Sequence[Part], size: int) -> GroupTables:
     tables = np.zeros((len(parts), max(len(part.context.pages) for part in parts)), np.int32)
     slots: list[int] = []
     for row, part in enumerate(parts):

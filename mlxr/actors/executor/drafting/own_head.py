@@ -75,7 +75,7 @@ class OwnHead:
         self._head = head
         self._backend = backend
         self._spec = pages
-        self._drawer = Drawer(backend, model.vocab_size, looks_back=True)
+        self._drawer = Drawer(backend, model.vocab_size, needs_history=True)
         self._pages: Pool | None = None
         self._contexts: Contexts
         self._sequences: OrderedDict[int, Read] = OrderedDict()

@@ -12,7 +12,7 @@ from mlxr.api.conversion import ConversionChoice
 from mlxr.api.estimate import TypeShare
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
 from mlxr.models.conversion.to_gguf import model_of_folder
-from mlxr.models.conversion.to_mlx import AFFINE_BITS, MODES, Folder, choice_of, folder_of
+from mlxr.models.conversion.to_mlx import AFFINE_BITS, MODES, Folder, folder_of, matrix_type
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.quantization.file_types import FILE_TYPES, FileType, file_type
@@ -66,7 +66,7 @@ def _shares(made: Plan) -> list[TypeShare]:
 def _mlx(source: Path, type: str, group: int) -> ConversionChoice:
     make: Callable[..., Folder] = folder_of_gguf if holds_gguf(source) else folder_of
     try:
-        folder = make(source, choice_of(type, group), True)
+        folder = make(source, matrix_type(type, group), True)
     except UnusableModelError as error:
         return ConversionChoice(type, why=error.reason)
     weights = sum(math.prod(part.shape) for part in folder.parts)

@@ -8,18 +8,18 @@ from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.conversion.job import Done, Job
 from mlxr.actors.registry.conversion.to_gguf import Begin
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
-from mlxr.models.conversion.to_mlx import choice_of, folder_of, write_folder
+from mlxr.models.conversion.to_mlx import folder_of, matrix_type, write_folder
 from mlxr.models.formats.gguf.split import holds_gguf
 
 
 def convert(job: Job, target: Path, begin: Begin) -> Done:
     """Write ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``ValueError`` and ``OSError``."""
     wanted = job.wanted
-    choice = choice_of(wanted.type, wanted.group)
+    matrices = matrix_type(wanted.type, wanted.group)
     source = Path(job.source)
     make = folder_of_gguf if holds_gguf(source) else folder_of
-    folder = make(source, choice, wanted.requantize)
-    status = f"quantizing model to {wanted.type}" if choice.quantization else "converting model"
+    folder = make(source, matrices, wanted.requantize)
+    status = f"quantizing model to {wanted.type}" if matrices.quantization else "converting model"
     with files.space_for(target.parent, folder.nbytes):
         write_folder(folder, target, begin(status))
         for path in target.iterdir():

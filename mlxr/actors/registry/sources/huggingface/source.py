@@ -16,10 +16,10 @@ from mlxr.actors.registry.catalogue.files import DigestMismatch
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Report
 from mlxr.actors.registry.sources.huggingface.cache import cached_file, cached_repository, offline
-from mlxr.actors.registry.sources.huggingface.choice import Choice, choose
 from mlxr.actors.registry.sources.huggingface.folder_files import INDEX, listed_weights
 from mlxr.actors.registry.sources.huggingface.hub import Hub, HubFile, Repository
 from mlxr.actors.registry.sources.huggingface.name import MAIN, HubName, parse, parse_plain
+from mlxr.actors.registry.sources.huggingface.repository_model import RepositoryModel, choose
 from mlxr.actors.registry.sources.source import Fetched
 from mlxr.actors.registry.sources.transfer.download import fetch_remote
 from mlxr.actors.registry.sources.transfer.http_client import HttpClient
@@ -109,13 +109,13 @@ class _Listing:
     hub: Hub | None
     client: HttpClient
 
-    async def choose(self, wanted: HubName) -> Choice:
+    async def choose(self, wanted: HubName) -> RepositoryModel:
         paths = [file.path for file in self.repository.files]
         choice = choose(self.repository.id, paths, wanted.tag, wanted.path)
         index = f"{choice.root}{INDEX}"
         if not choice.folder or index not in choice.paths:
             return choice
-        return Choice(
+        return RepositoryModel(
             listed_weights(choice.paths, choice.root, await self._indexed(index)),
             choice.root,
             choice.folder,
@@ -133,7 +133,7 @@ class _Listing:
         except msgspec.DecodeError as error:
             raise PullError(f"{index} of {self.repository.id} is damaged: {error}") from None
 
-    async def model(self, wanted: HubName, choice: Choice, limits: TransferLimits) -> RemoteModel:
+    async def model(self, wanted: HubName, choice: RepositoryModel, limits: TransferLimits) -> RemoteModel:
         folder = choice.folder or len(choice.paths) > 1
         files = tuple([await self._file(path, _within(path, choice)) for path in choice.paths])
         repo, tag = self.repository.id, choice.tag
@@ -162,12 +162,12 @@ class _Index(msgspec.Struct):
     weight_map: dict[str, str]
 
 
-def _within(path: str, choice: Choice) -> str:
+def _within(path: str, choice: RepositoryModel) -> str:
     """What a file of the repository is called in its model."""
     return path[len(choice.root) :] if choice.folder else PurePosixPath(path).name
 
 
-def _pinned_path(choice: Choice) -> str:
+def _pinned_path(choice: RepositoryModel) -> str:
     """What of the repository the model is, as ``HubName.path``."""
     return (choice.root.rstrip("/") or choice.tag) if choice.folder else choice.paths[0]
 

@@ -35,7 +35,7 @@ _LISTED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RepositoryModel:
     """The files of one model.
 
     paths: in the repository; a folder's ``config.json`` comes first.
@@ -52,7 +52,7 @@ class Choice:
     default: bool = True
 
 
-def choose(repo: str, paths: Sequence[str], tag: str = "", path: str = "") -> Choice:
+def choose(repo: str, paths: Sequence[str], tag: str = "", path: str = "") -> RepositoryModel:
     """The model that ``tag`` or ``path`` means in a repository with these files, or the one that suits most.
 
     Raises ``ModelNotFound`` where there is no such one, or several, with those that there are; ``PullError`` where the
@@ -65,7 +65,7 @@ def choose(repo: str, paths: Sequence[str], tag: str = "", path: str = "") -> Ch
         return _by_path(repo, paths, models, path)
     folder = folder_files(paths, "")
     if tag.lower() == FOLDER_TAG and folder:
-        return Choice(folder, folder=True, tag=FOLDER_TAG if models else "", default=not models)
+        return RepositoryModel(folder, folder=True, tag=FOLDER_TAG if models else "", default=not models)
     if models and tag:
         return _by_tag(repo, models, tag)
     if models:
@@ -77,7 +77,7 @@ def choose(repo: str, paths: Sequence[str], tag: str = "", path: str = "") -> Ch
             f"{repo} has no {tag!r}: it has one model, in safetensors; give hf.co/{repo}, or another repository "
             "with GGUF files"
         )
-    return Choice(folder, folder=True)
+    return RepositoryModel(folder, folder=True)
 
 
 def gguf_models(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -102,31 +102,31 @@ def label(path: str) -> str:
     return ""
 
 
-def _by_path(repo: str, paths: Sequence[str], models: dict[str, tuple[str, ...]], path: str) -> Choice:
+def _by_path(repo: str, paths: Sequence[str], models: dict[str, tuple[str, ...]], path: str) -> RepositoryModel:
     if path.lower().endswith(SUFFIX):
         wanted = part_files(Path(path))[0].as_posix()
         found = [first for first in models if first == wanted or PurePosixPath(first).name == wanted]
         if not found and wanted in paths:
-            return Choice((wanted,), tag=PurePosixPath(wanted).name, default=False)
+            return RepositoryModel((wanted,), tag=PurePosixPath(wanted).name, default=False)
         if len(found) != 1:
             raise ModelNotFound(f"{repo} has no file {path!r}; it has {_listing(models) or 'no GGUF files'}")
         default = len(models) == 1 or _preferred(models)[:1] == found
-        return Choice(models[found[0]], tag=_tag_of(found[0], models), default=default)
+        return RepositoryModel(models[found[0]], tag=_tag_of(found[0], models), default=default)
     root = path.strip("/")
     inside = [each for each in paths if each.startswith(f"{root}/")]
     if folder := folder_files(inside, f"{root}/"):
-        return Choice(folder, root=f"{root}/", folder=True, tag=root.replace("/", "-"), default=False)
+        return RepositoryModel(folder, root=f"{root}/", folder=True, tag=root.replace("/", "-"), default=False)
     within = gguf_models(inside)
     if len(within) == 1:
         first, parts = next(iter(within.items()))
-        return Choice(parts, tag=_tag_of(first, models), default=len(models) == 1)
+        return RepositoryModel(parts, tag=_tag_of(first, models), default=len(models) == 1)
     if named_as_pickle(path) and path in paths:
         raise PullError(f"{path} of {repo} is {REFUSED}")
     what = f"several models in {root!r} ({_listing(within)}); name one" if within else f"no model at {root!r}"
     raise ModelNotFound(f"{repo} has {what}")
 
 
-def _by_tag(repo: str, models: dict[str, tuple[str, ...]], tag: str) -> Choice:
+def _by_tag(repo: str, models: dict[str, tuple[str, ...]], tag: str) -> RepositoryModel:
     wanted = tag.upper()
     found = [first for first in models if label(first) == wanted]
     if not found and not wanted.startswith("UD-"):
@@ -141,13 +141,13 @@ def _by_tag(repo: str, models: dict[str, tuple[str, ...]], tag: str) -> Choice:
     return _only(repo, models, found, tag)
 
 
-def _default(repo: str, models: dict[str, tuple[str, ...]]) -> Choice:
+def _default(repo: str, models: dict[str, tuple[str, ...]]) -> RepositoryModel:
     ranked = _preferred(models)
     best = [first for first in ranked if label(first) == label(ranked[0])]
     return _only(repo, models, best, "")
 
 
-def _only(repo: str, models: dict[str, tuple[str, ...]], found: list[str], tag: str) -> Choice:
+def _only(repo: str, models: dict[str, tuple[str, ...]], found: list[str], tag: str) -> RepositoryModel:
     if len(found) > 1:
         ways = ", ".join(repr(PurePosixPath(first).name) for first in found[:_LISTED])
         of = f" in {tag!r}" if tag else ""
@@ -156,7 +156,7 @@ def _only(repo: str, models: dict[str, tuple[str, ...]], found: list[str], tag: 
             f"hf.co/{repo}:{PurePosixPath(found[0]).name}"
         )
     default = label(_preferred(models)[0]) == label(found[0])
-    return Choice(models[found[0]], tag=_tag_of(found[0], models), default=default)
+    return RepositoryModel(models[found[0]], tag=_tag_of(found[0], models), default=default)
 
 
 def _preferred(models: dict[str, tuple[str, ...]]) -> list[str]:

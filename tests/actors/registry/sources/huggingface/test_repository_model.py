@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlxr.actors.registry.sources.huggingface.choice import Choice, choose, label
 from mlxr.actors.registry.sources.huggingface.folder_files import listed_weights
+from mlxr.actors.registry.sources.huggingface.repository_model import RepositoryModel, choose, label
 from mlxr.runtime.errors import ModelNotFound, PullError
 
 MANY = [
@@ -43,15 +43,15 @@ def test_a_files_name_says_its_quantization(name: str, quantization: str) -> Non
 
 @pytest.mark.parametrize("tag", ["Q8_0", "q8_0", "Model-7B-Q8_0", "model-7b-q8_0"])
 def test_a_quantization_is_chosen_in_any_case(tag: str) -> None:
-    assert choose("o/r", MANY, tag) == Choice(("Model-7B-Q8_0.gguf",), tag="Q8_0", default=False)
+    assert choose("o/r", MANY, tag) == RepositoryModel(("Model-7B-Q8_0.gguf",), tag="Q8_0", default=False)
 
 
 def test_without_a_name_the_quantization_is_the_one_that_others_choose() -> None:
-    assert choose("o/r", MANY) == Choice(("Model-7B-Q4_K_M.gguf",), tag="Q4_K_M")
+    assert choose("o/r", MANY) == RepositoryModel(("Model-7B-Q4_K_M.gguf",), tag="Q4_K_M")
     less = [path for path in MANY if "Q4_K_M" not in path]
     assert choose("o/r", less).tag == "Q4_0"
     assert choose("o/r", [path for path in less if "Q4" not in path]).tag == "UD-Q5_K_XL"
-    assert choose("o/r", ["x.gguf"]) == Choice(("x.gguf",))
+    assert choose("o/r", ["x.gguf"]) == RepositoryModel(("x.gguf",))
 
 
 def test_a_quantization_in_parts_is_all_of_them() -> None:
@@ -85,7 +85,7 @@ def test_several_models_of_one_quantization_must_be_told_apart() -> None:
     for tag in ("", "Q4_K_M"):
         with pytest.raises(ModelNotFound, match=r"several models.*'large-Q4_K_M\.gguf', 'small-Q4_K_M\.gguf'; give"):
             choose("o/r", sizes, tag)
-    assert choose("o/r", sizes, path="small-Q4_K_M.gguf") == Choice(
+    assert choose("o/r", sizes, path="small-Q4_K_M.gguf") == RepositoryModel(
         ("small-Q4_K_M.gguf",), tag="small-Q4_K_M", default=False
     )
     assert choose("o/r", sizes, "small-Q4_K_M").paths == ("small-Q4_K_M.gguf",)
@@ -98,7 +98,7 @@ def test_a_part_that_is_missing_does_not_make_a_model_of_the_rest() -> None:
 
 def test_a_folder_of_safetensors_is_its_settings_tokenizer_and_weights() -> None:
     choice = choose("o/r", [*FOLDER, "onnx/model.onnx", "pytorch_model.bin", "tf_model.h5", "train.py", "a.png"])
-    assert choice == Choice(
+    assert choice == RepositoryModel(
         ("config.json", "generation_config.json", "tokenizer.json", "vocab.txt", "model.safetensors"), folder=True
     )
 
@@ -120,9 +120,9 @@ def test_modules_of_sentence_transformers_come_along() -> None:
 
 
 def test_an_adapter_is_its_settings_and_weights() -> None:
-    assert choose("o/r", ["README.md", "adapter_config.json", "adapter_model.safetensors", "optimizer.pt"]) == Choice(
-        ("adapter_config.json", "adapter_model.safetensors"), folder=True
-    )
+    assert choose(
+        "o/r", ["README.md", "adapter_config.json", "adapter_model.safetensors", "optimizer.pt"]
+    ) == RepositoryModel(("adapter_config.json", "adapter_model.safetensors"), folder=True)
     assert choose("o/r", ["adapter_config.json", "adapters.safetensors"]).paths[-1] == "adapters.safetensors"
 
 
