@@ -54,6 +54,9 @@ def ps(as_json: AsJson = False, endpoint: Endpoint = None) -> None:
     columns = COLUMNS if len(servers) > 1 else COLUMNS[:-1]
     now = time.time()
     print_table(columns, [_row(server, model, now)[: len(columns)] for server, model in loaded])
+    for _, model in loaded:
+        if reason := model.get("draft_model_error"):
+            remark(f"{model['name'].removesuffix(':latest')} goes without a draft model: {reason}")
 
 
 def stop(

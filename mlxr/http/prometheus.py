@@ -93,6 +93,7 @@ _ENGINE_METRICS: tuple[_Metric[EngineStats], ...] = (
     _Metric("mlxr_engine_accepted_tokens", "Of these, tokens that were right", lambda s: s.accepted_tokens, True),
     _Metric("mlxr_preemptions", "Sequences that gave their pages back", lambda s: s.preemptions, True),
     _Metric("mlxr_executor_restarts", "Restarts of the executor", lambda s: s.executor_restarts, True),
+    _Metric("mlxr_drafter_failures", "Draft models that failed, and draft no more", lambda s: s.drafter_failures, True),
     _Metric("mlxr_device_seconds", "Time the executor computed", lambda s: s.device_seconds, True),
     _Metric("mlxr_wait_seconds", "Time the executor had nothing to run", lambda s: s.wait_seconds, True),
 )

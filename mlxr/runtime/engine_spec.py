@@ -13,6 +13,7 @@ class DraftFiles(Struct, frozen=True):
     named: by somebody, so that others make room for it; of those that are not, one is taken that fits.
     required: the other model's own parameters name it, so that it is not to run without.
     path, identity: as in ``EngineSpec``.
+    missing: why there are no such files; empty where there are.
     """
 
     name: str
@@ -20,6 +21,7 @@ class DraftFiles(Struct, frozen=True):
     identity: str = ""
     named: bool = True
     required: bool = True
+    missing: str = ""
 
 
 class EngineSpec(Struct, frozen=True):

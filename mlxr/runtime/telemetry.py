@@ -184,6 +184,7 @@ class EngineState(Event, frozen=True):
     disk_read_rate: bytes a second that it reads.
     disk_hits, restored_tokens: prompts of which a part came from there, and how many tokens.
     disk_evicted, disk_failed, disk_damaged: files that went for others, writes that failed, reads that did.
+    drafter, undrafted: what drafts beside the model, and why what was to draft does not.
     """
 
     engine: str
@@ -220,6 +221,8 @@ class EngineState(Event, frozen=True):
     disk_evicted: int = 0
     disk_failed: int = 0
     disk_damaged: int = 0
+    drafter: str = ""
+    undrafted: str = ""
 
 
 class RequestState(Event, frozen=True):

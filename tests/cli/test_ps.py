@@ -30,6 +30,18 @@ def test_loaded_models_are_listed_until_they_are_stopped(tmp_path: Path) -> None
         assert json.loads(mlxr(home, "stop", "--all", "--json").stdout) == []
 
 
+def test_a_draft_model_that_is_not_to_be_had_stops_nobody_and_is_told_of(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "smollm2", "--set", "speculation.draft_model=gone") as server:
+        assert server.request("/v1/completions", {"prompt": "a", "max_tokens": 1})[0] == 200
+        listed = mlxr(server.home, "ps")
+        assert "smollm2 goes without a draft model: speculation.draft_model can't be had" in listed.stderr
+        (told,) = json.loads(mlxr(server.home, "ps", "--json").stdout)
+        assert "gone" in told["draft_model_error"]
+        findings = json.loads(mlxr(server.home, "doctor", "--json").stdout)["findings"]
+        (finding,) = [each for each in findings if each["check"] == "draft models"]
+        assert (finding["level"], "smollm2 goes without" in finding["text"]) == ("warn", True)
+
+
 def test_without_a_server_nothing_is_loaded_and_none_is_started(tmp_path: Path) -> None:
     listed = mlxr(tmp_path, "ps", "--json")
     assert (listed.returncode, json.loads(listed.stdout)) == (0, [])

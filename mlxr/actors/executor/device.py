@@ -65,8 +65,15 @@ from mlxr.runtime.messages.executor import (
     UnloadAdapter,
 )
 from mlxr.runtime.messages.kv import CacheKind, GroupPages, LimitPool, capacity
-from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineUp, LoadProgress
-from mlxr.runtime.messages.scheduler import AdapterLoaded, ConstraintCompiled, DrafterInfo, ExecutorReady, StepFailed
+from mlxr.runtime.messages.registry import DrafterFailed, EngineDown, EngineMemory, EngineUp, LoadProgress
+from mlxr.runtime.messages.scheduler import (
+    AdapterLoaded,
+    ConstraintCompiled,
+    DrafterInfo,
+    DrafterLost,
+    ExecutorReady,
+    StepFailed,
+)
 from mlxr.runtime.pacing import Pacer
 from mlxr.runtime.paths import Home
 
@@ -97,6 +104,7 @@ class DeviceThread:
         self._compiler: Compiler | None = None
         self._adapters = AdapterTable()
         self._weights = self._pool_bytes = self._draft_bytes = 0
+        self._undrafted = ""
         self._spec: PoolSpec | None = None
         self._backend: Backend
         self._adapter_loader: AdapterLoader | None = None
@@ -167,7 +175,7 @@ class DeviceThread:
             spec = self._pool_spec(model, backend) if model.cache_groups else None
             compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)
-            runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter)
+            runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter, self._drafter_failed)
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.
             reason = str(error)
@@ -235,6 +243,7 @@ class DeviceThread:
             least_pages_bytes=min(self._least_pages_bytes(context), self._pool_bytes),
             page_type=page_type,
             drafter=(drafter.name or drafter.kind) if drafter is not None else "",
+            undrafted=self._undrafted,
         )
 
     @property
@@ -246,12 +255,27 @@ class DeviceThread:
         and goes on without what was deleted meanwhile, or replaced."""
         kv = self._settings.kv
         try:
-            return choose_draft(path, self._settings.drafts, backend, kv.page_size, kv.page_type)
+            drafts = self._settings.drafts
+            return choose_draft(path, drafts, backend, kv.page_size, kv.page_type, self._goes_without)
         except NoDraftModel as error:
             if not self._context.epoch:
                 raise
-            log.warning("%s goes on without its draft model: %s", self._context.engine, error)
+            self._goes_without(str(error))
             return None
+
+    def _goes_without(self, reason: str) -> None:
+        """Notes why nothing drafts that was to."""
+        self._undrafted = reason
+        log.warning("%s goes without a draft model: %s", self._context.engine, reason)
+
+    def _drafter_failed(self, reason: str) -> None:
+        """Tells everybody that what made drafts is gone: the engine goes on without."""
+        self._goes_without(reason)
+        self._weights -= self._draft_bytes
+        self._draft_bytes = 0
+        self._sender.tell(Address("registry"), DrafterFailed(self._context.engine, reason))
+        self._sender.tell(self._scheduler, DrafterLost(self._context.epoch))
+        self._memory_changed()
 
     def _load_model(
         self, path: Path, backend: Backend, progress: Callable[[str, float], None]
@@ -263,22 +287,19 @@ class DeviceThread:
         ways: list[tuple[ChosenDraft | None, bool]] = [] if draft is None else [(draft, False)]
         if draft is None or not draft.files.required:
             ways += [(None, True), (None, False)] if self._settings.mtp else [(None, False)]
-        without: list[str] = []
         for beside, head in ways[:-1]:
             try:
                 admit = partial(self._require_room, backend, beside, head)
                 model = load_model(path, backend, progress, admit=admit, drafts=head)
             except DoesNotFit as error:
                 what = f"its draft model {beside.files.name}" if beside is not None else "its own head that drafts"
-                without.append(f"{what}, for which there is no room: {error}")
+                self._goes_without(f"there is no room for {what}: {error}")
                 continue
             break
         else:
             beside, head = ways[-1]
             admit = partial(self._require_room, backend, beside, head)
             model = load_model(path, backend, progress, admit=admit, drafts=head)
-        for each in without:
-            log.warning("%s goes without %s", self._context.engine, each)
         return model, beside
 
     def _load_drafter(self, chosen: ChosenDraft | None, model: LoadedModel, backend: Backend) -> Drafter | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -62,7 +62,10 @@ def require_device() -> None:
 
 
 class ModelRunner:
-    """Runs steps in the order they come. All methods belong to the device's thread."""
+    """Runs steps in the order they come. All methods belong to the device's thread.
+
+    ``drafter_failed``: hears why ``drafter`` makes no drafts any more.
+    """
 
     def __init__(
         self,
@@ -72,9 +75,11 @@ class ModelRunner:
         constraints: ConstraintTable,
         adapters: AdapterTable,
         drafter: Drafter | None = None,
+        drafter_failed: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._model = model
         self._drafter = drafter
+        self._drafter_failed = drafter_failed
         self._backend = backend
         self._spec = spec
         self._pool = self._empty_pool()
@@ -256,9 +261,10 @@ class ModelRunner:
             return []
         try:
             return self._drafter.draft(wanted)
-        except Exception:
+        except Exception as error:
             log.exception("drafts can't be made; going on without")
             self._drafter = None
+            self._drafter_failed(f"it failed, and drafts no more until the model is loaded anew: {error}")
             return []
 
     def _inputs(self, step: Step) -> mx.array:

@@ -53,6 +53,8 @@ def _engine_state(engine: EngineInfo, stats: EngineStats | None, gateway: Fronte
         return EngineState(*basics)
     return EngineState(
         *basics,
+        drafter=engine.drafter,
+        undrafted=engine.undrafted,
         running=stats.running,
         waiting=stats.waiting,
         pages_used=stats.pages_used,

@@ -48,6 +48,7 @@ from mlxr.runtime.messages.registry import (
     CopyModel,
     CreateModel,
     DeleteModel,
+    DrafterFailed,
     EngineDown,
     EngineMemory,
     EngineReleased,
@@ -179,7 +180,8 @@ class RegistryActor(Actor):
 
     @on(EngineUp)
     def engine_up(self, message: EngineUp) -> None:
-        self._engines.policy.executor_up(message)
+        undrafted = without_paths(message.undrafted, self._home.root)
+        self._engines.policy.executor_up(msgspec.structs.replace(message, undrafted=undrafted))
         self._limit_to_device(message)
         megabytes, context = message.memory_bytes / 1e6, message.context_length
         log.info("%s is loaded: context of %d tokens, up to %.0f MB with that full", message.engine, context, megabytes)
@@ -188,6 +190,12 @@ class RegistryActor(Actor):
     @on(TokenizerUp)
     def tokenizer_up(self, message: TokenizerUp) -> None:
         self._engines.policy.tokenizer_up(message)
+        self._settle()
+
+    @on(DrafterFailed)
+    def drafter_failed(self, message: DrafterFailed) -> None:
+        reason = without_paths(message.reason, self._home.root)
+        self._engines.policy.drafter_failed(msgspec.structs.replace(message, reason=reason))
         self._settle()
 
     @on(EngineMemory)

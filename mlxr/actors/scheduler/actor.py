@@ -21,6 +21,7 @@ from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
     Deferred,
+    DrafterLost,
     ExecutorLost,
     ExecutorReady,
     KVLost,
@@ -148,6 +149,10 @@ class SchedulerActor(Actor):
             self._reset_kv()
             self._pump()
 
+    @on(DrafterLost)
+    def drafter_lost(self, message: DrafterLost) -> None:
+        self._core.drafter_lost(message)
+
     @on(ExecutorLost)
     def executor_lost(self, message: ExecutorLost) -> None:
         on_board = dict.fromkeys(sequence.request.submit.request for sequence in self._core.lifecycle.running)
@@ -228,6 +233,7 @@ class SchedulerActor(Actor):
                 cached_tokens=counters.cached_tokens,
                 preemptions=counters.preemptions,
                 executor_restarts=counters.executor_restarts,
+                drafter_failures=counters.drafter_failures,
                 device_seconds=counters.device_seconds,
                 wait_seconds=counters.wait_seconds,
                 prefill_tokens=counters.prefill_tokens,

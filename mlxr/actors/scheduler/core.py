@@ -30,6 +30,7 @@ from mlxr.runtime.messages.scheduler import (
     Admitted,
     ConstraintCompiled,
     Deferred,
+    DrafterLost,
     ExecutorLost,
     ExecutorReady,
     KVStats,
@@ -207,6 +208,12 @@ class Scheduler:
             return False
         self._drafts.opened(event.drafter)
         return True
+
+    def drafter_lost(self, event: DrafterLost) -> None:
+        """Its executor makes no drafts any more."""
+        if event.epoch == self._recovery.epoch:
+            self.counters.drafter_failures += 1
+            self._drafts.opened(None)
 
     def executor_lost(self, event: ExecutorLost) -> list[RequestFailed]:
         """Everything that runs will be computed again, if there is to be another executor."""

@@ -36,6 +36,7 @@ class Counters:
     cached_tokens: int = 0
     preemptions: int = 0
     executor_restarts: int = 0
+    drafter_failures: int = 0
     device_seconds: float = 0.0
     wait_seconds: float = 0.0
     prefill_tokens: int = 0

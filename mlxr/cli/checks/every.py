@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import mlxr
+from mlxr.cli.checks import draft_models, installation, machine, pages
 from mlxr.cli.checks import home as of_home
-from mlxr.cli.checks import installation, machine, pages
 from mlxr.cli.checks.finding import Finding
 from mlxr.cli.configuration import configuration_file
 from mlxr.http.ui.bundle.files import BUILT
@@ -52,6 +52,7 @@ def findings(home: Home, choice: BackendChoice, available: int) -> list[Finding]
         of_home.configuration(file, os.environ),
         of_home.run_directories(home),
         of_home.database(home),
+        *draft_models.undrafted(live(home.run)),
         *of_home.model_files(models),
     ]
     return [finding for finding in found if finding is not None]

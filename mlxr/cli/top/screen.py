@@ -107,7 +107,7 @@ def lines(
     foot = [] if height is None else [Text(_fitted(f"{KEYS}: {sort}", width), style="dim")]
     room = None if height is None else height - len(head) - len(engines) - len(foot) - 2
     actors = _section(_ACTORS, _actor_cells(snapshot, width), width, "no actor has told of itself")
-    miss = _last_miss(snapshot, width)
+    miss = [*_undrafted(snapshot, width), *_last_miss(snapshot, width)]
     left = None if room is None else max(room - len(actors) - len(miss), 2)
     requests = _request_section(snapshot, sort, width, left)
     blank = Text("")
@@ -291,6 +291,12 @@ def _request_section(snapshot: Snapshot, sort: str, width: int, room: int | None
     if len(shown) < len(rows):
         section.append(Text(f"and {len(rows) - len(shown)} more", style="dim"))
     return section
+
+
+def _undrafted(snapshot: Snapshot, width: int) -> list[Text]:
+    """Returns a line about each engine that goes without what was to draft."""
+    lines = [f"no drafts: {row.model}: {printable(row.undrafted)}" for row in snapshot.engines if row.undrafted]
+    return [Text(_fitted(line, width), style="yellow") for line in lines]
 
 
 def _last_miss(snapshot: Snapshot, width: int) -> list[Text]:

@@ -35,7 +35,7 @@ class EngineRow:
     """``decode``, ``prefill``: tokens a second, of late. ``accepted``: of drafts' tokens verified so far, the part that
     was right; None where none was verified. ``memory_bytes``: what weights and pages may take at most.
     ``disk_bytes``: of pages on disk, of all who share them; ``disk_written_bytes``, ``disk_read_bytes``: this engine's.
-    ``disk_failing``: pages can't be stored now."""
+    ``disk_failing``: pages can't be stored now. ``undrafted``: why what was to draft does not."""
 
     engine: str
     model: str
@@ -56,6 +56,7 @@ class EngineRow:
     disk_written_bytes: int = 0
     disk_read_bytes: int = 0
     disk_failing: bool = False
+    undrafted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ class View:
             row,
             accepted=accepted / drafted if drafted else None,
             **{key: event.get(key, 0) for key in on_disk},
+            undrafted=event.get("undrafted", ""),
             disk_failing=bool(event.get("disk_quota")) and not event.get("disk_writable"),
         )
         if seconds <= 0:

@@ -105,6 +105,7 @@ def _process(engine: EngineInfo, entry: ModelEntry, held: HeldMemory | None) -> 
         "context_length": engine.context_length,
         "pinned": engine.pinned,
         "page_type": engine.page_type,
-        # Ours, as the two before: what drafts beside it, "mtp" for a head of its own.
+        # Ours, as the two before: what drafts beside it, "mtp" for a head of its own; why what was to draft does not.
         **({"draft_model": engine.drafter} if engine.drafter else {}),
+        **({"draft_model_error": engine.undrafted} if engine.undrafted else {}),
     }

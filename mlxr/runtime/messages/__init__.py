@@ -77,7 +77,8 @@ ROUTES: tuple[Route, ...] = (
     *_routes("registry", "frontend", frontend.Catalog, frontend.RegistryReply, frontend.JobsChanged),
     *_routes("registry", "supervisor", supervisor.StartEngine, supervisor.StopEngine),
     *_routes("executor", "registry", registry.EngineUp, registry.LoadProgress, registry.EngineDown),
-    *_routes("executor", "registry", registry.EngineMemory),
+    *_routes("executor", "registry", registry.EngineMemory, registry.DrafterFailed),
+    *_routes("executor", "scheduler", scheduler.DrafterLost),
     *(Route(kind, kv.LimitPool, "kv") for kind in ("registry", "executor")),
     *_routes("tokenizer", "registry", registry.TokenizerUp, registry.EngineDown),
     # What a person has set up.

@@ -159,7 +159,7 @@ class EngineInfo(Value, frozen=True):
     pinned: whether it stays whatever requests say, and whoever needs room.
     ending: which of its endings this is, where it is stopping (``EngineReleased``).
     page_type: how its pages keep keys and values; '' where it keeps none, or is not loaded.
-    drafter: as in ``EngineUp``.
+    drafter, undrafted: as in ``EngineUp``.
     """
 
     engine: str
@@ -176,6 +176,7 @@ class EngineInfo(Value, frozen=True):
     ending: int = 0
     page_type: str = ""
     drafter: str = ""
+    undrafted: str = ""
 
 
 class HeldMemory(Value, frozen=True):
@@ -283,6 +284,7 @@ class EngineStats(Message, frozen=True):
     accepted_tokens: int = 0
     disk: DiskUse | None = None
     drafts: list[DraftCount] = []
+    drafter_failures: int = 0
 
 
 class MonitorEvent(Value, frozen=True):

@@ -192,6 +192,7 @@ class EngineUp(Message, frozen=True):
     device_shared: whether that is the system's own memory.
     page_type: how its pages keep keys and values; '' for a model that keeps none.
     drafter: the draft model that it has beside its own, ``mtp`` for heads of its own that draft; '' for neither.
+    undrafted: why what was to draft does not; '' where nothing is amiss.
     """
 
     engine: str
@@ -206,6 +207,14 @@ class EngineUp(Message, frozen=True):
     least_pages_bytes: int = 0
     page_type: str = ""
     drafter: str = ""
+    undrafted: str = ""
+
+
+class DrafterFailed(Message, frozen=True):
+    """Event from an engine's executor: what made drafts makes none any more."""
+
+    engine: str
+    reason: str
 
 
 class EngineMemory(Message, frozen=True):
@@ -283,6 +292,7 @@ RegistryInbox = (
     | StartJob
     | ControlJob
     | EngineUp
+    | DrafterFailed
     | EngineMemory
     | EngineReleased
     | EngineStopped

@@ -292,6 +292,12 @@ class ExecutorReady(Message, frozen=True):
     drafter: DrafterInfo | None = None
 
 
+class DrafterLost(Message, frozen=True):
+    """Event: the executor makes no drafts any more."""
+
+    epoch: int
+
+
 class ExecutorLost(Message, frozen=True):
     """Event from the supervisor: the executor died; a new one with a higher epoch is on its way, or, when ``final``,
     is not."""
@@ -336,6 +342,7 @@ SchedulerInbox = (
     | ConstraintCompiled
     | AdapterLoaded
     | ExecutorReady
+    | DrafterLost
     | ExecutorLost
     | KVLost
     | KVStats

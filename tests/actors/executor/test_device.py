@@ -21,7 +21,8 @@ from mlxr.models.footprint import Footprint
 from mlxr.models.loading import LoadedModel, read_footprint
 from mlxr.runtime.engine_spec import DraftFiles
 from mlxr.runtime.messages.executor import Step
-from mlxr.runtime.messages.scheduler import StepFailed
+from mlxr.runtime.messages.registry import DrafterFailed
+from mlxr.runtime.messages.scheduler import DrafterLost, StepFailed
 from tests.models.architectures import checkpoints_hybrid
 
 
@@ -117,7 +118,7 @@ def test_a_model_that_fits_only_without_its_own_head_goes_without(
     assert load(takes, None)[0].drafting_head is not None
     assert "goes without" not in caplog.text
     assert load(takes - 1, None)[0].drafting_head is None
-    assert "tiny goes without its own head that drafts, for which there is no room" in caplog.text
+    assert "tiny goes without a draft model: there is no room for its own head that drafts" in caplog.text
 
 
 def test_a_model_goes_without_a_draft_model_that_has_no_room_unless_its_own_parameters_name_it(
@@ -130,7 +131,7 @@ def test_a_model_goes_without_a_draft_model_that_has_no_room_unless_its_own_para
         assert draft is not None
         assert model.drafting_head is None
     assert load(takes - 1, False)[1] is None
-    assert "tiny goes without its draft model small, for which there is no room" in caplog.text
+    assert "tiny goes without a draft model: there is no room for its draft model small" in caplog.text
     with pytest.raises(DoesNotFit, match=r"its draft model small takes .* PARAMETER draft_model"):
         load(takes - 1, True)
 
@@ -147,4 +148,15 @@ def test_an_executor_that_comes_back_goes_on_without_a_draft_model_that_was_dele
     with pytest.raises(NoDraftModel, match="small"):
         chosen(0)
     assert chosen(1) is None
-    assert "tiny goes on without its draft model: the draft model small" in caplog.text
+    assert "tiny goes without a draft model: the draft model small" in caplog.text
+
+
+def test_that_drafts_fail_is_told_to_who_shows_it_and_to_who_asks_for_them(
+    device: DeviceThread, told: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    device._memory_changed = lambda: None  # type: ignore[method-assign]
+    device._weights, device._draft_bytes = 100, 30
+    device._drafter_failed("no memory")
+    assert told == [DrafterFailed("tiny", "no memory"), DrafterLost(3)]
+    assert device._weights == 70
+    assert "tiny goes without a draft model: no memory" in caplog.text

@@ -72,6 +72,12 @@ def test_why_the_latest_prompt_was_not_found_is_told_below_the_requests() -> Non
     assert view.last_miss == (7, why)
 
 
+def test_that_an_engine_goes_without_its_draft_model_is_told_below() -> None:
+    view = tell(View(), EngineState("m-1", "m", undrafted="it failed"), StateShown("frontend"))
+    shown = Snapshot(0.0, "here", engines=tuple(view.engines))
+    assert lines(shown, 0.0, 100, 30)[-2].plain == "no drafts: m: it failed"
+
+
 def test_an_engine_tells_what_it_has_on_disk_and_that_nothing_can_be_stored() -> None:
     engine = EngineState("m-1", "m", disk_bytes=3_000_000, disk_quota=10**9, disk_written_bytes=5_000_000)
     view = tell(View(), engine, StateShown("frontend"))

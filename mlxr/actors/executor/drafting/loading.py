@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,21 +49,31 @@ class ChosenDraft:
 
 
 def choose_draft(
-    model: Path, drafts: list[DraftFiles], backend: Backend, page_size: int, page_type: PageType
+    model: Path,
+    drafts: list[DraftFiles],
+    backend: Backend,
+    page_size: int,
+    page_type: PageType,
+    left_out: Callable[[str], None],
 ) -> ChosenDraft | None:
     """Returns the first of ``drafts`` that can draft for ``model``; None where none can and none is required. Raises
-    ``NoDraftModel`` for one that is."""
+    ``NoDraftModel`` for one that is. ``left_out``: hears why one can't that somebody named."""
     for files in drafts:
         try:
             return _examined(model, files, backend, page_size, page_type)
         except NoDraftModel as error:
             if files.required:
                 raise
-            log.log(logging.WARNING if files.named else logging.INFO, "goes without a draft model: %s", error)
+            if files.named:
+                left_out(str(error))
+            else:
+                log.info("goes without a draft model: %s", error)
     return None
 
 
 def _examined(model: Path, files: DraftFiles, backend: Backend, page_size: int, page_type: PageType) -> ChosenDraft:
+    if files.missing:
+        raise NoDraftModel(files.missing)
     path = Path(files.path)
     try:
         require_same(path, files.identity)

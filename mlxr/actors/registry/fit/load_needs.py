@@ -46,7 +46,7 @@ class LoadNeeds:
         """What the executor will ask for; the size of the model's files where they can't be read now, which the load
         will say. ``identity``: of the files. ``drafts``: as in ``EngineSpec``, of which the first counts if
         somebody named it: another is taken only where it fits."""
-        drafts = [draft for draft in drafts if draft.named]
+        drafts = [draft for draft in drafts if draft.named and not draft.missing]
         said = [f"{draft.path}\0{draft.identity}\0{draft.required}" for draft in drafts]
         key = "\0".join([str(entry.blob.path), identity, *said])
         if key not in self._kept:
@@ -79,6 +79,8 @@ class LoadNeeds:
         """Returns bytes of the first of ``drafts``; what is wrong with it, the load says."""
         machine = known(self._home, self._settings.executor) or UNMEASURED
         for draft in drafts[:1]:
+            if draft.missing:
+                continue
             try:
                 footprint = await self._reader.footprint(Path(draft.path), machine)
             except (UnusableModelError, OSError):

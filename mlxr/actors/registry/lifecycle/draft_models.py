@@ -11,7 +11,7 @@ from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.lifecycle.engine import Engine
 from mlxr.models.identity import identity
 from mlxr.runtime.engine_spec import DraftFiles, EngineSpec
-from mlxr.runtime.errors import ModelNotFound
+from mlxr.runtime.errors import MlxrError, ModelNotFound
 
 AUTO = "auto"
 NONE = ("", "none")
@@ -37,17 +37,24 @@ class DraftModels:
     async def of(self, spec: EngineSpec, size: int) -> list[DraftFiles]:
         """Returns who may draft for the model of ``spec``, whose files have ``size`` bytes; the executor takes the
         first that has its vocabulary and fits. The one that all models are to have drafts for none that can't have it,
-        nor for itself. Raises ``ModelNotFound`` for a name that is none."""
+        nor for itself; where it is not to be had, why is said in its place. Raises ``ModelNotFound`` for a name of the
+        model's own that is none."""
         name = self._configured if spec.draft_model is None else spec.draft_model
         if self._configured is None or name is None or name in NONE or "completion" not in spec.info.capabilities:
             return []
         if name == AUTO:
             return await to_thread.run_sync(self._loaded, spec, size)
+        required = spec.draft_model is not None
         try:
             entry = await self._find(name)
-        except ModelNotFound as error:
-            raise ModelNotFound(f"the draft model of {spec.model}: {error}") from None
-        path, required = entry.blob.path, spec.draft_model is not None
+        except MlxrError as error:
+            if not required:
+                reason = f"speculation.draft_model can't be had: {error}"
+                return [DraftFiles(name, "", required=False, missing=reason)]
+            if isinstance(error, ModelNotFound):
+                raise ModelNotFound(f"the draft model of {spec.model}: {error}") from None
+            raise
+        path = entry.blob.path
         if str(path) == spec.path and not required:
             return []
         return [DraftFiles(entry.name, str(path), await to_thread.run_sync(identity, path), required=required)]

@@ -28,6 +28,7 @@ def engine_info(engine: Engine, model: str, now: float, wall: float) -> EngineIn
         ending=engine.endings if engine.ending else 0,
         page_type=up.page_type if up else "",
         drafter=up.drafter if up else "",
+        undrafted=up.undrafted if up else "",
     )
 
 

@@ -24,7 +24,15 @@ from mlxr.actors.registry.lifecycle.engine_info import engine_info, waits_for, w
 from mlxr.actors.registry.lifecycle.room import Limits, find_room, order_of_giving
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.frontend import EngineInfo
-from mlxr.runtime.messages.registry import EngineDown, EngineMemory, EngineReleased, EngineUp, LoadProgress, TokenizerUp
+from mlxr.runtime.messages.registry import (
+    DrafterFailed,
+    EngineDown,
+    EngineMemory,
+    EngineReleased,
+    EngineUp,
+    LoadProgress,
+    TokenizerUp,
+)
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 
 FIRST_USE_SECONDS = 10.0
@@ -177,6 +185,11 @@ class EnginePolicy:
             engine.pending = False
             if engine.up is not None:
                 engine.up = structs.replace(engine.up, device_bytes=message.device_bytes)
+
+    def drafter_failed(self, message: DrafterFailed) -> None:
+        engine = self._engines.get(message.engine)
+        if engine is not None and engine.up is not None:
+            engine.up = structs.replace(engine.up, drafter="", undrafted=message.reason)
 
     def progressed(self, message: LoadProgress) -> None:
         if engine := self._engines.get(message.engine):

@@ -86,4 +86,10 @@ async def test_where_speculation_is_off_a_model_of_its_own_is_not_loaded(tmp_pat
 
 async def test_a_name_that_is_none_is_refused_by_whose_draft_model_it_is(tmp_path: Path, large: EngineSpec) -> None:
     with pytest.raises(ModelNotFound, match="the draft model of large: there is no model 'gone'"):
-        await names(found(tmp_path, "gone"), large)
+        await names(found(tmp_path, "one"), structs.replace(large, draft_model="gone"))
+
+
+async def test_of_the_one_for_all_models_it_is_said_that_it_is_missing(tmp_path: Path, large: EngineSpec) -> None:
+    (files,) = await found(tmp_path, "gone").of(large, 9_000)
+    assert files.missing == "speculation.draft_model can't be had: there is no model 'gone'"
+    assert not files.required
