@@ -19,6 +19,14 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
+# MLX for NVIDIA's GPUs, where CUDA=13 asks for it. Its library lies where mlx-cpu's does, so it is installed behind that.
+CUDA ?=
+define install-cuda
+	@echo "fetching MLX for NVIDIA's GPUs and the CUDA libraries that it takes, about 2 GB"
+	@$(PIP) install -q -c constraints.txt 'mlx[cuda$(CUDA)]'
+	@$(PIP) install -q -c constraints.txt --no-deps --force-reinstall mlx-cuda-$(CUDA)
+endef
+
 .PHONY: setup help up test test-native test-clients test-ui test-families test-speculation test-peers fuzz lint format bench models clean
 
 setup: $(VENV)/installed $(WEB) ## make .venv with everything in it; done again where what it was made of has changed
@@ -33,12 +41,15 @@ $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@$(BIN)/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print(*project["dependencies"], *project["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/all.txt
 	@$(PIP) install -q -c constraints.txt -r $(VENV)/all.txt
+	$(if $(CUDA),$(install-cuda))
 	@command -v $${CXX:-c++} > /dev/null || echo "there is no C++ compiler ($${CXX:-c++}): without one mlxr computes with plain" \
 		"MLX operations, many times slower on a CPU. Install g++ or clang (macOS: xcode-select --install), then: make -B setup"
 	@echo "setting up $(VENV) (3 of 3): building the native kernels, a minute or two on two cores"
 	@$(PIP) install -q -c constraints.txt --no-build-isolation --no-deps -e .
 	@$(BIN)/mlxr doctor | grep '^backend'
 	@touch $@
+	@test -n "$(CUDA)" || ! nvidia-smi -L > /dev/null 2>&1 || \
+		echo "there is an NVIDIA GPU, which computes once its libraries are here: make -B setup CUDA=13"
 	@test -n "$(NODE)" || echo "the web application is not built: it takes Node 20.19 or newer, then make setup again"
 
 # What is built without a network may fail, and takes nothing else with it.
