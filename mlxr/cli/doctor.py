@@ -63,10 +63,13 @@ def gather(home: Home) -> tuple[dict[str, str], list[Finding]]:
     from importlib import metadata
 
     from mlxr.cli.checks import every
-    from mlxr.metal.select import select_backend
+    from mlxr.metal.select import BackendChoice, MlxUnavailableError, select_backend
     from mlxr.runtime.memory import available_bytes
 
-    _, choice = select_backend(checks=home.checks)
+    try:
+        _, choice = select_backend(checks=home.checks)
+    except MlxUnavailableError as error:
+        choice = BackendChoice("none", str(error))
     available = available_bytes()
     servers = ", ".join(map(_server, live(home.run)))
     facts = {

@@ -27,6 +27,10 @@ CUDA_VERSIONS = (12, 13)
 """Those that MLX's wheels come for, in packages of their own."""
 
 
+class MlxUnavailableError(MlxrError):
+    """MLX itself does not load here, and nothing can be computed; the message says why."""
+
+
 class NativeUnavailableError(MlxrError):
     """The native backend can't be used here; the message says why."""
 
@@ -57,9 +61,27 @@ class Installation:
         return cls(folders, metadata.version("mlx"), _load_native, _gpu)
 
 
+def require_mlx() -> None:
+    """Loads MLX. Raises ``MlxUnavailableError`` where that fails, as its CUDA library does without NVIDIA's driver."""
+    try:
+        importlib.import_module("mlx.core")
+    except ImportError as error:
+        raise MlxUnavailableError(f"MLX does not load: {error}") from error
+
+
+def mend_mlx() -> str:
+    """Returns what to do where the installed MLX does not load."""
+    version = metadata.version("mlx")
+    for cuda in CUDA_VERSIONS:
+        if _installed(name := f"mlx-cuda-{cuda}"):
+            cpu = f"pip uninstall {name} && pip install --force-reinstall --no-deps mlx-cpu=={version}"
+            return f"install NVIDIA's driver for CUDA {cuda}, or compute on the CPU: {cpu}"
+    return f"pip install --force-reinstall 'mlx[cpu]=={version}'"
+
+
 def _load_native() -> object:
     # It is linked against MLX's own library, which is found once MLX has loaded it.
-    importlib.import_module("mlx.core")
+    require_mlx()
     return importlib.import_module("mlxr.metal.cpu._native")
 
 
@@ -68,6 +90,7 @@ def _gpu() -> str:
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     if not apple and not any(_installed(f"mlx-cuda-{version}") for version in CUDA_VERSIONS):
         return ""
+    require_mlx()
     device = importlib.import_module("mlxr.metal.mlx.device")
     return str(device.described()) if device.kind() != "cpu" else ""
 
@@ -103,8 +126,8 @@ def require_native(installation: Installation) -> None:
 
 def choose(name: str = "auto", installation: Installation | None = None) -> BackendChoice:
     """Decide on a backend. ``cpu`` demands the native one and raises ``NativeUnavailableError`` where it can't be used;
-    ``auto`` takes a GPU if there is one, then the native one, then plain operations. Raises ``ValueError`` for a name
-    that is none of ``NAMES``."""
+    ``auto`` takes a GPU if there is one, then the native one, then plain operations. Raises ``MlxUnavailableError``
+    where MLX is needed for that and does not load, and ``ValueError`` for a name that is none of ``NAMES``."""
     if name not in NAMES:
         raise ValueError(f"no backend is called {name!r}; there are {', '.join(NAMES)}")
     if name == "reference":

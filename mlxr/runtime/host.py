@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,6 +41,9 @@ _starting.__exit__(None, None, None)
 
 STDIN = 0
 STOP = b"stop\n"
+
+UNLOADABLE = 3
+"""The exit status of a process whose actor's libraries do not load: another one would end the same way."""
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 
@@ -148,10 +152,18 @@ def take_assignment() -> Assignment:
     order = msgspec.json.decode(read_line(STDIN), type=Prepare | Assignment)
     if isinstance(order, Assignment):
         return order
-    actor_class(order.factory)
+    with suppress(ImportError):  # said once it is wanted
+        actor_class(order.factory)
     if line := read_line(STDIN):
         return msgspec.json.decode(line, type=Assignment)
     follow_parent(Path(order.run_directory))
+
+
+def end(status: int) -> NoReturn:
+    """Ends at once: a device's thread that is stuck in a step must not hold the process up."""
+    sys.stderr.flush()
+    logs.close()
+    os._exit(status)
 
 
 def main() -> None:
@@ -161,6 +173,12 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     assignment = take_assignment()
     logs.set_up(assignment.log, assignment.address)
+    log = logging.getLogger("mlxr")
+    try:
+        actor_class(assignment.factory)
+    except ImportError as error:
+        log.critical("%s can't run here: %s", assignment.address, error)
+        end(UNLOADABLE)
     stop = threading.Event()
     watcher = threading.Thread(target=watch_parent, args=(Path(assignment.run_directory), stop), daemon=True)
     watcher.start()
@@ -168,12 +186,9 @@ def main() -> None:
     try:
         anyio.run(serve, assignment, stop, backend_options={"use_uvloop": True})
     except BaseException:
-        logging.getLogger("mlxr").critical("%s crashed", assignment.address, exc_info=True)
+        log.critical("%s crashed", assignment.address, exc_info=True)
         status = 1
-    # At once: a device's thread that is stuck in a step must not hold the process up.
-    sys.stderr.flush()
-    logs.close()
-    os._exit(status)
+    end(status)
 
 
 if __name__ == "__main__":

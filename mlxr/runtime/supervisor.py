@@ -31,7 +31,7 @@ from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.actor_process import describe_exit, end_process, open_process, send_order
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.host import Assignment, Prepare, actor_class
+from mlxr.runtime.host import UNLOADABLE, Assignment, Prepare, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ChatsLost, Drain, EngineLost
@@ -46,6 +46,10 @@ log = logging.getLogger("mlxr.supervisor")
 
 RESTART_SECONDS = 0.05
 """How much longer each restart waits than the one before, so that a fault that passes has time to."""
+
+
+class UnloadableError(Exception):
+    """What an actor is made of does not load on this machine."""
 
 
 class ActorSpec(Struct, frozen=True):
@@ -219,8 +223,11 @@ class SupervisorActor(Actor):
         try:
             with running.scope:
                 while True:
-                    reason = await self._run_once(running, epoch)
-                    final = not running.budget.spend(time.monotonic())
+                    try:
+                        reason = await self._run_once(running, epoch)
+                        final = not running.budget.spend(time.monotonic())
+                    except UnloadableError as error:
+                        reason, final = str(error), True
                     self._report_end(running, epoch, reason, final)
                     if final:
                         break
@@ -272,6 +279,8 @@ class SupervisorActor(Actor):
                 raise
             finally:
                 self._processes.discard(process.pid)
+        if code == UNLOADABLE:
+            raise UnloadableError("a library that it needs does not load, and `mlxr doctor` says what helps")
         return describe_exit(code)
 
     def _take_spare(self, factory: str) -> anyio.abc.Process | None:

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import mlxr
@@ -37,6 +38,16 @@ def test_doctor_says_why_the_native_kernels_are_not_used(tmp_path: Path) -> None
     facts = json.loads(run(tmp_path, "-c", WITHOUT_NATIVE, "doctor", "--json"))
     assert facts["backend"].startswith(PLAIN)
     assert facts["backend"] != PLAIN
+
+
+def test_doctor_says_that_mlx_does_not_load_and_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "mlx").mkdir()
+    (tmp_path / "mlx" / "core.py").write_text("raise ImportError('libcuda.so.1: no such file')")
+    done = mlxr_command(tmp_path / "home", "doctor", "--json", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    (wrong,) = [finding for finding in json.loads(done.stdout)["findings"] if finding["level"] == "error"]
+    assert (wrong["check"], wrong["text"]) == ("mlx", "MLX does not load: libcuda.so.1: no such file")
+    assert f"mlx[cpu]=={metadata.version('mlx')}" in wrong["mend"]
 
 
 def test_doctor_shows_where_servers_listen(tmp_path: Path) -> None:

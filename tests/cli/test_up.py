@@ -30,6 +30,16 @@ def test_a_model_that_was_named_and_can_not_be_had_ends_the_server_with_one_line
     assert f"the server ended: can't serve {junk}" in mlxr(home, "logs").stdout
 
 
+def test_a_server_where_mlx_does_not_load_says_so_once_and_what_tells_more(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "mlx").mkdir()
+    (tmp_path / "mlx" / "core.py").write_text("raise ImportError('libcuda.so.1: no such file')")
+    ended = mlxr(home, "up", "smollm2", "--port", "0", PYTHONPATH=str(tmp_path))
+    assert ended.returncode == 1
+    assert ended.stderr.count("libcuda.so.1: no such file") == 1
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].endswith("does not load, and `mlxr doctor` says what helps)")
+
+
 def test_a_model_whose_name_is_misspelled_ends_it_with_the_one_that_is_meant(home: Path) -> None:
     ended = mlxr(
         home, "up", "smolm2", "--port", "0", HTTPS_PROXY="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlxr.runtime.host import STOP, Assignment, Prepare
+from mlxr.runtime.host import STOP, UNLOADABLE, Assignment, Prepare
 
 KV = "mlxr.actors.kv.actor:KVActor"
 
@@ -52,3 +52,15 @@ def test_a_process_started_ahead_of_a_parent_that_dies_ends_and_clears_the_run_d
     process.communicate()
     assert process.returncode == 0
     assert not run.exists()
+
+
+def test_a_process_whose_actor_does_not_load_ends_with_a_status_of_its_own_and_one_line(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlxr.runtime.host", "kv/x"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    order(process, Prepare("no_such_library:Actor", str(tmp_path)))
+    order(process, Assignment("no_such_library:Actor", "kv/x", str(tmp_path)))
+    _, said = process.communicate()
+    assert process.returncode == UNLOADABLE
+    (line,) = said.decode().splitlines()
+    assert "kv/x can't run here: No module named 'no_such_library'" in line

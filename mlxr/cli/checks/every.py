@@ -35,6 +35,7 @@ def findings(home: Home, choice: BackendChoice, available: int) -> list[Finding]
     found = [
         installation.packages(),
         installation.tested_versions(checkout / "constraints.txt"),
+        installation.mlx(choice),
         native,
         installation.web_application(BUILT),
         installation.compiler(needed=native.level != "ok"),

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 from mlxr.cli.checks.finding import Finding, error, ok, warn
 from mlxr.http.ui.bundle.files import is_built
-from mlxr.metal.select import BackendChoice
+from mlxr.metal.select import BackendChoice, mend_mlx
 
 COMPILERS = ("c++", "g++", "clang++")
 INSTALL_COMPILER = (
@@ -79,6 +79,13 @@ def web_application(bundle: Path) -> Finding:
     return warn("web application", "its pages are not built; all else works", mend)
 
 
+def mlx(choice: BackendChoice) -> Finding:
+    """MLX itself, which every backend computes with."""
+    if choice.name == "none":
+        return error("mlx", choice.reason, mend_mlx())
+    return ok("mlx", "loads")
+
+
 def native(choice: BackendChoice, folders: Sequence[Path], sources: bool) -> Finding:
     """The native kernels: whether they are used, else what keeps them from it. ``sources``: this is a checkout."""
     name = "native module"
@@ -88,6 +95,8 @@ def native(choice: BackendChoice, folders: Sequence[Path], sources: bool) -> Fin
         if sources and (newer := _newer_source(files, folders)):
             return warn(name, f"it was built before {newer} was changed", build)
         return ok(name, "the CPU's kernels load")
+    if choice.name == "none":
+        return ok(name, "not looked at: MLX, which it is a part of, does not load")
     if choice.name == "mlx" and "CPU" not in choice.reason:
         return ok(name, "not needed: a GPU computes")
     if files and not any(_of_this_python(file) for file in files):
@@ -125,7 +134,7 @@ def compiler(needed: bool) -> Finding:
 def gpu(choice: BackendChoice) -> Finding:
     """An NVIDIA GPU that nothing computes on."""
     described = _nvidia()
-    if not described:
+    if choice.name == "none" or not described:
         return ok("gpu", "one computes" if choice.name == "mlx" else "there is none that MLX could use")
     if choice.name == "mlx":
         return ok("gpu", described)
