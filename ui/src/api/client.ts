@@ -32,7 +32,7 @@ interface Answer<T> {
 /** Returns what a call of `api` gives; throws an `ApiError` with the server's own words where it refuses. */
 export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await call.catch(unreachable);
-  if (!response.ok) throw errorFrom(error, response);
+  if (!response.ok) throw await errorFrom(error, response);
   return data as T;
 }
 

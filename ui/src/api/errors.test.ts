@@ -2,11 +2,13 @@ import { expect, test, vi } from "vitest";
 import { setPreferences } from "@/app/preferences";
 import { fetchApi } from "./client";
 
-test("what the server says is passed on as it is, and in another language within a word on whose it is", async () => {
-  vi.stubGlobal("fetch", async () => Response.json({ error: { message: "there is no model x" } }, { status: 404 }));
-  await expect(fetchApi("/x")).rejects.toThrow(/^there is no model x$/);
+test("what the server says is told in the reader's language, and quoted where that does not have it", async () => {
+  vi.stubGlobal("fetch", async () => Response.json({ error: { message: "there is no job 'x'" } }, { status: 404 }));
+  await expect(fetchApi("/x")).rejects.toThrow(/^there is no job 'x'$/);
   setPreferences({ language: "de" });
-  await expect(fetchApi("/x")).rejects.toThrow("Der Server sagt: „there is no model x“");
+  await expect(fetchApi("/x")).rejects.toThrow("Es gibt keine Arbeit 'x'");
+  vi.stubGlobal("fetch", async () => Response.json({ error: "xyzzy plugh" }, { status: 404 }));
+  await expect(fetchApi("/x")).rejects.toThrow("Der Server sagt: „xyzzy plugh“");
   vi.unstubAllGlobals();
 });
 

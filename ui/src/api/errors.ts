@@ -1,4 +1,6 @@
+import { readPreferences } from "@/app/preferences";
 import { wordsForErrors } from "@/i18n/errors";
+import { serverWords } from "@/i18n/server/serverWords";
 
 /** A request that the server refused, or that never reached it. `message` is a sentence for people. */
 export class ApiError extends Error {
@@ -26,11 +28,18 @@ export async function errorOf(response: Response): Promise<ApiError> {
   return errorFrom(parsed(text) ?? text, response);
 }
 
-export function errorFrom(body: unknown, response: Response): ApiError {
+/** The same, of a body that is read already. */
+export async function errorFrom(body: unknown, response: Response): Promise<ApiError> {
   const retry = Number(response.headers.get("Retry-After"));
   const { message, code } = described(body);
-  const said = wordsForErrors().said(message ?? `${response.status} ${response.statusText}`.trim());
+  const said = await inWords(message ?? `${response.status} ${response.statusText}`.trim());
   return new ApiError(said, response.status, code, Number.isFinite(retry) && retry > 0 ? retry : null);
+}
+
+/** Returns the server's sentence in the reader's language; one that is not known there is quoted as it is. */
+async function inWords(sentence: string): Promise<string> {
+  const translate = await serverWords[readPreferences().language]().catch(() => null);
+  return translate?.(sentence) ?? wordsForErrors().said(sentence);
 }
 
 function described(body: unknown): { message: string | null; code: string | null } {

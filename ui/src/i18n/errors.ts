@@ -1,6 +1,6 @@
 import { defineTexts, textsNow } from "./texts";
 
-/** What the page itself notices, and how it passes on what the server says, whose sentences are English. */
+/** What the page itself notices, and how it passes on a sentence of the server's that is not known in the language. */
 const errorTexts = defineTexts({
   en: {
     unreachable: "The server can't be reached. Is it running?",

@@ -3,6 +3,7 @@ import { ArrowLeft, X } from "lucide-react";
 import type { ReactNode } from "react";
 import { CopyButton } from "@/components/CopyButton";
 import { useFormat } from "@/i18n/format";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { CancelButton } from "./CancelButton";
 import { modelName, writtenTokens } from "./RequestRow";
@@ -24,6 +25,7 @@ export function RequestDetail({
   list: RequestsSearch;
 }) {
   const texts = useTexts(requestsTexts);
+  const words = useServerWords();
   const format = useFormat();
   const spans = timeline(request, now);
   const rate = decodeRate(request, now);
@@ -52,7 +54,7 @@ export function RequestDetail({
       </header>
       {request.error !== "" && (
         <p className="rounded-md bg-danger-soft px-3 py-2 wrap-anywhere text-danger">
-          {request.error}
+          {words(request.error)}
           {request.code !== "" && <code className="ml-2 font-mono text-sm">{request.code}</code>}
         </p>
       )}
@@ -82,7 +84,7 @@ export function RequestDetail({
         {request.restored_tokens > 0 && (
           <Fact label={texts.facts.restored}>{format.number(request.restored_tokens)}</Fact>
         )}
-        {request.miss && <Fact label={texts.facts.miss}>{request.miss}</Fact>}
+        {request.miss && <Fact label={texts.facts.miss}>{words(request.miss)}</Fact>}
         <Fact label={texts.facts.completion}>{writtenTokens(request, format)}</Fact>
         {request.drafted_tokens > 0 && (
           <>

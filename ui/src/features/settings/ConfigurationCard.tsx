@@ -4,6 +4,7 @@ import { Card } from "@/components/Card";
 import { CopyButton } from "@/components/CopyButton";
 import { SearchField } from "@/components/Field";
 import { Switch } from "@/components/Switch";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import type { ServerSetup, ShownSetting } from "./queries";
 import { settingsTexts } from "./texts";
@@ -54,6 +55,7 @@ export function ConfigurationCard({ setup }: { setup: ServerSetup }) {
 
 function SettingRow({ setting }: { setting: ShownSetting }) {
   const texts = useTexts(settingsTexts);
+  const words = useServerWords();
   const name = setting.key.slice(setting.key.indexOf(".") + 1);
   const hidden = hiddenCount(setting);
   const value = shownValue(setting.value);
@@ -63,7 +65,7 @@ function SettingRow({ setting }: { setting: ShownSetting }) {
     <li className="grid grid-cols-1 gap-x-4 gap-y-0.5 py-2 md:grid-cols-[minmax(0,1fr)_minmax(0,1.2fr)]">
       <div className="min-w-0">
         <p className="font-mono text-sm font-medium wrap-anywhere">{name}</p>
-        {setting.about !== "" && <p className="text-sm text-muted first-letter:uppercase">{setting.about}</p>}
+        {setting.about !== "" && <p className="text-sm text-muted first-letter:uppercase">{words(setting.about)}</p>}
       </div>
       <div className="flex min-w-0 items-start gap-2">
         <div className="min-w-0 flex-1">

@@ -5,6 +5,7 @@ import { classes } from "@/components/classes";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { Menu } from "@/components/Menu";
 import { commonTexts } from "@/i18n/common";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { isOpen, type Message, textOf } from "../model";
 import { TokenButton } from "../probabilities/TokenButton";
@@ -20,17 +21,21 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
   const texts = useTexts(chatTexts);
   const common = useTexts(commonTexts);
   const actions = useMessageActions();
-  const { state } = message;
+  const words = useServerWords();
+  const { state, turn } = message;
   if (isOpen(message)) return <Progress message={message} />;
   return (
     <div className="group pb-2">
       {state === "failed" && (
-        <ErrorNotice error={message.turn.error ?? texts.failed} onRetry={() => actions.regenerate(message)} />
+        <ErrorNotice
+          error={turn.error ? words(turn.error) : texts.failed}
+          onRetry={() => actions.regenerate(message)}
+        />
       )}
       {(state === "cut" || state === "stopped") && (
         <p className="flex flex-wrap items-center gap-x-3 gap-y-1 pb-1 text-sm text-muted">
           {state === "cut" ? texts.cut : texts.stopped}
-          {message.turn.continuable === true && (
+          {turn.continuable === true && (
             <Button size="small" icon={<Play aria-hidden className="size-3.5" />} onClick={() => actions.goOn(message)}>
               {texts.goOn}
             </Button>
@@ -60,14 +65,14 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
             {
               label: texts.goOn,
               icon: <Play />,
-              disabled: message.turn.continuable !== true,
+              disabled: turn.continuable !== true,
               onSelect: () => actions.goOn(message),
             },
             "separator",
             { label: texts.removeMessage, icon: <Trash2 />, danger: true, onSelect: () => actions.remove(message) },
           ]}
         />
-        <UsageLine usage={message.turn.usage} />
+        <UsageLine usage={turn.usage} />
       </div>
     </div>
   );

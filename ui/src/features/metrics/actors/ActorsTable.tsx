@@ -7,6 +7,7 @@ import { Skeleton } from "@/components/Skeleton";
 import { type Column, Table } from "@/components/Table";
 import { useToast } from "@/components/Toast";
 import { useFormat } from "@/i18n/format";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { useActors, useKillExecutor } from "../queries";
 import { metricsTexts } from "../texts";
@@ -16,6 +17,7 @@ type Actor = Schemas["ActorInfo"];
 /** The server's actors, with their restarts and memory; in developer mode the executor can be killed. */
 export function ActorsTable() {
   const texts = useTexts(metricsTexts).actors;
+  const words = useServerWords();
   const format = useFormat();
   const { data, error, refetch } = useActors();
   if (error !== null) return <ErrorNotice error={error} onRetry={() => void refetch()} />;
@@ -48,7 +50,7 @@ export function ActorsTable() {
       cell: (actor) => (
         <div>
           {format.number(actor.restarts)}
-          {actor.last_end !== "" && <div className="text-sm text-muted">{actor.last_end}</div>}
+          {actor.last_end !== "" && <div className="text-sm text-muted">{words(actor.last_end)}</div>}
         </div>
       ),
     },

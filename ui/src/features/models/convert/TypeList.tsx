@@ -1,5 +1,6 @@
 import { Badge } from "@/components/Badge";
 import { useFormat } from "@/i18n/format";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { type ConversionChoice, type ConversionEstimate, change, qualityOf, RECOMMENDED } from "./choices";
 import { convertTexts } from "./texts";
@@ -41,8 +42,9 @@ interface TypeRowProps {
 
 function TypeRow({ estimate, choice, isChosen, onChoose }: TypeRowProps) {
   const texts = useTexts(convertTexts);
+  const words = useServerWords();
   const format = useFormat();
-  const obstacle = choice.why === "" ? (choice.importance ? texts.importance : "") : texts.cannot(choice.why);
+  const obstacle = choice.why === "" ? (choice.importance ? texts.importance : "") : texts.cannot(words(choice.why));
   const parts = Math.round(change(estimate.size, choice.size) * 100);
   const percent = `${format.number(Math.abs(parts))} %`;
   const changed = parts === 0 ? texts.same : parts < 0 ? texts.smaller(percent) : texts.larger(percent);

@@ -8,6 +8,7 @@ import { ErrorNotice } from "@/components/ErrorNotice";
 import { TextField } from "@/components/Field";
 import { Spinner } from "@/components/Spinner";
 import { commonTexts } from "@/i18n/common";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { toolName } from "../facts";
 import { JobProgressCard } from "../jobs/JobProgressCard";
@@ -20,6 +21,7 @@ import { importTexts } from "./texts";
 export function ImportDialog({ onClose }: { onClose: () => void }) {
   const texts = useTexts(importTexts);
   const common = useTexts(commonTexts);
+  const words = useServerWords();
   const stores = useQuery(storesQuery);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [name, setName] = useState("");
@@ -91,7 +93,7 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
               <ul>
                 {stores.data?.problems.map((problem) => (
                   <li key={problem} className="wrap-anywhere">
-                    {problem}
+                    {words(problem)}
                   </li>
                 ))}
               </ul>

@@ -1,5 +1,6 @@
 import { Badge } from "@/components/Badge";
 import { useFormat } from "@/i18n/format";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { contextSize, parameterSize } from "../facts";
 import { canImport, type StoreModel } from "./stores";
@@ -14,6 +15,7 @@ interface StoreRowProps {
 /** One model of another tool, which can be chosen where it runs here and is not here yet. */
 export function StoreRow({ model, chosen, onChoose }: StoreRowProps) {
   const texts = useTexts(importTexts);
+  const words = useServerWords();
   const format = useFormat();
   const possible = canImport(model);
   const facts = [
@@ -41,7 +43,7 @@ export function StoreRow({ model, chosen, onChoose }: StoreRowProps) {
           </span>
           <span className="block text-sm text-muted">{facts.filter((fact) => fact !== "").join(" · ")}</span>
           {!model.runs && (
-            <span className="block text-sm text-warning wrap-anywhere">{texts.runsNot(model.reason)}</span>
+            <span className="block text-sm text-warning wrap-anywhere">{texts.runsNot(words(model.reason))}</span>
           )}
         </span>
       </label>

@@ -4,6 +4,7 @@ import { Badge, type Tone } from "@/components/Badge";
 import { Button, IconButton } from "@/components/Button";
 import { ProgressBar } from "@/components/ProgressBar";
 import { useFormat } from "@/i18n/format";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { goesOn, type Job } from "../library";
 import { fraction, progressText } from "./progressText";
@@ -78,6 +79,7 @@ export function JobRow({ job }: { job: Job }) {
 /** How far a job is, what came of it, and what went wrong. */
 export function JobProgress({ job }: { job: Job }) {
   const texts = useTexts(jobTexts);
+  const words = useServerWords();
   const format = useFormat();
   const far = progressText(job, texts, format);
   const shows = job.state === "running" || (job.state === "interrupted" && job.total > 0);
@@ -91,12 +93,12 @@ export function JobProgress({ job }: { job: Job }) {
             {...(far === "" ? {} : { text: far })}
           />
           <p className="flex flex-wrap justify-between gap-x-4 text-sm text-muted">
-            <span className="wrap-anywhere">{job.status}</span>
+            <span className="wrap-anywhere">{words(job.status)}</span>
             <span className="tabular-nums">{far}</span>
           </p>
         </div>
       )}
-      {job.state === "failed" && <p className="text-danger wrap-anywhere">{job.error}</p>}
+      {job.state === "failed" && <p className="text-danger wrap-anywhere">{words(job.error)}</p>}
       <Notes notes={job.notes} />
     </>
   );
@@ -105,17 +107,18 @@ export function JobProgress({ job }: { job: Job }) {
 /** What should be known of the outcome: the first remark, and the others when they are asked for. */
 function Notes({ notes: [first, ...others] }: { notes: readonly string[] }) {
   const texts = useTexts(jobTexts);
+  const words = useServerWords();
   if (first === undefined) return null;
   return (
     <div className="text-sm text-muted">
-      <p className="wrap-anywhere">{first}</p>
+      <p className="wrap-anywhere">{words(first)}</p>
       {others.length > 0 && (
         <details>
           <summary className="rounded-sm hover:text-ink">{texts.remarks(others.length)}</summary>
           <ul className="mt-1 flex flex-col gap-0.5 pl-4">
             {others.map((note) => (
               <li key={note} className="wrap-anywhere">
-                {note}
+                {words(note)}
               </li>
             ))}
           </ul>

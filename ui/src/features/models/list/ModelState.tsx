@@ -1,6 +1,7 @@
 import { Pin } from "lucide-react";
 import { Badge, type Tone } from "@/components/Badge";
 import { ProgressBar } from "@/components/ProgressBar";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { isAdapter } from "../facts";
 import type { LoadedState, Model } from "../library";
@@ -11,6 +12,7 @@ import { stateTexts } from "./texts";
 /** Whether a model is loaded, how far its load is, and when it unloads. */
 export function ModelState({ model }: { model: Model }) {
   const texts = useTexts(stateTexts);
+  const words = useServerWords();
   const { loaded } = model;
   if (isAdapter(model)) {
     const fits = model.fits.length > 0 ? texts.adapterFor(model.fits.join(", ")) : texts.adapterForNone;
@@ -18,7 +20,7 @@ export function ModelState({ model }: { model: Model }) {
   }
   if (model.unusable !== "")
     return (
-      <span title={texts.unusableWhy(model.unusable)}>
+      <span title={texts.unusableWhy(words(model.unusable))}>
         <Badge tone="warning">{texts.unusable}</Badge>
       </span>
     );
@@ -28,12 +30,13 @@ export function ModelState({ model }: { model: Model }) {
 
 function EngineState({ loaded, name }: { loaded: LoadedState; name: string }) {
   const texts = useTexts(stateTexts);
+  const words = useServerWords();
   const { state } = loaded;
   if (state === "loading") {
     const known = loaded.progress > 0 && loaded.progress < 1 ? loaded.progress : null;
     return (
       <div className="flex max-w-48 min-w-32 flex-col gap-1">
-        <span className="text-sm text-muted">{loaded.stage === "" ? texts.loading : loaded.stage}</span>
+        <span className="text-sm text-muted">{loaded.stage === "" ? texts.loading : words(loaded.stage)}</span>
         <ProgressBar label={`${texts.loading}: ${name}`} value={known} />
       </div>
     );
@@ -42,15 +45,15 @@ function EngineState({ loaded, name }: { loaded: LoadedState; name: string }) {
     return (
       <div className="flex flex-col items-start gap-1">
         <Badge tone="danger">{texts.failed}</Badge>
-        <span className="text-sm text-danger wrap-anywhere">{loaded.error}</span>
+        <span className="text-sm text-danger wrap-anywhere">{words(loaded.error)}</span>
       </div>
     );
-  const words: Record<string, [string, Tone]> = {
+  const badges: Record<string, [string, Tone]> = {
     ready: [texts.ready, "success"],
     restarting: [texts.restarting, "warning"],
     stopping: [texts.stopping, "neutral"],
   };
-  const [word, tone] = words[state] ?? [state, "neutral"];
+  const [word, tone] = badges[state] ?? [state, "neutral"];
   return (
     <div className="flex flex-col items-start gap-0.5">
       <Badge tone={tone}>{word}</Badge>

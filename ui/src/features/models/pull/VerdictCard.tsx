@@ -1,6 +1,7 @@
 import { CircleCheck, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { useFormat } from "@/i18n/format";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { parameterSize } from "../facts";
 import { pullTexts } from "./texts";
@@ -9,6 +10,7 @@ import { type Estimate, verdictOf } from "./verdict";
 /** Whether a model runs and fits here, what it takes, and how fast it would be. */
 export function VerdictCard({ estimate }: { estimate: Estimate }) {
   const texts = useTexts(pullTexts);
+  const words = useServerWords();
   const format = useFormat();
   const verdict = verdictOf(estimate);
   const { memory, speed, disk } = estimate;
@@ -36,7 +38,7 @@ export function VerdictCard({ estimate }: { estimate: Estimate }) {
       </h3>
       {!estimate.runs && estimate.why ? (
         <p className="px-3 pt-2 wrap-anywhere">
-          {estimate.why}. {estimate.nearest ? texts.nearest(estimate.nearest) : ""}
+          {words(estimate.why)}. {estimate.nearest ? texts.nearest(estimate.nearest) : ""}
         </p>
       ) : null}
       <dl className="flex flex-col gap-1.5 px-3 py-2">
@@ -65,7 +67,7 @@ export function VerdictCard({ estimate }: { estimate: Estimate }) {
       </dl>
       {(estimate.notes ?? []).map((note) => (
         <p key={note} className="px-3 pb-2 text-sm text-muted wrap-anywhere">
-          {note}
+          {words(note)}
         </p>
       ))}
     </section>

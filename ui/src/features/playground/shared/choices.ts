@@ -19,18 +19,20 @@ export async function streamChoices<Choice>(
   const response = await fetchApi(path, { method: "POST", body, signal });
   let finish: string | null = null;
   let ended = false;
+  let refused: Chunk<Choice> | undefined;
   await readEvents(response, ({ data }) => {
     if (data === "[DONE]") {
       ended = true;
       return;
     }
     const chunk = JSON.parse(data) as Chunk<Choice>;
-    if (chunk.error !== undefined) throw errorFrom(chunk, response);
+    if (chunk.error !== undefined) refused = chunk;
     const choice = chunk.choices?.[0];
     if (choice === undefined) return;
     onChoice(choice);
     finish = choice.finish_reason ?? finish;
   });
+  if (refused !== undefined) throw await errorFrom(refused, response);
   if (!ended) throw connectionError("broken");
   return finish;
 }
