@@ -103,7 +103,8 @@ test-ui: models ui/node_modules/.package-lock.json ## test the web application, 
 	npm --prefix ui run --silent test
 	npm --prefix ui run --silent e2e -- $(E2E)
 
-# Into build/screenshots, in light and dark, for a phone and a desktop. PICK="chat-desktop-light" copies one to docs/images.
+# Into build/screenshots, in light and dark, for a phone and a desktop. PICK="chat-desktop-light" copies one to
+# docs/images.
 .PHONY: screenshots
 screenshots: models ui/node_modules/.package-lock.json ## take pictures of every page, with content, for people to look at
 	npm --prefix ui run --silent screenshots

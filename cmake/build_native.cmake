@@ -1,4 +1,5 @@
-# Builds the native CPU backend into STAGE, with a record of what it was built for. On failure STAGE holds the record alone, with the reason.
+# Builds the native CPU backend into STAGE, with a record of what it was built for. On failure STAGE holds the record
+# alone, with the reason.
 # Variables: SOURCE, BINARY, STAGE, PYTHON, GENERATOR, MAKE_PROGRAM (the generator's, which need not be on the path).
 
 function(record_failure step log)

@@ -12,7 +12,11 @@ import pytest
 from mlxr.models.architectures.families import FAMILIES
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/**/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for room in ("docs", "bench", "tests/data") for page in ROOT.glob(f"{room}/**/*.md"))]
+)
+BUILD = [*ROOT.glob("*.toml"), *ROOT.glob("configs/*.toml"), *ROOT.glob("cmake/*.cmake")]
+BUILD += [ROOT / "Makefile", ROOT / "CMakeLists.txt", ROOT / "mlxr/metal/cpu/native/CMakeLists.txt"]
 COLUMNS = 120
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -30,6 +34,13 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
 @each_page
 def test_no_line_of_prose_is_wider_than_a_screen(page: Path) -> None:
     assert not [number for number, line in prose(page) if len(line) > COLUMNS]
+
+
+@pytest.mark.parametrize("file", BUILD, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_comment_of_what_builds_or_configures_is_wider_either(file: Path) -> None:
+    comments = [line for line in file.read_text().splitlines() if re.match(r"#|[\w.]+ *= *[^\[]*# ", line)]
+    assert comments
+    assert not [line for line in comments if len(line) > COLUMNS]
 
 
 @each_page

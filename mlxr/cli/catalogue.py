@@ -7,19 +7,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from os.path import isdir
 from typing import Any, TypeVar
 
 import anyio
 import msgspec
-import typer
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.files import OutOfSpace
 from mlxr.actors.registry.catalogue.full_disk import freed
-from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
@@ -28,17 +26,17 @@ from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.ollama.push import push_model
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
-from mlxr.cli import interruptible, tool_models
+from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.estimate import loading, loading_facts
 from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
 from mlxr.cli.progress import PullBars
+from mlxr.cli.reporting import carried_out
 from mlxr.cli.run.model_facts import in_one_line
-from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size, readable
 from mlxr.runtime.config import load
-from mlxr.runtime.errors import MlxrError, ModelNotFound
+from mlxr.runtime.errors import ModelNotFound
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
@@ -211,24 +209,6 @@ def _fate(entry: CatalogueEntry, others: list[str]) -> str:
 
 def copy(source: str, target: str) -> None:
     carried_out(lambda: _with_store(lambda store: store.copy(source, target)))
-
-
-def carried_out(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run ``work``; an error that is the user's to mend becomes one line on stderr and exit status 1."""
-    return reported(lambda: interruptible.run(work))
-
-
-def reported(work: Callable[[], T]) -> T:
-    """Do ``work``, whose errors are told as ``carried_out`` tells them."""
-    try:
-        return work()
-    except BrokenPipeError:
-        raise
-    except (MlxrError, UnusableModelError, ValueError, OSError) as error:
-        # Clients of a server are not told what lies at a path; this is the user.
-        said = error.why if isinstance(error, NoModelAtPath) else str(error)
-        print(f"mlxr: {printable(said)}", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 async def _found(store: Store, name: str) -> CatalogueEntry:

@@ -44,7 +44,7 @@ def complete_key(incomplete: str) -> list[str]:
     """Returns keys of the configuration that begin so."""
     import tomllib
 
-    from mlxr.cli.config import default_file
+    from mlxr.cli.configuration import default_file
 
     with suppress(OSError, tomllib.TOMLDecodeError):
         sections = tomllib.loads(default_file().read_text(encoding="utf-8"))

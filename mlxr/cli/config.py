@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mlxr.cli.completion import complete_key
-from mlxr.cli.configuration import configuration_file
+from mlxr.cli.configuration import configuration_file, default_file, setting
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.verbs import Task, Verb, VerbGroup, epilog_of
 from mlxr.runtime.paths import Home
@@ -63,7 +63,6 @@ def whole(context: typer.Context, as_json: AsJson = False) -> None:
 def show_all(as_json: AsJson = False, given: File = None, settings: Settings = None) -> None:
     """Print every key with the value in force, where that comes from, and what it means, as TOML."""
     from mlxr.cli import config_listing as listing
-    from mlxr.cli.up import setting
     from mlxr.runtime.config_sources import everything
     from mlxr.server.config import Config
 
@@ -145,12 +144,3 @@ def _read(given: Path | None) -> Path | None:
 def _written(given: Path | None) -> Path:
     """The configuration file to write, which need not be there."""
     return _read(given) or Home.find().config
-
-
-def default_file() -> Path:
-    """``configs/default.toml``, where an installed package or a checkout has it."""
-    import mlxr
-
-    package = Path(mlxr.__file__).parent
-    installed, checkout = (folder / "configs" / "default.toml" for folder in (package, package.parent))
-    return installed if installed.exists() else checkout

@@ -15,10 +15,10 @@ from mlxr.actors.registry.conversion.convert import compared, convert_and_add, c
 from mlxr.actors.registry.conversion.job import Wanted
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.cli import interruptible, remote_jobs
-from mlxr.cli.catalogue import reported
 from mlxr.cli.client.endpoint import named
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
+from mlxr.cli.reporting import reported
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.sizes import readable

@@ -26,6 +26,7 @@ from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.api.estimate import CacheShare, Estimate, MemoryEstimate
 from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import print_facts, print_json
+from mlxr.cli.reporting import carried_out
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size, readable
@@ -78,8 +79,6 @@ async def _dry_run(home: Home, chosen: Config, insecure: bool = False) -> AsyncI
 
 def dry_run(server: Endpoint | None, name: str, context: int, insecure: bool, as_json: bool) -> None:
     """What ``mlxr pull --dry-run`` does: asks ``server`` where one is named, else one that runs here."""
-    from mlxr.cli.catalogue import carried_out
-
     found = _asked(server, name, context, insecure) if server else _asked_here(name, context, insecure)
     print_estimate(found or carried_out(lambda: estimated(name, context, insecure)), as_json)
 

@@ -43,7 +43,7 @@ def gc(
     from mlxr.actors.registry.catalogue.files import OutOfSpace
     from mlxr.actors.registry.catalogue.store import Store, UnusedFile
     from mlxr.actors.registry.sources.staging import collect, leftovers, remove_leftovers
-    from mlxr.cli.catalogue import carried_out, reported
+    from mlxr.cli.reporting import carried_out, reported
     from mlxr.models.sizes import readable
     from mlxr.runtime.paths import Home
 

@@ -38,8 +38,9 @@ def import_models(
     """Use other tools' models where they are: nothing is copied, and nothing there is ever changed or deleted."""
     import msgspec
 
-    from mlxr.cli import catalogue, remote_models, tool_models
+    from mlxr.cli import remote_models, tool_models
     from mlxr.cli.printing import print_json
+    from mlxr.cli.reporting import carried_out, reported
 
     if tool and tool not in TOOLS:
         raise typer.BadParameter(f"there is no {tool!r}; it may be {', '.join(TOOLS)}", param_hint="--from")
@@ -47,9 +48,9 @@ def import_models(
         raise typer.BadParameter("give --from TOOL, or names of models as `mlxr ls --all` shows them")
     server = named(endpoint)
     if server is not None:
-        result = catalogue.reported(lambda: remote_models.import_models(server, names or [], tool, name))
+        result = reported(lambda: remote_models.import_models(server, names or [], tool, name))
     else:
-        result = catalogue.carried_out(lambda: tool_models.import_models(names or [], tool, name))
+        result = carried_out(lambda: tool_models.import_models(names or [], tool, name))
     if as_json:
         print_json(msgspec.to_builtins(result))
     else:

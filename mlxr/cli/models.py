@@ -202,9 +202,10 @@ def push(
 ) -> None:
     """Give a model to a registry that speaks Ollama's protocol; an interrupted push goes on where it stopped."""
     if server := named(endpoint):
-        from mlxr.cli import catalogue, remote_jobs
+        from mlxr.cli import remote_jobs
+        from mlxr.cli.reporting import reported
 
-        catalogue.reported(lambda: remote_jobs.push(server, name, target, insecure, as_json))
+        reported(lambda: remote_jobs.push(server, name, target, insecure, as_json))
         return
     from mlxr.cli import catalogue
 

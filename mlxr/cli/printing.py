@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
-NARROWEST = 10
-"""Columns that the widest cell of a row keeps on a narrow terminal."""
 
 
 class Column(NamedTuple):

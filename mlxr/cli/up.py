@@ -12,7 +12,7 @@ import typer
 from mlxr.cli.client.endpoint import HOST as HOST_VARIABLE
 from mlxr.cli.client.endpoint import running
 from mlxr.cli.completion import complete_source
-from mlxr.cli.configuration import configuration_file
+from mlxr.cli.configuration import configuration_file, setting
 from mlxr.cli.machine import cores
 from mlxr.cli.printing import remark
 from mlxr.cli.verbs import Task, add_verb
@@ -196,12 +196,3 @@ def _keys(given: list[str] | None, file: Path | None) -> list[str] | None:
     if not keys:
         raise ConfigError(f"--api-key-file {file}: there is no key in it")
     return [*(given or []), *keys]
-
-
-def setting(text: str) -> config.Flag:
-    """``section.key=value`` of a ``--set``."""
-    name, equals, value = text.partition("=")
-    section, _, key = name.partition(".")
-    if not (equals and section and key):
-        raise ConfigError(f"--set {text}: write it as SECTION.KEY=VALUE, such as kv.page_size=16")
-    return config.Flag(f"--set {name}", name, value)

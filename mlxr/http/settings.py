@@ -48,7 +48,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     api_keys: Annotated[list[str], about("keys that let clients in; none are asked for on loopback without any")] = []
     allow_anonymous: Annotated[bool, about("no keys even where other machines can connect")] = False
     allowed_hosts: Annotated[
-        list[str], about("names that a Host header may have besides the local ones: host.docker.internal, box.local")
+        list[str], about("names that a Host header may have besides local ones: host.docker.internal, box.local")
     ] = []
     cors_origins: Annotated[list[str], about("pages that may ask; * at the end is any port or path")] = field(
         default_factory=lambda: list(LOCAL_ORIGINS)

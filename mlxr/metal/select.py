@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mlxr.metal.backend import Backend
 
 NAMES = ("auto", "mlx", "cpu", "reference")
-BUILD_RECORD = "native_build.json"
 CUDA_VERSIONS = (12, 13)
 """Those that MLX's wheels come for, in packages of their own."""
 

@@ -113,10 +113,6 @@ class StoredTensor:
         ``UnsupportedModelError`` for a type that mlxr does not read."""
         return self._read(self.shape, self.nbytes)
 
-    def read_row(self) -> Tensor:
-        """The first row, as a vector."""
-        return self._read(self.shape[-1:], self.nbytes // self.rows)
-
     def read_rows(self, first: int, count: int) -> Tensor:
         """``count`` rows from ``first`` on, whatever dimensions lie above rows, as a matrix."""
         row = self.nbytes // self.rows

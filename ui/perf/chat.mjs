@@ -1,5 +1,5 @@
 // Measures the chat page while an answer streams into a long chat: frames, layout shifts, interactions to next paint.
-// It fails where an interaction took too long, or something jumped: frames are the machine's as well, and are told only.
+// It fails where an interaction took too long, or something jumped: frames are the machine's as well, and only told.
 // npm run perf -- [tokens of the chat] [tokens a second] [seconds]
 import { existsSync } from "node:fs";
 import { chromium } from "@playwright/test";

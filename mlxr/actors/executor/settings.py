@@ -18,7 +18,7 @@ class ExecutorSection(Section, frozen=True):
 
     backend: Annotated[
         Literal["auto", "mlx", "cpu", "reference"],
-        about("auto, mlx (MLX's kernels, for GPUs), cpu (native kernels), reference (plain MLX operations)"),
+        about("auto, mlx (MLX's kernels, for GPUs), cpu (native ones), reference (plain MLX operations)"),
     ] = "auto"
     threads: Annotated[NotNegative, about("0: as many as the process may use")] = 0
     context_length: Annotated[NotNegative, about("0: the model's own")] = 0
@@ -37,9 +37,7 @@ class KVSection(Section, frozen=True):
     ] = 0.25
     page_type: Annotated[
         PageType,
-        about(
-            "keys and values: auto (as is safe for the model), 16bit (others' f16), int8 (their q8_0): half the memory"
-        ),
+        about("keys and values: auto (what is safe for the model), 16bit (f16), int8 (half the memory)"),
     ] = "auto"
     disk: Annotated[bool, about("keep pages of conversations on disk, for their next turns")] = True
     disk_path: Annotated[str, about("empty: HOME/kv; servers may share it")] = ""

@@ -18,12 +18,12 @@ class ModelsSection(Section, frozen=True):
     """``[models]``."""
 
     default: Annotated[
-        str, about("loaded at the start; where empty: smollm2 or the newest that is here, else smollm2 is fetched")
+        str, about("loaded at the start; empty: smollm2 or the newest that is here, else smollm2 is fetched")
     ] = ""
     keep_alive: Annotated[float, about("seconds an unused model stays loaded; negative for ever")] = 300.0
     max_loaded: Annotated[Positive, about("models loaded at once")] = 3
     memory_limit: Annotated[
-        MemorySize, about("what all may take together, such as 12GB or 50%; empty: 80 % of the machine's or the GPU's")
+        MemorySize, about("what all may take together, as 12GB or 50%; empty: 80 % of the machine's or the GPU's")
     ] = ""
     pinned: Annotated[
         list[str], about("loaded at the start; they stay whatever requests say, and whoever else needs room")

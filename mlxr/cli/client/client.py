@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -195,16 +195,6 @@ async def connected(endpoint: Endpoint) -> AsyncIterator[Client]:
         read_bufsize=MOST_LINE,
     ) as session:
         yield Client(endpoint, session)
-
-
-def with_server(work: Callable[[Client], Awaitable[T]], endpoint: str | None = None) -> T:
-    """Runs ``work`` with a client of the server that is named, or runs here, or else is started in the background."""
-
-    async def run() -> T:
-        async with connected(await choose(endpoint)) as client:
-            return await work(client)
-
-    return interruptible.run(run)
 
 
 def asked(endpoint: Endpoint, method: str, path: str, body: object = None) -> Any:

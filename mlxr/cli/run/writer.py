@@ -23,7 +23,6 @@ class PlainWriter:
     def __init__(self, lines: Wrapper, styles: tuple[str, ...] = ()) -> None:
         self._lines = lines
         self._styles = styles
-        self._column_is_zero = True
 
     def feed(self, text: str) -> None:
         *whole, last = text.split("\n")

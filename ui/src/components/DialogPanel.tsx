@@ -11,8 +11,8 @@ const SIZES = { small: "max-w-md", medium: "max-w-xl", large: "max-w-4xl" };
 
 const FIELDS = "textarea, input:is([type=text], [type=url], [type=search], [type=password])";
 
-/** Begins in the first field, or with the dialog as a whole: not on the way out, which stands first. On a touch screen a
- * field would open the keyboard over it. */
+/** Begins in the first field, or with the dialog as a whole: not on the way out, which stands first. On a touch screen
+ * a field would open the keyboard over it. */
 function focusBegin(event: Event): void {
   const dialog = event.currentTarget as HTMLElement;
   const field = matchMedia("(pointer: fine)").matches ? dialog.querySelector<HTMLElement>(FIELDS) : null;

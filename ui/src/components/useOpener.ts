@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-/** Returns what gives the focus back, when a dialog closes, to what had it before: Radix knows only its own triggers. */
+/** Returns what gives the focus back, when a dialog closes, to what had it before: Radix knows its triggers alone. */
 export function useOpener(): (event: Event) => void {
   const [opener] = useState(focused);
   return (event) => {

@@ -47,7 +47,6 @@ FORMATS = (
     "mxfp8-quantized",
     "mixed-precision",
 )
-MOST_BITS = 8
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:

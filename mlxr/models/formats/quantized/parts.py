@@ -67,10 +67,6 @@ class AssembledTensor(StoredTensor):
     def read_rows(self, first: int, count: int) -> Tensor:
         return rows_of(self.read(), first, first + count)
 
-    def read_row(self) -> Tensor:
-        row = dequantize(rows_of(self.read(), 0, 1))
-        return Tensor(self.name, TensorType.F32, self.shape[-1:], row.view(np.uint8))
-
 
 class Parts:
     """The tensors of a folder while its quantized matrices are put together: what is taken is gone.

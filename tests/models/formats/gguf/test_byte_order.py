@@ -76,7 +76,7 @@ def test_every_type_of_a_big_endian_file_reads_as_of_a_little_endian_one(type: T
     tensor = file.tensors["w"].read()
     assert (tensor.type, tensor.shape) == (type, (rows, columns))
     assert np.array_equal(tensor.data, data)
-    assert np.array_equal(file.tensors["w"].read_row().data, data[:1])
+    assert np.array_equal(file.tensors["w"].read_rows(0, 1).data, data[:1])
 
 
 def test_a_big_endian_model_computes_what_the_little_endian_one_does(tmp_path: Path) -> None:

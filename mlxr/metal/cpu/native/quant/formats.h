@@ -108,7 +108,8 @@ struct IQ4_NL { uint16_t d; uint8_t qs[16]; };
 struct IQ4_XS { uint16_t d; uint16_t scales_h; uint8_t scales_l[4]; uint8_t qs[128]; };
 struct MXFP4 { uint8_t e; uint8_t qs[16]; };
 struct NVFP4 { uint8_t scales[4]; uint8_t qs[32]; };
-// mlxr's own, what types of few bits are rewritten as (mlxr/metal/codebooks.py): an even weight's code is the low nibble.
+// mlxr's own, what types of few bits are rewritten as (mlxr/metal/codebooks.py): an even weight's code is the low
+// nibble.
 struct CODEBOOK { float d; int8_t scales[16]; uint8_t qs[128]; };
 // Likewise of codes of 2, 3, 6 or 8 bits, a byte each, those of 8 less 128 (mlxr/metal/affine.py): d * code + m.
 struct AFFINE { uint16_t d, m; uint8_t qs[32]; };

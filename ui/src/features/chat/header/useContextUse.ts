@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { loadedModels } from "@/api/models";
 import type { ChatController } from "../controller";
 
-/** Returns how much of the loaded model's context the chat filled when it was last answered; null where that is not known. */
+/** Returns how much of the loaded model's context the chat filled when it was last answered; null if unknown. */
 export function useContextUse({ model, messages }: ChatController): { used: number; context: number } | null {
   const { data } = useQuery(loadedModels);
   const context = data?.find(({ name }) => name === model)?.context_length;

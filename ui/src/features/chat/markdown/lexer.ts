@@ -40,8 +40,8 @@ export type Links = Lexer["tokens"]["links"];
 const TOO_DEEP = /^(?:[ \t]*(?:>|[*+-][ \t]|\d{1,9}[.)][ \t])){100}|^(?: {4}|\t){50}[ \t]*(?:[*+-]|\d{1,9}[.)])[ \t]/m;
 
 /**
- * Returns the blocks of `source`, CommonMark with GitHub's tables and lists, and formulas; what nests too deeply comes as it was written. `links` has the reference
- * definitions of the text before, and gets those of this one.
+ * Returns the blocks of `source`, CommonMark with GitHub's tables and lists, and formulas; what nests too deeply comes
+ * as it was written. `links` has the reference definitions of the text before, and gets those of this one.
  */
 export function lex(source: string, links?: Links): Token[] {
   if (TOO_DEEP.test(source)) return [{ type: "code", raw: source, text: source, lang: "" }];

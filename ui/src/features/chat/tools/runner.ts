@@ -174,7 +174,7 @@ function stoppable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** Runs `work` unless another tab of this browser is at it. Browsers without locks (http on a network) have each tab run. */
+/** Runs `work` unless another tab of this browser is at it. In browsers without locks (http on a network) each does. */
 export async function aloneInBrowser(name: string, work: () => Promise<void>): Promise<void> {
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) return work();

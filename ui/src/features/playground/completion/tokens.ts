@@ -2,7 +2,7 @@
 export interface ScoredToken {
   text: string;
   logprob: number | null;
-  /** What the model thought of at this place with their log-probabilities, best first; the token itself is among them. */
+  /** What the model thought of at this place with log-probabilities, best first; the token itself is among them. */
   top: readonly { text: string; logprob: number }[];
 }
 

@@ -5,8 +5,8 @@ import { type InstalledModel, installedModels, loadedModels } from "@/api/models
 export type Capability = "completion" | "embedding" | "rerank";
 
 /**
- * The model that a tool asks, kept in the URL: the chosen one if it has one of `capabilities`, else one that does, those
- * in memory first.
+ * The model that a tool asks, kept in the URL: the chosen one if it has one of `capabilities`, else one that does,
+ * those in memory first.
  */
 export function useModel(capabilities: readonly Capability[]) {
   const search = useSearch({ from: "/ui/playground" });

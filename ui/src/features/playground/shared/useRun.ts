@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "react";
 
 /**
- * One thing that a tool has a model do: begun, stopped, and what went wrong. A new one stops the one before, and so does
- * leaving the page.
+ * One thing that a tool has a model do: begun, stopped, and what went wrong. A new one stops the one before, and so
+ * does leaving the page.
  */
 export function useRun() {
   const [busy, setBusy] = useState(false);

@@ -1,4 +1,4 @@
-/** Works out what is written as on paper: + - * / % ^ ( ), functions and constants. Nothing is ever evaluated as code. */
+/** Works out what is written as on paper: + - * / % ^ ( ), functions and constants. Nothing is run as code. */
 
 const FUNCTIONS: Record<string, (...values: number[]) => number> = {
   abs: Math.abs,

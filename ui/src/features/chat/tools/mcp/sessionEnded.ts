@@ -1,2 +1,2 @@
-/** The MCP server knows a session no more, as after its restart: nothing was run, and another session is to be opened. */
+/** The MCP server knows a session no more, as after its restart: nothing was run, and another is to be opened. */
 export class SessionEnded extends Error {}
