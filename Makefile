@@ -19,7 +19,8 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
-# MLX for NVIDIA's GPUs, where CUDA=13 asks for it. Its library lies where mlx-cpu's does, so it is installed behind that.
+# MLX for NVIDIA's GPUs, where CUDA=13 asks for it. Its library lies where mlx-cpu's does, so it is installed behind
+# that.
 CUDA ?=
 define install-cuda
 	@echo "fetching MLX for NVIDIA's GPUs and the CUDA libraries that it takes, about 2 GB"
