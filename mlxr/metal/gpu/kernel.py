@@ -58,7 +58,7 @@ class Kernel:
         outputs: likewise; the body writes every element of each that is looked at.
         writes: the inputs that the body changes in place, casting their const away.
         headers: files of functions that stand before it, as ``FOLDER/NAME`` without ending; a ``.h`` serves both
-            languages, ``.cuh`` is CUDA's and ``.metal.h`` Metal's.
+            languages, ``.cuh`` is CUDA's and ``.metal.h`` Metal's; a language may lack some.
     """
 
     name: str
@@ -74,12 +74,8 @@ class Kernel:
         return "\n".join(path.read_text() for path in self.header_files(language))
 
     def header_files(self, language: Language) -> list[Path]:
-        return [_header(name, language) for name in self.headers]
-
-
-def _header(name: str, language: Language) -> Path:
-    shared = FOLDER / f"{name}.h"
-    return shared if shared.exists() else FOLDER / f"{name}{language.value[1]}"
+        files = [FOLDER / f"{name}{ending}" for name in self.headers for ending in (".h", language.value[1])]
+        return [path for path in files if path.exists()]
 
 
 @dataclass(frozen=True)

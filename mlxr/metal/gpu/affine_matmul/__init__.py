@@ -19,7 +19,7 @@ KERNEL = Kernel(
     "affine_matmul/few_rows",
     ("x", "packed", "scales", "biases", "constants", "residual"),
     ("out",),
-    ("affine_matmul/few_rows",),
+    ("affine_matmul/tiles", "affine_matmul/few_rows"),
 )
 """``x`` ``[rows, K]``, float16, or float32 where it is normed; ``packed`` uint32 ``[N, K * bits / 32]``; ``scales`` and
 ``biases`` float16 ``[N, K / group]``; ``constants`` float32: the gain, the norm's epsilon, two that are not used, the

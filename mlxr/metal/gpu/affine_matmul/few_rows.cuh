@@ -1,133 +1,6 @@
-// Products of few rows with a matrix of affine codes, on tensor cores; __init__.py says what is computed.
-//
-// A block has STRIPS strips of 16 rows of the matrix and reads them once for all rows of x. Each of its warps has every
-// WARPS-th run of 256 columns; the sums of the warps are added up in one order at the end.
+// Products of few rows with one matrix of affine codes; __init__.py says what is computed.
 
 namespace affine {
-
-constexpr int STRIP = 16, RUN = 256;
-
-enum Epilogue { PLAIN, RESIDUAL, GATED };
-enum Activation { SILU, GELU_TANH, GELU, SWIGLU_OAI, RELU_SQUARED };
-
-// Weights are 2^-6 of what they are while they are 16-bit: small codes alone are subnormal halves, c * 2^-24, which one
-// multiplication takes to where their scale has them. That bounds scales (__init__.py, MOST_SCALE).
-constexpr float SHRINK = 1.0f / 64;
-
-__device__ inline unsigned scaled(unsigned codes, __half2 scale, __half2 bias) {
-    __half2 weights = __hfma2(*reinterpret_cast<__half2*>(&codes), scale, bias);
-    return *reinterpret_cast<unsigned*>(&weights);
-}
-
-// What a group's weights are made with: scale for codes in the lowest bits of a half, and for those 4 bits higher.
-struct Scale {
-    __half2 low, high, bias;
-    __device__ inline Scale() {}
-    __device__ inline Scale(__half scale, __half bias)
-        : low(__half2half2(__hmul(scale, __float2half(262144.0f * 0.0625f)))),
-          high(low),
-          bias(__half2half2(__hmul(bias, __float2half(SHRINK)))) {
-        low = __hmul2(low, __float2half2_rn(16.0f));
-    }
-};
-
-// Eight weights of one row, in the order of order_eight.
-template <int BITS>
-__device__ inline void decode_eight(const unsigned* words, const Scale& by, unsigned* weights) {
-    if constexpr (BITS == 4) {
-        const unsigned low = words[0], high = low >> 8;
-        weights[0] = scaled(low & 0x000f000fu, by.low, by.bias);
-        weights[1] = scaled(low & 0x00f000f0u, by.high, by.bias);
-        weights[2] = scaled(high & 0x000f000fu, by.low, by.bias);
-        weights[3] = scaled(high & 0x00f000f0u, by.high, by.bias);
-    } else {
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-            weights[i] = scaled(__byte_perm(words[i / 2], 0, i % 2 ? 0x4342 : 0x4140), by.low, by.bias);
-    }
-}
-
-// Eight inputs in the order that codes come apart in: of 4 bits the first and the fifth, the second and the sixth...
-template <int BITS>
-__device__ inline uint4 order_eight(uint4 inputs) {
-    if constexpr (BITS != 4) return inputs;
-    return make_uint4(
-        __byte_perm(inputs.x, inputs.z, 0x5410), __byte_perm(inputs.x, inputs.z, 0x7632),
-        __byte_perm(inputs.y, inputs.w, 0x5410), __byte_perm(inputs.y, inputs.w, 0x7632)
-    );
-}
-
-// Adds the product of 16 rows and 16 columns of weights with 8 rows of inputs, summed in float32.
-__device__ inline void multiply(
-    float* sum, unsigned a0, unsigned a1, unsigned a2, unsigned a3, unsigned b0, unsigned b1
-) {
-    asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
-        : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1)
-    );
-}
-
-__device__ inline float activated(int activation, float x) {
-    switch (activation) {
-        case SILU: return x / (1 + __expf(-x));
-        case GELU_TANH: return 0.5f * x * (1 + tanhf(0.7978845608028654f * (x + 0.044715f * x * x * x)));
-        case GELU: return 0.5f * x * (1 + erff(x * 0.7071067811865476f));
-        default: x = fmaxf(x, 0.0f); return x * x;
-    }
-}
-
-__device__ inline float gated(int activation, float gate, float up) {
-    if (activation != SWIGLU_OAI) return activated(activation, gate) * up;
-    gate = fminf(gate, 7.0f), up = fminf(fmaxf(up, -7.0f), 7.0f);
-    return gate / (1 + __expf(-1.702f * gate)) * (up + 1);
-}
-
-__device__ inline uint4 streamed(const uint4* from) {
-    uint4 value;
-    asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-                 : "l"(from));
-    return value;
-}
-
-// A lane's part of a run of 256 columns: 64 codes of two rows of each strip, with the scales and biases of both halves.
-template <int BITS, int STRIPS>
-struct Run {
-    uint4 codes[STRIPS][2][BITS / 2];
-    __half2 scales[STRIPS][2], biases[STRIPS][2];
-};
-
-template <int BITS, int STRIPS, int GROUP, int COLUMNS>
-struct Matrix {
-    const uint4* packed;
-    const __half* scales;
-    const __half* biases;
-    int first[STRIPS];  // this lane's first row of each strip; its second one is 8 further
-
-    // Of the 64 columns that begin at 64 * at, in a row as long as a multiple of GROUP.
-    __device__ static inline __half2 of_halves(const __half* from, size_t at) {
-        if constexpr (GROUP == 32) return ((const __half2*)from)[at];
-        return __half2half2(from[at / (GROUP / 64)]);
-    }
-
-    __device__ inline void load(Run<BITS, STRIPS>& run, int pair) const {
-        if (COLUMNS % RUN && pair >= COLUMNS / 64) {  // beyond a row's end everything is zero
-            run = {};
-            return;
-        }
-#pragma unroll
-        for (int strip = 0; strip < STRIPS; ++strip)
-#pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const size_t at = size_t(first[strip] + half * 8) * (COLUMNS / 64) + pair;
-#pragma unroll
-                for (int i = 0; i < BITS / 2; ++i) run.codes[strip][half][i] = streamed(packed + at * (BITS / 2) + i);
-                run.scales[strip][half] = of_halves(scales, at);
-                run.biases[strip][half] = of_halves(biases, at);
-            }
-    }
-};
 
 // One row of x, normed, to 16 bits in shared memory, eights in the order of order_eight.
 template <int BITS, int WARPS, int COLUMNS>
@@ -183,7 +56,7 @@ __device__ inline void few_rows(
     const float* norm = constants + 4;
     const float* bias = norm + (NORMED ? COLUMNS : 0);
     __shared__ float sums[WARPS][STRIPS][TILES][128];
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, quad = lane / 4, member = lane % 4;
+    const int warp = threadIdx.x / 32, quad = threadIdx.x % 32 / 4, member = threadIdx.x % 4;
     constexpr int OWN = EPILOGUE == GATED ? STRIPS / 2 : STRIPS;  // strips of outputs
     const int outputs = gridDim.x * STRIPS * STRIP, half = outputs / 2;
     Matrix<BITS, STRIPS, GROUP, COLUMNS> matrix = {(const uint4*)packed, scales, biases, {}};
@@ -200,81 +73,18 @@ __device__ inline void few_rows(
         norm_row<BITS, WARPS, COLUMNS>((const float*)x, norm, constants[1], normed);
         input = normed;
     }
-    float accumulated[STRIPS][TILES][4];
-#pragma unroll
-    for (int strip = 0; strip < STRIPS; ++strip)
-#pragma unroll
-        for (int tile = 0; tile < TILES; ++tile)
-#pragma unroll
-            for (int i = 0; i < 4; ++i) accumulated[strip][tile][i] = 0;
-
-    for (int at = warp; at < RUNS; at += WARPS) {
-        const int pair = at * 4 + member;
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-            Scale by[STRIPS][2] = {};
-#pragma unroll
-            for (int strip = 0; strip < STRIPS; ++strip)
-#pragma unroll
-                for (int half = 0; half < 2; ++half) {
-                    const __half2 s = run.scales[strip][half], b = run.biases[strip][half];
-                    by[strip][half] = group ? Scale(__high2half(s), __high2half(b)) : Scale(__low2half(s), __low2half(b));
-                }
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                uint4 others[TILES];
-#pragma unroll
-                for (int tile = 0; tile < TILES; ++tile) {
-                    const int row = tile * 8 + quad;
-                    others[tile] = make_uint4(0, 0, 0, 0);
-                    if (row < rows && (COLUMNS % RUN == 0 || pair < COLUMNS / 64))
-                        others[tile] = input[size_t(row) * (COLUMNS / 8) + pair * 8 + group * 4 + i];
-                    if constexpr (!NORMED) others[tile] = order_eight<BITS>(others[tile]);
-                }
-#pragma unroll
-                for (int strip = 0; strip < STRIPS; ++strip) {
-                    unsigned weights[2][4];  // eight weights of each row, two in a register
-#pragma unroll
-                    for (int half = 0; half < 2; ++half) {
-                        const unsigned* words = (const unsigned*)run.codes[strip][half] + group * BITS;
-                        decode_eight<BITS>(words + i * (BITS / 4), by[strip][half], weights[half]);
-                    }
-#pragma unroll
-                    for (int tile = 0; tile < TILES; ++tile) {
-                        float* sum = accumulated[strip][tile];
-                        const uint4 x8 = others[tile];
-                        multiply(sum, weights[0][0], weights[1][0], weights[0][1], weights[1][1], x8.x, x8.y);
-                        multiply(sum, weights[0][2], weights[1][2], weights[0][3], weights[1][3], x8.z, x8.w);
-                    }
-                }
-            }
-        }
-        if (at + WARPS < RUNS) matrix.load(run, (at + WARPS) * 4 + member);
-    }
-#pragma unroll
-    for (int strip = 0; strip < STRIPS; ++strip)
-#pragma unroll
-        for (int tile = 0; tile < TILES; ++tile)
-#pragma unroll
-            for (int i = 0; i < 4; ++i) sums[warp][strip][tile][i * 32 + lane] = accumulated[strip][tile][i];
-    __syncthreads();
+    const auto row_of = [&](int tile) { return tile * 8 + quad < rows ? tile * 8 + quad : -1; };
+    accumulate<NORMED>(matrix, run, input, TILES, row_of, sums);
     const float gain = constants[0];
     for (int at = threadIdx.x; at < OWN * TILES * 128; at += WARPS * 32) {
         const int strip = at / (TILES * 128), tile = at / 128 % TILES, within = at % 128;
-        const int i = within / 32, from = within % 32;
-        const int row = tile * 8 + from % 4 * 2 + i % 2;
-        const int output = (blockIdx.x * OWN + strip) * STRIP + from / 4 + i / 2 * 8;
+        const int row = tile * 8 + row_within(within);
+        const int output = (blockIdx.x * OWN + strip) * STRIP + output_within(within);
         if (row >= rows) continue;
-        float sum = 0;
-#pragma unroll
-        for (int w = 0; w < WARPS; ++w) sum += sums[w][strip][tile][within];
-        sum *= 1 / SHRINK;
+        float sum = total(sums, strip, tile, within);
         if constexpr (BIASED) sum += bias[output];
         if constexpr (EPILOGUE == GATED) {
-            float up = 0;
-#pragma unroll
-            for (int w = 0; w < WARPS; ++w) up += sums[w][strip + OWN][tile][within];
-            up *= 1 / SHRINK;
+            float up = total(sums, strip + OWN, tile, within);
             if constexpr (BIASED) up += bias[half + output];
             out[size_t(row) * half + output] = __float2half(gated(ACTIVATION, sum, up) * gain);
         } else if constexpr (EPILOGUE == RESIDUAL) {
