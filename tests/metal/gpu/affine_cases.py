@@ -29,7 +29,7 @@ def affine_matrix(shape: Shape, parts: int = 1) -> tuple[list[Array], Values]:
         none = Array.of(np.zeros(1, np.float16))
         return [Array.of(weights), none, none], weights.astype(np.float64)
     codes = rng.integers(0, 1 << bits, (outputs, columns))
-    scales = (rng.uniform(0.5, 1, (outputs, columns // group)) * 2.0 ** (2 - bits)).astype(np.float16)
+    scales = (rng.uniform(0.5, 0.99, (outputs, columns // group)) * 2.0 ** (2 - bits)).astype(np.float16)
     biases = (-scales * 2.0 ** (bits - 1) * rng.uniform(0.9, 1, scales.shape)).astype(np.float16)
     wide = (np.repeat(part.astype(np.float64), group, 1) for part in (scales, biases))
     arrays = [packed_codes(codes, bits), scales, biases]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.gpu.kernel import Kernel, Launch
+from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 from tests.metal.gpu.emulated import Array
 
 Values = NDArray[np.float64]
@@ -26,6 +26,7 @@ class Case:
             has them.
         tolerance: of each output, of its largest number.
         seen: makes of the outputs what is compared.
+        language: whose body it is.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Case:
     expected: Callable[[], list[Values]]
     tolerance: tuple[float, ...]
     seen: Callable[[list[Array]], list[Array]] = list
+    language: Language = Language.METAL
 
     def check(self, outputs: list[Array]) -> None:
         """Raises ``AssertionError`` where an output is wrong."""

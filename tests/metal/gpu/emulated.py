@@ -1,5 +1,5 @@
-"""Runs a kernel's Metal body on this machine: compiled by clang with ``emulator/``, the signature written as MLX writes
-it, over whole grids with their threads, barriers and simdgroups.
+"""Runs a kernel's body on this machine, Metal's or its twin for CUDA: compiled by clang with ``emulator/``, the
+signature written as MLX writes it, over whole grids with their threads, barriers and simdgroups.
 
 Outputs, threadgroup memory and what is around buffers are poisoned: what a kernel leaves out, reads too early or beyond
 an end shows in its results; what Metal leaves undefined ends the run.
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.gpu.by_sizes import FEWEST_ON_DEVICE
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
+from tests.metal.gpu.cuda_source import cuda_source_of
 
 SOURCES = Path(__file__).parent / "emulator"
 BUILD = Path(__file__).parents[3] / "build" / "metal-emulator"
@@ -113,8 +114,15 @@ def compiler() -> str:
 def compiler_flags() -> list[str]:
     machine = ["-mf16c"] if os.uname().machine == "x86_64" else []
     machine += ["-fuse-ld=gold"] if shutil.which("ld.gold") else []  # links twice as fast
-    machine += ["-fuse-ld=gold"] if shutil.which("ld.gold") else []  # links twice as fast
-    return ["-std=c++17", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Werror=return-type", "-w", *machine]
+    return [
+        "-std=c++17",
+        "-ffp-contract=off",
+        "-fno-strict-aliasing",
+        "-ftrivial-auto-var-init=pattern",
+        "-Werror=return-type",
+        "-w",
+        *machine,
+    ]
 
 
 def run(
@@ -124,10 +132,11 @@ def run(
     checked: Checked = Checked.PLAIN,
     seed: int = 0,
     planted: tuple[str, str] | None = None,
+    language: Language = Language.METAL,
 ) -> list[Array]:
     """Returns the kernel's outputs, and behind them the inputs that it changes. ``seed``: of the order in which threads
     run; ``planted``: a text of the kernel, and what to put in its place, once. Raises ``KernelError``."""
-    outputs, _ = run_and_measure(kernel, launch, inputs, checked, seed, planted)
+    outputs, _ = run_and_measure(kernel, launch, inputs, checked, seed, planted, language=language)
     return outputs
 
 
@@ -139,10 +148,12 @@ def run_and_measure(
     seed: int = 0,
     planted: tuple[str, str] | None = None,
     most_groups: int = 1 << 31,
+    language: Language = Language.METAL,
 ) -> tuple[list[Array], int]:
     """As ``run``, and with the outputs the bytes of threadgroup memory that a group takes. ``most_groups``: how many of
     all threadgroups run."""
-    source = source_of(kernel, launch, inputs)
+    cuda = language is Language.CUDA
+    source = cuda_source_of(kernel, launch, _described(inputs)) if cuda else source_of(kernel, launch, inputs)
     if planted is not None:
         assert planted[0] in source
         source = source.replace(*planted, 1)
@@ -177,6 +188,10 @@ def run_and_measure(
         arrays.append(Array(np.frombuffer(raw[:size], numpy_type(dtype)).reshape(shape), dtype))
         raw = raw[size:]
     return arrays, int(ended.stdout)
+
+
+def _described(inputs: list[Array]) -> list[tuple[str, tuple[int, ...]]]:
+    return [(TYPES[array.dtype], array.bits.shape) for array in inputs]
 
 
 def numpy_type(dtype: str) -> np.dtype[np.generic]:

@@ -1,9 +1,11 @@
-"""MLX's Metal kernels on a machine without Metal: what the mlx backend gives to MLX, the emulator runs."""
+"""MLX's kernels on a machine without a GPU: what the mlx backend gives to MLX, the emulator runs."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -27,11 +29,30 @@ class Source(Kernel):
         return self.functions
 
 
-def metal_kernel(
-    name: str, input_names: Sequence[str], output_names: Sequence[str], source: str, header: str = "", **_: Any
-) -> Callable[..., list[mx.array]]:
+INCLUDED = re.compile(r'^#include "(.*)"$', re.MULTILINE)
+
+
+def metal_kernel(*given: Any, **named: Any) -> Callable[..., list[mx.array]]:
     """As ``mx.fast.metal_kernel``. What it gives computes at once, and changes inputs where the kernel does."""
+    return _kernel(Language.METAL, *given, **named)
+
+
+def cuda_kernel(*given: Any, **named: Any) -> Callable[..., list[mx.array]]:
+    """Likewise."""
+    return _kernel(Language.CUDA, *given, **named)
+
+
+def _kernel(
+    language: Language,
+    name: str,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    source: str,
+    header: str = "",
+    **_: Any,
+) -> Callable[..., list[mx.array]]:
     names = tuple(input_names)
+    header = INCLUDED.sub(lambda found: Path(found[1]).read_text(), header)
     kernel = Source(f"emulated/{name}", names, tuple(output_names), writes=names, text=source, functions=header)
 
     def launched(
@@ -53,7 +74,7 @@ def metal_kernel(
             tuple(_name(dtype) for dtype in output_dtypes),
         )
         given = [Array(_bits(array), _name(array.dtype)) for array in inputs]
-        outs = run(kernel, launch, given)
+        outs = run(kernel, launch, given, language=language)
         for array, before, after in zip(inputs, given, outs[len(output_names) :], strict=True):
             if before.bits.tobytes() != after.bits.tobytes():
                 np.array(array, copy=False).view(numpy_type(after.dtype))[...] = after.bits

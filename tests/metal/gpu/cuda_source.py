@@ -1,0 +1,57 @@
+"""The program that runs a kernel's twin for CUDA in the emulator (``emulator/cuda.h``)."""
+
+from __future__ import annotations
+
+import re
+
+from mlxr.metal.gpu.kernel import Kernel, Language, Launch
+
+SHARED = re.compile(r"__shared__\s+([\w:<>, ]+?)\s+(\w+)((?:\[[^\]]+\])*)\s*;")
+ASSEMBLER = re.compile(r"asm volatile\((?P<text>.*?)\)\s*;", re.DOTALL)
+OPERAND = re.compile(r'"[+=]?[frl]"\(((?:[^()]|\([^()]*\))*)\)')
+INSTRUCTIONS = {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32": "mma", "ld.global.nc": "load_global"}
+"""What kernels write in assembler, and the emulator's function of the same operands."""
+
+
+def cuda_source_of(kernel: Kernel, launch: Launch, inputs: list[tuple[str, tuple[int, ...]]]) -> str:
+    """Returns the program for these template arguments. ``inputs``: each one's type, in C, and shape."""
+    number = iter(range(1000))
+
+    def shared(found: re.Match[str]) -> str:
+        return f"auto& {found[2]} = emulator::threadgroup_memory<{found[1]}{found[3]}>({next(number)});"
+
+    def translated(text: str) -> str:
+        return ASSEMBLER.sub(_instruction, SHARED.sub(shared, text.replace("#pragma once", "")))
+
+    outputs = [_type(Language.CUDA.numbers[dtype]) for dtype in launch.dtypes]
+    types = [_type(type) for type, _ in inputs]
+    parameters = [f"const {of}* {name}, const int* {name}_shape" for of, name in zip(types, kernel.inputs, strict=True)]
+    parameters += [f"{of}* {name}" for of, name in zip(outputs, kernel.outputs, strict=True)]
+    arguments = [f"reinterpret_cast<const {of}*>(inputs[{index}]), shape_{index}" for index, of in enumerate(types)]
+    arguments += [f"reinterpret_cast<{of}*>(outputs[{index}])" for index, of in enumerate(outputs)]
+    shapes = (", ".join(map(str, shape)) or "1" for _, shape in inputs)
+    return "\n".join(
+        [
+            '#include "cuda.h"',
+            translated(kernel.header(Language.CUDA)),
+            f"void kernel({', '.join(parameters)}) {{",
+            *(Language.CUDA.constant(name, value) for name, value in launch.template),
+            translated(kernel.body(Language.CUDA)),
+            "}",
+            *(f"static const int shape_{index}[] = {{{shape}}};" for index, shape in enumerate(shapes)),
+            "void emulator::run_thread(",
+            "    unsigned char* const* inputs, unsigned char* const* outputs, const Attributes& attributes) {",
+            "  begin_thread(attributes);",
+            f"  kernel({', '.join(arguments)});",
+            "}\n",
+        ]
+    )
+
+
+def _instruction(found: re.Match[str]) -> str:
+    (name,) = (of for written, of in INSTRUCTIONS.items() if written in found["text"])
+    return f"emulator::{name}({', '.join(OPERAND.findall(found['text']))});"
+
+
+def _type(name: str) -> str:
+    return "__half" if name == "half" else name
