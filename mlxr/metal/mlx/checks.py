@@ -228,6 +228,30 @@ def _dense_half(backend: MlxBackend | ReferenceBackend, bits: int) -> Callable[[
     return run
 
 
+def _own_experts(ways: Ways) -> bool:
+    """Mixtures of codes of both numbers of bits, and rows that fill a tile, two and four. The router's weights are
+    exact in 16 bits, so that no rounding picks others."""
+    spec = ExpertsSpec(Activation.SILU, 8, 3, scale=1.5)
+    right = True
+    for bits, rows in ((4, 1), (8, 1), (4, 9), (8, 32)):
+        outs = []
+        for backend in (MlxBackend(ways), ReferenceBackend()):
+            router = backend.weight(_exact_matrix(rows, 8, 320))
+            gate, up = (backend.weight(_codes(bits, 8 * 256, 320)) for _ in range(2))
+            down = backend.weight(_codes(bits, 8 * 320, 256))
+            weights = ExpertsWeights(router, up, down, gate, norm=1 + mx.array(_normal(2, 320)) / 8)
+            half = backend.feed_forward(weights, spec)
+            x = mx.array(_normal(rows, rows, 320))
+            outs.append(half(x) - x)
+        right = right and _near(*outs)
+    return right
+
+
+def _exact_matrix(seed: int, outputs: int, inputs: int) -> Tensor:
+    values = np.round(16 * _normal(seed, outputs, inputs)) / np.float32(256)
+    return Tensor("w", TensorType.F32, values.shape, values.view(np.uint8))
+
+
 def _of_experts(kind: Kind, ways: Ways) -> bool:
     """A mixture, which multiplies by matrices that it picks; all of them, so that no rounding picks others."""
     outs = []
@@ -363,6 +387,7 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "in_place": partial(_attention, steps=[[20], [1]]),
     "paged_decode": partial(_attention, steps=[[20, 3, 9], [1, 1, 1]]),
     "few_rows": _few_rows,
+    "experts": _own_experts,
     "sampling": _sampling,
     "recurrence": _recurrence,
     "paged_prefill": partial(_attention, steps=[[70, 3], [30, 1]], softcap=2.0),

@@ -10,6 +10,7 @@ from mlxr.metal.mlx import own_blocks
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.norms import normed
+from mlxr.metal.mlx.own_experts import OwnExperts
 from mlxr.metal.mlx.products import Projections, SplitProduct, product
 from mlxr.metal.mlx.weights import HALF, Blocks, Codes
 from mlxr.metal.reference.experts import choose, mixed
@@ -30,11 +31,29 @@ class Experts:
             inputs = [weight for weight in (weights.shared.gate, weights.shared.up) if weight is not None]
             self._shared = Projections(inputs, [None] * len(inputs), ways)
             self._shared_down = SplitProduct([weights.shared.down], None, ways)
+        self._few = OwnExperts(weights, spec) if ways.experts and OwnExperts.fits(weights, spec) else None
 
     def __call__(self, x: mx.array, residual: mx.array) -> mx.array:
         """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to."""
         if not x.shape[0]:
             return residual
+        weights, few = self._weights, self._few
+        if few is not None and not few.takes(x.shape[0]):
+            few = None
+        rows, chosen, share = few.routed(x) if few is not None and few.routes else self._routed(x)
+        common: mx.array | None = None
+        if (shared := weights.shared) is not None:
+            read = rows if shared.norm is None else self._normed(x, shared.norm).astype(HALF)
+            common = self._normed(self._common(read) * HEADROOM, shared.post_norm)
+        if few is not None:
+            out = few.added(rows, chosen, share, residual if common is None else residual + common)
+        else:
+            out = self._normed(self._mixture(rows, chosen, share) * HEADROOM, weights.mixture_post_norm)
+            out = residual + self._normed(out if common is None else out + common, weights.post_norm)
+        return out if weights.output_scale is None else out * weights.output_scale
+
+    def _routed(self, x: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+        """Returns the rows that experts take, 16-bit; what each chose, int32 ``[T, used]``; and their shares."""
         weights, spec = self._weights, self._spec
         rows = normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias).astype(HALF)
         routed = rows if weights.router_norm is None else self._normed(x, weights.router_norm).astype(HALF)
@@ -44,11 +63,16 @@ class Experts:
         chosen, share = choose(logits, weights.choice_bias, spec)
         if weights.expert_scale is not None:
             share = share * weights.expert_scale[chosen]
+        return rows, chosen, share
+
+    def _mixture(self, rows: mx.array, chosen: mx.array, share: mx.array) -> mx.array:
+        """Float32 ``[T, features]``, divided by ``HEADROOM``."""
+        weights = self._weights
         read = rows
         if weights.latent_down is not None:
             read = product(rows, weights.latent_down.handle.matrix, self._ways)
         read = read[:, None]
-        if spec.weighs_inputs:
+        if self._spec.weighs_inputs:
             read, share = (read * share[:, :, None]).astype(HALF), mx.ones_like(share)
         inputs = [self._multiplied(read, weights.up, chosen, weights.up_bias)]
         if weights.gate is not None:
@@ -57,12 +81,7 @@ class Experts:
         out = mixed(self._multiplied(self._hidden(*inputs), weights.down, chosen, bias).astype(mx.float32), share)
         if weights.latent_up is not None:
             out = product(out.astype(HALF), weights.latent_up.handle.matrix, self._ways).astype(mx.float32)
-        out = self._normed(out * HEADROOM, weights.mixture_post_norm)
-        if (shared := weights.shared) is not None:
-            read = rows if shared.norm is None else self._normed(x, shared.norm).astype(HALF)
-            out = out + self._normed(self._common(read) * HEADROOM, shared.post_norm)
-        out = residual + self._normed(out, weights.post_norm)
-        return out if weights.output_scale is None else out * weights.output_scale
+        return out
 
     def _normed(self, x: mx.array, norm: mx.array | None) -> mx.array:
         return x if norm is None else mx.fast.rms_norm(x, norm, self._spec.norm_eps)

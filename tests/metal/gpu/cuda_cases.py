@@ -1,0 +1,10 @@
+"""The twins for CUDA, as ``cases.py`` has Metal's bodies."""
+
+from __future__ import annotations
+
+from tests.metal.gpu.case import Case
+from tests.metal.gpu.experts_cases import experts_cases
+
+
+def cuda_cases() -> list[Case]:
+    return experts_cases()
