@@ -29,7 +29,7 @@ from mlxr.metal.backend import (
 )
 from mlxr.metal.batch import Batch
 from mlxr.metal.cache import NumberType
-from mlxr.metal.mlx import device, gated_delta_net, own_sampling, recurrence
+from mlxr.metal.mlx import device, gated_delta_net, own_sampling, recurrence, recurrence_steps
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
@@ -220,15 +220,15 @@ class MlxBackend:
         self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int, beside: MixerOperation | None = None
     ) -> MixerOperation:
         project = recurrence.projected(weights, self._ways)
-        return self._recurrence(
-            weights, spec, project, recurrence.mamba2(weights, spec, self._ways.recurrence), layer, beside
-        )
+        advance = recurrence.mamba2(weights, spec, self._ways)
+        few = recurrence_steps.mamba2(weights, spec, self._ways)
+        return self._recurrence(weights, spec, project, advance, layer, beside, few)
 
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
         project = gated_delta_net.projected(weights, self._ways)
-        return self._recurrence(
-            weights, spec, project, gated_delta_net.gated_delta_net(weights, spec, self._ways.recurrence), layer
-        )
+        advance = gated_delta_net.gated_delta_net(weights, spec, self._ways)
+        few = recurrence_steps.gated_delta_net(weights, spec, self._ways)
+        return self._recurrence(weights, spec, project, advance, layer, few=few)
 
     def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
         shared = self._ways, self._elementwise, self._states
@@ -316,10 +316,11 @@ class MlxBackend:
         advance: Advance,
         layer: int,
         beside: MixerOperation | None = None,
+        few: recurrence_steps.StateStep | None = None,
     ) -> recurrence.Recurrence:
         size = spec.cache(layer).state_size or 0
         shared = self._ways, self._elementwise, self._states
-        return recurrence.Recurrence(weights, project, spec.norm_eps, advance, layer, size, *shared, beside)
+        return recurrence.Recurrence(weights, project, spec.norm_eps, advance, layer, size, *shared, beside, few)
 
     def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
         origin: dict[int, int] = {}

@@ -57,7 +57,7 @@ FEATURES, HEADS, KV_HEADS, HEAD_DIM, PAGE = 128, 4, 2, 64, 16
 TOLERANCE = 0.01
 """Of the result's own size: some times what 16-bit floats lose."""
 
-IN_PLACE = ("paged_decode", "step_attention", "paged_prefill")
+IN_PLACE = ("paged_decode", "step_attention", "paged_prefill", "recurrence")
 """Ways that are only taken where pages are written in place."""
 
 ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))

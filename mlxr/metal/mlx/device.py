@@ -53,8 +53,8 @@ class Ways:
     (``mlxr.metal.gpu.experts``); MLX's products with matrices that are picked.
     ``sampling``: a kernel of our own that draws tokens without sorting (``mlxr.metal.gpu.sampling``); MLX's operations.
     ``paged_prefill``: one for prompts in layers with a soft cap (``mlxr.metal.gpu.attention``); plain operations.
-    ``recurrence``: kernels of our own for few tokens of what keeps a state (``mlxr.metal.gpu.recurrence``); MLX's
-    operations.
+    ``recurrence``: kernels of our own for few tokens of what keeps a state (``mlxr.metal.gpu.recurrence``), on CUDA in
+    place; MLX's operations.
     ``step_attention``: one of our own for what is between two products in a step of one token a sequence
     (``mlxr.metal.gpu.attention``); what the others say.
     """
@@ -98,6 +98,7 @@ WAYS = {
         paged_decode=True,
         few_rows=True,
         experts=True,
+        recurrence=True,
         step_attention=True,
     ),
     "metal": Ways(

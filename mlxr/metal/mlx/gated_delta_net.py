@@ -26,13 +26,14 @@ def projected(weights: GatedDeltaNetWeights, ways: Ways) -> Callable[[mx.array],
     """Returns the products with a layer's matrices of inputs, side by side."""
     inputs = weights.query_key_value, weights.gate, weights.alpha, weights.beta
     multiply = Projections(inputs, [None] * len(inputs), ways)
+    if len(multiply.products) == 1:
+        return lambda x: multiply.joined(x)[0]
     return lambda x: mx.concatenate(multiply(x), axis=-1)
 
 
-def gated_delta_net(weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, own: bool) -> Advance:
-    """Inputs are what the projections make, side by side: queries, keys and values, gate, alpha, beta. ``own``: whether
-    few tokens go by a kernel of our own."""
-    by_kernel = partial(own_recurrence.gated_delta_net, weights, spec) if own else None
+def gated_delta_net(weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, ways: Ways) -> Advance:
+    """Inputs are what the projections make, side by side: queries, keys and values, gate, alpha, beta."""
+    by_kernel = partial(own_recurrence.gated_delta_net, weights, spec) if own_recurrence.here(ways) else None
     return either(partial(_advance, weights, spec), by_kernel)
 
 

@@ -1,5 +1,6 @@
-"""Few tokens by kernels of our own (``mlxr.metal.gpu.recurrence``): the short convolution, and the heads of the gated
-delta rule and of Mamba-2, which keep a column of a state in registers from a sequence's first token to its last."""
+"""Few tokens by Metal kernels of our own (``mlxr.metal.gpu.recurrence``): the short convolution, and the heads of the
+gated delta rule and of Mamba-2, which keep a column of a state in registers from a sequence's first token to its
+last."""
 
 from __future__ import annotations
 
@@ -10,12 +11,19 @@ import mlx.core as mx
 
 from mlxr.metal.gpu import recurrence
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch, MadeKernel
+from mlxr.metal.mlx import device
+from mlxr.metal.mlx.device import Ways
 from mlxr.metal.reference.recurrence import gated_norm
 from mlxr.metal.specs import GatedDeltaNetSpec, Mamba2Spec
 from mlxr.metal.weights import GatedDeltaNetWeights, Mamba2Weights
 
 MOST_TOKENS = 8
 """Of a sequence: they are computed one after the other; more are multiplied as matrices."""
+
+
+def here(ways: Ways) -> bool:
+    """Whether they are taken; CUDA has others (``recurrence_steps.py``)."""
+    return ways.recurrence and device.language() is Language.METAL
 
 
 def gated_delta_net(

@@ -11,13 +11,17 @@ from functools import partial
 import mlx.core as mx
 
 from mlxr.metal.backend import MixerOperation
-from mlxr.metal.mlx import own_recurrence
+from mlxr.metal.gpu.affine_matmul import MOST_ROWS
+from mlxr.metal.gpu.kernel import Language
+from mlxr.metal.mlx import device, own_recurrence
 from mlxr.metal.mlx.attention import of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.few_rows import Norm
 from mlxr.metal.mlx.pool_array import RowAccess
 from mlxr.metal.mlx.products import SplitProduct
-from mlxr.metal.mlx.steps import Step
+from mlxr.metal.mlx.recurrence_steps import StateStep
+from mlxr.metal.mlx.steps import Run, Step
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
 from mlxr.metal.pool import Pool
@@ -34,6 +38,7 @@ class Recurrence:
 
     ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``.
     ``size``: numbers of a sequence's state.
+    ``few``: what takes the place of ``advance`` for few tokens of each sequence that a pool keeps.
     ``beside``: a mixer that reads the same rows, and to whose rows this one's are added.
     """
 
@@ -49,9 +54,11 @@ class Recurrence:
         elementwise: Elementwise,
         states: RowAccess,
         beside: MixerOperation | None = None,
+        few: StateStep | None = None,
     ) -> None:
-        self._beside = beside
-        self._norm, self._norm_eps, self._advance = weights.norm, norm_eps, advance
+        self._beside, self._few = beside, few
+        self._norm, self._advance = Norm(weights.norm, norm_eps), advance
+        self._norms_few = ways.few_rows and device.language() is Language.CUDA
         self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
         self._project = project
         bias = None if isinstance(weights, GatedDeltaNetWeights) else weights.output_bias
@@ -61,25 +68,44 @@ class Recurrence:
         """``x`` float32 ``[T, features]``, residual included. Without a pool, sequences begin and nothing is kept."""
         if not step.tokens:
             return x
-        rows = self._project(mx.fast.rms_norm(x, self._norm, self._norm_eps).astype(HALF)).astype(mx.float32)
-        outs = []
-        for index, run in enumerate(step.runs):
-            own = of_run(run, rows).reshape(run.count, run.length, -1)
-            if pool is None:
-                out, _ = self._advance(own, mx.zeros((run.count, self._size)))
-            else:
-                at = step.tables[pool.group_of[self._layer]].states(index)
-                before = self._states.read(pool.layers[self._layer], at.pages)
-                out, after = self._advance(own, mx.where(at.begins[:, None], 0.0, before))
-                if at.kept:
-                    pages, kept = at.pages[: at.kept], after[: at.kept]
-                    pool.layers[self._layer] = self._states.written(pool.layers[self._layer], pages, kept)
-            outs.append(out.reshape(run.count * run.length, -1))
+        rows = self._project(self._normed(x))
+        outs = [self._run(index, of_run(run, rows), step, pool) for index, run in enumerate(step.runs)]
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
         residual = x if self._beside is None else self._beside(x, step, pool)
-        return self._elementwise.add(residual, self._output(out.astype(HALF)))
+        if self._output.few is not None and self._output.few.takes(len(out)):
+            return self._output.few.added(out, residual)
+        return self._elementwise.add(residual, self._output(out))
+
+    def _normed(self, x: mx.array) -> mx.array:
+        return self._norm.of_few(x) if self._norms_few and len(x) <= MOST_ROWS else self._norm(x)
+
+    def _run(self, index: int, own: mx.array, step: Step, pool: Pool | None) -> mx.array:
+        """What a run's rows give, 16-bit ``[T, out]``; ``own``: what was projected of them."""
+        run = step.runs[index]
+        if pool is None:
+            out, _ = self._advance(_wide(run, own), mx.zeros((run.count, self._size)))
+            return _flat(out)
+        tables, layer = step.tables[pool.group_of[self._layer]], pool.layers[self._layer]
+        if self._few is not None and run.length <= own_recurrence.MOST_TOKENS:
+            out, pool.layers[self._layer] = self._few(own, tables.state_layout(index), layer)
+            return out.astype(HALF)
+        at = tables.states(index)
+        before = self._states.read(layer, at.pages)
+        out, after = self._advance(_wide(run, own), mx.where(at.begins[:, None], 0.0, before))
+        if at.kept:
+            pool.layers[self._layer] = self._states.written(layer, at.pages[: at.kept], after[: at.kept])
+        return _flat(out)
+
+
+def _wide(run: Run, own: mx.array) -> mx.array:
+    """As ``Advance`` takes them."""
+    return own.astype(mx.float32).reshape(run.count, run.length, -1)
+
+
+def _flat(out: mx.array) -> mx.array:
+    return out.reshape(-1, out.shape[-1]).astype(HALF)
 
 
 def projected(weights: ShortConvWeights | Mamba2Weights, ways: Ways) -> Callable[[mx.array], mx.array]:
@@ -91,9 +117,8 @@ def short_conv(weights: ShortConvWeights, spec: ShortConvSpec) -> Advance:
     return partial(_short_conv, weights, spec)
 
 
-def mamba2(weights: Mamba2Weights, spec: Mamba2Spec, own: bool) -> Advance:
-    """``own``: whether few tokens go by a kernel of our own."""
-    by_kernel = partial(own_recurrence.mamba2, weights, spec) if own else None
+def mamba2(weights: Mamba2Weights, spec: Mamba2Spec, ways: Ways) -> Advance:
+    by_kernel = partial(own_recurrence.mamba2, weights, spec) if own_recurrence.here(ways) else None
     return either(partial(_mamba2, weights, spec), by_kernel)
 
 

@@ -135,6 +135,7 @@ class DeviceTables:
         self._tables: dict[int, tuple[mx.array, mx.array]] = {}
         self._keys: dict[tuple[int, int, bool, int], Keys] = {}
         self._states: dict[int, StateRows] = {}
+        self._state_layouts: dict[int, mx.array] = {}
         self._splits: dict[tuple[int, bool], int] = {}
         self._layouts: list[tuple[Rope | None, mx.array]] = []
 
@@ -187,6 +188,21 @@ class DeviceTables:
             kept = int((pages != NO_STATE).sum())
             self._states[run] = StateRows(mx.array(np.maximum(pages, 0)), mx.array(begins), kept)
         return self._states[run]
+
+    def state_layout(self, run: int) -> mx.array:
+        """The rows of a run's sequences and where they have their states, int32 ``[B, 4]`` as
+        ``recurrence.STEP_CONVOLUTION`` takes them."""
+        if run not in self._state_layouts:
+            sequences, length = self._runs[run].sequences, self._runs[run].length
+            pages = self._group.block_tables[sequences, 0]
+            begins = self._batch.positions[self._batch.query_starts[sequences]] == 0
+            made = np.empty((len(pages), 4), np.int32)
+            made[:, 0] = np.arange(len(pages)) * length
+            made[:, 1] = made[:, 0] + length
+            made[:, 2], made[:, 3] = np.where(begins, -1, pages), pages
+            # What MLX is given stays in the host's memory; what it computes does not.
+            self._state_layouts[run] = mx.array(made) | 0
+        return self._state_layouts[run]
 
     def keys(self, run: int, spec: AttentionSpec) -> Keys:
         """The keys in the pool that the queries of a run see, in layers of a ``spec``."""

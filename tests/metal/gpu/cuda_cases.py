@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.metal.gpu.case import Case
 from tests.metal.gpu.experts_cases import experts_cases
+from tests.metal.gpu.recurrence_step_cases import recurrence_step_cases
 
 
 def cuda_cases() -> list[Case]:
-    return experts_cases()
+    return [*experts_cases(), *recurrence_step_cases()]

@@ -1,8 +1,9 @@
 """What keeps a state: the heads of the gated delta rule (``GatedDeltaNetSpec``) and of Mamba-2 (``Mamba2Spec``), one
 token of a sequence or many; and the short convolution before both.
 
-A simdgroup has one column of one head's state of one sequence, in its registers, and goes through the sequence's rows
-of the step: a state is read and written once, however many rows there are. Sums have one order, whatever is beside.
+On Metal a simdgroup has one column of one head's state of one sequence, in its registers, and goes through the
+sequence's rows of the step: a state is read and written once, however many rows there are. On CUDA a block has a whole
+head, and the states stay where they are. Sums have one order, whatever is beside.
 """
 
 from __future__ import annotations
@@ -36,6 +37,96 @@ MAMBA2 = Kernel(
 )
 """``mixed`` float32 ``[rows, channels]``: x, B, C; ``steps`` float32 ``[rows, heads]``, behind softplus and limits;
 ``decay``, ``skip`` float32 ``[heads]``. ``out`` float32 ``[rows, heads, head_dim]``."""
+
+_STATES = "layout", "states", "before"
+STEP_CONVOLUTION = Kernel(
+    "recurrence/step_convolution", ("x", "taps", "bias", *_STATES), ("out",), ("recurrence/step",), writes=("states",)
+)
+"""``x`` float16 ``[rows, width]``, of which it takes the columns from ``at`` on; ``layout`` int32 ``[sequences, 4]``:
+each sequence's first row and the one behind its last, and the pages that its state is read from and written to, below 0
+for none; ``states`` float32 ``[pages, state_size]``, changed in place; ``before``: int32, of what wrote to them before.
+``taps``, ``bias`` and ``out`` as of ``CONVOLUTION``."""
+
+STEP_DELTA = Kernel(
+    "recurrence/step_delta",
+    ("mixed", "projected", "constants", *_STATES),
+    ("out", "done"),
+    ("recurrence/step",),
+    writes=("states",),
+)
+"""``mixed`` as of ``DELTA``; ``projected`` float16 ``[rows, channels + values + 2 * value_heads]``: what the
+convolution took, gates, alphas and betas; ``constants`` float32: the norm's epsilon, three that are not used, its
+weights ``[value_dim]``, what decays are multiplied by and what is added to alphas ``[value_heads]``. ``out`` float16
+``[rows, values]``, normed and gated; ``done`` int32 ``[1]``, a zero."""
+
+STEP_MAMBA2 = Kernel(
+    "recurrence/step_mamba2",
+    ("mixed", "steps", "decay", "skip", *_STATES),
+    ("out", "done"),
+    ("recurrence/step",),
+    writes=("states",),
+)
+"""As ``MAMBA2``, with ``layout``, ``states``, ``before`` and ``done`` as of ``STEP_DELTA``."""
+
+PARTS = 4
+"""Threads that share a column of a head's state on CUDA."""
+MOST_THREADS = 1024
+
+
+def fits_step_delta(spec: GatedDeltaNetSpec) -> bool:
+    """Whether CUDA's kernel computes such heads."""
+    return spec.value_dim % 32 == 0 and 64 <= PARTS * spec.value_dim <= MOST_THREADS and spec.key_dim % PARTS == 0
+
+
+def fits_step_mamba2(spec: Mamba2Spec) -> bool:
+    """Whether CUDA's kernel computes such heads."""
+    return PARTS * spec.head_dim <= MOST_THREADS and spec.state_size % PARTS == 0
+
+
+def step_convolution(rows: int, sequences: int, width: int, at: int, channels: int, taps: int, biased: bool) -> Launch:
+    return Launch(
+        template=(("CHANNELS", channels), ("TAPS", taps), ("WIDTH", width), ("AT", at), ("BIASED", biased)),
+        grid=(THREADS * -(-channels // THREADS), sequences, 1),
+        threadgroup=(THREADS, 1, 1),
+        shapes=((rows, channels),),
+        dtypes=("float32",),
+    )
+
+
+def step_delta(rows: int, sequences: int, spec: GatedDeltaNetSpec) -> Launch:
+    threads = PARTS * spec.value_dim
+    return Launch(
+        template=(
+            ("KEY_HEADS", spec.key_heads),
+            ("VALUE_HEADS", spec.value_heads),
+            ("KEY_DIM", spec.key_dim),
+            ("VALUE_DIM", spec.value_dim),
+            ("HISTORY", spec.history),
+            ("WIDTH", spec.channels + spec.values + 2 * spec.value_heads),
+            ("TILED", spec.tiled),
+        ),
+        grid=(threads * spec.value_heads, sequences, 1),
+        threadgroup=(threads, 1, 1),
+        shapes=((rows, spec.values), (1,)),
+        dtypes=("float16", "int32"),
+    )
+
+
+def step_mamba2(rows: int, sequences: int, spec: Mamba2Spec) -> Launch:
+    threads = PARTS * spec.head_dim
+    return Launch(
+        template=(
+            ("HEADS", spec.heads),
+            ("HEAD_DIM", spec.head_dim),
+            ("GROUPS", spec.groups),
+            ("STATE", spec.state_size),
+            ("HISTORY", (spec.taps - 1) * spec.channels),
+        ),
+        grid=(threads * spec.heads, sequences, 1),
+        threadgroup=(threads, 1, 1),
+        shapes=((rows, spec.heads, spec.head_dim), (1,)),
+        dtypes=("float32", "int32"),
+    )
 
 
 def convolution(rows: int, sequences: int, channels: int, taps: int, state_size: int, biased: bool) -> Launch:
