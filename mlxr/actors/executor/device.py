@@ -1,4 +1,4 @@
-"""The device's thread: loads the model, then runs steps with the next one always queued behind the running one.
+"""The device's thread: has the model loaded, then runs steps with the next one always queued behind the running one.
 
 Cancellation contract: a step that was put here runs; its results may be dropped by whoever no longer wants them.
 """
@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,33 +20,18 @@ from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
-from mlxr.actors.executor.draft_sizes import head_bytes, seen_bytes
-from mlxr.actors.executor.drafting import Drafter
-from mlxr.actors.executor.drafting.loading import (
-    ChosenDraft,
-    NoDraftModel,
-    choose_draft,
-    head_pool,
-    load_draft,
-    own_head,
-)
 from mlxr.actors.executor.launched import Launched
-from mlxr.actors.executor.memory import free_bytes, pool_budget
-from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need
+from mlxr.actors.executor.memory_need import DoesNotFit
+from mlxr.actors.executor.model_loader import ModelLoader, least_pages_bytes
 from mlxr.actors.executor.model_runner import ModelRunner, PoolFullError, require_device
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_transfers import PageTransfers
-from mlxr.actors.executor.pool_size import group_pages, pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.select import select_backend
 from mlxr.models.constraints import ConstraintError
-from mlxr.models.footprint import Footprint
-from mlxr.models.identity import require_same
-from mlxr.models.loading import LoadedModel, load_model
-from mlxr.models.page_types import described, typed_groups
-from mlxr.models.sizes import readable
+from mlxr.models.page_types import described
 from mlxr.runtime.actor import Context, Sender
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError
@@ -64,7 +48,7 @@ from mlxr.runtime.messages.executor import (
     StorePages,
     UnloadAdapter,
 )
-from mlxr.runtime.messages.kv import CacheKind, GroupPages, LimitPool, capacity
+from mlxr.runtime.messages.kv import LimitPool, capacity
 from mlxr.runtime.messages.registry import DrafterFailed, EngineDown, EngineMemory, EngineUp, LoadProgress
 from mlxr.runtime.messages.scheduler import (
     AdapterLoaded,
@@ -86,8 +70,6 @@ LINGER = 0.7
 """Which part of a long step may pass before its end is waited for."""
 
 PROGRESS_SECONDS = 0.1
-
-NOMINAL_PAGES = 4096
 
 
 class DeviceThread:
@@ -163,17 +145,14 @@ class DeviceThread:
             backend, choice = select_backend(
                 self._settings.executor.backend, self._settings.executor.threads, Home.find().checks, pacer.pause
             )
-            path = Path(self._settings.path)
-            require_same(path, self._settings.identity)
-            model, draft = self._load_model(path, backend, self._progress(pacer))
-            require_same(path, self._settings.identity)
+            loader = ModelLoader(self._settings, backend, self._goes_without, again=bool(self._context.epoch))
+            loaded = loader.load(self._progress(pacer))
+            model, drafter, spec = loaded.model, loaded.drafter, loaded.spec
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             for note in model.notes:
                 log.info("%s: %s", engine_name, note)
-            drafter = self._load_drafter(draft, model, backend)
-            spec = self._pool_spec(model, backend) if model.cache_groups else None
-            compiler = Compiler(partial(vocabulary_of, path, model.vocab_size))
+            compiler = Compiler(partial(vocabulary_of, Path(self._settings.path), model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)
             runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter, self._drafter_failed)
         except Exception as error:
@@ -190,10 +169,11 @@ class DeviceThread:
         self._compiler = compiler
         self._adapter_loader = AdapterLoader(model, backend, self._adapters, self._adapter_loaded)
         self._adapter_loader.start()
-        groups = _group_pages(spec, model, backend)
+        groups = loaded.groups
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
-        self._weights, self._spec = model.nbytes + self._draft_bytes, spec
+        self._draft_bytes, self._spec = loaded.draft_bytes, spec
+        self._weights = model.nbytes + self._draft_bytes
         self._pool_bytes = backend.sizes.pool(spec) if spec else 0
         contents = page_contents(self._settings.content, backend, spec)
         if spec is not None:
@@ -240,7 +220,7 @@ class DeviceThread:
             device_total=device.total if device else 0,
             device_shared=device.shared if device else True,
             pages_bytes=self._pool_bytes,
-            least_pages_bytes=min(self._least_pages_bytes(context), self._pool_bytes),
+            least_pages_bytes=min(least_pages_bytes(self._settings, self._spec, context, backend), self._pool_bytes),
             page_type=page_type,
             drafter=(drafter.name or drafter.kind) if drafter is not None else "",
             undrafted=self._undrafted,
@@ -249,19 +229,6 @@ class DeviceThread:
     @property
     def _scheduler(self) -> Address:
         return Address.of("scheduler", self._context.engine)
-
-    def _chosen_draft(self, path: Path, backend: Backend) -> ChosenDraft | None:
-        """Returns what drafts. Raises ``NoDraftModel``, but not when an executor comes back: the model has been served,
-        and goes on without what was deleted meanwhile, or replaced."""
-        kv = self._settings.kv
-        try:
-            drafts = self._settings.drafts
-            return choose_draft(path, drafts, backend, kv.page_size, kv.page_type, self._goes_without)
-        except NoDraftModel as error:
-            if not self._context.epoch:
-                raise
-            self._goes_without(str(error))
-            return None
 
     def _goes_without(self, reason: str) -> None:
         """Notes why nothing drafts that was to."""
@@ -276,71 +243,6 @@ class DeviceThread:
         self._sender.tell(Address("registry"), DrafterFailed(self._context.engine, reason))
         self._sender.tell(self._scheduler, DrafterLost(self._context.epoch))
         self._memory_changed()
-
-    def _load_model(
-        self, path: Path, backend: Backend, progress: Callable[[str, float], None]
-    ) -> tuple[LoadedModel, ChosenDraft | None]:
-        """Loads the model, with its own head that drafts where no other model does; returns it with the draft model
-        that there is room for beside it. Raises ``DoesNotFit`` where it does not fit alone, or with the draft model
-        that it requires."""
-        draft = self._chosen_draft(path, backend)
-        ways: list[tuple[ChosenDraft | None, bool]] = [] if draft is None else [(draft, False)]
-        if draft is None or not draft.files.required:
-            ways += [(None, True), (None, False)] if self._settings.mtp else [(None, False)]
-        for beside, head in ways[:-1]:
-            try:
-                admit = partial(self._require_room, backend, beside, head)
-                model = load_model(path, backend, progress, admit=admit, drafts=head)
-            except DoesNotFit as error:
-                what = f"its draft model {beside.files.name}" if beside is not None else "its own head that drafts"
-                self._goes_without(f"there is no room for {what}: {error}")
-                continue
-            break
-        else:
-            beside, head = ways[-1]
-            admit = partial(self._require_room, backend, beside, head)
-            model = load_model(path, backend, progress, admit=admit, drafts=head)
-        return model, beside
-
-    def _load_drafter(self, chosen: ChosenDraft | None, model: LoadedModel, backend: Backend) -> Drafter | None:
-        """Loads the draft model, else returns what drafts by the model's own head, if it has one."""
-        kv = self._settings.kv
-        budget = pool_budget(backend.memory(), kv.memory_fraction, model.nbytes, self._settings.memory_bytes)
-        if chosen is not None:
-            drafter, self._draft_bytes = load_draft(chosen, model, backend, kv.page_size, kv.page_type, budget)
-            return drafter
-        pages = head_pool(model, backend, kv.page_size, kv.page_type, budget)
-        if pages is None:
-            return None
-        self._draft_bytes = backend.sizes.pool(pages) + seen_bytes(model.spec.width)
-        return own_head(model, backend, pages)
-
-    def _require_room(self, backend: Backend, draft: ChosenDraft | None, head: bool, footprint: Footprint) -> None:
-        """Raises ``DoesNotFit``. ``head``: whether the model's own is to draft."""
-        available = free_bytes(backend.memory(), self._settings.memory_bytes)
-        typed = footprint.typed(self._settings.kv.page_type)
-        if draft is not None:
-            available = max(0, available - draft.least_bytes)
-        elif head:
-            available = max(0, available - head_bytes(typed, self._settings.kv.page_size, backend.sizes))
-        sizes = self._settings.pool_sizes(footprint.context_length, available, backend.step_tokens)
-        context_length = self._settings.executor.context_length
-        try:
-            memory_need(typed, sizes, backend.sizes, context_length, available).require()
-        except DoesNotFit as error:
-            if draft is None or not draft.files.required:
-                raise
-            beside = f"its draft model {draft.files.name} takes {readable(draft.least_bytes)} beside"
-            raise DoesNotFit(
-                f"{error} ({beside}; the model's own PARAMETER draft_model names it: none goes without)"
-            ) from None
-
-    def _pool_spec(self, model: LoadedModel, backend: Backend) -> PoolSpec:
-        fraction, allowed = self._settings.kv.memory_fraction, self._settings.memory_bytes
-        budget = pool_budget(backend.memory(), fraction, model.nbytes + self._draft_bytes, allowed)
-        sizes = self._settings.pool_sizes(model.context_length, budget, backend.step_tokens)
-        groups = typed_groups(model.cache_groups, self._settings.kv.page_type, model.architecture)
-        return pool_spec(groups, sizes, backend.sizes.pool)
 
     def _progress(self, pacer: Pacer) -> Callable[[str, float], None]:
         last = 0.0
@@ -391,15 +293,6 @@ class DeviceThread:
             return
         self._pool_bytes = self._backend.sizes.pool(self._spec.sized(pages))
         self._memory_changed()
-
-    def _least_pages_bytes(self, context: int) -> int:
-        """Returns what pages for the shortest context take that the load made sure of."""
-        if self._spec is None:
-            return 0
-        tokens = min(self._settings.executor.context_length or LEAST_CONTEXT, context)
-        sizes = self._settings.pool_sizes(tokens, 0, self._backend.step_tokens)
-        groups = tuple(part.group for part in self._spec.groups)
-        return self._backend.sizes.pool(pool_spec(groups, replace(sizes, tokens=tokens), self._backend.sizes.pool))
 
     def _compile(self, command: CompileConstraint) -> None:
         assert self._compiler is not None
@@ -503,10 +396,3 @@ class DeviceThread:
             if self._transfers is not None:
                 self._transfers.close()
             return None
-
-
-def _group_pages(spec: PoolSpec | None, model: LoadedModel, backend: Backend) -> list[GroupPages]:
-    """Returns the pool's parts. A model that keeps nothing in pages gets nominal ones, a whole input each."""
-    if spec is None:
-        return [GroupPages(CacheKind.FULL, NOMINAL_PAGES, model.context_length)]
-    return group_pages(spec, backend.sizes, backend.lazy_pages)
