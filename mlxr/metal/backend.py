@@ -276,6 +276,10 @@ class Backend(Protocol):
         """Copies ``content``, as ``read_pages`` gives it, to ``pages``, no two of them the same. Steps that use them
         must have run."""
 
+    def touch_pages(self, pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
+        """Has the system give memory to ``pages``, which change nothing, the last layer's first, while ``goes_on`` says
+        so. On any thread, beside all others. Does nothing where they have theirs."""
+
     def resize(self, pool: Pool, pages: Sequence[int]) -> None:
         """Gives each group so many pages: the first ones keep what they hold, and the memory of those that go is
         free. Nothing that reads or writes pages may be running."""

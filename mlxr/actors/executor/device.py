@@ -25,6 +25,7 @@ from mlxr.actors.executor.memory_need import DoesNotFit
 from mlxr.actors.executor.model_loader import ModelLoader, least_pages_bytes
 from mlxr.actors.executor.model_runner import ModelRunner, PoolFullError, require_device
 from mlxr.actors.executor.page_files import PageFiles
+from mlxr.actors.executor.page_toucher import PageToucher
 from mlxr.actors.executor.page_transfers import PageTransfers
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
@@ -95,6 +96,7 @@ class DeviceThread:
         self._answering = threading.Lock()
         self._files: PageFiles | None = None
         self._transfers: PageTransfers | None = None
+        self._toucher: PageToucher | None = None
         self._copying = False
         """There is more to copy at once."""
 
@@ -131,6 +133,8 @@ class DeviceThread:
                 self._compiler.stop()
             if self._adapter_loader is not None:
                 self._adapter_loader.stop()
+            if self._toucher is not None:
+                self._toucher.stop()
             if self._files is not None:
                 self._files.stop()
             self._sender.close()
@@ -201,7 +205,10 @@ class DeviceThread:
         if files is not None:
             files.start()
             self._files = files
-            self._transfers = PageTransfers(backend, lambda: runner.pool, files, partial(self._sender.tell, kv))
+            self._toucher = PageToucher(backend, lambda: runner.pool_if_any)
+            self._toucher.start(files.on_disk)
+            tell, touch = partial(self._sender.tell, kv), self._toucher.touch
+            self._transfers = PageTransfers(backend, lambda: runner.pool, files, tell, touch)
 
     def _answer(self, receiver: Address, message: Message) -> None:
         """Tells somebody something; on whichever thread."""
@@ -274,6 +281,8 @@ class DeviceThread:
                     self._adapters.forget(message.digest)
                     self._memory_changed()
                 case Step() if message.epoch == self._context.epoch:
+                    if message.sizes and self._toucher is not None:
+                        self._toucher.clear()
                     if message.sizes and previous is not None:
                         previous = self._advance(runner, None, 0, previous)
                     previous = self._advance(runner, message, wait_ns, previous)
@@ -387,6 +396,8 @@ class DeviceThread:
             # Whatever it is, it came of these rows; the next step starts from a clean pool.
             ids = [row.sequence for failed in running for row in failed.rows]
             reason = f"the step failed on the device: {error}"
+            if self._toucher is not None:
+                self._toucher.clear()
             runner.clear()
             if isinstance(error, PoolFullError) and self._spec is not None:
                 # What is there has to do from now on; the KV manager keeps to it in the next pool, too.

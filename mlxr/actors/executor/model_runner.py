@@ -102,6 +102,10 @@ class ModelRunner:
         assert self._pool is not None
         return self._pool
 
+    @property
+    def pool_if_any(self) -> Pool | None:
+        return self._pool
+
     def clear(self) -> None:
         """Start over with an empty pool, after a step that broke."""
         self._pool = None

@@ -124,6 +124,10 @@ class PageFiles:
                     self.free(read)
                 thread.join(STOP_SECONDS)
 
+    def on_disk(self) -> int:
+        """Returns bytes of the engine's own segments, on any thread. Raises ``OSError``."""
+        return self._folder.own_bytes()
+
     def describe(self) -> None:
         """Has the KV manager told what lies on disk, behind what is read before."""
         self._reads.put(_Signal.DESCRIBE)

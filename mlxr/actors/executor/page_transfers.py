@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,16 +44,23 @@ class PageTransfers:
     A command is about the pool as it is once the steps that came before have run: pages that go out are complete then,
     and pages that are read into have no other use by then. After ``close`` commands are dropped until ``open``.
 
-    ``pool``: the pool that there is. ``tell``: tells the KV manager something.
+    ``pool``: the pool that there is. ``tell``: tells the KV manager something. ``touch``: hears which pages of a group
+    are about to be written.
     """
 
     def __init__(
-        self, backend: Backend, pool: Callable[[], Pool], files: PageFiles, tell: Callable[[Message], None]
+        self,
+        backend: Backend,
+        pool: Callable[[], Pool],
+        files: PageFiles,
+        tell: Callable[[Message], None],
+        touch: Callable[[int, Sequence[int]], None] = lambda group, pages: None,
     ) -> None:
         self._backend = backend
         self._pool = pool
         self._files = files
         self._tell = tell
+        self._touch = touch
         self._taking: deque[_Taking] = deque()
         self._expected: dict[int, int | None] = {}
         """Batches that are read, each with the step behind which its pages may be written."""
@@ -86,6 +93,7 @@ class PageTransfers:
         if not self._closed:
             self._expected[command.batch] = behind
             self._files.read(command)
+            self._touch(command.group, command.pages)
 
     def cancel(self, batch: int) -> None:
         """Answers also for what ``close`` has dropped: whoever asks waits for that."""

@@ -44,7 +44,16 @@ from mlxr.metal.cpu.layers import (
     short_conv_layer,
 )
 from mlxr.metal.cpu.matrices import held_as, pack
-from mlxr.metal.cpu.pages import KINDS, allocate, native_pool, page_bytes, pages_of, read_pages, write_pages
+from mlxr.metal.cpu.pages import (
+    KINDS,
+    allocate,
+    native_pool,
+    page_bytes,
+    pages_of,
+    read_pages,
+    touch_pages,
+    write_pages,
+)
 from mlxr.metal.cpu.sampling import sampling_rows
 from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.plain_recurrence import PlainRecurrence
@@ -356,6 +365,9 @@ class CpuBackend:
 
     def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
         write_pages(pool, group, pages, content)
+
+    def touch_pages(self, pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
+        touch_pages(pool, group, pages, goes_on)
 
     def resize(self, pool: Pool, pages: Sequence[int]) -> None:
         """Pages that go cost nothing any more; there is room for the most there can be at any time."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+import mmap
+import sys
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,10 @@ from mlxr.runtime.messages.kv import CacheKind
 KINDS = (CacheKind.FULL, CacheKind.WINDOW, CacheKind.LATENT, CacheKind.STATE)
 """What a pool's pages may hold: keys, values and latents in half precision or as codes of 8 bits, states as float32
 numbers."""
+
+
+POPULATE_WRITE = 23
+"""``MADV_POPULATE_WRITE``, of Linux 5.14 and later: takes memory as if each page had been written, and changes none."""
 
 
 def allocate(spec: PoolSpec) -> _native.Pool:
@@ -65,6 +72,45 @@ def write_pages(pool: Pool, group: int, pages: Sequence[int], content: NDArray[n
     for part in native_pool(pool).parts(group):
         part[index] = content[:, at : at + part.shape[1]]
         at += part.shape[1]
+
+
+def touch_pages(pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
+    if _madvise is None or not len(pages):
+        return
+    runs = _runs(pages)
+    for part in reversed(native_pool(pool).parts(group)):
+        for first, count in runs:
+            if not goes_on():
+                return
+            begin = part.ctypes.data + first * part.shape[1]
+            end = -(-(begin + count * part.shape[1]) // mmap.PAGESIZE) * mmap.PAGESIZE
+            begin = begin // mmap.PAGESIZE * mmap.PAGESIZE
+            if _madvise(begin, end - begin, POPULATE_WRITE):
+                return  # Older systems can't, and there may be no more memory: whoever writes finds out.
+
+
+def _runs(pages: Sequence[int]) -> list[tuple[int, int]]:
+    """Returns pages that lie side by side: where each run begins, and how many they are."""
+    runs: list[tuple[int, int]] = []
+    for page in sorted(pages):
+        if runs and sum(runs[-1]) == page:
+            runs[-1] = runs[-1][0], runs[-1][1] + 1
+        else:
+            runs.append((page, 1))
+    return runs
+
+
+def _advise() -> Callable[[int, int, int], int] | None:
+    """Returns the system's ``madvise``; None where it can't give memory ahead."""
+    if sys.platform != "linux":
+        return None
+    function = ctypes.CDLL(None).madvise
+    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    found: Callable[[int, int, int], int] = function
+    return found
+
+
+_madvise = _advise()
 
 
 def pages_of(pool: Pool | None, layer: int) -> _native.Pool | None:

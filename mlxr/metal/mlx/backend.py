@@ -391,6 +391,9 @@ class MlxBackend:
             case CacheKind.FULL | CacheKind.WINDOW:
                 return self._pages
 
+    def touch_pages(self, pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
+        """They have their memory."""
+
     def resize(self, pool: Pool, pages: Sequence[int]) -> None:
         mx.eval(self.barrier(pool))
         spec = pool.spec.sized(pages)

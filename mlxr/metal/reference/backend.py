@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -273,6 +273,9 @@ class ReferenceBackend:
     def _arrays(self, pool: Pool, group: int) -> list[mx.array]:
         """All that the group keeps, ``[pages, ...]`` each."""
         return [array for layer in pool.spec.groups[group].group.layers for array in pool.layers[layer]]
+
+    def touch_pages(self, pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
+        """They have their memory."""
 
     def resize(self, pool: Pool, pages: Sequence[int]) -> None:
         spec = pool.spec.sized(pages)

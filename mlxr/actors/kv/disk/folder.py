@@ -123,6 +123,10 @@ class SegmentFolder:
         """Returns the names of the own segments, sound or not. Raises ``OSError``."""
         return {file.path.stem for file in _files(self._own) if file.path.suffix == SUFFIX}
 
+    def own_bytes(self) -> int:
+        """Returns bytes of the own segments. Raises ``OSError``."""
+        return sum(file.bytes for file in _files(self._own))
+
     def others(self, most: int) -> Iterator[tuple[bytes, list[bytes]]]:
         """Yields what other folders are about, and the addresses of their pages, of all together at most about so many.
         Raises ``OSError``."""

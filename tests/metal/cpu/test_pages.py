@@ -1,0 +1,56 @@
+"""Memory of pages that are about to be written."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from mlxr.metal.cache import CacheGroup
+from mlxr.metal.cpu.backend import CpuBackend
+from mlxr.metal.cpu.pages import _runs
+from mlxr.metal.pool import PoolSpec
+from mlxr.runtime.messages.kv import CacheKind
+
+PAGES, PAGE = 4096, 32
+GROUP = CacheGroup(CacheKind.FULL, tuple(range(4)), 2, 64)
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_touched_pages_have_memory_before_they_are_written_to() -> None:
+    backend = CpuBackend(1)
+    pool = backend.pool(PoolSpec.even([GROUP], PAGES, PAGE))
+    size, before = backend.page_bytes(pool, 0), resident()
+    backend.touch_pages(pool, 0, range(1024), lambda: True)
+    assert resident() - before > 0.9 * 1024 * size
+
+
+def test_touching_changes_no_page_that_is_written_meanwhile() -> None:
+    backend = CpuBackend(1)
+    pool = backend.pool(PoolSpec.even([GROUP], PAGES, PAGE))
+    content = np.random.default_rng(1).integers(0, 256, (64, backend.page_bytes(pool, 0)), np.uint8)
+    pages = [3 * index + 1 for index in range(64)]
+    touching = threading.Thread(target=backend.touch_pages, args=(pool, 0, range(256), lambda: True))
+    touching.start()
+    backend.write_pages(pool, 0, pages, content)
+    touching.join()
+    backend.touch_pages(pool, 0, pages, lambda: True)
+    found = np.empty_like(content)
+    backend.read_pages(pool, 0, pages, found)
+    assert (found == content).all()
+
+
+def test_nothing_is_touched_any_more_once_the_pool_is_to_go() -> None:
+    backend = CpuBackend(1)
+    pool = backend.pool(PoolSpec.even([GROUP], PAGES, PAGE))
+    before = resident()
+    backend.touch_pages(pool, 0, range(PAGES), lambda: False)
+    assert resident() - before < 1 << 20
+
+
+def test_pages_side_by_side_are_one_run() -> None:
+    assert _runs([5, 1, 2, 3, 9, 8]) == [(1, 3), (5, 1), (8, 2)]
