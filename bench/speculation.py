@@ -4,8 +4,9 @@ Each side answers the same requests in turn, on servers of their own. Lookup in 
 asks the same again. A figure is tokens a second, from the usage and the seconds since the first token.
 ``MLXR_SPECULATION_ONLY`` names words of the cases that are run, with commas.
 
-A draft model is measured on a model that says what SmolLM2 says and takes several times as long
-(``padded_model.py``), with SmolLM2 in other bits as the draft model: what it gives where nothing repeats.
+A draft model is measured on models that say what SmolLM2 says and take several times as long (``padded_model.py``),
+with SmolLM2 in other bits as the draft model: what it gives where nothing repeats. One takes so little longer that
+drafts hardly pay; the other is to its draft model as a model of 7 billion parameters is to one of half a billion.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ SCHEMA = {
     "required": ["people"],
     "additionalProperties": False,
 }
-DEEPER = 5
-"""How many times as many layers as SmolLM2 the model has that a draft model is measured on."""
+DEEPER, DEEPEST = 5, 12
+"""How many times as many layers as SmolLM2 the models have that a draft model is measured on."""
 
 DRAFT_TYPE = "Q4_0"
 
@@ -140,6 +141,7 @@ DRAFTED = (
     Case("prose with a draft model, 16 streams", prose, 0.98, 16),
     Case("a file with an edit, with a draft model", copied, 2.5),
 )
+DRAFTED_DEEPEST = tuple(replace(case, name=f"{case.name} ({DEEPEST} times as deep)") for case in DRAFTED[:3])
 
 
 @dataclass(slots=True)
@@ -184,13 +186,16 @@ def benchmark(repeat: int = REPEAT) -> Report:
     only = os.environ.get("MLXR_SPECULATION_ONLY", "").split(",")
     cases = [case for case in CASES if any(word in case.name for word in only)]
     drafted = [case for case in DRAFTED if any(word in case.name for word in only)]
+    deepest = [case for case in DRAFTED_DEEPEST if any(word in case.name for word in only)]
     report = Report(f"Tokens a second of SmolLM2 with speculation, {THREADS} threads: beside none, and llama.cpp's")
     if cases:
         report.figures += with_lookup(path, cases, repeat)
     if any(case.peer for case in cases) and not importable("llama_cpp"):
         report.notes.append("llama.cpp is not installed (pip install llama-cpp-python)")
     if drafted:
-        report.figures += with_draft_model(path, drafted, repeat)
+        report.figures += with_draft_model(path, DEEPER, drafted, repeat)
+    if deepest:
+        report.figures += with_draft_model(path, DEEPEST, deepest, repeat)
     return report
 
 
@@ -204,10 +209,10 @@ def with_lookup(path: Path, cases: list[Case], repeat: int) -> list[Figure]:
     return figures
 
 
-def with_draft_model(path: Path, cases: list[Case], repeat: int) -> list[Figure]:
+def with_draft_model(path: Path, deeper: int, cases: list[Case], repeat: int) -> list[Figure]:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="mlxr-bench-") as folder:
-        deep, draft = padded(path, Path(folder) / "deep.gguf", DEEPER), Path(folder) / "draft.gguf"
+        deep, draft = padded(path, Path(folder) / "deep.gguf", deeper), Path(folder) / "draft.gguf"
         made = plan(Model.of_gguf(path), file_type(DRAFT_TYPE), requantize=True)
         with draft.open("wb") as file:
             write_model(file, made.pairs, made.outputs, THREADS, lambda done, total: None)
