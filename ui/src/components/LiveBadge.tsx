@@ -16,7 +16,8 @@ export function LiveBadge({ state }: { state: StreamState | "paused" }) {
         aria-hidden
         className={classes("size-2 rounded-full", state === "open" ? "bg-success" : "border border-line-strong")}
       />
-      {words[state]}
+      {/* On a phone the dot says it, as long as all is well. */}
+      <span className={classes(state === "open" && "max-sm:sr-only")}>{words[state]}</span>
     </span>
   );
 }

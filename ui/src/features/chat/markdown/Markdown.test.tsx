@@ -1,4 +1,4 @@
-import { render, screen } from "@testing-library/react";
+import { fireEvent, render, screen } from "@testing-library/react";
 import { expect, test } from "vitest";
 import { segmentsOf } from "./blocks";
 import { safeHref } from "./links";
@@ -55,4 +55,13 @@ test("a picture elsewhere is a link, since the page asks no other host", () => {
 
 test("entities are the characters they stand for, once", () => {
   expect(show("a &lt;b&gt; &amp;amp; &copy;")).toHaveTextContent("a <b> &amp; ©");
+});
+
+test("of a huge table the beginning is shown, and the rest when it is asked for", () => {
+  const line = (cell: string) => `|${`${cell}|`.repeat(100)}\n`;
+  const shown = show(line("a") + line("-") + line("1").repeat(23));
+  expect(shown.querySelectorAll("tbody tr")).toHaveLength(20);
+  fireEvent.click(screen.getByText("Show 3 more rows"));
+  expect(shown.querySelectorAll("tbody tr")).toHaveLength(23);
+  expect(shown.querySelector("button")).toBeNull();
 });

@@ -5,6 +5,7 @@ import type { Segment } from "./blocks";
 import { CodeBlock } from "./CodeBlock";
 import { Inline } from "./Inline";
 import { MathView } from "./MathView";
+import { TableView } from "./TableView";
 import { asKnown, type KnownToken } from "./tokens";
 
 /** Shows a segment of Markdown. `growing`: more text is still coming. */
@@ -66,35 +67,7 @@ function KnownBlock({ token, growing }: { token: KnownToken; growing: boolean })
       return token.ordered ? <ol start={token.start === "" ? 1 : token.start}>{items}</ol> : <ul>{items}</ul>;
     }
     case "table":
-      return (
-        <div className="table-scroll" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                {token.header.map((cell, index) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: columns have no other name
-                  <th key={index} data-align={cell.align}>
-                    <Inline tokens={cell.tokens} />
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {token.rows.map((row, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: rows are only ever added at the end
-                <tr key={index}>
-                  {row.map((cell, column) => (
-                    // biome-ignore lint/suspicious/noArrayIndexKey: columns have no other name
-                    <td key={column} data-align={cell.align}>
-                      <Inline tokens={cell.tokens} />
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      );
+      return <TableView table={token} />;
     default:
       // Of HTML the source is shown, and nothing of it is run.
       return <p className="whitespace-pre-wrap">{token.raw}</p>;
