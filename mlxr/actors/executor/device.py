@@ -20,9 +20,9 @@ from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
+from mlxr.actors.executor.fitting_loader import FittingLoader, least_pages_bytes
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.memory_need import DoesNotFit
-from mlxr.actors.executor.model_loader import ModelLoader, least_pages_bytes
 from mlxr.actors.executor.model_runner import ModelRunner, PoolFullError, require_device
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_toucher import PageToucher
@@ -149,7 +149,7 @@ class DeviceThread:
             backend, choice = select_backend(
                 self._settings.executor.backend, self._settings.executor.threads, Home.find().checks, pacer.pause
             )
-            loader = ModelLoader(self._settings, backend, self._goes_without, again=bool(self._context.epoch))
+            loader = FittingLoader(self._settings, backend, self._goes_without, again=bool(self._context.epoch))
             loaded = loader.load(self._progress(pacer))
             model, drafter, spec = loaded.model, loaded.drafter, loaded.spec
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"

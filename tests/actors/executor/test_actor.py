@@ -50,7 +50,7 @@ def out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     def load(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("mlxr.actors.executor.model_loader.load_model", load)
+    monkeypatch.setattr("mlxr.actors.executor.fitting_loader.load_model", load)
     return "can't be loaded: MemoryError"
 
 

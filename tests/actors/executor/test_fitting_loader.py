@@ -9,8 +9,8 @@ import pytest
 
 from mlxr.actors.executor.draft_sizes import draft_bytes, head_bytes
 from mlxr.actors.executor.drafting.loading import ChosenDraft, NoDraftModel
+from mlxr.actors.executor.fitting_loader import FittingLoader
 from mlxr.actors.executor.memory_need import DoesNotFit, memory_need
-from mlxr.actors.executor.model_loader import ModelLoader
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.models.footprint import Footprint
@@ -45,7 +45,9 @@ def with_head(tmp_path: Path, said: list[str]) -> tuple[Footprint, Load]:
         if required is not None:
             files = DraftFiles("small", str(path), required=required)
             chosen = ChosenDraft(files, footprint, draft_bytes(footprint, 32, backend.sizes))
-        return ModelLoader(settings, backend, said.append, again=False).load_model(chosen, lambda stage, fraction: None)
+        return FittingLoader(settings, backend, said.append, again=False).load_model(
+            chosen, lambda stage, fraction: None
+        )
 
     return footprint, load
 
@@ -82,7 +84,7 @@ def test_an_executor_that_comes_back_goes_on_without_a_draft_model_that_was_dele
     settings = ExecutorSettings(str(tmp_path / "m.gguf"), drafts=[DraftFiles("small", str(tmp_path / "gone.gguf"))])
 
     def chosen(*, again: bool) -> ChosenDraft | None:
-        return ModelLoader(settings, CpuBackend(1), said.append, again=again).chosen_draft()
+        return FittingLoader(settings, CpuBackend(1), said.append, again=again).chosen_draft()
 
     with pytest.raises(NoDraftModel, match="small"):
         chosen(again=False)

@@ -57,9 +57,12 @@ class Loaded:
     groups: list[GroupPages]
 
 
-class ModelLoader:
-    """``goes_without``: hears why nothing drafts that was to. ``again``: the model was served by an executor that is
-    gone, and goes on without a draft model that was deleted meanwhile, or replaced."""
+class FittingLoader:
+    """Loads the model and what drafts for it as far as both fit.
+
+    ``goes_without``: hears why nothing drafts that was to. ``again``: the model was served by an executor that is
+    gone, and goes on without a draft model that was deleted meanwhile, or replaced.
+    """
 
     def __init__(
         self, settings: ExecutorSettings, backend: Backend, goes_without: Callable[[str], None], *, again: bool
