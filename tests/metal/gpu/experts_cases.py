@@ -136,7 +136,7 @@ def _choice(chosen: list[list[int]]) -> tuple[Choice, int, np.random.Generator]:
 
 
 def experts_cases() -> list[Case]:
-    many = [[at % 5, (at + 1 + at % 3) % 5] for at in range(19)]
+    many = [[at % 3, (at + 1 + at % 2) % 3] for at in range(19)]  # more than a tile of each
     softmax = ExpertsSpec(Activation.SILU, 72, 5, scale=2.5)
     sigmoid = ExpertsSpec(Activation.SILU, 36, 3, sigmoid=True, normalized=False)
     return [

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import mlx.core as mx
+import numpy as np
 import pytest
 
-from mlxr.metal.mlx import device
+from mlxr.metal import affine
+from mlxr.metal.mlx import device, few_rows, own_experts, recurrence_steps
+from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, holds
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import Activation, ExpertsSpec
+from mlxr.metal.tensors import Tensor, TensorType
+from mlxr.metal.weights import ExpertsWeights, MLPWeights
 from tests.metal.gpu import emulated_mlx
 
 # Beside our kernels MLX's own run on the CPU, where they add 16-bit numbers up in 16 bits and can't be joined.
@@ -18,12 +27,124 @@ EMULATED = [name for name in CHECKS if name not in ("paged_decode", "step_attent
 """Attention for single queries is written with more of CUDA than the emulator has."""
 
 
+KERNELS = {
+    "few_rows": "affine_matmul_few_rows",
+    "experts": "experts_mixture",
+    "recurrence": "recurrence_step_mamba2",
+    "in_place": "write_kv",
+}
+"""What a check must run to tell anything."""
+
+
 @pytest.fixture(autouse=True)
-def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of kernels that were made."""
+    made: list[str] = []
+
+    def make(*given: Any, **named: Any) -> Callable[..., list[mx.array]]:
+        made.append(named["name"] if "name" in named else given[0])
+        return emulated_mlx.cuda_kernel(*given, **named)
+
+    for cached in (few_rows._launching, few_rows._norming, own_experts._launching, recurrence_steps._launching):
+        cached.cache_clear()
     monkeypatch.setattr(device, "kind", lambda: "cuda")
-    monkeypatch.setattr(mx.fast, "cuda_kernel", emulated_mlx.cuda_kernel)
+    monkeypatch.setattr(mx.fast, "cuda_kernel", make)
+    return made
 
 
 @pytest.mark.parametrize("name", EMULATED)
-def test_what_is_checked_at_load_is_right(name: str) -> None:
+def test_what_is_checked_at_load_is_right(name: str, ran: list[str]) -> None:
     assert holds(WAYS_HERE, name)
+    assert any(made.startswith(KERNELS.get(name, "")) for made in ran) or name not in KERNELS
+
+
+EXPERTS, USED, WIDTH, HIDDEN = 8, 3, 128, 64
+
+
+def codes(seed: int, outputs: int, inputs: int) -> Tensor:
+    rng = np.random.default_rng(seed)
+    packed = rng.integers(0, 256, (outputs, inputs // 2), dtype=np.uint8)
+    scales = np.full((outputs, inputs // 32), 0.03, np.float32)
+    return affine.affine("w", (outputs, inputs), 4, 32, packed, scales, -7.5 * scales)
+
+
+def floats(seed: int, outputs: int, inputs: int) -> Tensor:
+    """Exact in 16 bits, so that no rounding picks other experts."""
+    values = np.random.default_rng(seed).integers(-64, 64, (outputs, inputs)).astype(np.float32) / 256
+    return Tensor("w", TensorType.F32, values.shape, values.view(np.uint8))
+
+
+def vector(seed: int, size: int) -> mx.array:
+    return mx.array(np.random.default_rng(seed).uniform(0.5, 1.5, size).astype(np.float32))
+
+
+MIXTURES = {
+    "biases": (
+        ExpertsSpec(Activation.SWIGLU_OAI, EXPERTS, USED),
+        {
+            "router_bias": vector(1, EXPERTS),
+            "gate_bias": vector(2, EXPERTS * HIDDEN),
+            "up_bias": vector(3, EXPERTS * HIDDEN),
+            "down_bias": vector(4, EXPERTS * WIDTH),
+        },
+    ),
+    "sigmoids with a bias for the choice": (
+        ExpertsSpec(Activation.SILU, EXPERTS, USED, sigmoid=True, scale=2.5),
+        {"choice_bias": vector(5, EXPERTS) / 8},
+    ),
+    "shares that do not add up to 1, and are scaled": (
+        ExpertsSpec(Activation.GELU_TANH, EXPERTS, USED, normalized=False),
+        {"expert_scale": vector(6, EXPERTS), "output_scale": mx.array(0.5)},
+    ),
+    "groups": (ExpertsSpec(Activation.SILU, EXPERTS, USED, groups=4, used_groups=2), {}),
+    "a norm behind": (ExpertsSpec(Activation.SILU, EXPERTS, USED), {"post_norm": vector(7, WIDTH)}),
+}
+
+
+ROUTED = ("biases", "sigmoids with a bias for the choice")
+"""Those whose choice is made by a kernel, too."""
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["", "shared"])
+@pytest.mark.parametrize("name", MIXTURES)
+def test_mixtures_of_every_kind_are_as_plain_arithmetic_has_them(name: str, shared: bool, ran: list[str]) -> None:
+    spec, more = MIXTURES[name]
+    outs = []
+    for backend in (MlxBackend(WAYS_HERE), ReferenceBackend()):
+        gate, up, down, own_gate, own_up, own_down = (
+            backend.weight(codes(seed, *shape))
+            for seed, shape in enumerate(
+                [
+                    (EXPERTS * HIDDEN, WIDTH),
+                    (EXPERTS * HIDDEN, WIDTH),
+                    (EXPERTS * WIDTH, HIDDEN),
+                    (HIDDEN, WIDTH),
+                    (HIDDEN, WIDTH),
+                    (WIDTH, HIDDEN),
+                ]
+            )
+        )
+        router = backend.weight(floats(6, EXPERTS, WIDTH))
+        common = MLPWeights(own_up, own_down, own_gate) if shared else None
+        weights = ExpertsWeights(router, up, down, gate, norm=vector(8, WIDTH), shared=common, **more)
+        half = backend.feed_forward(weights, spec)
+        rows = [mx.array(np.random.default_rng(rows).standard_normal((rows, WIDTH), np.float32)) for rows in (1, 5)]
+        outs.append(np.concatenate([np.array(half(x) - x) for x in rows]))
+    ours, theirs = outs
+    assert np.abs(ours - theirs).max() <= 5e-3 * np.abs(theirs).max()
+    assert (name != "a norm behind") == any(made.startswith("experts_mixture") for made in ran)
+    assert (name in ROUTED) == any(made.startswith("experts_router") for made in ran)
+
+
+def test_rows_are_the_same_alone_and_beside_others() -> None:
+    backend = MlxBackend(WAYS_HERE)
+    gate, up, down = (
+        backend.weight(codes(seed, EXPERTS * outputs, inputs))
+        for seed, outputs, inputs in ((0, HIDDEN, WIDTH), (1, HIDDEN, WIDTH), (2, WIDTH, HIDDEN))
+    )
+    weights = ExpertsWeights(backend.weight(floats(6, EXPERTS, WIDTH)), up, down, gate, norm=vector(8, WIDTH))
+    half = backend.feed_forward(weights, ExpertsSpec(Activation.SILU, EXPERTS, USED))
+    x = mx.array(np.random.default_rng(3).standard_normal((20, WIDTH), np.float32))
+    together = np.array(half(x))
+    for begin, end in ((0, 1), (7, 8), (9, 18)):
+        assert np.array_equal(np.array(half(x[begin:end])), together[begin:end])

@@ -1,0 +1,71 @@
+"""The harness finds faults in kernels for CUDA: each of these is caught by the kernel's own cases."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxr.metal.gpu.kernel import Language
+from tests.metal.gpu.case import Case
+from tests.metal.gpu.cuda_cases import cuda_cases
+from tests.metal.gpu.emulated import Checked, KernelError, run
+from tests.metal.gpu.test_mutations import Fault
+
+THREADS = Checked.THREAD
+ROUTER, GATES, MIXTURE = "experts/router", "experts/gates", "experts/mixture"
+CONVOLUTION, DELTA, MAMBA2 = "recurrence/step_convolution", "recurrence/step_delta", "recurrence/step_mamba2"
+CASES = cuda_cases()
+FAULTS = [
+    Fault(ROUTER, "a choice before all blocks are there", "ticket != gridDim.x - 1", "ticket != 0"),
+    Fault(
+        ROUTER, "a counter that is left as it is", "atomicInc(tickets, gridDim.x - 1)", "atomicInc(tickets, gridDim.x)"
+    ),
+    Fault(ROUTER, "an expert twice", "score = scores[i], taken |= 1u << i;", "score = scores[i];"),
+    Fault(ROUTER, "scores that the bias is in", "score = scores[i], taken", "score = wanted[i], taken"),
+    Fault(ROUTER, "squares of one warp", "sum += parts[w][EACH][row]", "sum = parts[w][EACH][row]"),
+    Fault(ROUTER, "a lost barrier", "if (lane == 0) parts[warp][i][row] = sum;\n        }\n    __syncthreads();", "}"),
+    Fault(GATES, "a choice that is not the first", "- 1 < own) return 0;", "- 1 < 0) return 0;", THREADS),
+    Fault(GATES, "up for gate", "(strip / OWN * EXPERTS + expert)", "((1 - strip / OWN) * EXPERTS + expert)"),
+    Fault(GATES, "another expert's bias", "constants + 4 + expert * UNITS", "constants + 4", case="of 8 bits"),
+    Fault(GATES, "a row for each choice", "members[tile * 8 + quad] / SHARING", "members[tile * 8 + quad]"),
+    Fault(GATES, "members of the first tile alone", "(count + 7) / 8, row_of", "1, row_of"),
+    Fault(
+        GATES, "members that are read too early", "warp * 4 + member);\n        __syncthreads();", "warp * 4 + member);"
+    ),
+    Fault(MIXTURE, "one run left out", "at += WARPS) {", "at += 2 * WARPS) {", case="2112"),
+    Fault(GATES, "codes in another order", "0x5410), __byte_perm(inputs.x", "0x7632), __byte_perm(inputs.x"),
+    Fault(GATES, "beyond a row's end", "COLUMNS % RUN && pair >= COLUMNS / 64", "false", Checked.ADDRESS),
+    Fault(MIXTURE, "a sum before all blocks are there", "ticket != gridDim.y - 1", "ticket != 0"),
+    Fault(MIXTURE, "one expert left out", "i < USED; ++i) sum", "i < USED - 1; ++i) sum"),
+    Fault(MIXTURE, "a residual that is lost", "out[to] = residual[to] + sum", "out[to] = sum"),
+    Fault(MIXTURE, "shares of another choice", "sum * shares[choice]", "sum * shares[0]"),
+    Fault(CONVOLUTION, "a state where a sequence begins", "sequence.from < 0 ? 0.0f : before[tap", "before[tap"),
+    Fault(CONVOLUTION, "a state that nobody keeps", "if (sequence.to < 0) return;", ""),
+    Fault(DELTA, "a change that is not scaled", "* key_factor) * key_factor", "* key_factor)"),
+    Fault(DELTA, "a part of the keys", "p < PARTS; ++p) read", "p < PARTS - 1; ++p) read"),
+    Fault(DELTA, "another key head", "TILED ? head % KEY_HEADS", "TILED ? head / KEY_HEADS", case="True"),
+    Fault(
+        DELTA,
+        "sums that are read too early",
+        "= sum;\n            __syncthreads();\n            if (part == 0) {  //",
+        "= sum;\n            if (part == 0) {  //",
+        THREADS,
+    ),
+    Fault(DELTA, "a state written where it was read", "states + size_t(sequence.to)", "states + size_t(sequence.from)"),
+    Fault(MAMBA2, "a state that does not decay", "keeps * state[i]", "state[i]"),
+]
+
+
+def caught(case: Case, fault: Fault) -> bool:
+    planted = fault.text, fault.planted
+    try:
+        for seed in range(2):
+            case.check(run(case.kernel, case.launch, case.inputs, fault.checked, seed, planted, Language.CUDA))
+    except (AssertionError, KernelError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kernel}: {fault.name}")
+def test_a_planted_fault_is_caught(fault: Fault) -> None:
+    cases = [case for case in CASES if case.kernel.name == fault.kernel and fault.case in case.name]
+    assert any(caught(case, fault) for case in cases)
