@@ -28,7 +28,7 @@ Types = Callable[[str, int, int], TensorType]
 """A matrix's type by its name, the number of its layer, and how many layers there are."""
 
 POOL_ROWS = 64
-"""Rows that are made of a type, and used again and again: no kernel looks at more than a few at once."""
+"""Enough different rows for speed: no kernel looks at more than a few at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class RandomModel:
         vocabulary: rows of the embedding.
         types: what matrices are kept as.
         has: names of tensors that a file of the family may lack, and this one has.
+        distinct: rows that are made of a matrix, and used again and again.
     """
 
     architecture: str
@@ -48,6 +49,7 @@ class RandomModel:
     vocabulary: int
     types: Types
     has: frozenset[str] = field(default=frozenset())
+    distinct: int = POOL_ROWS
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Returns the shape of every tensor that the family asks for."""
@@ -76,7 +78,7 @@ class RandomModel:
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         for name, shape in shapes.items():
-            writer.write_tensor_data(_values(name, types[name], shape, random))
+            writer.write_tensor_data(_values(name, types[name], shape, self.distinct, random))
         writer.close()
         return path
 
@@ -157,7 +159,9 @@ def _more_bits(layer: int, layers: int) -> bool:
     return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
 
 
-def _values(name: str, type: TensorType, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
+def _values(
+    name: str, type: TensorType, shape: tuple[int, ...], distinct: int, random: np.random.Generator
+) -> NDArray[Any]:
     """Numbers with a mean of zero, as trained ones have: others make activations that no type holds."""
     if type is TensorType.F32:
         if name.endswith("ssm_a"):  # states decay
@@ -165,11 +169,12 @@ def _values(name: str, type: TensorType, shape: tuple[int, ...], random: np.rand
         if len(shape) == 1:
             return np.ones(shape, np.float32)
         return (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
-    if type is TensorType.BF16:
-        wide = (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
-        return (wide.view(np.uint32) >> 16).astype(np.uint16).view(np.uint8)
     rows, columns = int(np.prod(shape[:-1])), shape[-1]
-    made = _centred(type, min(rows, POOL_ROWS), columns, random)
+    if type is TensorType.BF16:
+        wide = random.standard_normal((min(rows, distinct), columns), np.float32) / np.float32(columns**0.5)
+        made = (wide.view(np.uint32) >> 16).astype(np.uint16).view(np.uint8)
+    else:
+        made = _centred(type, min(rows, distinct), columns, random)
     return np.resize(made, (rows, made.shape[1])).reshape(*shape[:-1], made.shape[1])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import mlx.core as mx
@@ -76,19 +77,20 @@ def run_chunks(
     model: LoadedModel,
     backend: Backend,
     tokens: list[int],
-    chunk: int,
+    chunk: int | Sequence[int],
     page_size: int,
     adapters: AdapterStack = (),
     pages: NumberType = NumberType.HALF,
 ) -> mx.array:
-    """Hidden states ``[T, width]`` of one sequence that is prefilled ``chunk`` tokens at a time."""
+    """Hidden states ``[T, width]`` of one sequence that is prefilled ``chunk`` tokens at a time, or in such chunks."""
     count = -(-len(tokens) // page_size)
     groups = [group.typed(pages, pages) for group in model.cache_groups]
     pool = backend.pool(PoolSpec.even(groups, count, page_size))
     table = np.random.default_rng(0).permutation(count).astype(np.int32)
     parts = []
-    for start in range(0, len(tokens), chunk):
-        part = tokens[start : start + chunk]
+    lengths = [chunk] * -(-len(tokens) // chunk) if isinstance(chunk, int) else chunk
+    for start, length in zip(accumulate(lengths, initial=0), lengths, strict=False):
+        part = tokens[start : start + length]
         positions = np.arange(start, start + len(part), dtype=np.int32)
         slots = table[positions // page_size] * page_size + positions % page_size
         batch = Batch(

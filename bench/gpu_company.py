@@ -1,0 +1,102 @@
+"""Whether greedy texts are the same alone and in a batch, on the device that MLX computes on.
+
+    python -m bench.gpu_company [--types Q4_K Q8_0 BF16] [--sequences 32] [--tokens 64]
+
+A small Llama of random weights. Prompts of different lengths are read one a step, as one sequence's are in a server
+that has nothing else to read; then all run a token a step together, and each by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from bench.gpu import GREEDY, PAGE, engine_of
+from bench.gpu_shapes import LLAMA, UNTIED
+from bench.random_model import RandomModel
+from mlxr.actors.executor.model_runner import ModelRunner
+from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.device import WAYS, described, kind
+from mlxr.metal.tensors import TensorType
+from mlxr.models.loading import load_model
+from mlxr.runtime.messages.executor import GroupSize, Step, StepRow, TableEntries
+from mlxr.runtime.messages.kv import RowSetup
+from mlxr.runtime.messages.token_ids import TokenIds
+
+VOCABULARY = 4096
+SETTINGS = {
+    **LLAMA,
+    "block_count": 4,
+    "embedding_length": 1024,
+    "feed_forward_length": 4096,
+    "attention.head_count": 8,
+    "attention.head_count_kv": 2,
+}
+ROOMY = 16_384
+"""Tokens of a pool for all."""
+
+SHORTEST, LONGEST = 20, 330
+"""Prompts' lengths, below and beyond a split of 256 keys."""
+
+
+class Texts:
+    """What an engine continues prompts with."""
+
+    def __init__(self, engine: ModelRunner) -> None:
+        self._engine, self._steps = engine, itertools.count()
+
+    def of(self, prompts: list[list[int]], count: int) -> list[list[int]]:
+        """``count`` tokens behind each, all sequences together."""
+        texts: list[list[int]] = []
+        pages = iter(np.random.default_rng(len(prompts)).permutation(ROOMY // PAGE).tolist())
+        for id, prompt in enumerate(prompts):
+            own = [next(pages) for _ in range(-(-(len(prompt) + count) // PAGE))]
+            setup = RowSetup(GREEDY, TokenIds.of(prompt), len(prompt))
+            row = StepRow(id, 0, len(prompt), TokenIds.of(prompt), [id], setup, tables=[TableEntries(0, own)])
+            texts.append(self._run([row], reset=id == 0))
+        for done in range(count - 1):
+            rows = [
+                StepRow(id, len(prompt) + done, 1, TokenIds.of([text[-1]]), [id])
+                for id, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
+            ]
+            for text, token in zip(texts, self._run(rows), strict=True):
+                text.append(token)
+        return texts
+
+    def _run(self, rows: list[StepRow], reset: bool = False) -> list[int]:
+        number = next(self._steps)
+        # The pool is a part of what it may become, until it is told.
+        sizes = [GroupSize(ROOMY // PAGE, ROOMY // PAGE)] if reset else []
+        launched = self._engine.launch(Step(1, number, rows, reset=reset, sizes=sizes), 0)
+        self._engine.sample(launched)
+        return [sampled.token for sampled in self._engine.finish(launched).sampled]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--types", nargs="+", default=["Q4_K", "Q8_0", "BF16"])
+    parser.add_argument("--sequences", type=int, default=32)
+    parser.add_argument("--tokens", type=int, default=64)
+    arguments = parser.parse_args()
+    print(described())
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(SHORTEST, LONGEST, arguments.sequences)
+    prompts = [rng.integers(0, VOCABULARY, length).tolist() for length in lengths]
+    for type in arguments.types:
+        with tempfile.TemporaryDirectory() as folder:
+            backend = MlxBackend(WAYS[kind()])
+            written = RandomModel("llama", SETTINGS, VOCABULARY, lambda *_, of=type: TensorType(of), UNTIED, VOCABULARY)
+            model = load_model(written.write(Path(folder) / "model.gguf"), backend)
+        texts = Texts(engine_of(model, backend, ROOMY)[0])
+        together = texts.of(prompts, arguments.tokens)
+        alone = [texts.of([prompt], arguments.tokens)[0] for prompt in prompts]
+        same = sum(own == other for own, other in zip(alone, together, strict=True))
+        print(f"{type:6} {same} of {len(prompts)} texts of {arguments.tokens} tokens the same", flush=True)
+
+
+if __name__ == "__main__":
+    main()
