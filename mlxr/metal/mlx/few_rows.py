@@ -20,7 +20,7 @@ from mlxr.metal.gpu.affine_matmul import (
 )
 from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.mlx import device
-from mlxr.metal.mlx.weights import AFFINE, HALF, Codes, Floats, Matrix
+from mlxr.metal.mlx.weights import AFFINE, HALF, Blocks, Codes, Floats, Matrix
 from mlxr.metal.specs import Activation
 
 Launched = Callable[..., list[mx.array]]
@@ -28,14 +28,13 @@ Launched = Callable[..., list[mx.array]]
 
 def takes(matrix: Matrix) -> bool:
     """Whether the kernel multiplies few rows by the matrix."""
-    if device.language() is Language.METAL and isinstance(matrix, Floats):
-        return on_metal.fits(shape_of(matrix))
-    if not isinstance(matrix, Codes) or matrix.mode != AFFINE or matrix.packed.ndim != 2:
+    affine = isinstance(matrix, Codes) and matrix.mode == AFFINE and matrix.packed.ndim == 2
+    if isinstance(matrix, Blocks) or not (affine or isinstance(matrix, Floats)):
         return False
     if device.language() is Language.METAL:
         return on_metal.fits(shape_of(matrix))
-    if not shape_of(matrix).fits:
-        return False
+    if isinstance(matrix, Floats) or not shape_of(matrix).fits:
+        return shape_of(matrix).fits
     return bool(mx.all(mx.abs(matrix.scales) <= affine_matmul.MOST_SCALE).item())
 
 
@@ -71,7 +70,8 @@ class FewRows:
     def __init__(
         self, codes: Codes | Floats, bias: mx.array | None = None, norm: Norm | None = None, gain: float = 1.0
     ) -> None:
-        self._most_rows = on_metal.MOST_ROWS if device.language() is Language.METAL else MOST_ROWS
+        self._on_metal = device.language() is Language.METAL  # asked once: it takes as long as a call's own part
+        self._most_rows = on_metal.MOST_ROWS if self._on_metal else MOST_ROWS
         self.shape, self._norm = shape_of(codes), norm
         self._biased = bias is not None
         self._matrix = list(codes.arrays)
@@ -94,7 +94,7 @@ class FewRows:
 
     def takes_norm(self, rows: int) -> bool:
         """Whether the kernel norms so many rows itself; others go through ``Norm.of_few`` first."""
-        if self._norm is None or device.language() is Language.METAL:
+        if self._norm is None or self._on_metal:
             return self._norm is not None
         return rows <= MOST_NORMED_ROWS and self.shape.columns <= MOST_NORMED_COLUMNS
 
@@ -137,8 +137,9 @@ def checked() -> list[tuple[int, int]]:
     """Returns bits of codes and numbers of rows that between them take each way through the kernel here."""
     if device.language() is Language.METAL:
         return [(4, 1), (8, 1), *((bits, on_metal.MOST_ROWS) for bits in on_metal.BITS)]
+    first, *others = affine_matmul.BITS
     counts = (1, affine_matmul.TILE, affine_matmul.TILE + 1, MOST_ROWS)
-    return [(bits, rows) for bits in affine_matmul.BITS for rows in counts]
+    return [*((first, rows) for rows in counts), *((bits, rows) for bits in others for rows in (1, MOST_ROWS))]
 
 
 @cache

@@ -65,7 +65,7 @@ class OwnExperts:
         if weights.mixture_post_norm is not None or weights.post_norm is not None:
             return False
         matrices: list[Matrix] = [weight.handle.matrix for weight in (weights.gate, weights.up, weights.down)]
-        if matrices[0].layout != matrices[1].layout:
+        if matrices[0].layout != matrices[1].layout or not all(isinstance(matrix, Codes) for matrix in matrices):
             return False
         return all(few_rows.takes(matrix) and _of_one(matrix, spec.experts).fits for matrix in matrices)
 

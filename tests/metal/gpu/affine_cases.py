@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
+from mlxr.metal.gpu import affine_matmul
 from mlxr.metal.gpu.affine_matmul import KERNEL, Epilogue, Shape, on_metal
+from mlxr.metal.gpu.kernel import Language
 from mlxr.metal.specs import Activation
 from tests.metal.gpu.case import ROUNDING, Case, Values, values
 from tests.metal.gpu.emulated import Array
@@ -66,7 +68,9 @@ def few_rows_case(
     biased: bool = False,
     parts: int = 1,
     dtype: str = "float16",
+    language: Language = Language.METAL,
 ) -> Case:
+    """On CUDA weights are made in 16 bits before they are summed up in float32."""
     rng = np.random.default_rng(rows * shape.columns)
     matrix, weights = affine_matrix(shape, parts)
     outputs, columns = shape.outputs, shape.columns
@@ -87,15 +91,17 @@ def few_rows_case(
             out = gated(out[:, :units], out[:, units:], activation)
         return [out * gain + (values(added) if epilogue is Epilogue.RESIDUAL else 0)]
 
-    assert on_metal.fits(shape)
-    launch = on_metal.launch(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
+    on_cuda = language is Language.CUDA
+    assert shape.fits if on_cuda else on_metal.fits(shape)
+    launches = affine_matmul.launch if on_cuda else on_metal.launch
+    launch = launches(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
     return Case(
         f"{KERNEL.name} {rows}x{columns}x{outputs} of {shape.bits} bits by {shape.group}, {epilogue.name} {activation}",
         KERNEL,
         launch,
         [x, *matrix, Array.of(np.concatenate(constants), "float32"), added],
         expected,
-        (ROUNDING["float16"] if launch.dtypes[0] == "float16" else 1e-6,),
+        (ROUNDING["float16"] if on_cuda or launch.dtypes[0] == "float16" else 1e-6,),
     )
 
 
@@ -113,4 +119,16 @@ def few_rows_cases() -> list[Case]:
         few_rows_case(8, Shape(16, 128, 5, 32)),
         few_rows_case(5, Shape(16, 256, 4, 128), residual, biased=True),
         few_rows_case(8, Shape(48, 2176, 4, 64), normed=True, biased=True),
+    ]
+
+
+def few_rows_cases_of_cuda() -> list[Case]:
+    """Each number of tiles, and of strips: two behind so many outputs that they have four."""
+    cuda, residual, gate = Language.CUDA, Epilogue.RESIDUAL, Epilogue.GATED
+    return [
+        few_rows_case(1, Shape(32, 320, 4, 32), normed=True, dtype="float32", language=cuda),
+        few_rows_case(1, Shape(32, 192, 16, 32), gate, normed=True, language=cuda),
+        *(few_rows_case(8, Shape(64, 2176, bits, 64), residual, biased=True, language=cuda) for bits in (4, 8, 16)),
+        few_rows_case(9, Shape(64, 256, 8, 128), gate, biased=True, language=cuda),
+        *(few_rows_case(20, Shape(6144, 1216, bits, 32), gate, language=cuda) for bits in (4, 16)),
     ]

@@ -42,8 +42,11 @@ def launching(factor: float = 1.0, only: int = 0, ran: list[tuple[int, Epilogue]
             gain, eps, rest = constants[0], constants[1].item(), constants[4:]
             if normed:
                 x, rest = mx.fast.rms_norm(x, rest[: shape.columns], eps), rest[shape.columns :]
-            wide = scales.astype(mx.float32), biases.astype(mx.float32)
-            weights = mx.dequantize(packed, *wide, shape.group, shape.bits)
+            if shape.bits == 16:
+                weights = packed.astype(mx.float32)
+            else:
+                wide = scales.astype(mx.float32), biases.astype(mx.float32)
+                weights = mx.dequantize(packed, *wide, shape.group, shape.bits)
             out = x.astype(mx.float16).astype(mx.float32) @ weights.T * (factor if shape.bits == only else 1.0)
             out = out + rest if biased else out
             if epilogue is Epilogue.RESIDUAL:
@@ -98,7 +101,7 @@ def product_of(type: TensorType, outputs: int, columns: int, rows: int) -> tuple
     return outs[0], outs[1]
 
 
-@pytest.mark.parametrize("type", [TensorType.Q4_K, TensorType.Q8_0])
+@pytest.mark.parametrize("type", [TensorType.Q4_K, TensorType.Q8_0, TensorType.F16])
 def test_few_rows_are_multiplied_by_it(type: TensorType, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[int, Epilogue]] = []
     monkeypatch.setattr(few_rows, "_launching", launching(ran=ran))
@@ -112,7 +115,7 @@ def test_few_rows_are_multiplied_by_it(type: TensorType, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("type", "outputs", "columns"),
-    [(TensorType.Q4_K, 40, 256), (TensorType.Q8_0, 48, 96), (TensorType.Q5_0, 48, 256), (TensorType.F16, 48, 256)],
+    [(TensorType.Q4_K, 40, 256), (TensorType.Q8_0, 48, 96), (TensorType.Q5_0, 48, 256), (TensorType.F16, 40, 256)],
 )
 def test_matrices_that_it_can_t_take_are_multiplied_by_mlx(
     type: TensorType, outputs: int, columns: int, monkeypatch: pytest.MonkeyPatch

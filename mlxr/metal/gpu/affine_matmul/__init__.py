@@ -1,4 +1,5 @@
-"""Products of up to 32 rows with a matrix of affine codes as MLX lays them out, with what stands before and behind.
+"""Products of up to 32 rows with a matrix of affine codes as MLX lays them out, or of 16-bit floats, with what stands
+before and behind.
 
 ``out[m, n] = gain * sum_k x[m, k] * (codes[n, k] * scales[n, k / group] + biases[n, k / group])``, to which a bias may
 be added. Before it a row of x may be RMS-normed (Zhang and Sennrich 2019); behind it the residual is added, or gates
@@ -21,14 +22,15 @@ KERNEL = Kernel(
     ("out",),
     ("affine_matmul/tiles", "affine_matmul/few_rows"),
 )
-"""``x`` ``[rows, K]``, float16, or float32 where it is normed; ``packed`` uint32 ``[N, K * bits / 32]``; ``scales`` and
-``biases`` float16 ``[N, K / group]``; ``constants`` float32: the gain, the norm's epsilon, two that are not used, the
-norm's weights ``[K]`` and a bias ``[N]``, added before the gain, as far as there are any (MLX keeps arrays of up to 8
-bytes in the host's memory, where every warp would wait for them); ``residual`` float32 ``[rows, N]`` where it is added.
-``out`` float16 ``[rows, N]``; float32 with the residual; ``[rows, N / 2]`` of gates, whose rows of the matrix stand
-before those of what they gate."""
+"""``x`` ``[rows, K]``, float16, or float32 where it is normed; ``packed`` uint32 ``[N, K * bits / 32]`` with
+``scales`` and ``biases`` float16 ``[N, K / group]``, or float16 ``[N, K]``, for which these are not read; ``constants``
+float32: the gain, the norm's epsilon, two that are not used, the norm's weights ``[K]`` and a bias ``[N]``, added
+before the gain, as far as there are any (MLX keeps arrays of up to 8 bytes in the host's memory, where every warp would
+wait for them); ``residual`` float32 ``[rows, N]`` where it is added. ``out`` float16 ``[rows, N]``; float32 with the
+residual; ``[rows, N / 2]`` of gates, whose rows of the matrix stand before those of what they gate."""
 
-BITS = (4, 8)
+BITS = (4, 8, 16)
+"""16 stands for a matrix of 16-bit floats."""
 GROUPS = (32, 64, 128)
 MOST_ROWS = 32
 MOST_NORMED_ROWS = 1

@@ -1,3 +1,3 @@
     affine::few_rows<BITS, GROUP, COLUMNS, TILES, STRIPS, WARPS, NORMED, BIASED, EPILOGUE, ACTIVATION>(
-        x, x_shape[0], packed, scales, biases, constants, residual, out
+        x, x_shape[0], (const unsigned*)packed, scales, biases, constants, residual, out
     );

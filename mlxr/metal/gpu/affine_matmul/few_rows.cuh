@@ -1,4 +1,4 @@
-// Products of few rows with one matrix of affine codes; __init__.py says what is computed.
+// Products of few rows with one matrix; __init__.py says what is computed.
 
 namespace affine {
 
@@ -59,13 +59,13 @@ __device__ inline void few_rows(
     const int warp = threadIdx.x / 32, quad = threadIdx.x % 32 / 4, member = threadIdx.x % 4;
     constexpr int OWN = EPILOGUE == GATED ? STRIPS / 2 : STRIPS;  // strips of outputs
     const int outputs = gridDim.x * STRIPS * STRIP, half = outputs / 2;
-    Matrix<BITS, STRIPS, GROUP, COLUMNS> matrix = {(const uint4*)packed, scales, biases, {}};
+    using Held = Matrix<BITS, STRIPS, GROUP, COLUMNS>;
+    Held matrix = {(const uint4*)packed, scales, biases, {}};
 #pragma unroll
     for (int strip = 0; strip < STRIPS; ++strip)
         matrix.first[strip] = (blockIdx.x * OWN + strip % OWN) * STRIP + quad + strip / OWN * half;
-    constexpr int RUNS = (COLUMNS + RUN - 1) / RUN;
-    Run<BITS, STRIPS> run;
-    if (warp < RUNS) matrix.load(run, warp * 4 + member);  // on its way while x is normed
+    typename Held::Part part;
+    if (warp < Held::RUNS) matrix.load(part, warp, member, 0);  // on its way while x is normed
 
     const uint4* input = (const uint4*)x;
     if constexpr (NORMED) {
@@ -74,17 +74,17 @@ __device__ inline void few_rows(
         input = normed;
     }
     const auto row_of = [&](int tile) { return tile * 8 + quad < rows ? tile * 8 + quad : -1; };
-    accumulate<NORMED>(matrix, run, input, TILES, row_of, sums);
+    accumulate<NORMED>(matrix, part, input, TILES, row_of, sums);
     const float gain = constants[0];
     for (int at = threadIdx.x; at < OWN * TILES * 128; at += WARPS * 32) {
         const int strip = at / (TILES * 128), tile = at / 128 % TILES, within = at % 128;
         const int row = tile * 8 + row_within(within);
         const int output = (blockIdx.x * OWN + strip) * STRIP + output_within(within);
         if (row >= rows) continue;
-        float sum = total(sums, strip, tile, within);
+        float sum = total<Held>(sums, strip, tile, within);
         if constexpr (BIASED) sum += bias[output];
         if constexpr (EPILOGUE == GATED) {
-            float up = total(sums, strip + OWN, tile, within);
+            float up = total<Held>(sums, strip + OWN, tile, within);
             if constexpr (BIASED) up += bias[half + output];
             out[size_t(row) * half + output] = __float2half(gated(ACTIVATION, sum, up) * gain);
         } else if constexpr (EPILOGUE == RESIDUAL) {

@@ -1,12 +1,14 @@
-// Affine codes times a few rows of 16-bit floats, on tensor cores: what kernels for one matrix and for experts share.
+// Affine codes, or 16-bit floats, times a few rows of 16-bit floats, on tensor cores: what kernels for one matrix and for
+// experts share.
 //
-// A block has STRIPS strips of 16 rows of a matrix and reads them once for all rows of x. Each of its warps has every
-// WARPS-th run of 256 columns; the sums of the warps are added up in one order at the end.
+// A block has STRIPS strips of 16 rows of a matrix and reads them once for all rows of x. The runs of columns are dealt
+// out to 8 shares, of which a warp has one or two; those are added up in one order, whatever STRIPS and WARPS are, so
+// that a row's sums do not depend on how many rows there are.
 #pragma once
 
 namespace affine {
 
-constexpr int STRIP = 16, RUN = 256;
+constexpr int STRIP = 16, SHARES = 8;
 
 enum Epilogue { PLAIN, RESIDUAL, GATED };
 enum Activation { SILU, GELU_TANH, GELU, SWIGLU_OAI, RELU_SQUARED };
@@ -92,19 +94,22 @@ __device__ inline uint4 streamed(const uint4* from) {
     return value;
 }
 
-// A lane's part of a run of 256 columns: 64 codes of two rows of each strip, with the scales and biases of both halves.
-template <int BITS, int STRIPS>
-struct Run {
-    uint4 codes[STRIPS][2][BITS / 2];
-    __half2 scales[STRIPS][2], biases[STRIPS][2];
-};
-
+// A matrix of codes. Of a run of 256 columns a lane has 64 codes of two rows of each strip, with the scales and biases
+// of both halves.
 template <int BITS, int STRIPS, int GROUP, int COLUMNS>
 struct Matrix {
+    static constexpr int RUNS = (COLUMNS + 255) / 256, STAGES = 1, EIGHTS = 8;  // of a lane in a run
+    static constexpr float GROWTH = 1 / SHRINK;  // of sums to what they stand for
+
     const uint4* packed;
     const __half* scales;
     const __half* biases;
     int first[STRIPS];  // this lane's first row of each strip; its second one is 8 further
+
+    struct Part {
+        uint4 codes[STRIPS][2][BITS / 2];
+        __half2 scales[STRIPS][2], biases[STRIPS][2];
+    };
 
     // Of the 64 columns that begin at 64 * at, in a row as long as a multiple of GROUP.
     __device__ static inline __half2 of_halves(const __half* from, size_t at) {
@@ -112,9 +117,10 @@ struct Matrix {
         return __half2half2(from[at * 64 / GROUP]);
     }
 
-    __device__ inline void load(Run<BITS, STRIPS>& run, int pair) const {
-        if (COLUMNS % RUN && pair >= COLUMNS / 64) {  // beyond a row's end everything is zero
-            run = {};
+    __device__ inline void load(Part& part, int run, int member, int) const {
+        const int pair = run * 4 + member;
+        if (COLUMNS % 256 && pair >= COLUMNS / 64) {  // beyond a row's end everything is zero
+            part = {};
             return;
         }
 #pragma unroll
@@ -123,92 +129,144 @@ struct Matrix {
             for (int half = 0; half < 2; ++half) {
                 const size_t at = size_t(first[strip] + half * 8) * (COLUMNS / 64) + pair;
 #pragma unroll
-                for (int i = 0; i < BITS / 2; ++i) run.codes[strip][half][i] = streamed(packed + at * (BITS / 2) + i);
-                run.scales[strip][half] = of_halves(scales, at);
-                run.biases[strip][half] = of_halves(biases, at);
+                for (int i = 0; i < BITS / 2; ++i) part.codes[strip][half][i] = streamed(packed + at * (BITS / 2) + i);
+                part.scales[strip][half] = of_halves(scales, at);
+                part.biases[strip][half] = of_halves(biases, at);
             }
+    }
+
+    // Eight weights of a lane's row, two in a register.
+    __device__ static inline void decode(const Part& part, int strip, int half, int eight, unsigned* weights) {
+        const __half2 s = part.scales[strip][half], b = part.biases[strip][half];
+        const Scale by = eight < 4 ? Scale(__low2half(s), __low2half(b)) : Scale(__high2half(s), __high2half(b));
+        decode_eight<BITS>((const unsigned*)part.codes[strip][half] + eight * (BITS / 4), by, weights);
     }
 };
 
-// The sums of each warp's runs, of which the first is in `run`, as tensor cores lay them out. row_of: which row of
-// `input` this lane has in a tile, or -1; tiles: how many of the TILES have rows, at least one. ORDERED: eights of `input` are in the order of order_eight.
-template <bool ORDERED, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename RowOf>
-__device__ inline void accumulate(
-    const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Run<BITS, STRIPS>& run, const uint4* input, int tiles,
-    const RowOf& row_of, float (&sums)[WARPS][STRIPS][TILES][128]
-) {
-    constexpr int RUNS = (COLUMNS + RUN - 1) / RUN;
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, member = lane % 4;
-    float accumulated[STRIPS][TILES][4];
-#pragma unroll
-    for (int strip = 0; strip < STRIPS; ++strip)
-#pragma unroll
-        for (int tile = 0; tile < TILES; ++tile)
-#pragma unroll
-            for (int i = 0; i < 4; ++i) accumulated[strip][tile][i] = 0;
+// A matrix of 16-bit floats. Of a run of 128 columns a lane has 32 numbers of two rows of each strip; where there are
+// many strips, half of them at a time.
+template <int STRIPS, int GROUP, int COLUMNS>
+struct Matrix<16, STRIPS, GROUP, COLUMNS> {
+    static constexpr int RUNS = (COLUMNS + 127) / 128, STAGES = STRIPS < 4 ? 1 : 2, EIGHTS = 4 / STAGES;
+    static constexpr float GROWTH = 1;
 
-    for (int at = warp; at < RUNS; at += WARPS) {
-        const int pair = at * 4 + member;
+    const uint4* packed;
+    const __half* scales;
+    const __half* biases;
+    int first[STRIPS];
+
+    struct Part {
+        uint4 values[STRIPS][2][EIGHTS];
+    };
+
+    __device__ inline void load(Part& part, int run, int member, int stage) const {
+        const int eight = (run * 4 + member) * 4 + stage * EIGHTS;
+        if (COLUMNS % 128 && eight >= COLUMNS / 8) {
+            part = {};
+            return;
+        }
 #pragma unroll
-        for (int group = 0; group < 2; ++group) {
-            Scale by[STRIPS][2] = {};
+        for (int strip = 0; strip < STRIPS; ++strip)
 #pragma unroll
-            for (int strip = 0; strip < STRIPS; ++strip)
+            for (int half = 0; half < 2; ++half)
 #pragma unroll
-                for (int half = 0; half < 2; ++half) {
-                    const __half2 s = run.scales[strip][half], b = run.biases[strip][half];
-                    by[strip][half] = group ? Scale(__high2half(s), __high2half(b)) : Scale(__low2half(s), __low2half(b));
-                }
+                for (int i = 0; i < EIGHTS; ++i)
+                    part.values[strip][half][i] =
+                        streamed(packed + size_t(first[strip] + half * 8) * (COLUMNS / 8) + eight + i);
+    }
+
+    __device__ static inline void decode(const Part& part, int strip, int half, int eight, unsigned* weights) {
+        *(uint4*)weights = part.values[strip][half][eight];
+    }
+};
+
+// The sums of each share's runs, of which the warp's first is in `part`, as tensor cores lay them out; with warps of two
+// shares each of both together. row_of: which row of `input` this lane has in a tile, or -1; tiles: how many of the TILES
+// have rows, at least one. ORDERED: eights of `input` are in the order of order_eight.
+template <
+    bool ORDERED, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part, typename RowOf>
+__device__ inline void accumulate(
+    const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Part& part, const uint4* input, int tiles, const RowOf& row_of,
+    float (&sums)[WARPS][STRIPS][TILES][128]
+) {
+    using Held = Matrix<BITS, STRIPS, GROUP, COLUMNS>;
+    constexpr bool RAGGED = COLUMNS % (32 * Held::STAGES * Held::EIGHTS) != 0;
+    static_assert(WARPS == 4 || WARPS == SHARES || Held::RUNS <= WARPS);
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, member = lane % 4;
+    for (int share = warp; share < SHARES; share += WARPS) {
+        float accumulated[STRIPS][TILES][4];
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                uint4 others[TILES];
+        for (int strip = 0; strip < STRIPS; ++strip)
 #pragma unroll
-                for (int tile = 0; tile < TILES; ++tile) {
-                    const int row = row_of(tile);
-                    others[tile] = make_uint4(0, 0, 0, 0);
-                    if (row >= 0 && (COLUMNS % RUN == 0 || pair < COLUMNS / 64))
-                        others[tile] = input[size_t(row) * (COLUMNS / 8) + pair * 8 + group * 4 + i];
-                    if constexpr (!ORDERED) others[tile] = order_eight<BITS>(others[tile]);
-                }
+            for (int tile = 0; tile < TILES; ++tile)
 #pragma unroll
-                for (int strip = 0; strip < STRIPS; ++strip) {
-                    unsigned weights[2][4];  // eight weights of each row, two in a register
+                for (int i = 0; i < 4; ++i) accumulated[strip][tile][i] = 0;
+
+        for (int run = share; run < Held::RUNS; run += SHARES)
 #pragma unroll
-                    for (int half = 0; half < 2; ++half) {
-                        const unsigned* words = (const unsigned*)run.codes[strip][half] + group * BITS;
-                        decode_eight<BITS>(words + i * (BITS / 4), by[strip][half], weights[half]);
-                    }
+            for (int stage = 0; stage < Held::STAGES; ++stage) {
+                const int begin = ((run * 4 + member) * Held::STAGES + stage) * Held::EIGHTS;
+#pragma unroll
+                for (int i = 0; i < Held::EIGHTS; ++i) {
+                    uint4 others[TILES];
 #pragma unroll
                     for (int tile = 0; tile < TILES; ++tile) {
-                        if (tile >= tiles) break;
-                        float* sum = accumulated[strip][tile];
-                        const uint4 x8 = others[tile];
-                        multiply(sum, weights[0][0], weights[1][0], weights[0][1], weights[1][1], x8.x, x8.y);
-                        multiply(sum, weights[0][2], weights[1][2], weights[0][3], weights[1][3], x8.z, x8.w);
+                        const int row = row_of(tile);
+                        others[tile] = make_uint4(0, 0, 0, 0);
+                        if (row >= 0 && (!RAGGED || begin + i < COLUMNS / 8))
+                            others[tile] = input[size_t(row) * (COLUMNS / 8) + begin + i];
+                        if constexpr (!ORDERED) others[tile] = order_eight<BITS>(others[tile]);
+                    }
+#pragma unroll
+                    for (int strip = 0; strip < STRIPS; ++strip) {
+                        __align__(16) unsigned weights[2][4];  // eight of each row, two in a register
+#pragma unroll
+                        for (int half = 0; half < 2; ++half) Held::decode(part, strip, half, i, weights[half]);
+#pragma unroll
+                        for (int tile = 0; tile < TILES; ++tile) {
+                            if (tile >= tiles) break;
+                            float* sum = accumulated[strip][tile];
+                            const uint4 x8 = others[tile];
+                            multiply(sum, weights[0][0], weights[1][0], weights[0][1], weights[1][1], x8.x, x8.y);
+                            multiply(sum, weights[0][2], weights[1][2], weights[0][3], weights[1][3], x8.z, x8.w);
+                        }
                     }
                 }
+                if (stage + 1 < Held::STAGES) {
+                    matrix.load(part, run, member, stage + 1);
+                } else {
+                    const int next = run + SHARES < Held::RUNS ? run + SHARES : share + WARPS;
+                    if (next < Held::RUNS && (run + SHARES < Held::RUNS || next < SHARES)) matrix.load(part, next, member, 0);
+                }
             }
-        }
-        if (at + WARPS < RUNS) matrix.load(run, (at + WARPS) * 4 + member);
+#pragma unroll
+        for (int strip = 0; strip < STRIPS; ++strip)
+#pragma unroll
+            for (int tile = 0; tile < TILES; ++tile)
+#pragma unroll
+                for (int i = 0; i < 4; ++i) {
+                    float& sum = sums[warp][strip][tile][i * 32 + lane];
+                    sum = share < WARPS ? accumulated[strip][tile][i] : sum + accumulated[strip][tile][i];
+                }
     }
-#pragma unroll
-    for (int strip = 0; strip < STRIPS; ++strip)
-#pragma unroll
-        for (int tile = 0; tile < TILES; ++tile)
-#pragma unroll
-            for (int i = 0; i < 4; ++i) sums[warp][strip][tile][i * 32 + lane] = accumulated[strip][tile][i];
     __syncthreads();
 }
 
-// A product from the sums of all warps, and which row and output of a tile it is.
-template <int WARPS, int STRIPS, int TILES>
+// A product from the sums of all shares, in the same order whatever WARPS is: a share and the fourth behind it, which one
+// of four warps has added up already.
+template <typename Held, int WARPS, int STRIPS, int TILES>
 __device__ inline float total(const float (&sums)[WARPS][STRIPS][TILES][128], int strip, int tile, int within) {
     float sum = 0;
 #pragma unroll
-    for (int warp = 0; warp < WARPS; ++warp) sum += sums[warp][strip][tile][within];
-    return sum * (1 / SHRINK);
+    for (int share = 0; share < 4 && share < WARPS; ++share) {
+        float both = sums[share][strip][tile][within];
+        if (share + 4 < WARPS) both += sums[share + 4][strip][tile][within];
+        sum += both;
+    }
+    return sum * Held::GROWTH;
 }
 
+// Which row and output of a tile a place among its sums is.
 __device__ inline int row_within(int within) { return within % 4 * 2 + within / 32 % 2; }
 __device__ inline int output_within(int within) { return within % 32 / 4 + within / 64 * 8; }
 

@@ -5,7 +5,6 @@
 
 namespace experts {
 
-using affine::RUN;
 using affine::STRIP;
 
 enum Epilogue { GATED, MIXED };
@@ -31,7 +30,8 @@ template <
     int BITS, int GROUP, int COLUMNS, int OUTPUTS, int EXPERTS, int TILES, int STRIPS, int WARPS, int USED, bool BIASED,
     int EPILOGUE, int ACTIVATION>
 struct Product {
-    static constexpr int THREADS = WARPS * 32, RUNS = (COLUMNS + RUN - 1) / RUN;
+    using Held = affine::Matrix<BITS, STRIPS, GROUP, COLUMNS>;
+    static constexpr int THREADS = WARPS * 32;
     static constexpr int UNITS = EPILOGUE == GATED ? OUTPUTS / 2 : OUTPUTS;  // outputs of an expert
     static constexpr int OWN = EPILOGUE == GATED ? STRIPS / 2 : STRIPS;      // strips of them
     static constexpr int SHARING = EPILOGUE == GATED ? USED : 1;             // choices that have one row of x
@@ -53,27 +53,27 @@ struct Product {
         const int expert = chosen[blockIdx.y];
         const int count = choices_of<TILES * 8>(expert, blockIdx.y, chosen, choices, members);
         if (count == 0) return;
-        affine::Matrix<BITS, STRIPS, GROUP, COLUMNS> matrix = {(const uint4*)packed, scales, biases, {}};
+        Held matrix = {(const uint4*)packed, scales, biases, {}};
 #pragma unroll
         for (int strip = 0; strip < STRIPS; ++strip)
             matrix.first[strip] =
                 (strip / OWN * EXPERTS + expert) * UNITS + (blockIdx.x * OWN + strip % OWN) * STRIP + quad;
-        affine::Run<BITS, STRIPS> run;
-        if (warp < RUNS) matrix.load(run, warp * 4 + member);
+        typename Held::Part part;
+        if (warp < Held::RUNS) matrix.load(part, warp, member, 0);
         __syncthreads();
         int rows[TILES];
 #pragma unroll
         for (int tile = 0; tile < TILES; ++tile)
             rows[tile] = tile * 8 + quad < count ? members[tile * 8 + quad] / SHARING : -1;
         const auto row_of = [&](int tile) { return rows[tile]; };
-        affine::accumulate<false>(matrix, run, (const uint4*)x, (count + 7) / 8, row_of, sums);
+        affine::accumulate<false>(matrix, part, (const uint4*)x, (count + 7) / 8, row_of, sums);
         for (int at = threadIdx.x; at < OWN * TILES * 128; at += THREADS) {
             const int strip = at / (TILES * 128), tile = at / 128 % TILES, within = at % 128;
             const int row = tile * 8 + affine::row_within(within);
             const int unit = (blockIdx.x * OWN + strip) * STRIP + affine::output_within(within);
             if (row >= count) continue;
-            float sum = affine::total(sums, strip, tile, within), up = 0;
-            if constexpr (EPILOGUE == GATED) up = affine::total(sums, strip + OWN, tile, within);
+            float sum = affine::total<Held>(sums, strip, tile, within), up = 0;
+            if constexpr (EPILOGUE == GATED) up = affine::total<Held>(sums, strip + OWN, tile, within);
             if constexpr (BIASED) {
                 const float* bias = constants + 4 + expert * UNITS + unit;
                 sum += bias[0];
