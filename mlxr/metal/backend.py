@@ -105,11 +105,14 @@ class Backend(Protocol):
     ``lazy_pages``: whether a pool's pages take memory when they are written to; if not, when there is room for them
     (``resize``).
     ``sizes``: what weights and pools take here.
+    ``first_steps``: sequences, and tokens of each, of steps that between them launch what is compiled at its first
+    launch; none where nothing is.
     """
 
     name: str
     step_tokens: int
     lazy_pages: bool
+    first_steps: Sequence[tuple[int, int]]
     sizes: BackendSizes
 
     @property

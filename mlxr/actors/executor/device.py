@@ -28,6 +28,7 @@ from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_toucher import PageToucher
 from mlxr.actors.executor.page_transfers import PageTransfers
 from mlxr.actors.executor.settings import ExecutorSettings
+from mlxr.actors.executor.warm_up import warm_up
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.select import select_backend
@@ -150,7 +151,8 @@ class DeviceThread:
                 self._settings.executor.backend, self._settings.executor.threads, Home.find().checks, pacer.pause
             )
             loader = FittingLoader(self._settings, backend, self._goes_without, again=bool(self._context.epoch))
-            loaded = loader.load(self._progress(pacer))
+            progress = self._progress(pacer)
+            loaded = loader.load(progress)
             model, drafter, spec = loaded.model, loaded.drafter, loaded.spec
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
@@ -159,6 +161,8 @@ class DeviceThread:
             compiler = Compiler(partial(vocabulary_of, Path(self._settings.path), model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)
             runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter, self._drafter_failed)
+            if spec is not None:
+                warm_up(model, backend, runner.pool, progress)
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.
             reason = str(error)

@@ -110,6 +110,7 @@ class CpuBackend:
     name = "cpu"
     step_tokens = 512
     lazy_pages = True
+    first_steps: Sequence[tuple[int, int]] = ()
 
     def __init__(self, threads: int = 0, isa: str | None = None, pause: Callable[[], None] | None = None) -> None:
         self._engine = _native.Engine(threads, isa)

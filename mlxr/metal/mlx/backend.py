@@ -121,6 +121,7 @@ class MlxBackend:
         modes = tuple(mode for mode in self._ways.modes if mode != BLOCKS_AS_THEY_ARE)
         self._looked_up = _Usable(usable, modes)  # no kernel looks rows up in blocks
         self.step_tokens = self._ways.step_tokens
+        self.first_steps: Sequence[tuple[int, int]] = self._ways.first_steps
         # Asked when there are weights of the kind: looking whether one is usable may take half a minute.
         self.sizes: BackendSizes = MlxSizes(self._usable, self._usable)
         self._elementwise = Elementwise(self._ways.fused)

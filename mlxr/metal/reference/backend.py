@@ -88,6 +88,7 @@ class ReferenceBackend:
     arithmetic = ""
     step_tokens = 512
     lazy_pages = False
+    first_steps: Sequence[tuple[int, int]] = ()
     sizes: BackendSizes = ReferenceSizes()
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
