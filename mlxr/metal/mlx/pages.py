@@ -54,7 +54,8 @@ class Layer:
     @property
     def is_half(self) -> bool:
         """Whether all rows are 16-bit numbers."""
-        return all(form.type is NumberType.HALF for form in self.forms)
+        keys, values = self.forms
+        return keys.type is NumberType.HALF and values.type is NumberType.HALF
 
     def packed(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Returns the rows of ``keys`` and ``values``, 16-bit ``[..., dims]``."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
@@ -86,7 +86,7 @@ class StepAttention:
                 layer.done,
             ]
         )
-        return out, replace(layer, done=done)
+        return out, Layer(layer.keys, layer.values, layer.forms, done, layer.tickets)
 
     def _shape(self, page_size: int) -> StepShape:
         if page_size not in self._shapes:

@@ -88,7 +88,8 @@ def _repeated(group: GroupTables, last: int, more: int) -> GroupTables:
 
 
 class Step:
-    """One ``Batch`` with its arrays on the device."""
+    """One ``Batch`` with its arrays on the device. ``singles``: whether every sequence runs one token, its own row, and
+    none has an adapter."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
@@ -99,17 +100,12 @@ class Step:
         self.runs = list(_runs(batch))
         self.order = self._order()
         self.tables = [DeviceTables(batch, group, self.runs) for group in batch.groups]
+        in_place = self.order is None and not self.adapters and len(self.runs) == 1
+        self.singles = in_place and self.runs[0].length == 1 and self.runs[0].count == len(batch.context_lengths)
 
     @property
     def tokens(self) -> int:
         return self.batch.tokens
-
-    @property
-    def singles(self) -> bool:
-        """Whether every sequence runs one token, its own row, and none has an adapter."""
-        if len(self.runs) != 1 or self.runs[0].length != 1 or self.adapters:
-            return False
-        return self.order is None and self.runs[0].count == len(self.batch.context_lengths)
 
     def temperatures(self, temperature: Temperature) -> mx.array:
         """Returns what each token's queries are multiplied by, float32 ``[T, 1, 1]``."""
