@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
-from mlxr.metal.mlx.few_rows import Norm
+from mlxr.metal.mlx.few_rows import FewRows, Norm
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.paged_decode import PagedDecode
 from mlxr.metal.mlx.paged_prefill import PagedPrefill
@@ -67,6 +67,9 @@ class Attention:
         can = ways.step_attention and in_place and rms and StepAttention.fits(weights, spec)
         norm = None if self._norm is None else Norm(self._norm, spec.norm_eps)
         self._of_steps = StepAttention(weights, spec, self._inputs, norm) if can else None
+        self._step_norm, self._few_gates = norm, None
+        if can and self._gate is not None and self._gate.codes is not None:
+            self._few_gates = FewRows(self._gate.codes, self._gate.bias, norm)
         self._rotation = None if spec.rope is None else Rotation(spec.rope, spec.head_dim, ways.rope)
 
     def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> mx.array:
@@ -78,7 +81,8 @@ class Attention:
             tables, layer = step.tables[pool.group_of[self._kept]], pool.layers[self._kept]
             if self._of_steps.takes(step, tables, layer):
                 out, pool.layers[self._kept] = self._of_steps(x, step, tables, layer)
-                return self._added(x, out)
+                gates = self._gates_of_step(x)
+                return self._added(x, out if gates is None else self._elementwise.gated_heads(out, gates))
         inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias)
         queries, keys, values = self._projected(inputs.astype(HALF), step)
         if pool is None or not spec.causal:
@@ -99,10 +103,18 @@ class Attention:
         if step.order is not None:
             out = out[step.order]
         if self._gate is not None:
-            out = (out * mx.sigmoid(self._gate(inputs.astype(HALF)).astype(mx.float32))).astype(HALF)
+            out = self._elementwise.gated_heads(out, self._gate(inputs.astype(HALF)))
         if not step.adapters:
             return self._added(x, out)
         return self._summed(x, step.adapters.added(self._output(out), out, self._layer, "output"))
+
+    def _gates_of_step(self, x: mx.array) -> mx.array | None:
+        """What heads' outputs are gated with, 16-bit ``[T, heads * head_dim]``."""
+        if self._gate is None:
+            return None
+        if self._few_gates is not None and self._few_gates.takes(x.shape[0]):
+            return self._few_gates.plain(x)
+        return self._gate(x.astype(HALF) if self._step_norm is None else self._step_norm(x))
 
     def _added(self, x: mx.array, out: mx.array) -> mx.array:
         """``x`` with the output product of what heads gave."""

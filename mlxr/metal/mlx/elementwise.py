@@ -22,6 +22,7 @@ class Elementwise:
         self._fuses = fuses
         self.add = self._joined(_add)
         self.add_down = self._joined(_add_down)
+        self.gated_heads = self._joined(_gated_heads)
 
     def gate(self, activation: Activation) -> Gate:
         """``activation(gate) * up / HEADROOM``, computed in float32, 16-bit in and out."""
@@ -49,6 +50,10 @@ def _add(x: mx.array, out: mx.array) -> mx.array:
 
 def _add_down(x: mx.array, out: mx.array) -> mx.array:
     return x + _wide(out) * HEADROOM
+
+
+def _gated_heads(out: mx.array, gate: mx.array) -> mx.array:
+    return (_wide(out) * mx.sigmoid(_wide(gate))).astype(HALF)
 
 
 def _silu(x: mx.array) -> mx.array:

@@ -52,10 +52,10 @@ class StepAttention:
 
     @staticmethod
     def fits(weights: AttentionWeights, spec: AttentionSpec) -> bool:
-        """Whether the kernel computes such layers, pages aside."""
+        """Whether the kernel computes such layers, pages aside; gates come behind it."""
         heads = [norm for norm in (weights.query_norm, weights.key_norm) if norm is not None]
         alike = len(heads) in (0, 1 if weights.key is None else 2) and all(norm.size == spec.head_dim for norm in heads)
-        return alike and weights.gate is None and _fits(StepShape(spec, 16, False, True, False))
+        return alike and _fits(StepShape(spec, 16, False, True, False))
 
     def takes(self, step: Step, tables: DeviceTables, layer: Layer) -> bool:
         """Whether a step can be computed so."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu.matmul import NUMBERS
-from mlxr.metal.mlx import device
+from mlxr.metal.mlx import checks, device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, holds
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS
+from mlxr.metal.mlx.step_attention import StepAttention
 from mlxr.metal.mlx.weights import KINDS, Blocks, Codes
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import AttentionSpec
 from mlxr.metal.tensors import TensorType
+from mlxr.metal.weights import AttentionWeights
 from tests.metal.gpu import emulated_mlx
 from tests.metal.gpu.launching import ON_METAL
 from tests.metal.tensors import random_tensor
@@ -79,3 +84,26 @@ def test_a_product_takes_any_number_of_rows(rows: int) -> None:
     backend, reference = MlxBackend(WAYS_HERE), ReferenceBackend()
     x = mx.array(np.random.default_rng(1).standard_normal((rows, 512), np.float32))
     assert near(backend.linear(backend.weight(tensor))(x), reference.linear(reference.weight(tensor))(x))
+
+
+@pytest.mark.parametrize("few_rows", [True, False])
+def test_gates_come_behind_steps_of_single_tokens(few_rows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads, dims, features = 4, 64, 128
+    spec, steps = AttentionSpec(heads, heads, dims, dims**-0.5), [[20, 3], [1, 1]]
+    taken: list[int] = []
+    step = StepAttention.__call__
+
+    def counted(self: StepAttention, x: mx.array, *more: Any) -> Any:
+        taken.append(x.shape[0])
+        return step(self, x, *more)
+
+    monkeypatch.setattr(StepAttention, "__call__", counted)
+    outs = []
+    for backend in (MlxBackend(replace(WAYS_HERE, few_rows=few_rows)), ReferenceBackend()):
+        inputs = [backend.weight(checks._matrix(seed, heads * dims, features)) for seed in range(4)]
+        output = backend.weight(checks._matrix(4, features, heads * dims))
+        weights = AttentionWeights(*inputs[:3], output, gate=inputs[3], norm=mx.ones(features))
+        half = backend.attention(weights, spec, 0)
+        outs.append(checks._steps_of(backend, half, attention_group(0, heads, dims), steps))
+    assert near(*outs)
+    assert taken == [2]
