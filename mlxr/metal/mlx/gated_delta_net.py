@@ -27,7 +27,7 @@ def projected(weights: GatedDeltaNetWeights, ways: Ways) -> Callable[[mx.array],
     inputs = weights.query_key_value, weights.gate, weights.alpha, weights.beta
     multiply = Projections(inputs, [None] * len(inputs), ways)
     if len(multiply.products) == 1:
-        return lambda x: multiply.joined(x)[0]
+        return multiply.products[0]
     return lambda x: mx.concatenate(multiply(x), axis=-1)
 
 

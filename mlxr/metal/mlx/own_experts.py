@@ -52,7 +52,7 @@ class OwnExperts:
             self._router_tickets = mx.zeros(ROUTER_TICKETS, mx.uint32)
         self._tickets = mx.zeros(max(ROUTER_TICKETS, experts.tickets(self._down_shape.outputs)), mx.uint32)
         self._done = mx.zeros(1, mx.int32)
-        self._launches: dict[tuple[Kernel, int], Launched] = {}
+        self._launches: dict[int, tuple[Launched | None, Launched, Launched]] = {}
         mx.eval(self._gates_constants, self._down_constants, self._tickets)
 
     @staticmethod
@@ -75,7 +75,8 @@ class OwnExperts:
     def routed(self, x: mx.array) -> tuple[mx.array, mx.array, mx.array]:
         """Returns of float32 ``x`` ``[T, features]`` its rows normed, 16-bit; the experts that each chose, int32
         ``[T, used]``; and their shares, float32 ``[T, used]``."""
-        launched = self._launched(experts.ROUTER, x.shape[0])
+        launched, _, _ = self._launched(x.shape[0])
+        assert launched is not None
         rows, chosen, shares, _ = launched(
             inputs=[x, self._router, self._router_constants, self._router_tickets, self._done]
         )
@@ -83,29 +84,30 @@ class OwnExperts:
 
     def added(self, rows: mx.array, chosen: mx.array, shares: mx.array, residual: mx.array) -> mx.array:
         """The mixture of 16-bit ``rows`` ``[T, features]`` and ``residual`` together, float32 ``[T, features]``."""
-        count = rows.shape[0]
-        (hidden,) = self._launched(experts.GATES, count)(
-            inputs=[rows, chosen, *self._gates.arrays, self._gates_constants]
-        )
+        _, gates, mixture = self._launched(rows.shape[0])
+        (hidden,) = gates(inputs=[rows, chosen, *self._gates.arrays, self._gates_constants])
         given = [hidden, chosen, *self._down.arrays, self._down_constants, shares, residual, self._tickets]
-        out, _, self._done = self._launched(experts.MIXTURE, count)(inputs=given)
+        out, _, self._done = mixture(inputs=given)
         return out
 
-    def _launched(self, kernel: Kernel, rows: int) -> Launched:
-        known = kernel, rows
-        launched = self._launches.get(known)
+    def _launched(self, rows: int) -> tuple[Launched | None, Launched, Launched]:
+        """The router's, the gates' and the mixture's for so many rows; putting them together takes longer than a
+        call."""
+        launched = self._launches.get(rows)
         if launched is None:
-            launched = self._launches[known] = _launching(kernel, self._launch(kernel, rows))
+            launched = self._launches[rows] = (
+                _launching(experts.ROUTER, self._router_launch(rows)) if self.routes else None,
+                _launching(
+                    experts.GATES,
+                    experts.gates(rows, self._gates_shape, self._choice, self._spec.activation, self._gates_biased),
+                ),
+                _launching(experts.MIXTURE, experts.mixture(rows, self._down_shape, self._choice, self._down_biased)),
+            )
         return launched
 
-    def _launch(self, kernel: Kernel, rows: int) -> Launch:
-        if kernel is experts.ROUTER:
-            biases = {"biased": self._router_biased, "choice_biased": self._choice_biased}
-            return experts.router(rows, self._gates_shape.columns, self._spec, **biases)
-        if kernel is experts.GATES:
-            activation = self._spec.activation
-            return experts.gates(rows, self._gates_shape, self._choice, activation, self._gates_biased)
-        return experts.mixture(rows, self._down_shape, self._choice, self._down_biased)
+    def _router_launch(self, rows: int) -> Launch:
+        biases = {"biased": self._router_biased, "choice_biased": self._choice_biased}
+        return experts.router(rows, self._gates_shape.columns, self._spec, **biases)
 
 
 def _routes(weights: ExpertsWeights, spec: ExpertsSpec) -> bool:

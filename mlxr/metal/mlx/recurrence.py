@@ -17,7 +17,7 @@ from mlxr.metal.mlx import device, own_recurrence
 from mlxr.metal.mlx.attention import of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
-from mlxr.metal.mlx.few_rows import Norm
+from mlxr.metal.mlx.few_rows import FewRows, Norm
 from mlxr.metal.mlx.pool_array import RowAccess
 from mlxr.metal.mlx.products import SplitProduct
 from mlxr.metal.mlx.recurrence_steps import StateStep
@@ -36,7 +36,8 @@ CHUNK = 64
 class Recurrence:
     """One layer's half, prepared. A layer of the pool is a ``PoolArray``.
 
-    ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``.
+    ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``; where it is one product,
+    few rows are normed and multiplied by a kernel of our own.
     ``size``: numbers of a sequence's state.
     ``few``: what takes the place of ``advance`` for few tokens of each sequence that a pool keeps.
     ``beside``: a mixer that reads the same rows, and to whose rows this one's are added.
@@ -60,7 +61,9 @@ class Recurrence:
         self._norm, self._advance = Norm(weights.norm, norm_eps), advance
         self._norms_few = ways.few_rows and device.language() is Language.CUDA
         self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
-        self._project = project
+        self._project, self._few_inputs = project, None
+        if isinstance(project, SplitProduct) and project.codes is not None:
+            self._few_inputs = FewRows(project.codes, project.bias, self._norm)
         bias = None if isinstance(weights, GatedDeltaNetWeights) else weights.output_bias
         self._output = SplitProduct([weights.output], bias, ways)
 
@@ -68,7 +71,7 @@ class Recurrence:
         """``x`` float32 ``[T, features]``, residual included. Without a pool, sequences begin and nothing is kept."""
         if not step.tokens:
             return x
-        rows = self._project(self._normed(x))
+        rows = self._projected(x)
         outs = [self._run(index, of_run(run, rows), step, pool) for index, run in enumerate(step.runs)]
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
@@ -78,8 +81,11 @@ class Recurrence:
             return self._output.few.added(out, residual)
         return self._elementwise.add(residual, self._output(out))
 
-    def _normed(self, x: mx.array) -> mx.array:
-        return self._norm.of_few(x) if self._norms_few and len(x) <= MOST_ROWS else self._norm(x)
+    def _projected(self, x: mx.array) -> mx.array:
+        if self._few_inputs is not None and self._few_inputs.takes(len(x)):
+            return self._few_inputs.plain(x)
+        few = self._norms_few and len(x) <= MOST_ROWS
+        return self._project(self._norm.of_few(x) if few else self._norm(x))
 
     def _run(self, index: int, own: mx.array, step: Step, pool: Pool | None) -> mx.array:
         """What a run's rows give, 16-bit ``[T, out]``; ``own``: what was projected of them."""

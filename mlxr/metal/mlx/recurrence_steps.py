@@ -4,7 +4,6 @@ are in the pool: the short convolution, and the heads of the gated delta rule an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
@@ -18,6 +17,8 @@ from mlxr.metal.mlx.pool_array import PoolArray
 from mlxr.metal.reference.recurrence import gated_norm
 from mlxr.metal.specs import GatedDeltaNetSpec, Mamba2Spec
 from mlxr.metal.weights import GatedDeltaNetWeights, Mamba2Weights
+
+Launched = Callable[..., list[mx.array]]
 
 
 class StateStep(Protocol):
@@ -34,13 +35,15 @@ def gated_delta_net(weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, ways
     constants = device.constants(
         [mx.array([spec.norm_eps, 0.0, 0.0, 0.0]), weights.head_norm, weights.decay, weights.alpha_bias]
     )
-    convolved = _Convolution(weights.convolution, None, spec.channels, 0)
+    width = spec.channels + spec.values + 2 * spec.value_heads
+    convolved = _Convolution(weights.convolution, None, width, spec.channels, 0)
+    heads = _Launches(recurrence.STEP_DELTA, lambda rows, sequences: recurrence.step_delta(rows, sequences, spec))
 
     def step(projected: mx.array, layout: mx.array, layer: PoolArray) -> tuple[mx.array, PoolArray]:
         mixed = convolved(projected, layout, layer)
-        launched = _launching(recurrence.STEP_DELTA, recurrence.step_delta(len(projected), len(layout), spec))
+        launched = heads.of(projected, layout)
         out, done = launched(inputs=[mixed, projected, constants, layout, layer.values, layer.done])
-        return out, replace(layer, done=done)
+        return out, PoolArray(layer.values, done)
 
     return step
 
@@ -49,38 +52,53 @@ def mamba2(weights: Mamba2Weights, spec: Mamba2Spec, ways: Ways) -> StateStep | 
     """Likewise."""
     if not _here(ways) or not recurrence.fits_step_mamba2(spec):
         return None
-    convolved = _Convolution(weights.convolution, weights.convolution_bias, spec.channels, spec.inner)
-    heads = [device.constants([part]) for part in (weights.decay, weights.skip)]
+    width = spec.inner + spec.channels + spec.heads
+    convolved = _Convolution(weights.convolution, weights.convolution_bias, width, spec.channels, spec.inner)
+    rates = [device.constants([part]) for part in (weights.decay, weights.skip)]
+    heads = _Launches(recurrence.STEP_MAMBA2, lambda rows, sequences: recurrence.step_mamba2(rows, sequences, spec))
 
     def step(projected: mx.array, layout: mx.array, layer: PoolArray) -> tuple[mx.array, PoolArray]:
         mixed = convolved(projected, layout, layer)
         steps = projected[:, spec.inner + spec.channels :].astype(mx.float32)
         steps = mx.clip(mx.logaddexp(steps + weights.step_bias, 0.0), *spec.step_limits)
-        launched = _launching(recurrence.STEP_MAMBA2, recurrence.step_mamba2(len(projected), len(layout), spec))
-        out, done = launched(inputs=[mixed, steps, *heads, layout, layer.values, layer.done])
+        launched = heads.of(projected, layout)
+        out, done = launched(inputs=[mixed, steps, *rates, layout, layer.values, layer.done])
         gate = projected[:, : spec.inner].astype(mx.float32)
-        return gated_norm(out.reshape(gate.shape), gate, weights, spec), replace(layer, done=done)
+        return gated_norm(out.reshape(gate.shape), gate, weights, spec), PoolArray(layer.values, done)
 
     return step
 
 
-class _Convolution:
-    """The short convolution of ``channels`` numbers of each row, from column ``at`` on."""
+class _Launches:
+    """A kernel's launches by the numbers of rows and of sequences; putting one together takes longer than a call."""
 
-    def __init__(self, taps: mx.array, bias: mx.array | None, channels: int, at: int) -> None:
-        self._biased, self._channels, self._at = bias is not None, channels, at
-        self._count = taps.size // channels
-        self._taps = taps
-        self._bias = taps if bias is None else bias
+    def __init__(self, kernel: Kernel, launch: Callable[[int, int], Launch]) -> None:
+        self._kernel, self._launch = kernel, launch
+        self._known: dict[tuple[int, int], Launched] = {}
+
+    def of(self, rows: mx.array, layout: mx.array) -> Launched:
+        known = rows.shape[0], layout.shape[0]
+        launched = self._known.get(known)
+        if launched is None:
+            launched = self._known[known] = _launching(self._kernel, self._launch(*known))
+        return launched
+
+
+class _Convolution:
+    """The short convolution of ``channels`` numbers of each row of ``width``, from column ``at`` on."""
+
+    def __init__(self, taps: mx.array, bias: mx.array | None, width: int, channels: int, at: int) -> None:
+        self._taps, self._bias = taps, taps if bias is None else bias
+        more = width, at, channels, taps.size // channels, bias is not None
+        self._launches = _Launches(
+            recurrence.STEP_CONVOLUTION,
+            lambda rows, sequences: recurrence.step_convolution(rows, sequences, *more),
+        )
 
     def __call__(self, x: mx.array, layout: mx.array, layer: PoolArray) -> mx.array:
-        rows, width = x.shape
-        launch = recurrence.step_convolution(
-            rows, len(layout), width, self._at, self._channels, self._count, self._biased
-        )
-        inputs = [x, self._taps, self._bias, layout, layer.values, layer.done]
+        launched = self._launches.of(x, layout)
         out: mx.array
-        (out,) = _launching(recurrence.STEP_CONVOLUTION, launch)(inputs=inputs)
+        (out,) = launched(inputs=[x, self._taps, self._bias, layout, layer.values, layer.done])
         return out
 
 
@@ -94,7 +112,7 @@ def _kernel(kernel: Kernel) -> MadeKernel:
 
 
 @cache
-def _launching(kernel: Kernel, launch: Launch) -> Callable[..., list[mx.array]]:
+def _launching(kernel: Kernel, launch: Launch) -> Launched:
     return _kernel(kernel).launching(launch)
 
 
