@@ -10,20 +10,25 @@ using affine::STRIP;
 enum Epilogue { GATED, MIXED };
 
 // The choices of one expert: their numbers in `members`, in order. Returns how many there are; 0 where the choice `own`
-// is not the first of them. For whole warps, all of which count and of which the first writes.
-template <int MOST>
+// is not the first of them. MOST: of all choices. For whole warps, all of which count and of which the first writes.
+template <int MOST, int MOST_MEMBERS>
 __device__ inline int choices_of(int expert, int own, const int* chosen, int choices, int* members) {
+    constexpr int CHUNKS = (MOST + 31) / 32;
     const int lane = threadIdx.x % 32;
+    int others[CHUNKS];
+#pragma unroll
+    for (int i = 0; i < CHUNKS; ++i) others[i] = 32 * i + lane < choices ? chosen[32 * i + lane] : -1;
     int count = 0;
-    for (int begin = 0; begin < choices; begin += 32) {
-        const bool same = begin + lane < choices && chosen[begin + lane] == expert;
+#pragma unroll
+    for (int i = 0; i < CHUNKS; ++i) {
+        const bool same = others[i] == expert;
         const unsigned all = __ballot_sync(~0u, same);
-        if (all && count == 0 && begin + __ffs(all) - 1 < own) return 0;
+        if (all && count == 0 && 32 * i + __ffs(all) - 1 < own) return 0;
         const int at = count + __popc(all & ((1u << lane) - 1));
-        if (same && threadIdx.x < 32 && at < MOST) members[at] = begin + lane;
+        if (same && threadIdx.x < 32 && at < MOST_MEMBERS) members[at] = 32 * i + lane;
         count += __popc(all);
     }
-    return min(count, MOST);
+    return min(count, MOST_MEMBERS);
 }
 
 template <
@@ -51,7 +56,7 @@ struct Product {
         __shared__ int members[TILES * 8];
         const int warp = threadIdx.x / 32, quad = threadIdx.x % 32 / 4, member = threadIdx.x % 4;
         const int expert = chosen[blockIdx.y];
-        const int count = choices_of<TILES * 8>(expert, blockIdx.y, chosen, choices, members);
+        const int count = choices_of<TILES * 8 * USED, TILES * 8>(expert, blockIdx.y, chosen, choices, members);
         if (count == 0) return;
         Held matrix = {(const uint4*)packed, scales, biases, {}};
 #pragma unroll
