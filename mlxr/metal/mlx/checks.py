@@ -229,16 +229,18 @@ def _dense_half(backend: MlxBackend | ReferenceBackend, bits: int) -> Callable[[
 
 
 def _own_experts(ways: Ways) -> bool:
-    """Mixtures of codes of both numbers of bits, and rows that fill a tile, two and four. The router's weights are
-    exact in 16 bits, so that no rounding picks others."""
+    """Mixtures of codes of both numbers of bits and of floats, and rows that fill a tile, two and four. The router's
+    weights are exact in 16 bits, so that no rounding picks others."""
     spec = ExpertsSpec(Activation.SILU, 8, 3, scale=1.5)
     right = True
-    for bits, rows in ((4, 1), (8, 1), (4, 9), (8, 32)):
+    for bits, rows in ((4, 1), (8, 1), (16, 1), (4, 9), (8, 32), (16, 32)):
         outs = []
         for backend in (MlxBackend(ways), ReferenceBackend()):
             router = backend.weight(_exact_matrix(rows, 8, 320))
-            gate, up = (backend.weight(_codes(bits, 8 * 256, 320)) for _ in range(2))
-            down = backend.weight(_codes(bits, 8 * 320, 256))
+            gate, up, down = (
+                backend.weight(_matrix(seed, *shape) if bits == 16 else _codes(bits, *shape))
+                for seed, shape in enumerate([(8 * 256, 320), (8 * 256, 320), (8 * 320, 256)])
+            )
             weights = ExpertsWeights(router, up, down, gate, norm=1 + mx.array(_normal(2, 320)) / 8)
             half = backend.feed_forward(weights, spec)
             x = mx.array(_normal(rows, rows, 320))

@@ -50,7 +50,7 @@ class Ways:
     ``paged_decode``: the kernel for single queries of several sequences; gathers and what ``attention`` says.
     ``few_rows``: a kernel of our own for products of few rows with affine codes (on Metal with 16-bit floats too), and
     what stands around them (``mlxr.metal.gpu.affine_matmul``); MLX's.
-    ``experts``: kernels of our own for few rows of a mixture of affine codes, from the norm to the sum over experts
+    ``experts``: kernels of our own for few rows of a mixture of codes or floats, from the norm to the sum over experts
     (``mlxr.metal.gpu.experts``); MLX's products with matrices that are picked.
     ``sampling``: a kernel of our own that draws tokens without sorting (``mlxr.metal.gpu.sampling``); MLX's operations.
     ``paged_prefill``: one for prompts in layers with a soft cap (``mlxr.metal.gpu.attention``); plain operations.

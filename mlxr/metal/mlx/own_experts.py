@@ -14,7 +14,7 @@ from mlxr.metal.gpu.experts import Choice
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch, MadeKernel
 from mlxr.metal.mlx import device, few_rows
 from mlxr.metal.mlx.elementwise import HEADROOM
-from mlxr.metal.mlx.weights import Codes, Floats, Matrix, joined, rows_of
+from mlxr.metal.mlx.weights import HALF, Blocks, Codes, Floats, Matrix, joined, rows_of
 from mlxr.metal.specs import ExpertsSpec, NormKind
 from mlxr.metal.weights import ExpertsWeights, Weight
 
@@ -35,8 +35,9 @@ class OwnExperts:
         assert weights.gate is not None
         self._spec, self._choice = spec, Choice(spec.experts, spec.used)
         self._gates = _together(weights.gate, weights.up)
-        self._down = _codes(weights.down)
-        self._gates_shape, self._down_shape = (_of_one(codes, spec.experts) for codes in (self._gates, self._down))
+        self._down: Codes | Floats = weights.down.handle.matrix
+        self._gates_shape, self._down_shape = (_of_one(part, spec.experts) for part in (self._gates, self._down))
+        self._gates_arrays, self._down_arrays = _arrays(self._gates), _arrays(self._down)
         biases = [bias for bias in (weights.gate_bias, weights.up_bias) if bias is not None]
         self._gates_biased, self._down_biased = bool(biases), weights.down_bias is not None
         self._gates_constants = _constants(1 / HEADROOM, biases)
@@ -65,9 +66,9 @@ class OwnExperts:
         if weights.mixture_post_norm is not None or weights.post_norm is not None:
             return False
         matrices: list[Matrix] = [weight.handle.matrix for weight in (weights.gate, weights.up, weights.down)]
-        if matrices[0].layout != matrices[1].layout or not all(isinstance(matrix, Codes) for matrix in matrices):
+        if matrices[0].layout != matrices[1].layout:
             return False
-        return all(few_rows.takes(matrix) and _of_one(matrix, spec.experts).fits for matrix in matrices)
+        return all(_fits(matrix, spec.experts) for matrix in matrices)
 
     def takes(self, rows: int) -> bool:
         return 0 < rows <= experts.MOST_ROWS
@@ -85,8 +86,8 @@ class OwnExperts:
     def added(self, rows: mx.array, chosen: mx.array, shares: mx.array, residual: mx.array) -> mx.array:
         """The mixture of 16-bit ``rows`` ``[T, features]`` and ``residual`` together, float32 ``[T, features]``."""
         _, gates, mixture = self._launched(rows.shape[0])
-        (hidden,) = gates(inputs=[rows, chosen, *self._gates.arrays, self._gates_constants])
-        given = [hidden, chosen, *self._down.arrays, self._down_constants, shares, residual, self._tickets]
+        (hidden,) = gates(inputs=[rows, chosen, *self._gates_arrays, self._gates_constants])
+        given = [hidden, chosen, *self._down_arrays, self._down_constants, shares, residual, self._tickets]
         out, _, self._done = mixture(inputs=given)
         return out
 
@@ -129,23 +130,26 @@ def _constants(gain: float, biases: list[mx.array]) -> mx.array:
     return device.constants([mx.array([gain, 0.0, 0.0, 0.0]), *(bias.reshape(-1) for bias in biases)])
 
 
-def _together(gate: Weight, up: Weight) -> Codes:
+def _together(gate: Weight, up: Weight) -> Codes | Floats:
     whole = joined([gate.handle.matrix, up.handle.matrix])
-    assert isinstance(whole, Codes)
+    assert not isinstance(whole, Blocks)
     gate.handle.matrix = rows_of(whole, 0, gate.shape[0])
     up.handle.matrix = rows_of(whole, gate.shape[0], gate.shape[0] + up.shape[0])
     return whole
 
 
-def _codes(weight: Weight) -> Codes:
-    matrix: Matrix = weight.handle.matrix
-    assert isinstance(matrix, Codes)
-    return matrix
+def _arrays(matrix: Codes | Floats) -> list[mx.array]:
+    """As kernels take them."""
+    none = [mx.zeros(1, HALF)] * 2 if isinstance(matrix, Floats) else []
+    return [*matrix.arrays, *none]
 
 
-def _of_one(matrix: Matrix, count: int) -> Shape:
+def _fits(matrix: Matrix, count: int) -> bool:
+    return not isinstance(matrix, Blocks) and few_rows.takes(matrix) and _of_one(matrix, count).fits
+
+
+def _of_one(matrix: Codes | Floats, count: int) -> Shape:
     """The shape of one expert's matrix, of ``count`` above one another."""
-    assert isinstance(matrix, Codes)
     whole = few_rows.shape_of(matrix)
     return Shape(whole.outputs // count, whole.columns, whole.bits, whole.group)
 

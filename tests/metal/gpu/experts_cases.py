@@ -146,6 +146,8 @@ def experts_cases() -> list[Case]:
         gates_case([[3, 0]], Shape(32, 320, 4, 32), Activation.SILU, False),
         gates_case([[1, 2, 0], [2, 3, 1], [2, 0, 3]], Shape(64, 128, 8, 64), Activation.SWIGLU_OAI, True),
         gates_case(many, Shape(32, 128, 4, 128), Activation.GELU, False),
+        gates_case([[1, 0], [2, 1]], Shape(32, 320, 16, 32), Activation.SILU, False),
+        mixture_case([[1, 0], [2, 1]], Shape(64, 1088, 16, 32), False),
         mixture_case([[3, 0]], Shape(48, 320, 4, 32), False),
         mixture_case([[1, 2, 0], [2, 3, 1], [2, 0, 3]], Shape(32, 2112, 8, 64), True),
         mixture_case(many, Shape(64, 128, 4, 128), False),

@@ -37,9 +37,9 @@ GATES = Kernel(
     ("out",),
     ("affine_matmul/tiles", "experts/product"),
 )
-"""``x`` float16 ``[rows, columns]``; ``chosen`` int32 ``[rows, used]``; ``packed``, ``scales``, ``biases``: codes of
-``[2 * experts * units, columns]``, the gates of all experts before what they gate; ``constants`` float32: the gain,
-three that are not used, and biases ``[2 * experts * units]`` if there are any. ``out`` float16
+"""``x`` float16 ``[rows, columns]``; ``chosen`` int32 ``[rows, used]``; ``packed``, ``scales``, ``biases``: codes or
+16-bit floats of ``[2 * experts * units, columns]``, the gates of all experts before what they gate; ``constants``
+float32: the gain, three that are not used, and biases ``[2 * experts * units]`` if there are any. ``out`` float16
 ``[rows * used, units]``."""
 
 MIXTURE = Kernel(
@@ -60,8 +60,8 @@ MOST_USED = 32
 EXPERTS_EACH, ROUTER_THREADS = 4, 256
 """Experts and threads of the router's threadgroups."""
 MOST_WARPS = 8
-RUN = 256
-"""Columns that a warp multiplies at once."""
+RUN, FLOATS_RUN = 256, 128
+"""Columns that a warp multiplies at once: codes, and 16-bit floats."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _product(
     assert 1 <= rows <= MOST_ROWS
     assert shape.fits
     assert choice.fits
-    warps = min(MOST_WARPS, -(-shape.columns // RUN))
+    warps = min(MOST_WARPS, -(-shape.columns // (FLOATS_RUN if shape.bits == 16 else RUN)))
     template = (
         ("BITS", shape.bits),
         ("GROUP", shape.group),

@@ -1,4 +1,4 @@
     experts::Product<
         BITS, GROUP, COLUMNS, OUTPUTS, EXPERTS, TILES, STRIPS, WARPS, USED, BIASED, experts::GATED, ACTIVATION>{
-        x, chosen, int(gridDim.y), packed, scales, biases, constants
+        x, chosen, int(gridDim.y), (const unsigned*)packed, scales, biases, constants
     }.gate(out);
