@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.mlx.steps import Step
+from mlxr.metal.mlx.steps import NO_STATE, Step
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,11 @@ def test_every_sequence_runs_a_token_or_the_step_is_none_of_single_ones(counts: 
     tables = GroupTables(np.arange(tokens, dtype=np.int32), np.zeros((len(counts), 1), np.int32), 16)
     batch = Batch(starts, np.array(counts, np.int32), np.zeros(tokens, np.int32), (tables,))
     assert Step(batch).singles is singles
+
+
+def test_sequences_that_begin_read_no_state_and_padding_keeps_none() -> None:
+    counts, contexts = [1, 1, 1], np.array([7, 1, 7], np.int32)
+    starts, pages = np.cumsum([0, *counts]).astype(np.int32), np.array([[3], [0], [NO_STATE]], np.int32)
+    batch = Batch(starts, contexts, contexts - 1, (GroupTables(np.zeros(0, np.int32), pages, 1),))
+    layout = np.array(Step(batch).tables[0].state_layout(0))
+    assert layout.tolist() == [[0, 1, 3, 3], [1, 2, -1, 0], [2, 3, NO_STATE, NO_STATE]]
