@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -10,64 +11,15 @@ from typing import Any
 
 from mlxr.cli.client.client import ServerError
 from mlxr.cli.completion import model_names
-from mlxr.cli.printing import remark
+from mlxr.cli.printing import remark, terminal_width
 from mlxr.cli.run.chat import Chat, say
 from mlxr.cli.run.connection import for_server
 from mlxr.cli.run.model_facts import model_facts, warn_of_context
 from mlxr.cli.run.settings import PARAMETERS, given_format, given_think, parameter
+from mlxr.cli.run.slash_help import HELP, SET, SHORTCUTS, SHOW, fitted
 from mlxr.runtime.config import did_you_mean
 from mlxr.runtime.errors import ConfigError, MlxrError
 from mlxr.runtime.printable import printable
-
-HELP = """\
-Available commands:
-  /set               Set what holds for answers to come
-  /show              Show what the model is
-  /load MODEL        Go on with another model, from the beginning
-  /save MODEL        Make a model of this one, its settings and this conversation
-  /regenerate        Answer the last message anew
-  /clear             Begin the conversation anew
-  /list              List the models that are here
-  /bye               Leave (also: Ctrl-D)
-  /?, /help          This list; /? set, /? show and /? shortcuts say more
-
-Use \"\"\" to begin and end a message of several lines, or Alt-Enter within one."""
-
-SET = """\
-Available settings:
-  /set parameter NAME VALUE   Set an option of the model (/set parameter lists them)
-  /set system TEXT            Set the system prompt
-  /set format json            Answers are JSON; or /set format SCHEMA, a JSON schema or a file with one
-  /set noformat               Answers are text
-  /set think [LEVEL]          Reason before answering: low, medium, high
-  /set nothink                Answer without reasoning
-  /set verbose, /set quiet    Show figures behind each answer, or don't
-  /set wordwrap, nowordwrap   Break lines between words, or don't
-  /set markdown, nomarkdown   Show Markdown as styles, or as it is
-  /set history, nohistory     Remember what is typed, or don't
-  /set keepalive DURATION     How long the model stays loaded after an answer: 10m, 0, -1"""
-
-SHOW = """\
-Available facts:
-  /show info         What the model is
-  /show license      Its license
-  /show modelfile    A Modelfile that would make it
-  /show parameters   Its parameters, and those of this chat
-  /show system       The system prompt
-  /show template     The prompt template"""
-
-SHORTCUTS = """\
-Available shortcuts:
-  Ctrl-A, Ctrl-E     To the beginning, or the end, of the line
-  Alt-B, Alt-F       A word back, or forward
-  Ctrl-K, Ctrl-U     Delete what is behind, or before, the cursor
-  Ctrl-W             Delete the word before the cursor
-  Ctrl-R             Search what was typed before
-  Ctrl-L             Clear the screen
-  Ctrl-G             Write the message in $EDITOR
-  Alt-Enter          A line more in this message
-  Ctrl-C             Stop the answer, or forget what is typed
-  Ctrl-D             Leave (/bye)"""
 
 SWITCHES: dict[str, tuple[dict[str, Any], str]] = {
     "verbose": ({"verbose": True}, "Set 'verbose' mode."),
@@ -132,7 +84,8 @@ class SlashCommands:
         raise Leave
 
     async def _help(self, rest: str) -> None:
-        say({"set": SET, "show": SHOW, "shortcut": SHORTCUTS, "shortcuts": SHORTCUTS}.get(rest.lstrip("/"), HELP))
+        topics = {"set": SET, "show": SHOW, "shortcut": SHORTCUTS, "shortcuts": SHORTCUTS}
+        _say_fitted(topics.get(rest.lstrip("/"), HELP))
 
     async def _clear(self, rest: str) -> None:
         self._chat.conversation.clear()
@@ -201,16 +154,17 @@ class SlashCommands:
         elif what:
             say(printable(f"Unknown command '/set {what}'. {_nearest(what, SETTINGS, '/set {}')}"))
         else:
-            say(SET)
+            _say_fitted(SET)
 
     async def _set_parameter(self, text: str) -> None:
         name, *values = words(text)
         settings = self._chat.settings
         if not name:
-            lines = [f"  /set parameter {key} <{kind}>" for key, (kind, _) in PARAMETERS.items()]
-            width = max(map(len, lines))
+            names = [f"  /set parameter {key} <{kind}>" for key, (kind, _) in PARAMETERS.items()]
+            width = max(map(len, names))
             abouts = [about for _, about in PARAMETERS.values()]
-            say("\n".join(["Available parameters:", *_columns(lines, abouts, width)]))
+            lines = [f"{name:<{width}}  {about}" for name, about in zip(names, abouts, strict=True)]
+            _say_fitted("\n".join(["Available parameters:", *lines]))
         elif not values:
             parameter(name, ["0"])
             self._chat.settings = settings.without_option(name)
@@ -225,8 +179,10 @@ class SlashCommands:
 
     async def _show(self, what: str) -> None:
         if what not in FACTS:
-            near = _nearest(what, FACTS, "/show {}")
-            say(printable(f"Unknown command '/show {what}'. {near}") if what else SHOW)
+            if what:
+                say(printable(f"Unknown command '/show {what}'. {_nearest(what, FACTS, '/show {}')}"))
+            else:
+                _say_fitted(SHOW)
             return
         shown = await self._chat.connection.show(self._chat.model)
         settings = self._chat.settings
@@ -273,8 +229,8 @@ def _say_text(text: str, otherwise: str) -> None:
     say(printable(text, keep="\n\t") if text else otherwise)
 
 
-def _columns(lefts: Iterable[str], rights: Iterable[str], width: int) -> list[str]:
-    return [f"{left:<{width}}  {right}" for left, right in zip(lefts, rights, strict=True)]
+def _say_fitted(text: str) -> None:
+    say(fitted(text, terminal_width(sys.stderr)))
 
 
 def offered(line: str) -> list[str]:
