@@ -210,7 +210,8 @@ def _explain(kind: type[Struct], error: msgspec.ValidationError, value: object) 
     key = place.rstrip("`").split("[")[0]
     expected = get_type_hints(kind).get(key)
     if (wanted := re.fullmatch(r"Expected `(\w+)`, got `\w+`", text)) and wanted[1] in _KINDS and "[" not in place:
-        return f"{key} takes {_KINDS[wanted[1]]}, not {value!r}"
+        what = description(kind, key)
+        return f"{key} takes {_KINDS[wanted[1]]}, not {value!r}{f'; {what}' if what else ''}"
     choices = typing.get_args(expected) if typing.get_origin(expected) is typing.Literal else ()
     good = f"; good values are {', '.join(map(str, choices))}" if choices else ""
     return f"{key}: {text}{good}" if key else text

@@ -129,6 +129,7 @@ def test_a_new_file_is_its_users_alone(tmp_path: Path) -> None:
         ("server.zzzzzz", "1", "host, port"),
         ("zzzzzz", "1", "mlxr config"),
         ("log.level", "loud", "debug, info"),
+        ("models.keep_alive", "5m", "takes a number, not '5m'; seconds an unused model stays loaded"),
         ("models.keep_alive", "nan", "takes a number with an end, not nan"),
         ("models.keep_alive", "1e400", "takes a number with an end, not inf"),
     ],
@@ -240,7 +241,10 @@ def test_every_file_that_the_page_names_is_there() -> None:
 
 def test_a_value_of_another_type_is_refused_in_the_keys_own_words(tmp_path: Path) -> None:
     refused = mlxr(tmp_path, "config", "set", "server.port", "abc")
-    assert (refused.returncode, refused.stderr) == (2, "mlxr: server.port takes a whole number, not 'abc'\n")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "mlxr: server.port takes a whole number, not 'abc'; 0 takes a free one\n",
+    )
 
 
 @pytest.mark.parametrize("value", ["a\nb", "\x1b[31mred", "a\x00b".replace("\x00", "\x07")])
