@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,8 @@ from mlxr.runtime.paths import Home
 START_SECONDS = 60.0
 POLL_SECONDS = 0.01
 LOG = "background.log"
+LEAST_ROOM = 1 << 16
+"""Bytes without which a server may be unable to write what is in its way."""
 
 PRIVATE = (
     Flag("server.host", "server.host", "127.0.0.1"),
@@ -87,7 +90,7 @@ def _start(home: Home) -> Endpoint:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 process.wait()
-                raise StartError(f"the server did not start: {_last_words(log)}")
+                raise StartError(f"the server did not start: {_last_words(log, home)}")
             time.sleep(POLL_SECONDS)
     # It is nobody's child any more once this command ends; until then it is waited for by nobody.
     process.returncode = 0
@@ -131,7 +134,12 @@ def _log_file(home: Home) -> Iterator[BinaryIO]:
         yield file
 
 
-def _last_words(log: BinaryIO) -> str:
+def _last_words(log: BinaryIO, home: Home) -> str:
     log.seek(0)
     lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("mlxr: ") if lines else "it said nothing"
+    if lines:
+        return lines[-1].removeprefix("mlxr: ")
+    # Where there is no room its words are lost, too.
+    if shutil.disk_usage(home.root).free < LEAST_ROOM:
+        return f"no space is left in {home.root}; make room, or set MLXR_HOME to a larger disk"
+    return "it said nothing; `mlxr up` shows what is in the way"

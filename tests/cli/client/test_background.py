@@ -66,6 +66,16 @@ def test_a_server_that_does_not_start_is_reported_with_its_reason(home: Home) ->
         started(home)
 
 
+def test_a_server_without_a_word_is_reported_with_the_way_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk its own words find no room either."""
+    monkeypatch.setattr(background.sys, "executable", "/bin/false")
+    with pytest.raises(StartError, match=r"did not start: .*`mlxr up` shows"):
+        started(home)
+    monkeypatch.setattr(background, "LEAST_ROOM", 1 << 62)
+    with pytest.raises(StartError, match=r"no space is left in .*; make room, or set MLXR_HOME"):
+        started(home)
+
+
 def test_where_nothing_answers_is_said_with_the_way_out(home: Home) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(ServerGone, match=r"no server answers at http.*mlxr up"):
