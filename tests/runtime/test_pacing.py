@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlxr.runtime import pacing
+from mlxr.runtime.host import actor_class
 from mlxr.runtime.pacing import PacedImports, Pacer, StreamingMark
 
 LOCK = "background.lock"
@@ -151,3 +152,15 @@ def test_processes_of_a_server_start_no_threads_for_numpy(tmp_path: Path, monkey
     program = "import numpy, psutil; print(psutil.Process().num_threads())"
     child = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "1"
+
+
+def test_the_servers_own_process_waits_for_no_turn_when_an_engine_starts(
+    streaming: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event loop hands tokens out: what it hosts of an engine starts at once, whoever works in the background."""
+    monkeypatch.setenv("_MLXR_PACE", str(streaming))
+    with Pacer(streaming):
+        starts = threading.Thread(target=actor_class, args=("mlxr.actors.scheduler.actor:SchedulerActor",), daemon=True)
+        starts.start()
+        starts.join(60)
+        assert not starts.is_alive()
