@@ -18,7 +18,7 @@ ModelNames = Annotated[
 LoadedNames = Annotated[
     list[str] | None, typer.Argument(metavar="MODEL...", help="Names of loaded models.", autocompletion=complete_loaded)
 ]
-Insecure = Annotated[bool, typer.Option("--insecure", help="Speak to the registry that MODEL names without TLS.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Speak to the registry without TLS.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Endpoint = Annotated[
     str | None,
