@@ -141,7 +141,7 @@ DRAFTED = (
     Case("prose with a draft model, 16 streams", prose, 0.98, 16),
     Case("a file with an edit, with a draft model", copied, 2.5),
 )
-DRAFTED_DEEPEST = tuple(replace(case, name=f"{case.name} ({DEEPEST} times as deep)") for case in DRAFTED[:3])
+DRAFTED_DEEPEST = tuple(replace(case, name=f"{case.name} ({DEEPEST} times as deep)") for case in DRAFTED[:2])
 
 
 @dataclass(slots=True)

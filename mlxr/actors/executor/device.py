@@ -285,8 +285,7 @@ class DeviceThread:
                     self._adapters.forget(message.digest)
                     self._memory_changed()
                 case Step() if message.epoch == self._context.epoch:
-                    if message.sizes and self._toucher is not None:
-                        self._toucher.clear()
+                    self._keep_from_touching(message, runner.pages)
                     if message.sizes and previous is not None:
                         previous = self._advance(runner, None, 0, previous)
                     previous = self._advance(runner, message, wait_ns, previous)
@@ -299,6 +298,12 @@ class DeviceThread:
                 case None if previous is not None and not self._lingers(previous):
                     previous = self._advance(runner, None, 0, previous)
             self._copy(previous)
+
+    def _keep_from_touching(self, step: Step, there: list[int]) -> None:
+        """Has nobody touch pages that ``step`` takes the memory of. ``there``: how many have it."""
+        lost = any(size.pages < count for size, count in zip(step.sizes, there, strict=False))
+        if lost and self._toucher is not None:
+            self._toucher.clear()
 
     def _note_limits(self, pages: list[int]) -> None:
         """The cache groups may have so many pages from now on."""

@@ -2,13 +2,12 @@
 copied.
 
 A virtual machine whose free memory goes back to its host is given it again slowly: 4.7 ms for 2 MB, fifty times as long
-as copying takes. So one thread goes through the pages that somebody waits for, from the last layer on, while the
-device's thread copies from the first on; and another, when an engine starts, through as many as lie on disk.
+as copying takes. So a thread goes through the pages that somebody waits for, from the last layer on, while the device's
+thread copies from the first on; and through as many as lie on disk, when an engine has started and nobody waits.
 """
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -18,11 +17,10 @@ from mlxr.actors.kv.disk.restoring import PREFETCHED_BYTES, PREFETCHED_SHARE
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import Pool
 from mlxr.runtime.messages.kv import CacheKind
-
-log = logging.getLogger("mlxr.executor")
+from mlxr.runtime.pacing import background
 
 PAGES_AT_ONCE = 32
-"""Looked at between two looks at whether to go on."""
+"""Where a layer's keys take 64 KB a page, so many lie in one of the system's huge pages."""
 
 _Job = tuple[int, Sequence[int], int]
 """A group, its pages, and the pool that they are of, by number."""
@@ -35,19 +33,16 @@ class PageToucher:
         self._backend = backend
         self._pool = pool
         self._number = 0
+        self._started = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
 
     def start(self, on_disk: Callable[[], int]) -> None:
-        """``on_disk``: bytes of pages that lie there, of which those used last are read soon; asked on a thread of its
-        own, since disks may not answer."""
-        if not self._backend.lazy_pages:
-            return
-        for name, work in (("pages asked for", self._touch_all), ("pages ahead", self._touch_ahead)):
-            arguments = (on_disk, self._number) if work == self._touch_ahead else ()
-            thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        """``on_disk``: bytes of pages that lie there, of which those used last are read soon; asked on the thread that
+        touches, since disks may not answer."""
+        if self._backend.lazy_pages:
+            self._started = True
+            arguments = (on_disk, self._number)
+            threading.Thread(target=self._touch_all, args=arguments, name="page memory", daemon=True).start()
 
     def stop(self) -> None:
         self._number += 1
@@ -55,35 +50,60 @@ class PageToucher:
 
     def touch(self, group: int, pages: Sequence[int]) -> None:
         """``pages`` are written soon, and have no use until then."""
-        if self._threads:
+        if self._started:
             self._jobs.put((group, pages, self._number))
 
     def clear(self) -> None:
-        """The pool is about to be another one, or smaller."""
+        """The pool is about to be another one, or smaller: what was to be touched of it is not."""
         self._number += 1
 
-    def _touch_all(self) -> None:
+    # On the thread that touches.
+
+    def _touch_all(self, on_disk: Callable[[], int], number: int) -> None:
+        yield_to_others()
+        ahead = self._ahead(on_disk)
+        # Other models' streams are disturbed no more than by a load.
+        with background() as pacer:
+
+            def undisturbed() -> bool:
+                pacer.pause()
+                return number == self._number and self._jobs.empty()
+
+            for group, pages in ahead:
+                while number == self._number:
+                    self._asked_for()
+                    self._touch(group, pages, number, undisturbed)
+                    if self._jobs.empty():
+                        break
         while (job := self._jobs.get()) is not None:
             self._touch(*job)
 
-    def _touch_ahead(self, on_disk: Callable[[], int], number: int) -> None:
-        """New pools give their first pages first."""
-        yield_to_others()
+    def _ahead(self, on_disk: Callable[[], int]) -> list[tuple[int, Sequence[int]]]:
+        """Returns, part by part, where will be read what was used last: new pools give their first pages first."""
         try:
             nbytes = min(on_disk(), PREFETCHED_BYTES)
         except OSError:
-            return  # Whoever reads says so.
+            return []  # Whoever reads says so.
         if (pool := self._pool()) is None:
-            return
+            return []
         size = sum(self._backend.page_bytes(pool, group) for group in range(len(pool.spec.groups)))
+        parts: list[tuple[int, Sequence[int]]] = []
         for group, part in enumerate(pool.spec.groups):
             if part.group.kind in (CacheKind.FULL, CacheKind.LATENT):
-                self._touch(group, range(min(nbytes // size, part.pages // PREFETCHED_SHARE)), number)
+                pages = range(min(nbytes // size, part.pages // PREFETCHED_SHARE))
+                parts += [(group, pages[at : at + PAGES_AT_ONCE]) for at in range(0, len(pages), PAGES_AT_ONCE)]
+        return parts
 
-    def _touch(self, group: int, pages: Sequence[int], number: int) -> None:
-        for begin in range(0, len(pages), PAGES_AT_ONCE):
-            pool = self._pool() if number == self._number else None
-            if pool is None:
+    def _asked_for(self) -> None:
+        while not self._jobs.empty():
+            if (job := self._jobs.get()) is None:
+                self._jobs.put(None)
                 return
-            part = pages[begin : begin + PAGES_AT_ONCE]
-            self._backend.touch_pages(pool, group, part, lambda: number == self._number)
+            self._touch(*job)
+
+    def _touch(
+        self, group: int, pages: Sequence[int], number: int, goes_on: Callable[[], bool] | None = None
+    ) -> None:
+        pool = self._pool() if number == self._number else None
+        if pool is not None:
+            self._backend.touch_pages(pool, group, pages, goes_on or (lambda: number == self._number))

@@ -10,7 +10,7 @@ import pytest
 
 from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.model_runner import DeviceLostError, require_device
-from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.executor import GroupSize, Step
 from mlxr.runtime.messages.registry import DrafterFailed
 from mlxr.runtime.messages.scheduler import DrafterLost, StepFailed
 
@@ -48,6 +48,14 @@ def test_a_step_that_breaks_is_told_and_the_next_starts_from_a_clean_pool(
     assert isinstance(failed, StepFailed)
     assert "illegal memory access" in failed.reason
     assert runner.cleared
+
+
+def test_only_where_a_pool_shrinks_nobody_goes_on_touching_its_pages(device: DeviceThread) -> None:
+    cleared: list[bool] = []
+    device._toucher = SimpleNamespace(clear=lambda: cleared.append(True))  # type: ignore[assignment]
+    for pages, expected in ((50, []), (60, []), (49, [True])):
+        device._keep_from_touching(Step(3, -1, [], sizes=[GroupSize(pages, 100)]), [50])
+        assert cleared == expected
 
 
 def test_without_a_device_no_request_fails_but_the_process_ends(
