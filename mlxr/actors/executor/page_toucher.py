@@ -101,9 +101,7 @@ class PageToucher:
                 return
             self._touch(*job)
 
-    def _touch(
-        self, group: int, pages: Sequence[int], number: int, goes_on: Callable[[], bool] | None = None
-    ) -> None:
+    def _touch(self, group: int, pages: Sequence[int], number: int, goes_on: Callable[[], bool] | None = None) -> None:
         pool = self._pool() if number == self._number else None
         if pool is not None:
             self._backend.touch_pages(pool, group, pages, goes_on or (lambda: number == self._number))
