@@ -52,7 +52,8 @@ MIXTURE = Kernel(
 """``x`` float16 ``[rows * used, columns]``; codes of ``[experts * outputs, columns]``; ``constants`` as for ``GATES``;
 ``shares`` float32 ``[rows, used]``; ``residual`` float32 ``[rows, outputs]``; ``tickets`` uint32, as many as the
 function of that name says, zeros between steps. ``out`` float32 ``[rows, outputs]``; ``parts`` float32
-``[rows * used, outputs]``, for the kernel itself; ``done`` int32 ``[1]``, a zero."""
+``[rows * used, outputs]``, for the kernel itself; ``done`` int32 ``[4]``, of which the
+first is written: less MLX would keep in the host's memory."""
 
 MOST_ROWS = 32
 MOST_EXPERTS = 1024
@@ -127,7 +128,7 @@ def mixture(rows: int, shape: Shape, choice: Choice, biased: bool) -> Launch:
         template=template,
         grid=grid,
         threadgroup=threadgroup,
-        shapes=((rows, shape.outputs), (rows * choice.used, shape.outputs), (1,)),
+        shapes=((rows, shape.outputs), (rows * choice.used, shape.outputs), (4,)),
         dtypes=("float32", "float32", "int32"),
     )
 

@@ -57,7 +57,8 @@ STEP_DELTA = Kernel(
 """``mixed`` as of ``DELTA``; ``projected`` float16 ``[rows, channels + values + 2 * value_heads]``: what the
 convolution took, gates, alphas and betas; ``constants`` float32: the norm's epsilon, three that are not used, its
 weights ``[value_dim]``, what decays are multiplied by and what is added to alphas ``[value_heads]``. ``out`` float16
-``[rows, values]``, normed and gated; ``done`` int32 ``[1]``, a zero."""
+``[rows, values]``, normed and gated; ``done`` int32 ``[4]``, of which the first is written: less MLX would keep in the
+host's memory."""
 
 STEP_MAMBA2 = Kernel(
     "recurrence/step_mamba2",
@@ -107,7 +108,7 @@ def step_delta(rows: int, sequences: int, spec: GatedDeltaNetSpec) -> Launch:
         ),
         grid=(threads * spec.value_heads, sequences, 1),
         threadgroup=(threads, 1, 1),
-        shapes=((rows, spec.values), (1,)),
+        shapes=((rows, spec.values), (4,)),
         dtypes=("float16", "int32"),
     )
 
@@ -124,7 +125,7 @@ def step_mamba2(rows: int, sequences: int, spec: Mamba2Spec) -> Launch:
         ),
         grid=(threads * spec.heads, sequences, 1),
         threadgroup=(threads, 1, 1),
-        shapes=((rows, spec.heads, spec.head_dim), (1,)),
+        shapes=((rows, spec.heads, spec.head_dim), (4,)),
         dtypes=("float32", "int32"),
     )
 
