@@ -28,12 +28,10 @@ FAULTS = [
     Fault(GATES, "another expert's bias", "constants + 4 + expert * UNITS", "constants + 4", case="of 8 bits"),
     Fault(GATES, "a row for each choice", "members[tile * 8 + quad] / SHARING", "members[tile * 8 + quad]"),
     Fault(GATES, "members of the first tile alone", "(count + 7) / 8, row_of", "1, row_of"),
-    Fault(
-        GATES, "members that are read too early", "warp * 4 + member);\n        __syncthreads();", "warp * 4 + member);"
-    ),
-    Fault(MIXTURE, "one run left out", "at += WARPS) {", "at += 2 * WARPS) {", case="2112"),
+    Fault(GATES, "members that are read too early", "member, 0);\n        __syncthreads();", "member, 0);"),
+    Fault(MIXTURE, "one run left out", "RUNS; run += SHARES", "RUNS; run += 2 * SHARES", case="2112"),
     Fault(GATES, "codes in another order", "0x5410), __byte_perm(inputs.x", "0x7632), __byte_perm(inputs.x"),
-    Fault(GATES, "beyond a row's end", "COLUMNS % RUN && pair >= COLUMNS / 64", "false", Checked.ADDRESS),
+    Fault(GATES, "beyond a row's end", "COLUMNS % 256 && pair >= COLUMNS / 64", "false", Checked.ADDRESS),
     Fault(MIXTURE, "a sum before all blocks are there", "ticket != gridDim.y - 1", "ticket != 0"),
     Fault(MIXTURE, "one expert left out", "i < USED; ++i) sum", "i < USED - 1; ++i) sum"),
     Fault(MIXTURE, "a residual that is lost", "out[to] = residual[to] + sum", "out[to] = sum"),
