@@ -18,6 +18,8 @@ export interface ChatController {
   retry: () => void;
   title: string;
   model: string | null;
+  /** The model is not known yet. */
+  modelPending: boolean;
   system: string;
   parameters: AnswerParameters;
   /** The branch that is shown, from the first message to its end. */

@@ -64,6 +64,7 @@ export function useChat(id: string): ChatController {
     retry: () => follower.open(),
     title: detail?.chat.title ?? "",
     model: detail?.chat.model ?? null,
+    modelPending: detail === undefined && error === null,
     system: detail?.chat.system ?? "",
     parameters: detail?.chat.parameters ?? {},
     messages,

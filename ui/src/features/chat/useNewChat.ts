@@ -37,6 +37,7 @@ export function useNewChat(): ChatController {
     retry: () => void installed.refetch(),
     title: "",
     model,
+    modelPending: installed.isPending,
     system,
     parameters,
     messages: NONE,

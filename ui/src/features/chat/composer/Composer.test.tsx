@@ -1,10 +1,24 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { useState } from "react";
 import { expect, test, vi } from "vitest";
 import { renderPage } from "@/testing/render";
 import { Composer } from "./Composer";
 
 const area = () => screen.findByRole("textbox", { name: "Message" });
+
+/** A composer that waits for something until it is released. */
+function Held({ onSend }: { onSend: (text: string) => Promise<void> }) {
+  const [held, setHeld] = useState(true);
+  return (
+    <>
+      <Composer chatId="held" onSend={onSend} waits={held ? "Reading" : undefined} />
+      <button type="button" onClick={() => setHeld(!held)}>
+        Hold or release
+      </button>
+    </>
+  );
+}
 
 test("Enter sends what is written and empties the field; Shift and Enter begins a line", async () => {
   const onSend = vi.fn().mockResolvedValue(undefined);
@@ -29,6 +43,20 @@ test("nothing is sent while an answer streams, and what is written stays", async
   expect(await area()).toHaveValue("next");
   await userEvent.click(screen.getByRole("button", { name: "Stop" }));
   expect(onStop).toHaveBeenCalledOnce();
+});
+
+test("what is sent while its model is looked up or a file is read goes out by itself, unless it is changed", async () => {
+  const onSend = vi.fn().mockResolvedValue(undefined);
+  renderPage(<Held onSend={onSend} />);
+  await userEvent.type(await area(), "changed{Enter} my mind");
+  await userEvent.click(screen.getByText("Hold or release"));
+  await userEvent.clear(await area());
+  await userEvent.click(screen.getByText("Hold or release"));
+  await userEvent.type(await area(), "early{Enter}");
+  expect(onSend).not.toHaveBeenCalled();
+  await userEvent.click(screen.getByText("Hold or release"));
+  await waitFor(() => expect(onSend).toHaveBeenCalledExactlyOnceWith("early"));
+  expect(await area()).toHaveValue("");
 });
 
 test("each chat keeps its own draft, also when the page is loaded again", async () => {

@@ -1,5 +1,5 @@
 import { ArrowUp, Square } from "lucide-react";
-import { type ReactNode, type Ref, useImperativeHandle, useRef } from "react";
+import { type ReactNode, type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { IconButton } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
@@ -20,6 +20,8 @@ export interface ComposerProps {
   onStop?: (() => void) | undefined;
   /** Why nothing can be sent now. */
   blocked?: string | undefined;
+  /** What has to come first and comes by itself: what was to be sent goes out then. */
+  waits?: string | undefined;
   /** Shown above the text: what is attached. */
   attachments?: ReactNode;
   /** Buttons below the text: to attach, to choose tools. */
@@ -35,7 +37,7 @@ const hasKeyboard = (): boolean => matchMedia("(pointer: fine)").matches;
 
 /** Where a message is written. Enter sends it, Shift and Enter begins a line. */
 export function Composer(props: ComposerProps) {
-  const { chatId, onSend, onStop, blocked, attachments, tools, sendsWithoutText = false, onPaste, ref } = props;
+  const { chatId, onSend, onStop, blocked, waits, attachments, tools, sendsWithoutText = false, onPaste, ref } = props;
   const texts = useTexts(chatTexts);
   const [text, setText] = useDraft(chatId);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -46,12 +48,21 @@ export function Composer(props: ComposerProps) {
       area.current?.focus();
     },
   }));
+  const [isDue, setDue] = useState(false);
   const ready = (text.trim() !== "" || sendsWithoutText) && onStop === undefined && blocked === undefined;
   const send = () => {
     if (!ready) return;
+    setDue(waits !== undefined);
+    if (waits !== undefined) return;
     setText("");
     onSend(text).catch(() => setText(text));
   };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once nothing is waited for, whatever else changes
+  useEffect(() => {
+    if (!isDue || waits !== undefined) return;
+    setDue(false);
+    send();
+  }, [isDue, waits]);
   return (
     <form
       onSubmit={(event) => {
@@ -70,7 +81,10 @@ export function Composer(props: ComposerProps) {
         value={text}
         enterKeyHint="send"
         {...(onPaste === undefined ? {} : { onPaste })}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => {
+          setText(event.target.value);
+          setDue(false);
+        }}
         onKeyDown={(event) => {
           if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
             event.preventDefault();
@@ -81,7 +95,7 @@ export function Composer(props: ComposerProps) {
       />
       <div className="flex min-h-8 items-center gap-1">
         {tools}
-        <p className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:text-xs">{blocked}</p>
+        <p className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:text-xs">{blocked ?? waits}</p>
         {onStop === undefined ? (
           <IconButton label={texts.send} keys="enter" look="primary" type="submit" disabled={!ready}>
             <ArrowUp />

@@ -46,7 +46,8 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
     event.preventDefault();
     attachments.add(files);
   };
-  const blocked = chat.model === null ? texts.chooseModelFirst : attachments.busy ? files.wait : undefined;
+  const waits = attachments.busy ? files.wait : chat.modelPending ? "" : undefined;
+  const blocked = chat.model === null && !chat.modelPending ? texts.chooseModelFirst : undefined;
   return (
     <Composer
       ref={ref}
@@ -56,6 +57,7 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
       onStop={chat.busy ? chat.stop : undefined}
       onPaste={paste}
       blocked={blocked}
+      waits={waits}
       attachments={
         attachments.list.length > 0 && (
           <Suspense fallback={<div className="h-13" />}>
