@@ -1,7 +1,7 @@
 import { File as NodeFile } from "node:buffer";
 import { afterEach, expect, test, vi } from "vitest";
 import { decoded } from "./decode";
-import { languageOf } from "./languages";
+import { endingOf, languageOf } from "./languages";
 import { MOST_BYTES, MOST_CHARACTERS, RefusedFile, readFile } from "./readFile";
 
 // jsdom's files can't be read.
@@ -31,6 +31,14 @@ test.each([
   ["notes.txt", undefined],
   ["constructor", undefined],
 ])("%s is %s", (name, language) => expect(languageOf(name)).toBe(language));
+
+test.each([
+  ["python", "py"],
+  ["TypeScript", "ts"],
+  ["tsx", "tsx"],
+  ["", "txt"],
+  ["constructor", "txt"],
+])("code in %s is saved as .%s", (language, ending) => expect(endingOf(language)).toBe(ending));
 
 test("what is no text, empty, too large or too long is refused by its reason", async () => {
   expect(await refusal(new File([new Uint8Array([1, 0, 2])], "a.bin"))).toBe("binary");

@@ -53,6 +53,13 @@ const BY_ENDING = new Map(
   }),
 );
 
+/** Returns the end of a file's name for code in `language`, as a model calls it. */
+export function endingOf(language: string): string {
+  const name = language.toLowerCase();
+  if (BY_ENDING.has(name)) return name;
+  return [...BY_ENDING].find(([, known]) => known === name)?.[0] ?? "txt";
+}
+
 /** Returns the language of a file by its name; undefined for plain text. */
 export function languageOf(name: string): string | undefined {
   const base = name.slice(name.lastIndexOf("/") + 1).toLowerCase();

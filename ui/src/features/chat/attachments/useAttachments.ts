@@ -3,7 +3,7 @@ import { useCallback, useRef, useState } from "react";
 import { installedModels } from "@/api/models";
 import type { Content } from "../wire";
 
-export const MOST_FILES = 20;
+const MOST_FILES = 20;
 
 /** A file beside the message that is being written. */
 export interface Attached {

@@ -1,13 +1,17 @@
+import { Download } from "lucide-react";
 import { memo, useMemo, useState } from "react";
+import { IconButton } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
+import { saveFile } from "@/components/saveFile";
 import { useTexts } from "@/i18n/texts";
+import { endingOf } from "../attachments/languages";
 import { chatTexts } from "../texts";
 import { type Line, useHighlighted } from "./useHighlighted";
 
 /** Lines that are shown together: of a long block only the last of them change as it grows. */
 const CHUNK = 40;
 
-/** Shows code with its language and a button that copies it. Colours come once a worker has found them. */
+/** Shows code with its language, and buttons that save and copy it. Colours come once a worker has found them. */
 export const CodeBlock = memo(function CodeBlock({
   code,
   language,
@@ -33,6 +37,13 @@ export const CodeBlock = memo(function CodeBlock({
         <button type="button" aria-pressed={wraps} onClick={() => setWraps(!wraps)}>
           {texts.wrap}
         </button>
+        <IconButton
+          label={texts.saveCode}
+          size="small"
+          onClick={() => saveFile(new Blob([code], { type: "text/plain" }), `code.${endingOf(name)}`)}
+        >
+          <Download />
+        </IconButton>
         <CopyButton text={code} label={texts.copyCode} />
       </figcaption>
       <pre tabIndex={0} aria-label={name === "" ? texts.code : name}>

@@ -1,5 +1,6 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api, fetchApi, type Schemas, unwrap } from "@/api/client";
+import { saveFile } from "@/components/saveFile";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
 import type { ChatSummary } from "./groups";
@@ -96,12 +97,8 @@ export const saveAllChats = (): Promise<void> => save("/api/ui/chats/export", "c
 
 async function save(path: string, name: string, format: ExportFormat): Promise<void> {
   const response = await fetchApi(`${path}?format=${format}`);
-  const address = URL.createObjectURL(await response.blob());
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = `${name.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat"}.${format === "json" ? "json" : "md"}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  const base = name.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat";
+  saveFile(await response.blob(), `${base}.${format === "json" ? "json" : "md"}`);
 }
 
 /** Gives a file to the server as it is: an export of mlxr's, of ChatGPT's or Open WebUI's, or a Markdown text. */
