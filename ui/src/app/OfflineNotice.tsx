@@ -4,7 +4,7 @@ import { useTexts } from "@/i18n/texts";
 import { shellTexts } from "./texts";
 
 /** Asks the server now and then whether it is there, more often while it is not. */
-export function useServerUp(): boolean {
+function useServerUp(): boolean {
   const { data } = useQuery({
     queryKey: ["server-up"],
     queryFn: ({ signal }) =>

@@ -46,7 +46,7 @@ export function setPreferences(change: Partial<Preferences>): void {
   window.dispatchEvent(new Event(CHANGED));
 }
 
-export function subscribePreferences(changed: () => void): () => void {
+function subscribePreferences(changed: () => void): () => void {
   window.addEventListener(CHANGED, changed);
   window.addEventListener("storage", changed);
   return () => {

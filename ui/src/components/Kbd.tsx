@@ -3,7 +3,7 @@ import { classes } from "./classes";
 const isMac = (): boolean => /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 /** Writes `mod+shift+k` as the keyboard in front of the person has it. */
-export function keysAsWritten(keys: string): string[] {
+function keysAsWritten(keys: string): string[] {
   const names: Record<string, string> = isMac()
     ? { mod: "⌘", shift: "⇧", alt: "⌥", enter: "↵", escape: "Esc" }
     : { mod: "Ctrl", shift: "Shift", alt: "Alt", enter: "Enter", escape: "Esc" };

@@ -47,7 +47,7 @@ const same = (a: readonly string[], b: readonly string[]): boolean =>
 const base = (turn: ChatTurn) => ({ id: turn.id, role: turn.role, state: turn.state ?? ("done" as const), turn });
 
 /** Returns the parts of a message in the order in which they are shown. */
-export function partsOf(turn: ChatTurn): Part[] {
+function partsOf(turn: ChatTurn): Part[] {
   const parts: Part[] = [];
   if (turn.reasoning) parts.push({ kind: "reasoning", text: turn.reasoning, seconds: turn.reasoning_seconds ?? null });
   for (const content of turn.content ?? []) {

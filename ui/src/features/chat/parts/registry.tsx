@@ -11,7 +11,7 @@ export interface PartProps<Kind extends Part["kind"]> {
 }
 
 /** The view of each kind of part but text, which the list itself splits into rows. A new kind is a line here. */
-export const PART_VIEWS: { [Kind in Exclude<Part["kind"], "text">]: ComponentType<PartProps<Kind>> } = {
+const PART_VIEWS: { [Kind in Exclude<Part["kind"], "text">]: ComponentType<PartProps<Kind>> } = {
   reasoning: ReasoningPart,
   image: ImagePart,
   file: FilePart,

@@ -39,7 +39,7 @@ export function Announcer({ live, state }: { live: LiveText | undefined; state: 
 }
 
 /** Returns where the last whole sentence or line of `text` ends. */
-export function endOfSentence(text: string): number {
+function endOfSentence(text: string): number {
   const end = /[\s\S]*(?:[.!?:;]\s|\n)/.exec(text);
   return end === null ? 0 : end[0].length;
 }

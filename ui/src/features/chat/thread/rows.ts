@@ -11,7 +11,7 @@ export type Row = { key: string; message: Message } & (
 );
 
 /** Returns the rows of `message`. A text that streams in has as many as there are segments by now. */
-export function rowsOf(message: Message, cache: SegmentCache): Row[] {
+function rowsOf(message: Message, cache: SegmentCache): Row[] {
   const { id, role, parts } = message;
   if (role === "user") return [{ key: id, kind: "user", message }];
   const rows: Row[] = [{ key: `${id}:start`, kind: "start", message }];

@@ -7,7 +7,7 @@ import { modeOf } from "./settings";
 import { useTools } from "./ToolsProvider";
 
 /** Returns how many answers up to `id` have called tools since the person last said something. */
-export function roundsUpTo(messages: readonly Message[], id: string): number {
+function roundsUpTo(messages: readonly Message[], id: string): number {
   let rounds = 0;
   for (const { id: each, role, turn } of messages) {
     if (role === "user") rounds = 0;
@@ -20,7 +20,7 @@ export function roundsUpTo(messages: readonly Message[], id: string): number {
 export const useRounds = (id: string): number => roundsUpTo(useChatController().messages, id);
 
 /** Returns the answers in view that wait for results of their calls. */
-export function callingOf(messages: readonly Message[]): Calling[] {
+function callingOf(messages: readonly Message[]): Calling[] {
   const known = new Map<string, Calling>();
   for (const { id, state, turn } of messages) {
     if (state !== "tools" || known.has(id)) continue;
