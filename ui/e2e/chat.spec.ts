@@ -147,6 +147,13 @@ test("two tabs follow one answer, and a closed one finds it whole", async ({ pag
   await expect(thread(other).locator(".markdown")).toHaveText(text ?? "");
 });
 
+test("four tabs are open, each with a chat, and each has its question answered", async ({ page, context, server }) => {
+  const tabs = [page, ...(await Promise.all([1, 2, 3].map(() => context.newPage())))];
+  for (const tab of tabs) await openChat(tab, server, { max_tokens: 4 });
+  for (const tab of tabs) await send(tab, "Say yes.");
+  for (const tab of tabs) await ended(tab);
+});
+
 test("an answer goes on when the executor is killed", async ({ page, server }) => {
   const id = await openChat(page, server, { max_tokens: 150, temperature: 0 });
   await send(page, LONG);

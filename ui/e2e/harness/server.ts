@@ -33,8 +33,13 @@ export class Server {
     options: readonly string[] = [],
   ): Promise<Server> {
     const server = new Server(await freePort(), options);
-    for (const model of models) server.run("pull", MODELS[model]);
-    await server.up(models[0]);
+    try {
+      for (const model of models) server.run("pull", MODELS[model]);
+      await server.up(models[0]);
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
     return server;
   }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { followEvents, type ServerEvent } from "./events";
 import { onKeyWanted, setKey } from "./key";
 
@@ -124,4 +124,67 @@ test("no event comes once it is stopped", async () => {
   await vi.waitFor(() => expect(ticks).toBe(3));
   await new Promise((after) => setTimeout(after, 30));
   expect(ticks).toBe(3);
+});
+
+describe("a page that nobody sees", () => {
+  const look = (hidden: boolean) => {
+    vi.spyOn(document, "hidden", "get").mockReturnValue(hidden);
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  /** Serves a feed whose events count the connections, and returns what was asked for. */
+  async function counting() {
+    const asked: (string | undefined)[] = [];
+    let closed = 0;
+    const url = await serve((request, response) => {
+      asked.push(request.headers["last-event-id"] as string | undefined);
+      response.on("close", () => {
+        closed += 1;
+      });
+      begin(response);
+      response.write(`id: ${asked.length}\ndata: x\n\n`);
+    });
+    return { url, asked, closed: () => closed };
+  }
+
+  test("gives its connection up after a while, and goes on after the last event when it is seen again", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { url, asked, closed } = await counting();
+    const data: string[] = [];
+    stop = followEvents(url, { onEvent: (event) => data.push(event.data) });
+    await vi.waitFor(() => expect(data).toHaveLength(1));
+    look(true);
+    await vi.advanceTimersByTimeAsync(11_000);
+    await vi.waitFor(() => expect(closed()).toBe(1));
+    expect(asked).toEqual([undefined]);
+    look(false);
+    await vi.waitFor(() => expect(data).toHaveLength(2));
+    expect(asked).toEqual([undefined, "1"]);
+  });
+
+  test("keeps a connection that is needed", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { url, asked, closed } = await counting();
+    const data: string[] = [];
+    stop = followEvents(url, { onEvent: (event) => data.push(event.data), staysUnseen: () => true });
+    await vi.waitFor(() => expect(data).toHaveLength(1));
+    look(true);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([asked.length, closed()]).toEqual([1, 0]);
+  });
+
+  test("opens none before it is seen", async () => {
+    look(true);
+    const { url, asked } = await counting();
+    const data: string[] = [];
+    stop = followEvents(url, { onEvent: (event) => data.push(event.data) });
+    await new Promise((after) => setTimeout(after, 100));
+    expect(asked).toEqual([]);
+    look(false);
+    await vi.waitFor(() => expect(data).toHaveLength(1));
+  });
 });

@@ -2,6 +2,7 @@ import { createParser } from "eventsource-parser";
 import { fetchApi } from "./client";
 import { ApiError, connectionError } from "./errors";
 import { onKeyGiven } from "./key";
+import { seen, whenUnseen } from "./unseen";
 
 /** One server-sent event. `data` is as it came: most senders' is JSON. */
 export interface ServerEvent {
@@ -23,6 +24,8 @@ export interface StreamOptions {
   backoff?: readonly number[];
   /** Whether a stream that the server ended is opened again. One answer's stream is not; a feed is. */
   reopens?: boolean;
+  /** Whether it goes on while nobody sees the page, rather than until the page is seen again. */
+  staysUnseen?: () => boolean;
 }
 
 const BACKOFF = [250, 500, 1000, 2000, 5000, 10_000] as const;
@@ -31,6 +34,7 @@ const BACKOFF = [250, 500, 1000, 2000, 5000, 10_000] as const;
  * Follows the server-sent events at `path` until it ends or the returned function is called. Unlike `EventSource` it
  * sends the key in a header. A broken connection is opened again after the last event that came (`Last-Event-ID`), so
  * that nothing is lost or comes twice. What the server refuses for good (4xx) ends it; a missing key waits for one.
+ * A page that nobody sees gives its connection up, of which a browser has six for all tabs.
  */
 export function followEvents(path: string, options: StreamOptions): () => void {
   const stop = new AbortController();
@@ -39,17 +43,28 @@ export function followEvents(path: string, options: StreamOptions): () => void {
 }
 
 async function run(path: string, options: StreamOptions, signal: AbortSignal): Promise<void> {
-  const { onEvent, onState, backoff = BACKOFF, reopens = true } = options;
+  const { onEvent, onState, backoff = BACKOFF, reopens = true, staysUnseen = () => !reopens } = options;
   let lastId = options.lastEventId;
   let failures = 0;
   while (!signal.aborted) {
+    if (!staysUnseen()) await seen(signal);
+    if (signal.aborted) return;
     let error: ApiError | undefined;
+    const connection = new AbortController();
+    const end = () => connection.abort();
+    signal.addEventListener("abort", end);
+    const forget = whenUnseen(staysUnseen, end);
     try {
       onState?.("connecting");
       const headers = new Headers(options.init?.headers);
       headers.set("Accept", "text/event-stream");
       if (lastId !== undefined) headers.set("Last-Event-ID", lastId);
-      const response = await fetchApi(path, { ...options.init, headers, signal, cache: "no-store" });
+      const response = await fetchApi(path, {
+        ...options.init,
+        headers,
+        signal: connection.signal,
+        cache: "no-store",
+      });
       onState?.("open");
       await readEvents(response, (event) => {
         failures = 0;
@@ -59,8 +74,12 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
       if (!reopens || signal.aborted) break;
     } catch (reason) {
       if (signal.aborted) return;
+      if (connection.signal.aborted) continue;
       error = reason instanceof ApiError ? reason : connectionError("broken");
       if (isFinal(error)) return onState?.("closed", error);
+    } finally {
+      forget();
+      signal.removeEventListener("abort", end);
     }
     onState?.("waiting", error);
     const wait = error?.retryAfter

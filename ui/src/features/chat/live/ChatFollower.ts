@@ -48,6 +48,8 @@ export class ChatFollower {
   open(): void {
     this.stop?.();
     this.stop = followEvents(this.path, {
+      // Tools run where an answer is followed.
+      staysUnseen: () => this.cache.read()?.messages.some(goesOn) === true,
       onEvent: (event) => this.take(event),
       onState: (state, error) => {
         this.status = { state, error: state === "closed" ? (error ?? null) : null };
@@ -162,6 +164,9 @@ export class ChatFollower {
     for (const listener of this.listeners) listener();
   }
 }
+
+/** Whether an answer is on its way, or waits for what its tools give. */
+const goesOn = ({ state = "done" }: ChatTurn): boolean => isOpen({ state }) || state === "tools";
 
 const sameTurn = (known: ChatTurn | undefined, turn: ChatTurn): ChatTurn =>
   known !== undefined && JSON.stringify(known) === JSON.stringify(turn) ? known : turn;

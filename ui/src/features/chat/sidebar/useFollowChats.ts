@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { followEvents } from "@/api/events";
+import { followTogether } from "@/api/together";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
 import type { Found } from "./queries";
@@ -14,14 +14,12 @@ export function useFollowChats(): void {
     const all = [...LIST, ""];
     const readAgain = () => void client.invalidateQueries({ queryKey: CHATS, predicate: isOfList });
     const isOfList = ({ queryKey }: { queryKey: readonly unknown[] }) => queryKey[1] !== "detail";
-    return followEvents("/api/ui/chats/events", {
-      onEvent: ({ name, data }) => {
-        if (name === "chat") client.setQueryData<Found[]>(all, (known) => known && withChat(known, JSON.parse(data)));
-        else if (name === "removed") {
-          const { id } = JSON.parse(data) as { id: string };
-          client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
-        } else if (name === "reset") readAgain();
-      },
+    return followTogether("/api/ui/chats/events", ({ name, data }) => {
+      if (name === "chat") client.setQueryData<Found[]>(all, (known) => known && withChat(known, JSON.parse(data)));
+      else if (name === "removed") {
+        const { id } = JSON.parse(data) as { id: string };
+        client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
+      } else if (name === "reset") readAgain();
     });
   }, [client]);
 }

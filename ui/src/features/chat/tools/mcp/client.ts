@@ -26,6 +26,7 @@ export interface McpSession {
 
 const MOST_PAGES = 50;
 const CALL_MS = 300_000;
+const LIST_EVERY_MS = 20_000;
 
 /** Opens a session with the MCP server `name`, through the server of this page, and lists its tools. */
 export async function openSession(name: string, signal: AbortSignal, onChanged: () => void): Promise<McpSession> {
@@ -43,6 +44,7 @@ export async function openSession(name: string, signal: AbortSignal, onChanged: 
   try {
     await client.connect(transport as Parameters<Client["connect"]>[0], { signal });
     const tools = client.getServerCapabilities()?.tools === undefined ? [] : await listed(client, signal);
+    const unwatch = watched(client, tools, signal, onChanged);
     const title = client.getServerVersion()?.title ?? client.getServerVersion()?.name ?? name;
     return {
       title,
@@ -52,6 +54,7 @@ export async function openSession(name: string, signal: AbortSignal, onChanged: 
         return textOf(await client.callTool({ name: tool, arguments: given }, undefined, options));
       },
       close: async () => {
+        unwatch();
         await transport.terminateSession().catch(() => {});
         await client.close();
       },
@@ -62,6 +65,20 @@ export async function openSession(name: string, signal: AbortSignal, onChanged: 
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** Calls `onChanged` once the server lists other tools than `tools`, or has forgotten the session. */
+function watched(client: Client, tools: readonly ListedTool[], signal: AbortSignal, onChanged: () => void): () => void {
+  const known = JSON.stringify(tools);
+  const look = async () => {
+    if (document.hidden || client.getServerCapabilities()?.tools === undefined) return;
+    const now = await listed(client, signal).catch((error: unknown) => (error instanceof SessionEnded ? [] : tools));
+    if (JSON.stringify(now) !== known && !signal.aborted) onChanged();
+  };
+  const timer = setInterval(() => void look(), LIST_EVERY_MS);
+  const unwatch = () => clearInterval(timer);
+  signal.addEventListener("abort", unwatch);
+  return unwatch;
 }
 
 async function listed(client: Client, signal: AbortSignal): Promise<ListedTool[]> {
@@ -104,10 +121,12 @@ export function textOf(result: { [key: string]: unknown }): string {
   return text;
 }
 
-/** Fetches with the key of this page; what the way to the server refuses is an `ApiError`, in words. */
+/** Fetches with the key of this page; what the way to the server refuses is an `ApiError`, in words. A stream for the
+ * server's own messages would take one of the browser's six connections for each server and tab: there is none. */
 async function keyed(url: string | URL, init?: RequestInit): Promise<Response> {
   const headers = new Headers(init?.headers);
   for (const [name, value] of Object.entries(authorization())) headers.set(name, value);
+  if (init?.method === "GET" && !headers.has("last-event-id")) return new Response(null, { status: 405 });
   const response = await fetch(url, { ...init, headers });
   if (response.status === 502 || response.status === 401) throw await errorOf(response);
   if (response.status === 404 && headers.has("mcp-session-id")) throw new SessionEnded("the session has ended");
