@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 
@@ -25,11 +27,18 @@ def cuda_source_of(kernel: Kernel, launch: Launch, inputs: list[tuple[str, tuple
 
     outputs = [_type(Language.CUDA.numbers[dtype]) for dtype in launch.dtypes]
     types = [_type(type) for type, _ in inputs]
-    parameters = [f"const {of}* {name}, const int* {name}_shape" for of, name in zip(types, kernel.inputs, strict=True)]
+    parameters = [
+        f"const {of}* {name}, const int* {name}_shape, const long* {name}_strides"
+        for of, name in zip(types, kernel.inputs, strict=True)
+    ]
     parameters += [f"{of}* {name}" for of, name in zip(outputs, kernel.outputs, strict=True)]
-    arguments = [f"reinterpret_cast<const {of}*>(inputs[{index}]), shape_{index}" for index, of in enumerate(types)]
+    arguments = [
+        f"reinterpret_cast<const {of}*>(inputs[{index}]), shape_{index}, strides_{index}"
+        for index, of in enumerate(types)
+    ]
     arguments += [f"reinterpret_cast<{of}*>(outputs[{index}])" for index, of in enumerate(outputs)]
-    shapes = (", ".join(map(str, shape)) or "1" for _, shape in inputs)
+    shapes = (_listed(shape) for _, shape in inputs)
+    strides = (_listed([math.prod(shape[axis + 1 :]) for axis in range(len(shape))]) for _, shape in inputs)
     return "\n".join(
         [
             '#include "cuda.h"',
@@ -39,6 +48,7 @@ def cuda_source_of(kernel: Kernel, launch: Launch, inputs: list[tuple[str, tuple
             translated(kernel.body(Language.CUDA)),
             "}",
             *(f"static const int shape_{index}[] = {{{shape}}};" for index, shape in enumerate(shapes)),
+            *(f"static const long strides_{index}[] = {{{each}}};" for index, each in enumerate(strides)),
             "void emulator::run_thread(",
             "    unsigned char* const* inputs, unsigned char* const* outputs, const Attributes& attributes) {",
             "  begin_thread(attributes);",
@@ -46,6 +56,10 @@ def cuda_source_of(kernel: Kernel, launch: Launch, inputs: list[tuple[str, tuple
             "}\n",
         ]
     )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers)) or "1"
 
 
 def _instruction(found: re.Match[str]) -> str:

@@ -31,7 +31,7 @@ KERNELS = {
     "few_rows": "affine_matmul_few_rows",
     "experts": "experts_mixture",
     "recurrence": "recurrence_step_mamba2",
-    "in_place": "write_kv",
+    "in_place": "write_pages",
 }
 """What a check must run to tell anything."""
 
