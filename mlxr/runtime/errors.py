@@ -14,6 +14,7 @@ MlxrError
 ├── SandboxKilled                    runtime/sandbox: a task gave no result; says why
 ├── CanNotMeasure                    registry: the backend that is asked for can't be measured here; says why
 ├── NativeUnavailableError           metal: the native kernels are missing, or fail on this machine
+├── MlxUnavailableError              metal: MLX does not load here, and nothing can be computed; says why
 ├── ChatsUnusable                    chats: their file can't be opened; says why
 │   └── ChatsDamaged                 chats: what is in it can't be read
 ├── NoEncoder                        models/quantization: ggml's library is missing, or fails on this machine
