@@ -22,7 +22,8 @@ from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.common import sequence_id
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import StepDone
-from tests.actors.simulation import STOP_TOKEN, Engine
+from tests.actors.simulated_device import STOP_TOKEN
+from tests.actors.simulation import Engine
 from tests.oracle.fidelity import run_chunks
 
 LIMITS = Limits(token_budget=16, prefill_chunk=8, max_sequences=6, max_waiting=100)

@@ -27,7 +27,8 @@ from tests.actors.executor.engines import (
     small_pool,
 )
 from tests.actors.executor.test_promises import MODELS
-from tests.actors.simulation import STOP_TOKEN, Engine
+from tests.actors.simulated_device import STOP_TOKEN
+from tests.actors.simulation import Engine
 
 
 def loaded(name: str, folder: Path) -> LoadedModel:

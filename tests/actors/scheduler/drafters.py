@@ -9,7 +9,7 @@ from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation import RowDraft, Speculation, StepCost
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
 from mlxr.runtime.messages.scheduler import DrafterInfo, Verified
-from tests.actors.simulation import STOP_TOKEN, VOCABULARY, beginning, digest, next_token
+from tests.actors.simulated_device import STOP_TOKEN, VOCABULARY, beginning, digest, next_token
 
 Choose = Callable[[int], int]
 """Returns a number from 0 up to one below its argument."""

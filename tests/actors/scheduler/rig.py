@@ -8,7 +8,8 @@ from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.submission import choice_sampling
 from mlxr.runtime.messages.common import Adapter, Sampling, sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
-from tests.actors.simulation import Engine, expected
+from tests.actors.simulated_device import expected
+from tests.actors.simulation import Engine
 
 POOL = [GroupPages(CacheKind.FULL, 100, 4)]
 SMALL = Limits(token_budget=16, prefill_chunk=4, max_sequences=6, max_waiting=100, max_adapters=2)

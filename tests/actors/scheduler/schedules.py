@@ -11,7 +11,8 @@ from mlxr.runtime.messages.kv import CacheKind, GroupPages
 from mlxr.runtime.messages.scheduler import StopSequence
 from mlxr.runtime.messages.tokenizer import RequestFailed
 from tests.actors.scheduler.rig import ADAPTERS, SMALL, prompt_of
-from tests.actors.simulation import Device, Engine, LateDevice, Make, Memory, Runs, beginning, expected, no_drafts
+from tests.actors.simulated_device import Device, LateDevice, Make, Memory, Runs, beginning, expected, no_drafts
+from tests.actors.simulation import Engine
 
 MIXES = [
     "full",

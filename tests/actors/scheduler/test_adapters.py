@@ -6,7 +6,8 @@ from mlxr.runtime.messages.common import Adapter, ErrorCode, sequence_id
 from mlxr.runtime.messages.executor import LoadAdapter, UnloadAdapter
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.scheduler.rig import ADAPTERS, SMALL, prompt_of
-from tests.actors.simulation import BAD, Engine, beginning, expected
+from tests.actors.simulated_device import beginning, expected
+from tests.actors.simulation import BAD, Engine
 
 A, B, C = (Adapter(name, digest=name) for name in "abc")
 

@@ -11,7 +11,8 @@ from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, sequence_id
 from mlxr.runtime.messages.scheduler import ConstraintCompiled
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
-from tests.actors.simulation import BAD, Engine, expected
+from tests.actors.simulated_device import expected
+from tests.actors.simulation import BAD, Engine
 
 LIMITS = Limits(token_budget=16, prefill_chunk=4, max_sequences=4, max_waiting=300)
 

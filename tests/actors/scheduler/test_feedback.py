@@ -8,7 +8,8 @@ from mlxr.runtime.messages.scheduler import Admitted, Deferred, ExecutorReady, S
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestDone
 from tests.actors.scheduler.rig import POOL, SMALL, prompt_of
-from tests.actors.simulation import Engine, expected
+from tests.actors.simulated_device import expected
+from tests.actors.simulation import Engine
 
 
 def test_a_row_that_was_left_out_of_a_step_waits_until_its_token_is_known() -> None:

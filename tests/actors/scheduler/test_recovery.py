@@ -14,7 +14,8 @@ from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import StepDone
 from mlxr.runtime.messages.tokenizer import RequestDone, RequestFailed
 from tests.actors.scheduler.rig import POOL, SMALL, check, prompt_of
-from tests.actors.simulation import Device, Engine, Memory
+from tests.actors.simulated_device import Device, Memory
+from tests.actors.simulation import Engine
 
 
 def test_streams_go_on_unchanged_after_the_executor_was_killed() -> None:

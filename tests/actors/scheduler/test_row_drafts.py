@@ -17,7 +17,8 @@ from mlxr.runtime.messages.token_ids import TokenIds
 from tests.actors.scheduler.drafters import KINDS, AnyDeviceDrafts, LyingDrafter, made, speculation
 from tests.actors.scheduler.rig import SMALL, check, prompt_of
 from tests.actors.scheduler.schedules import MIXES, device_of, events, mixed, run_schedule
-from tests.actors.simulation import STOP_TOKEN, Engine
+from tests.actors.simulated_device import STOP_TOKEN
+from tests.actors.simulation import Engine
 
 
 @pytest.mark.parametrize("kind", KINDS)

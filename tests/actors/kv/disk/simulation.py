@@ -28,7 +28,8 @@ from mlxr.runtime.messages.kv import (
     StoredSegment,
 )
 from mlxr.runtime.messages.scheduler import Admitted, Deferred, KVStats
-from tests.actors.simulation import Device, Engine
+from tests.actors.simulated_device import Device
+from tests.actors.simulation import Engine
 
 Content = list[tuple[int, int] | None]
 

@@ -13,7 +13,7 @@ from mlxr.runtime.messages.kv import Admit, CacheKind, GroupPages, SegmentsFound
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import RequestFailed
 from tests.actors.kv.disk.simulation import Disk, DiskEngine, page_bytes
-from tests.actors.simulation import expected
+from tests.actors.simulated_device import expected
 
 LIMITS = Limits(token_budget=16, prefill_chunk=8, max_sequences=4, max_waiting=200)
 FULL = GroupPages(CacheKind.FULL, 24, 4)

@@ -6,7 +6,7 @@ from mlxr.actors.registry.lifecycle.engine import OVERHEAD_BYTES, Engine
 from mlxr.actors.registry.lifecycle.policy import RAISE_SECONDS, RELIEF_SECONDS, EnginePolicy, Limit, Refusal
 from mlxr.runtime.messages.registry import EngineMemory, EngineUp, TokenizerUp
 from mlxr.runtime.messages.supervisor import StartEngine
-from tests.actors.registry.lifecycle.test_policy import settle, spec
+from tests.actors.registry.lifecycle.policies import settle, spec
 
 WEIGHTS, PAGES, LEAST = 1_000, 8_000, 500
 
