@@ -37,6 +37,6 @@ def imatrix(
     as_json: AsJson = False,
 ) -> None:
     """Measure an importance matrix, which quantizing to few bits needs."""
-    from mlxr.cli import measuring
+    from mlxr.cli import importance_matrix
 
-    measuring.measure_importance(source, text, output, chunks, chunk_size, as_json)
+    importance_matrix.measure_importance(source, text, output, chunks, chunk_size, as_json)

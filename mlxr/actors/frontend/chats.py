@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from mlxr.actors.frontend.calls import Calls
+from mlxr.actors.frontend.open_queries import OpenQueries
 from mlxr.actors.frontend.open_requests import Wake
 from mlxr.api.caller import CALLER
 from mlxr.runtime.bus import Address
@@ -66,7 +66,7 @@ class ChatsLink:
 
     def __init__(self, tell: Callable[[Address, Message], None], first: int = 0) -> None:
         self._tell = tell
-        self._calls = Calls(first)
+        self._queries = OpenQueries(first)
         self._followers: dict[int, OpenFollower] = {}
         self._lost: ErrorInfo | None = None
 
@@ -78,13 +78,13 @@ class ChatsLink:
         def send(call: int) -> None:
             self._tell(CHATS, AskChats(call, operation, path, body, caller.name, caller.remote))
 
-        return await self._calls.ask(send, ASK_SECONDS, SLOW)
+        return await self._queries.ask(send, ASK_SECONDS, SLOW)
 
     @asynccontextmanager
     async def follow(self, chat: str, after: str) -> AsyncIterator[OpenFollower]:
         if self._lost is not None:
             raise RequestError(self._lost)
-        call = self._calls.number()
+        call = self._queries.number()
         follower = self._followers[call] = OpenFollower()
         self._tell(CHATS, FollowChat(call, chat, after))
         try:
@@ -94,7 +94,7 @@ class ChatsLink:
             self._tell(CHATS, LeaveChat(call))
 
     def on_reply(self, message: ChatReply) -> None:
-        self._calls.answer(message.call, message.body, message.error)
+        self._queries.answer(message.call, message.body, message.error)
 
     def on_events(self, message: ChatEvents) -> None:
         if (follower := self._followers.get(message.call)) is not None:
@@ -103,7 +103,7 @@ class ChatsLink:
     def reset(self, lost: ErrorInfo | None = None) -> None:
         """The chats know of nothing that was asked. ``lost``: why there are none any more."""
         self._lost = lost
-        self._calls.fail_all(lost or RESTARTED)
+        self._queries.fail_all(lost or RESTARTED)
         self.let_go()
 
     def let_go(self) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
-from mlxr.actors.frontend.calls import Calls
+from mlxr.actors.frontend.open_queries import OpenQueries
 from mlxr.actors.frontend.open_requests import Wake
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
@@ -42,11 +42,11 @@ class _Follower:
 
 
 class MonitorClient:
-    """Numbers what it asks by itself. ``first``: as in ``Calls``."""
+    """Numbers what it asks by itself. ``first``: as in ``OpenQueries``."""
 
     def __init__(self, tell: Callable[[Address, Message], None], first: int) -> None:
         self._tell = tell
-        self._calls = Calls(first)
+        self._queries = OpenQueries(first)
         self._followers: dict[int, _Follower] = {}
         self._closed = False
 
@@ -57,7 +57,7 @@ class MonitorClient:
         return await self._ask(lambda number: KillExecutor(number, engine))
 
     async def follow(self, query: MonitorQuery, after: int | None) -> AsyncGenerator[list[MonitorEvent]]:
-        number = self._calls.number()
+        number = self._queries.number()
         follower = self._followers[number] = _Follower()
         self._tell(MONITOR, FollowMonitor(number, query, after))
         try:
@@ -73,7 +73,7 @@ class MonitorClient:
             self._tell(MONITOR, StopFollowing(number))
 
     def on_reply(self, message: MonitorReply) -> None:
-        self._calls.answer(message.request, message.body, message.error)
+        self._queries.answer(message.request, message.body, message.error)
 
     def on_events(self, message: MonitorEvents) -> None:
         for number in message.requests:
@@ -84,7 +84,7 @@ class MonitorClient:
         """The monitor was restarted: readers are to come again."""
         for follower in self._followers.values():
             follower.end()
-        self._calls.fail_all(_LOST)
+        self._queries.fail_all(_LOST)
 
     def close(self) -> None:
         """Ends every stream, since the server ends."""
@@ -92,4 +92,4 @@ class MonitorClient:
         self.on_started()
 
     async def _ask(self, message: Callable[[int], ReadMonitor | KillExecutor]) -> bytes:
-        return await self._calls.ask(lambda number: self._tell(MONITOR, message(number)), ANSWER_SECONDS, _LOST)
+        return await self._queries.ask(lambda number: self._tell(MONITOR, message(number)), ANSWER_SECONDS, _LOST)

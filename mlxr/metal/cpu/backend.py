@@ -31,7 +31,7 @@ from mlxr.metal.backend import (
 )
 from mlxr.metal.batch import Batch
 from mlxr.metal.cpu import _native, plain
-from mlxr.metal.cpu.halves import in_halves
+from mlxr.metal.cpu.half_precision import in_halves
 from mlxr.metal.cpu.layers import (
     attention_layer,
     experts_layer,

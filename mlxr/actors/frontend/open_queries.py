@@ -9,7 +9,7 @@ from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorInfo
 
 
-class Calls:
+class OpenQueries:
     """Numbers what is asked, and hands each answer to who waits for it. ``first``: numbers start above it, so that no
     answer is for an earlier life."""
 
