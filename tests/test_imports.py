@@ -126,9 +126,22 @@ def test_mlx_is_imported_by_models_metal_and_the_executor_alone() -> None:
     assert all(user.startswith(("models/", "metal/", "actors/executor/")) for user in users), sorted(users)
 
 
-def test_the_main_process_loads_every_actor_but_the_executor_without_mlx_torch_or_the_command_line() -> None:
-    code = f"import sys, {', '.join(MAIN_PROCESS)}; print(sorted({{m.split('.')[0] for m in sys.modules}}))"
+def loaded_with(*modules: str) -> set[str]:
+    """Returns what is loaded once ``modules`` are, in a process of its own."""
+    code = f"import sys, {', '.join(modules)}; print(sorted(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    loaded = set(ast.literal_eval(output))
+    return set(ast.literal_eval(output))
+
+
+def test_the_main_process_loads_every_actor_but_the_executor_without_mlx_torch_or_the_command_line() -> None:
+    loaded = {name.split(".")[0] for name in loaded_with(*MAIN_PROCESS)}
     assert "mlxr" in loaded
     assert not loaded & {"mlx", "torch", "transformers", "llguidance", "typer", "pydantic", "rich"}
+
+
+def test_a_server_starts_without_the_families_that_only_workers_and_executors_build() -> None:
+    assert "mlxr.models.architectures.families" not in loaded_with(*MAIN_PROCESS)
+
+
+def test_an_executor_starts_without_the_families_of_chats() -> None:
+    assert "mlxr.models.chat.families" not in loaded_with("mlxr.actors.executor.actor")

@@ -7,6 +7,12 @@ from msgspec import Struct
 ADAPTER = "adapter"
 """The one capability of a low-rank adapter, which runs with a model that it fits."""
 
+INFO_VERSION = 6
+"""Raise it when the same files would say something else; the catalogue then reads them again."""
+
+MAX_TEXT = 1 << 20
+"""Characters of a template, and of a licence."""
+
 
 class ModelInfo(Struct, frozen=True):
     """What a model is, and whether it runs here.

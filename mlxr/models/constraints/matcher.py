@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlxr.models.chat.families.harmony import FINAL
 from mlxr.models.constraints.errors import ConstraintError, readable
 from mlxr.models.constraints.grammars import compile_grammar
 from mlxr.models.constraints.vocabulary import Vocabulary
@@ -61,7 +60,7 @@ class Matcher:
         self._closing = section.closing.encode() if section else b""
         self._budget = section.budget if section else None
         self._barred = frozenset() if constraint.kind is ConstraintKind.FREE else vocabulary.empty_ends
-        self._closable = self._closing != FINAL.encode()
+        self._closable = section is None or _closable(section.closing)
         self._spelled_opening = vocabulary.spelled(self._opening)
         self._spelled_closing = vocabulary.spelled(self._closing)
         self._grammar = _grammar(vocabulary, constraint)
@@ -222,6 +221,14 @@ class Matcher:
                 break
         at = tail.rfind(self._closing)
         return tail[at + len(self._closing) :] if at >= 0 else None
+
+
+def _closable(closing: str) -> bool:
+    """Returns whether a section that ends so can be closed for the model: Harmony's ends as its answer begins."""
+    # Chat families, which matchers without a section do without.
+    from mlxr.models.chat.families.harmony import FINAL
+
+    return closing != FINAL
 
 
 def _grammar(vocabulary: Vocabulary, constraint: Constraint) -> Any:

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from mlxr.models.chat import ChatError, ChatTemplate, capabilities, find_source, no_template
+from mlxr.models.chat import ChatError, ChatTemplate, find_source, no_template
+from mlxr.models.chat.capabilities import capabilities
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.tokenizers import SpecialTokens, load_gguf
 from mlxr.runtime.messages.common import ErrorCode

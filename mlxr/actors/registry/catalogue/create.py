@@ -13,7 +13,6 @@ from mlxr.actors.registry.catalogue.staged_files import StagedFiles
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.conversion.convert import SERVER_NICENESS, made_blob
 from mlxr.actors.registry.conversion.job import Wanted
-from mlxr.actors.registry.metadata.read_info import MAX_TEXT
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.modelfile.parameters import checked
 from mlxr.actors.registry.progress import Progress, Report
@@ -22,6 +21,7 @@ from mlxr.models.chat.renderers import require_parser, require_renderer
 from mlxr.models.quantization.file_types import file_type
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.model_info import MAX_TEXT
 from mlxr.runtime.paths import Home
 
 PLAIN = ("F32", "F16", "BF16")

@@ -17,10 +17,9 @@ from mlxr.actors.registry.catalogue.database import Database
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry, Overrides
 from mlxr.actors.registry.catalogue.local_files import LATEST
 from mlxr.actors.registry.catalogue.model_configs import ModelConfigs
-from mlxr.actors.registry.metadata.read_info import INFO_VERSION
 from mlxr.models import names
 from mlxr.runtime.messages.common import Adapter
-from mlxr.runtime.model_info import ModelInfo
+from mlxr.runtime.model_info import INFO_VERSION, ModelInfo
 from mlxr.runtime.paths import Home
 
 _SELECT = """

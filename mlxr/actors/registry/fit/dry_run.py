@@ -21,7 +21,7 @@ from mlxr.actors.registry.fit.load_needs import UNMEASURED
 from mlxr.actors.registry.fit.machine_file import known, measured
 from mlxr.actors.registry.fit.skeleton import Skeleton
 from mlxr.actors.registry.fit.together import together
-from mlxr.actors.registry.metadata.look import Looked
+from mlxr.actors.registry.metadata.looked import Looked
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
 from mlxr.actors.registry.sources.find import find_source

@@ -5,40 +5,24 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from msgspec import Struct
-
+from mlxr.actors.registry.metadata.looked import Looked
 from mlxr.actors.registry.metadata.read_info import read_or_error
 from mlxr.api.estimate import TypeShare
 from mlxr.metal.machine import Machine
+from mlxr.models.adapters.loading import check_adapter
 from mlxr.models.architectures.families import by_architecture
 from mlxr.models.architectures.families.nearest import nearest
 from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
-from mlxr.models.footprint import Footprint
 from mlxr.models.formats.gguf.file import GGUFFile, header_needs
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.formats.safetensors.folder import ModelFolder, read_tensors
 from mlxr.models.hyperparameters import Format
-from mlxr.models.loading import early_reads, read_footprint
+from mlxr.models.loading import early_reads, read_adapter_base, read_footprint
 from mlxr.models.modelfile import StoredTensor
 from mlxr.runtime.model_info import ModelInfo
 
 STATES = ".quant_state."
 """In the names of tensors that hold settings, which are read with a header (bitsandbytes)."""
-
-
-class Looked(Struct, frozen=True):
-    """What was found in a model's headers.
-
-    info: what they say, and whether the model runs here.
-    footprint: what it takes; None for one that does not run.
-    types: what its tensors are stored as, the type with most bytes first.
-    nearest: of the architectures that run here, the one nearest to one that does not; '' where it does.
-    """
-
-    info: ModelInfo
-    footprint: Footprint | None = None
-    types: list[TypeShare] = []
-    nearest: str = ""
 
 
 def look(path: Path, machine: Machine) -> Looked:
@@ -55,11 +39,6 @@ def look(path: Path, machine: Machine) -> Looked:
         return Looked(info, read_footprint(path, machine.sizes), types)
     except UnusableModelError as error:
         raise ModelFileError(path, error.within(path)) from None
-
-
-def footprint_on(path: Path, machine: Machine) -> Footprint:
-    """Raises ``UnusableModelError``."""
-    return read_footprint(path, machine.sizes)
 
 
 def gguf_header_needs(path: Path, have: int) -> int:
@@ -98,3 +77,14 @@ def _nearest(info: ModelInfo) -> str:
     formats = [Format.GGUF] if info.format == "gguf" else [Format.HUGGING_FACE, Format.MLX]
     known = {name for format in formats for name in by_architecture(format)}
     return "" if not info.architecture or info.architecture in known else nearest(info.architecture, known)
+
+
+def adapter_fault(adapter: Path, model: Path) -> str:
+    """Why the adapter can't be applied to the model; '' where it can."""
+    try:
+        check_adapter(adapter, read_adapter_base(model))
+    except UnusableModelError as error:
+        return error.reason
+    except OSError as error:
+        return f"can't be read: {error.strerror or error}"
+    return ""

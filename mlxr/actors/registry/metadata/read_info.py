@@ -16,13 +16,13 @@ from mlxr.models.architectures.families import encoder_family
 from mlxr.models.chat import (
     ChatError,
     ChatTemplate,
-    capabilities,
     capabilities_with,
     comment,
     folder_templates,
     load_folder_template,
     load_model_template,
 )
+from mlxr.models.chat.capabilities import capabilities
 from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.formats.gguf.split import holds_gguf
@@ -35,19 +35,15 @@ from mlxr.models.quantization.file_types import FILE_TYPE_NAMES
 from mlxr.models.sentence_transformers import MODULES_FILE, read_modules
 from mlxr.models.tokenizers import Tokenizer, TokenizerError, load_directory, load_gguf
 from mlxr.runtime.errors import MlxrError
-from mlxr.runtime.model_info import ADAPTER, ModelInfo
-
-INFO_VERSION = 6
-"""Raise it when the same files would say something else; the catalogue then reads them again."""
+from mlxr.runtime.model_info import ADAPTER, MAX_TEXT, ModelInfo
 
 PROBE = "The quick brown fox: 1 + 1 = 2."
 """What every tokenizer is asked to encode once."""
 
 
 MAX_NAME = 64
-MAX_TEXT = 1 << 20
 MAX_BASE = 200
-"""Characters of an architecture's name; of a template, and of a licence; of the name of an adapter's base."""
+"""Characters of an architecture's name; of the name of an adapter's base."""
 
 
 def read_model_info(path: Path) -> ModelInfo:

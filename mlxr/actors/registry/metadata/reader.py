@@ -9,20 +9,21 @@ from typing import Any, TypeVar
 from anyio import to_thread
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.actors.registry.metadata.look import Looked, footprint_on, gguf_header_needs, look, read_early
-from mlxr.actors.registry.metadata.read_info import read_or_error, with_template
-from mlxr.actors.registry.metadata.show import show
+from mlxr.actors.registry.metadata.looked import Looked
 from mlxr.metal.machine import Machine
-from mlxr.models.adapters.loading import check_adapter
-from mlxr.models.chat import ChatError
+from mlxr.models.chat.errors import ChatError
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.models.footprint import Footprint
-from mlxr.models.loading import read_adapter_base
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
+from mlxr.runtime.sandbox.protocol import function_of
 
 T = TypeVar("T")
 
+_LOOK, _READ_INFO, _SHOW, _FOOTPRINTS = (
+    f"mlxr.actors.registry.metadata.{module}" for module in ("look", "read_info", "show", "footprints")
+)
+"""Where what reads files lies. Only workers import it: it knows all families, which the server itself does without."""
 PREPARE = "mlxr.actors.registry.metadata.reader:prepare"
 LIMITS = TaskLimits(cpu_seconds=20, seconds=60.0, memory=1 << 30)
 """The largest vocabularies take 2 s to load on a slow machine."""
@@ -31,20 +32,9 @@ TEMPLATE_LIMITS = TaskLimits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice
 
 
 def prepare() -> None:
-    """Load in the zygote what every reading needs."""
-    for package in ("sentencepiece", "tokenizers"):
-        importlib.import_module(package)
-
-
-def adapter_fault(adapter: Path, model: Path) -> str:
-    """Why the adapter can't be applied to the model; '' where it can."""
-    try:
-        check_adapter(adapter, read_adapter_base(model))
-    except UnusableModelError as error:
-        return error.reason
-    except OSError as error:
-        return f"can't be read: {error.strerror or error}"
-    return ""
+    """Load in the zygote what reading more than footprints needs."""
+    for module in ("sentencepiece", "tokenizers", _LOOK, _READ_INFO, _SHOW):
+        importlib.import_module(module)
 
 
 class MetadataReader:
@@ -61,7 +51,7 @@ class MetadataReader:
     @classmethod
     def sandboxed(cls) -> MetadataReader:
         """One with a sandbox of its own, which ``close`` ends."""
-        return cls(Sandbox(PREPARE))
+        return cls(Sandbox(f"{_FOOTPRINTS}:prepare"))
 
     async def close(self) -> None:
         if self._sandbox is not None:
@@ -73,7 +63,7 @@ class MetadataReader:
         Raises ``ModelFileError`` for corrupt and unreadable ones.
         """
         try:
-            info: ModelInfo = await self._run(path, read_or_error, path, returns=ModelInfo)
+            info: ModelInfo = await self._run(path, f"{_READ_INFO}:read_or_error", path, returns=ModelInfo)
         except _KilledError as error:
             return ModelInfo(format="", architecture="", unusable=error.reason)
         return info
@@ -89,38 +79,42 @@ class MetadataReader:
 
     async def show(self, entry: CatalogueEntry, verbose: bool, remote: bool) -> dict[str, Any]:
         """What ``show`` says of an entry; raises as it does."""
-        body: dict[str, Any] = await self._run(entry.blob.path, show, entry, verbose, remote, returns=dict[str, Any])
+        body: dict[str, Any] = await self._run(
+            entry.blob.path, f"{_SHOW}:show", entry, verbose, remote, returns=dict[str, Any]
+        )
         return body
 
     async def look(self, path: Path, machine: Machine) -> Looked:
         """Returns what the headers of a model or a skeleton say, and what it takes on ``machine``. For one that kills
         the worker that reads it: that it is unusable. Raises ``ModelFileError`` for corrupt ones."""
         try:
-            looked: Looked = await self._run(path, look, path, machine, returns=Looked)
+            looked: Looked = await self._run(path, f"{_LOOK}:look", path, machine, returns=Looked)
         except _KilledError as error:
             return Looked(ModelInfo(format="", architecture="", unusable=error.reason))
         return looked
 
     async def footprint(self, path: Path, machine: Machine) -> Footprint:
         """What ``look`` says of it alone; raises ``UnusableModelError``."""
-        footprint: Footprint = await self._run(path, footprint_on, path, machine, returns=Footprint)
+        footprint: Footprint = await self._run(path, f"{_FOOTPRINTS}:footprint_on", path, machine, returns=Footprint)
         return footprint
 
     async def gguf_header_needs(self, path: Path, have: int) -> int:
         """What ``header_needs`` says; raises as it does."""
-        needs: int = await self._run(path, gguf_header_needs, path, have, returns=int)
+        needs: int = await self._run(path, f"{_LOOK}:gguf_header_needs", path, have, returns=int)
         return needs
 
     async def early_reads(self, path: Path) -> list[tuple[str, int, int]]:
         """What ``read_early`` says, of a skeleton; raises as it does."""
-        reads: list[tuple[str, int, int]] = await self._run(path, read_early, path, returns=list[tuple[str, int, int]])
+        reads: list[tuple[str, int, int]] = await self._run(
+            path, f"{_LOOK}:read_early", path, returns=list[tuple[str, int, int]]
+        )
         return reads
 
     async def with_template(self, template: str, insert: bool) -> list[str]:
         """What ``read_info.with_template`` says; raises as it does, and ``ChatError`` where that takes too much."""
         try:
             able: list[str] = await self._work(
-                with_template, template, insert, returns=list[str], limits=TEMPLATE_LIMITS
+                f"{_READ_INFO}:with_template", template, insert, returns=list[str], limits=TEMPLATE_LIMITS
             )
         except SandboxKilled as error:
             raise ChatError(f"rendering the chat template {error}", "template") from None
@@ -129,22 +123,23 @@ class MetadataReader:
     async def adapter_fault(self, adapter: Path, model: Path) -> str:
         """Returns why the adapter can't be applied to the model, both in files of this machine; '' where it can."""
         try:
-            fault: str = await self._run(adapter, adapter_fault, adapter, model, returns=str)
+            fault: str = await self._run(adapter, f"{_LOOK}:adapter_fault", adapter, model, returns=str)
         except UnusableModelError as error:
             return error.reason
         return fault
 
-    async def _run(self, path: Path, function: Any, *arguments: Any, returns: Any) -> Any:
+    async def _run(self, path: Path, function: str, *arguments: Any, returns: Any) -> Any:
         try:
             return await self._work(function, *arguments, returns=returns, limits=self._limits)
         except SandboxKilled as error:
             raise _KilledError(path, f"can't be used: reading it {error}") from None
 
-    async def _work(self, function: Any, *arguments: Any, returns: Any, limits: TaskLimits) -> Any:
+    async def _work(self, function: str, *arguments: Any, returns: Any, limits: TaskLimits) -> Any:
         if self._sandbox is None:
-            return await to_thread.run_sync(function, *arguments)
-        name = f"{function.__module__}:{function.__name__}"
-        return await self._sandbox.run(name, *arguments, returns=returns, limits=limits)
+            return await to_thread.run_sync(lambda: function_of(function)(*arguments))
+        if not function.startswith(_FOOTPRINTS):
+            await self._sandbox.extend(PREPARE)
+        return await self._sandbox.run(function, *arguments, returns=returns, limits=limits)
 
 
 class _KilledError(UnsupportedModelError):

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from mlxr.actors.registry.catalogue.entry import Overrides
-from mlxr.actors.registry.metadata.read_info import MAX_TEXT
 from mlxr.actors.registry.ollama.manifest import (
     LICENSE,
     MESSAGES,
@@ -23,6 +22,7 @@ from mlxr.actors.registry.ollama.manifest import (
     Layer,
     Manifest,
 )
+from mlxr.runtime.model_info import MAX_TEXT
 
 MOST_TEXTS = 64
 """Layers of texts in one manifest."""

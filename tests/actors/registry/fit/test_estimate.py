@@ -8,7 +8,7 @@ import pytest
 
 from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings, KVSection
 from mlxr.actors.registry.fit.estimate import Room, estimate, memory_estimate, speed_estimate
-from mlxr.actors.registry.metadata.look import Looked
+from mlxr.actors.registry.metadata.looked import Looked
 from mlxr.api.estimate import DiskEstimate
 from mlxr.metal.cache import attention_group, cache_groups, latent_group, state_group
 from mlxr.metal.machine import Machine
