@@ -85,6 +85,20 @@ def test_every_package_says_what_it_is_for() -> None:
     assert [file for file in files if not ast.get_docstring(ast.parse(file.read_text()))] == []
 
 
+ROOMS = ("mlxr", "tests", "ui/src", "configs", "docs", "bench")
+SOURCES = [file.name for file in ROOT.glob("*.*")]
+SOURCES += [file.relative_to(ROOT).as_posix() for room in ROOMS for file in (ROOT / room).rglob("*.*")]
+TO_BE_MADE = re.compile("NAME|[Ff]oo")
+"""In the names of files that a page has somebody make."""
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/adding/*.md")), ids=lambda page: page.stem)
+def test_a_page_on_adding_names_files_that_are_there(page: Path) -> None:
+    named = re.findall(r"`([\w./-]+\.(?:py|md|h|cpp|toml|tsx?|metal|cuh?))`", page.read_text())
+    known = [name for name in named if not TO_BE_MADE.search(name)]
+    assert [name for name in known if not any(f"/{file}".endswith(f"/{name}") for file in SOURCES)] == []
+
+
 def defined(source: str) -> set[str]:
     """The functions of a Python file, and the methods of its classes."""
     nodes = ast.parse(source).body
