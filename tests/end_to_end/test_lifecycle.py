@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.models import model_path
 from tests.models.architectures import checkpoints_hybrid
 from tests.server import Server, eventually, serving
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 CYCLES = 9
 HELLO = {"prompt": "hello", "stream": False, "options": {"num_predict": 3}}
 
@@ -43,17 +40,21 @@ def unload(server: Server, name: str) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
-        told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
-        found += [int(child) for child in told.stdout.split() if Path(f"/proc/{child}/smaps").exists()]
-    return found
+    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True) if not ended(child.pid))]
+
+
+def ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def pages(pid: int) -> int:
-    """What a process holds of memory, added up over its mappings."""
-    lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    """What a process holds of memory: where the system tells shares of what it holds with others, those."""
+    told = psutil.Process(pid).memory_full_info()
+    held: int = getattr(told, "pss", 0) or told.uss
+    return held
 
 
 def held_of(pids: list[int]) -> int:
@@ -61,7 +62,7 @@ def held_of(pids: list[int]) -> int:
     for pid in pids:
         try:
             total += pages(pid)
-        except OSError:
+        except psutil.Error:
             continue  # it has ended meanwhile
     return total
 
@@ -70,7 +71,6 @@ def _ended(parent: int, pids: set[int]) -> bool:
     return not pids & set(descendants(parent))
 
 
-@linux
 def test_what_is_said_to_be_held_is_what_the_system_says(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "smollm2", folders=(tiny(tmp_path),)) as server:
         before = set(descendants(server.process.pid))
@@ -83,10 +83,9 @@ def test_what_is_said_to_be_held_is_what_the_system_says(tmp_path: Path) -> None
         assert smollm > model_path("smollm2").stat().st_size
         assert found["tiny"]["size_vram"] == found["smollm2"]["size_vram"] == 0
         unload(server, "tiny")
-        eventually(lambda: not [pid for pid in own if Path(f"/proc/{pid}/smaps").exists()])
+        eventually(lambda: all(map(ended, own)))
 
 
-@linux
 def test_memory_is_given_back_and_nothing_grows_with_every_load(tmp_path: Path) -> None:
     """The first loads make what stays: modules that are loaded once, caches, arenas of the allocator."""
     with serving(tmp_path / "home", "smollm2", folders=(tiny(tmp_path),)) as server:
@@ -151,7 +150,6 @@ def test_models_that_need_the_same_place_take_turns_and_all_are_answered(tmp_pat
         assert answers == [200] * 6
 
 
-@linux
 def test_a_server_that_is_told_to_end_while_it_loads_ends_and_leaves_nothing(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "smollm2", models=("smollm2", "gemma3")) as server:
         asked = threading.Thread(target=load, args=(server, "gemma3"))
@@ -163,12 +161,4 @@ def test_a_server_that_is_told_to_end_while_it_loads_ends_and_leaves_nothing(tmp
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
         asked.join(20)
-        eventually(lambda: not [pid for pid in processes if Path(f"/proc/{pid}/exe").exists() and alive(pid)], 20)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+        eventually(lambda: all(map(ended, processes)), 20)
