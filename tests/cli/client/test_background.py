@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from mlxr.cli.client import background
 from mlxr.cli.client.background import started
-from mlxr.cli.client.client import ServerError, ServerGone, asked, choose, with_server
+from mlxr.cli.client.client import Client, ServerError, ServerGone, asked, choose, connected
 from mlxr.cli.client.endpoint import Endpoint, running
 from mlxr.runtime.errors import ConfigError, StartError
 from mlxr.runtime.paths import Home
 from tests.server import eventually, free_port
+
+
+def with_server(work: Callable[[Client], Awaitable[Any]], endpoint: str | None = None) -> Any:
+    """Does what a command does: ``work`` with the server that is named, or runs here, or else is started."""
+
+    async def run() -> Any:
+        async with connected(await choose(endpoint)) as client:
+            return await work(client)
+
+    return anyio.run(run)
 
 
 @pytest.fixture
