@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from mlxr.actors.tokenizer.embed_batches import EmbedBatches
 from mlxr.actors.tokenizer.incoming import Incoming
-from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo
+from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo, TriedInput
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.validation_cache import ValidationCache
 from mlxr.models.chat.truncation import size_of
@@ -60,6 +62,7 @@ class Encoder:
         )
         self._constraints: ValidationCache[Constraint | None] = ValidationCache()
         self._templates: ValidationCache[None] = ValidationCache()
+        self._embeds = EmbedBatches(self._embed_together, self._embed_alone, SHORT_CHARACTERS)
 
     @property
     def process(self) -> int:
@@ -93,8 +96,23 @@ class Encoder:
 
     async def embed(self, incoming: Incoming[Embed]) -> EncodedInput:
         """Returns the token ids of a text to embed, or a pair to score. Raises ``RequestError``."""
+        if not incoming.parts and (size := _size_of(incoming)) <= SHORT_CHARACTERS:
+            return await self._embeds.encode(incoming, size)
+        return await self._embed_alone(incoming)
+
+    async def _embed_alone(self, incoming: Incoming[Embed]) -> EncodedInput:
         encoded: EncodedInput = await self._run("embed", incoming, EncodedInput)
         return encoded
+
+    async def _embed_together(self, batch: Sequence[Incoming[Embed]]) -> list[TriedInput]:
+        tried: list[TriedInput] = await self._sandbox.run(
+            f"{_WORK}:embed_each",
+            *(incoming.raw for incoming in batch),
+            returns=list[TriedInput],
+            limits=SHORT,
+            client=batch[0].command.client,
+        )
+        return tried
 
     async def tokenize(self, incoming: Incoming[Tokenize | Detokenize]) -> Tokenized:
         """Returns the answer of either command. Raises ``RequestError``."""
@@ -176,19 +194,23 @@ def _without_messages(command: Generate) -> Generate:
 
 def _is_short(incoming: Incoming[Asked]) -> bool:
     """Tells whether it is quickly done, judging by its length. Only long prompts come in parts."""
+    return len(incoming.parts) <= 1 and _size_of(incoming) <= SHORT_CHARACTERS
+
+
+def _size_of(incoming: Incoming[Asked]) -> int:
+    """Returns the characters of a prompt, or its tokens, parts that came before it aside."""
     prompt = incoming.command.prompt
     match prompt:
         case ChatPrompt():
-            size = size_of(prompt) + sum(len(tool.parameters) + len(tool.description) for tool in prompt.tools)
+            return size_of(prompt) + sum(len(tool.parameters) + len(tool.description) for tool in prompt.tools)
         case TextPrompt():
-            size = len(prompt.text)
+            return len(prompt.text)
         case TokenPrompt():
-            size = len(prompt.tokens)
+            return len(prompt.tokens)
         case PairPrompt():
-            size = len(prompt.query) + len(prompt.document)
+            return len(prompt.query) + len(prompt.document)
         case _:
-            size = len(prompt.prefix) + len(prompt.suffix)
-    return len(incoming.parts) <= 1 and size <= SHORT_CHARACTERS
+            return len(prompt.prefix) + len(prompt.suffix)
 
 
 def _template_of(command: Asked) -> str | None:

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from mlxr.models.chat.families import TemplateSigns
 from mlxr.models.tokenizers import SpecialTokens
+from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.common import ErrorInfo
 from mlxr.runtime.messages.scheduler import PromptSection
 from mlxr.runtime.messages.token_ids import TokenIds
 
@@ -41,6 +43,24 @@ class EncodedInput(Struct, frozen=True, array_like=True):
     tokens: TokenIds
     segment_start: int | None = None
     truncated: bool = False
+
+
+class TriedInput(Struct, frozen=True, array_like=True):
+    """What became of one of several texts to embed.
+
+    Attributes:
+        encoded: the text, if it was not refused.
+        refused: why it was.
+    """
+
+    encoded: EncodedInput | None = None
+    refused: ErrorInfo | None = None
+
+    def outcome(self) -> EncodedInput | RequestError:
+        if self.refused is not None:
+            return RequestError(self.refused)
+        assert self.encoded is not None, "a text is encoded or refused"
+        return self.encoded
 
 
 class EncodedPrompt(Struct, frozen=True, array_like=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
 from mlxr.actors.tokenizer.prompt_parts import assembled_prompt, least_characters
-from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo
+from mlxr.actors.tokenizer.sandbox_results import EncodedInput, EncodedPrompt, TokenizerInfo, TriedInput
 from mlxr.actors.tokenizer.sections import prompt_sections
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.actors.tokenizer.text import Encoded, ModelText
@@ -141,6 +141,17 @@ def embed(command: Embed, *parts: PromptPart) -> EncodedInput:
     encoded = text.encode(prompt, policy)
     tokens = truncated_input(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
     return EncodedInput(TokenIds.of(tokens), None, len(tokens) < len(encoded.tokens))
+
+
+def embed_each(*commands: Embed) -> list[TriedInput]:
+    """Returns for each what ``embed`` returns, or why it raised."""
+    tried: list[TriedInput] = []
+    for command in commands:
+        try:
+            tried.append(TriedInput(embed(command)))
+        except RequestError as error:
+            tried.append(TriedInput(refused=error.info))
+    return tried
 
 
 def tokenize(command: Tokenize, *parts: PromptPart) -> Tokenized:
