@@ -107,6 +107,7 @@ class RegistryActor(Actor):
             lambda: self._commands.working or self._jobs.working,
         )
         self._ticket: int | None = None
+        self._touched = False
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
         self._reader = MetadataReader.sandboxed()
@@ -176,7 +177,12 @@ class RegistryActor(Actor):
     def touch_model(self, message: TouchModel) -> None:
         self._engines.touch(message)
         if message.active == 0:
-            self._settle()
+            # What an answer's end changes can wait for a tick, if nobody else waits for it: hundreds may end a second.
+            if self._engines.settle() or message.keep_alive is not None:
+                self._publish()
+                self._engines.wake()
+            else:
+                self._touched = True
 
     @on(EngineUp)
     def engine_up(self, message: EngineUp) -> None:
@@ -359,7 +365,8 @@ class RegistryActor(Actor):
             tick += 1
             if tick % REFRESH_TICKS == 0 or self._watch.stale:
                 await self._watch.refresh()
-            if self._engines.settle() or tick % REPEAT_TICKS == 0:
+            if self._engines.settle() or self._touched or tick % REPEAT_TICKS == 0:
+                self._touched = False
                 self._publish()
                 self._engines.wake()
 
