@@ -1,6 +1,9 @@
 #include "base/isa.h"
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -20,6 +23,19 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512vnni");
+}
+
+// The CPU's tiles, and the kernel's leave to use them: it makes room for their 8 KiB in a thread's state only when
+// asked.
+bool has_tiles() {
+#ifdef __linux__
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  static const bool granted =
+      __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
 }
 #endif
 
@@ -51,6 +67,7 @@ std::string_view name(Isa isa) {
   switch (isa) {
     case Isa::Avx2: return "avx2";
     case Isa::Avx512: return "avx512";
+    case Isa::Amx: return "amx";
     case Isa::Neon: return "neon";
     case Isa::I8mm: return "i8mm";
     default: return "portable";
@@ -61,6 +78,7 @@ std::vector<Isa> usable_isas() {
   std::vector<Isa> isas;
 #if defined(__x86_64__)
   __builtin_cpu_init();
+  if (has_avx512() && has_tiles()) isas.push_back(Isa::Amx);
   if (has_avx512()) isas.push_back(Isa::Avx512);
   if (has_avx2()) isas.push_back(Isa::Avx2);
 #elif defined(__aarch64__)

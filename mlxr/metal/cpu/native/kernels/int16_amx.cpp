@@ -6,10 +6,9 @@
 // (see int16_kernels.h): the result is the same integer as without tiles.
 #include "kernels/int16_kernels.h"
 
-#if defined(__AMX_INT8__) && defined(__linux__)
+#include "kernels/tiles.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
+#ifdef MLXR_TILES
 
 #include <algorithm>
 
@@ -18,26 +17,11 @@
 namespace mlxr::kernels {
 namespace {
 
-constexpr int64_t kTileRows = 16;
-constexpr int64_t kTileBytes = 64;  // of a tile's row; input features of one step
-constexpr int64_t kTile = kTileRows * kTileBytes;
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
 // Tiles 0 to 3 add up, 4 and 5 hold `rows` rows of activations, 6 and 7 weights; high bytes, then low ones.
 void configure(int64_t rows) {
   TileConfig config;
-  for (int tile = 0; tile < 8; ++tile) {
-    config.row_bytes[tile] = kTileBytes;
-    config.rows[tile] = static_cast<uint8_t>(tile < 6 ? rows : kTileRows);
-  }
-  _tile_loadconfig(&config);
+  for (int tile = 0; tile < 8; ++tile) config.set(tile, tile < 6 ? rows : kTileRows, kTileRowBytes);
+  Tiles::configure(config);
 }
 
 struct AmxInt16 : Avx512Int16 {
@@ -58,7 +42,7 @@ using Products = Int16Matmul<AmxInt16>;
 // A panel keeps, for every 64 input features, a tile of high bytes and one of low ones: 16 rows of four features a
 // lane.
 int64_t offset_of(int64_t col, int64_t lane) {
-  return col / kTileBytes * 2 * kTile + col % kTileBytes / 4 * kTileBytes + lane * 4 + col % 4;
+  return col / kTileRowBytes * 2 * kTileBytes + col % kTileRowBytes / 4 * kTileRowBytes + lane * 4 + col % 4;
 }
 
 void pack_row(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) {
@@ -66,14 +50,14 @@ void pack_row(const int16_t* codes, int64_t cols, int64_t lane, int16_t* panel) 
   uint8_t* to = reinterpret_cast<uint8_t*>(panel);
   for (int64_t col = 0; col < cols; ++col) {
     to[offset_of(col, lane)] = from[col];
-    to[offset_of(col, lane) + kTile] = from[cols + col];
+    to[offset_of(col, lane) + kTileBytes] = from[cols + col];
   }
 }
 
 void unpack_row(const int16_t* panel, int64_t cols, int64_t lane, int16_t* codes) {
   const uint8_t* from = reinterpret_cast<const uint8_t*>(panel);
   for (int64_t col = 0; col < cols; ++col) {
-    const int high = static_cast<int8_t>(from[offset_of(col, lane)]), low = from[offset_of(col, lane) + kTile];
+    const int high = static_cast<int8_t>(from[offset_of(col, lane)]), low = from[offset_of(col, lane) + kTileBytes];
     codes[col] = static_cast<int16_t>(high * 256 + low);
   }
 }
@@ -83,25 +67,25 @@ void multiply_tile(const Int16Args& a, int64_t panel, int64_t first, int64_t row
   const uint8_t* w = reinterpret_cast<const uint8_t*>(a.weights + panel * a.cols * kLanes);
   const uint8_t* x = reinterpret_cast<const uint8_t*>(a.x + first * a.cols);
   const int64_t row_bytes = 2 * a.cols;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  for (int64_t col = 0; col < a.cols; col += kTileBytes, w += 2 * kTile) {
-    _tile_loadd(4, x + col, row_bytes);
-    _tile_loadd(5, x + a.cols + col, row_bytes);
-    _tile_loadd(6, w, kTileBytes);
-    _tile_loadd(7, w + kTile, kTileBytes);
-    _tile_dpbssd(0, 4, 6);
-    _tile_dpbsud(1, 4, 7);
-    _tile_dpbusd(2, 5, 6);
-    _tile_dpbuud(3, 5, 7);
+  Tiles::zero<0>();
+  Tiles::zero<1>();
+  Tiles::zero<2>();
+  Tiles::zero<3>();
+  for (int64_t col = 0; col < a.cols; col += kTileRowBytes, w += 2 * kTileBytes) {
+    Tiles::load<4>(x + col, row_bytes);
+    Tiles::load<5>(x + a.cols + col, row_bytes);
+    Tiles::load<6>(w, kTileRowBytes);
+    Tiles::load<7>(w + kTileBytes, kTileRowBytes);
+    Tiles::add_products<0, 4, 6, true, true>();
+    Tiles::add_products<1, 4, 7, true, false>();
+    Tiles::add_products<2, 5, 6, false, true>();
+    Tiles::add_products<3, 5, 7, false, false>();
   }
   alignas(64) int32_t sums[4][kTileRows][kLanes];
-  _tile_stored(0, sums[0], kTileBytes);
-  _tile_stored(1, sums[1], kTileBytes);
-  _tile_stored(2, sums[2], kTileBytes);
-  _tile_stored(3, sums[3], kTileBytes);
+  Tiles::store<0>(sums[0]);
+  Tiles::store<1>(sums[1]);
+  Tiles::store<2>(sums[2]);
+  Tiles::store<3>(sums[3]);
   for (int64_t row = 0; row < rows; ++row) {
     const auto of = [&](int tile) { return _mm512_load_si512(sums[tile][row]); };
     const __m512i high = _mm512_slli_epi32(of(0), 16), middle = _mm512_slli_epi32(_mm512_add_epi32(of(1), of(2)), 8);
@@ -122,22 +106,12 @@ void multiply(const Int16Args& a) {
     configure(a.rows - whole);
     for (int64_t panel = a.begin; panel < a.end; ++panel) multiply_tile(a, panel, whole, a.rows - whole);
   }
-  _tile_release();
-}
-
-// The CPU's tiles, and the kernel's leave to use them: it makes room for their 8 KiB in a thread's state only when
-// asked.
-bool has_tiles() {
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  return __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  Tiles::release();
 }
 
 }  // namespace
 
-Int16Kernels amx_int16() {
-  if (!has_tiles()) return {};
-  return {multiply, Products::quantize, pack_row, unpack_row, 128, kTileBytes};
-}
+Int16Kernels amx_int16() { return {multiply, Products::quantize, pack_row, unpack_row, 128, kTileRowBytes}; }
 
 }  // namespace mlxr::kernels
 

@@ -53,8 +53,7 @@ struct Int16Kernels {
 };
 
 #if defined(__x86_64__)
-// Functions that use AMX tiles, in place of those of AVX-512; none where the compiler, the CPU or the operating system
-// lacks tiles.
+// Functions that use AMX tiles, in place of those of AVX-512; none where the compiler lacks them.
 Int16Kernels amx_int16();
 #endif
 

@@ -109,6 +109,24 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     weights[G] = codes;
   }
 
+  // Group's codes as tiles take them: with a sign, codes of 8 bits are less their bias.
+  template <bool kSigned>
+  static void store_weights(Bytes codes, uint8_t* to) {
+    _mm512_storeu_si512(to, kSigned ? _mm512_xor_si512(codes, _mm512_set1_epi8(static_cast<char>(0x80))) : codes);
+  }
+  // Sums of high bytes and of low ones as one.
+  static Ints join(const int32_t* high, const int32_t* low) {
+    return _mm512_add_epi32(_mm512_slli_epi32(_mm512_loadu_si512(high), 8), _mm512_loadu_si512(low));
+  }
+  // The same sum as a float, where sums began at these bits: a float of 1.5 times 2^31, whose last place is worth 256,
+  // and one of 1.5 times 2^23. Each then is that number plus its sum, as long as that has no more than 22 bits; what is
+  // subtracted leaves no rounding before the last addition, which rounds as a conversion does.
+  static constexpr int32_t kHighStart = 0x4f400000, kLowStart = 0x4b400000;
+  static Floats join_started(const int32_t* high, const int32_t* low) {
+    const __m512 starts = _mm512_set1_ps(1.5f * 0x1p31f + 1.5f * 0x1p23f);
+    return {_mm512_add_ps(_mm512_sub_ps(_mm512_loadu_ps(high), starts), _mm512_loadu_ps(low))};
+  }
+
   // out[r] = sum of weight * x[r * stride] over groups [kFirst, kFirst + kCount), without the bias of 8-bit weights.
   template <int kBits, int kFirst, int kCount, int R>
   [[gnu::always_inline]] static void dot(const Weights* weights, const ByteBlock* x, int64_t stride, Ints* out) {

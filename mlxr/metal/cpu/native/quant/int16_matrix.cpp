@@ -18,8 +18,8 @@ const int32_t* corrections(const Matrix& m) { return m.scales.as<int32_t>() + m.
 const kernels::Int16Kernels& int16_kernels(Isa isa, int64_t cols) {
   static const kernels::Int16Kernels none;
 #if defined(__x86_64__)
-  if (isa == Isa::Avx512) {  // asked for only on a CPU that may run the file it comes from
-    static const kernels::Int16Kernels amx = kernels::amx_int16();
+  if (isa == Isa::Amx) {
+    static const kernels::Int16Kernels amx = kernels::amx_int16();  // a CPU that may run the file it comes from
     if (amx.multiply != nullptr && cols % amx.cols_multiple == 0) return amx;
   }
 #endif

@@ -11,11 +11,12 @@ namespace mlxr {
 int64_t Matrix::grain(int64_t activation_rows) const {
   constexpr int64_t kBytes = 48 * 1024;   // decode: a stretch of memory long enough for the prefetchers
   constexpr int64_t kProducts = 1 << 21;  // prefill: some tens of microseconds
-  constexpr int64_t kPanels = 4;
+  constexpr int64_t kPanels = 4, kManyRows = 16, kManyPanels = 16;
   const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
   const int64_t products = std::max<int64_t>(1, cols * kLanes * activation_rows);
-  // Every turn reads all activations, so with many rows it must use them for some panels.
-  const int64_t least = activation_rows > 1 ? kPanels : 1;
+  // Every turn reads all activations, so with some rows it must use them for some panels, and with many for more: they
+  // may come from beyond a core's own cache, or be laid out anew for tiles.
+  const int64_t least = activation_rows >= kManyRows ? kManyPanels : activation_rows > 1 ? kPanels : 1;
   const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), least);
   int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
   // Tiles of several rows take panels in pairs.
