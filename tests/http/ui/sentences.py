@@ -26,8 +26,10 @@ ELSEWHERE = re.compile(
 )
 """Files in them whose texts are for other clients, the command line, the log or the API's document."""
 
-NO_SENTENCE = re.compile(r"max-age=|;q=0|^\(updated, id\)|^(answer|start): |call\)\*|answer\)$|^pages (in|out)$")
-"""Texts in them that are said to nobody: headers, parts of grammars and of SQL, names of measurements."""
+NO_SENTENCE = re.compile(
+    r"max-age=|;q=0|^\(updated, id\)|^(answer|start): |call\)\*|answer\)$|^pages (in|out)$|^page memory$"
+)
+"""Texts in them that are said to nobody: headers, parts of grammars and of SQL, names of figures and threads."""
 
 WORDS = re.compile(r"[a-z]{2,}\W*\s\W*[a-z]{2,}|[a-z]{2,} \{\}|\{\} [a-z]{2,}")
 _SAYS_NOTHING = ("AssertionError", "Literal", "Meta", "log.", "re.")
