@@ -62,6 +62,13 @@ DEEPSEEK3 = (
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
     rf"| ?[\p{{P}}\p{{S}}]+[\r\n]*|{_SPACES}"
 )
+# Runs of digits are cut by three from their end.
+_THREES = r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))"
+_AFMOE_SCRIPTS = (
+    r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{F900}-\x{FAFF}\x{3040}-\x{309F}\x{30A0}-\x{30FF}\x{FF65}-\x{FF9F}"
+    r"\x{2F00}-\x{2FDF}\x{0E40}-\x{0E7F}\x{0E80}-\x{0EFF}\x{1780}-\x{17FF}\x{1000}-\x{109F}\x{AA60}-\x{AA7F}"
+    r"\x{A9E0}-\x{A9FF}\x{AC00}-\x{D7AF}\x{1100}-\x{11FF}]+"
+)
 _BLOOM = r" ?[^(\s|.,!?…。，、।۔،)]+"
 
 
@@ -130,6 +137,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], PreTokenizer], ...] = (
     ),
     (("deepseek-coder",), PreTokenizer(("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", r"\p{N}"))),
     (("deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"), _DEEPSEEK3),
+    (("afmoe",), PreTokenizer((_THREES, _AFMOE_SCRIPTS, DEEPSEEK3))),
     (("minicpm5",), PreTokenizer((r"\p{N}{1,3}", MINICPM5), whole_words=True)),
     (("laguna",), PreTokenizer((_LINES, QWEN2))),
     (("jais-2",), PreTokenizer((JAIS2,))),
@@ -145,7 +153,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], PreTokenizer], ...] = (
     (("exaone-moe",), PreTokenizer((EXAONE_MOE,))),
     (("poro-chat", "bloom", "gpt3-finnish"), PreTokenizer((_BLOOM,))),
     (("viking",), PreTokenizer((_BLOOM, r"\p{N}"))),
-    (("gemma4", "granite-embed-multi-311m"), PreTokenizer((_LINES,), byte_level=False)),
+    (("gemma4", "granite-embed-multi-311m", "sarvam-moe"), PreTokenizer((_LINES,), byte_level=False)),
 )
 PRE_TOKENIZERS = {name: rules for names, rules in _FAMILIES for name in names}
 

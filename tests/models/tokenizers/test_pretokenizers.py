@@ -34,6 +34,7 @@ SENTENCE = "I'LL pay 12345 won\n\n  now"
         ("tekken", ["I", "'LL", " pay", " ", "1", "2", "3", "4", "5", " won", "\n\n", " ", " now"]),
         ("gpt-4o", ["I'LL", " pay", " ", "123", "45", " won", "\n\n", " ", " now"]),
         ("deepseek-v3", ["I", "'LL", " pay", " ", "123", "45", " won", "\n\n", " ", " now"]),
+        ("afmoe", ["I", "'LL", " pay", " ", "12", "345", " won", "\n\n", " ", " now"]),
         ("minicpm5", ["I", "'LL", " pay", " ", "123", "45", " won", "\n\n", " ", " now"]),
         ("laguna", ["I", "'LL", " pay", " ", "1", "2", "3", "4", "5", " won", "\n\n", " ", " now"]),
         ("jais-2", ["I", "'LL", " pay", " ", "123", "45", " won", "\n\n", " ", " now"]),
@@ -51,3 +52,11 @@ def test_a_pre_tokenizer_cuts_as_its_models_do(name: str, expected: list[str]) -
 def test_every_pre_tokenizer_keeps_every_byte(name: str) -> None:
     text = "A\tz  x²½ 1,234.5 — naïve 日本語 한국어 हिन्दी 🙂'tis\r\n\n e\u0301"
     assert "".join(words(name, text)) == text
+
+
+def test_sarvam_cuts_lines_alone_as_gemma_4_does() -> None:
+    assert pre_tokenizer("sarvam-moe") == pre_tokenizer("gemma4")
+
+
+def test_runs_of_digits_are_cut_by_three_from_their_end() -> None:
+    assert words("afmoe", "1234567 12 3456日本") == ["1", "234", "567", " ", "12", " ", "3", "456", "日本"]
