@@ -27,7 +27,8 @@ class AttentionWeights:
     norm. ``*_norm`` of query and key are RMS norms over ``head_dim``, or over all heads where they are as long.
     ``sinks`` float32 ``[heads]``: a learned score that joins each softmax's denominator. ``key`` is None where the
     layer reads another's keys, ``value`` there and where values are keys (``AttentionSpec``). ``gate``
-    ``[heads * head_dim, width]``: None where what heads give is taken as it is.
+    ``[heads * head_dim, width]``, or of so many rows as there are heads (``AttentionSpec.head_gates``): None where what
+    heads give is taken as it is.
     """
 
     query: Weight
@@ -72,7 +73,7 @@ class LatentWeights:
 
 @dataclass(frozen=True, slots=True)
 class ShortConvWeights:
-    """One short convolution half: ``x + output(c * convolution(b * v))`` with ``b, c, v = input(norm(x))``.
+    """One short convolution half: ``x + post_norm(output(c * convolution(b * v)))``, ``b, c, v = input(norm(x))``.
 
     ``input``: ``[3 * width, width]``. ``output``: ``[width, width]``.
     ``convolution``: float32 ``[width * taps]``, a channel's taps side by side, that of the token itself last.
@@ -85,6 +86,7 @@ class ShortConvWeights:
     input_bias: mx.array | None = None
     convolution_bias: mx.array | None = None
     output_bias: mx.array | None = None
+    post_norm: mx.array | None = None
 
 
 @dataclass(frozen=True, slots=True)

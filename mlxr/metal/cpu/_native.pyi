@@ -29,6 +29,8 @@ class AttentionLayer:
         value: Matrix | None,
         output: Matrix,
         gate: Matrix | None,
+        head_gates: bool,
+        softplus: bool,
         norm: mx.array | None,
         norm_bias: mx.array | None,
         centred: bool,
@@ -165,6 +167,7 @@ class ShortConvLayer:
         input_bias: mx.array | None,
         convolution_bias: mx.array | None,
         output_bias: mx.array | None,
+        post_norm: mx.array | None,
         taps: int,
         norm_eps: float,
     ) -> None: ...

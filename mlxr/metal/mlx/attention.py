@@ -18,9 +18,9 @@ from mlxr.metal.mlx.step_attention import StepAttention
 from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
 from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
-from mlxr.metal.reference.attention import distance_penalties
+from mlxr.metal.reference.attention import distance_penalties, gated_heads
 from mlxr.metal.reference.rope import rotate
-from mlxr.metal.specs import AttentionSpec, NormKind, Rope, RopeStyle
+from mlxr.metal.specs import AttentionSpec, Gate, NormKind, Rope, RopeStyle
 from mlxr.metal.weights import AttentionWeights
 
 ROTATED_ROWS = 4096
@@ -103,7 +103,11 @@ class Attention:
         if step.order is not None:
             out = out[step.order]
         if self._gate is not None:
-            out = self._elementwise.gated_heads(out, self._gate(inputs.astype(HALF)))
+            gate = self._gate(inputs.astype(HALF))
+            if spec.gate is Gate.SIGMOID and not spec.head_gates:
+                out = self._elementwise.gated_heads(out, gate)
+            else:
+                out = gated_heads(out, gate.astype(mx.float32), spec).astype(HALF)
         if not step.adapters:
             return self._added(x, out)
         return self._summed(x, step.adapters.added(self._output(out), out, self._layer, "output"))

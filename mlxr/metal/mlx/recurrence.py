@@ -58,7 +58,7 @@ class Recurrence:
         few: StateStep | None = None,
     ) -> None:
         self._beside, self._few = beside, few
-        self._norm, self._advance = Norm(weights.norm, norm_eps), advance
+        self._norm, self._norm_eps, self._advance = Norm(weights.norm, norm_eps), norm_eps, advance
         self._norms_few = ways.few_rows and device.language() is Language.CUDA
         self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
         self._project, self._few_inputs = project, None
@@ -66,6 +66,7 @@ class Recurrence:
             self._few_inputs = FewRows(project.codes, project.bias, self._norm)
         bias = None if isinstance(weights, GatedDeltaNetWeights) else weights.output_bias
         self._output = SplitProduct([weights.output], bias, ways)
+        self._post_norm = weights.post_norm if isinstance(weights, ShortConvWeights) else None
 
     def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> mx.array:
         """``x`` float32 ``[T, features]``, residual included. Without a pool, sequences begin and nothing is kept."""
@@ -77,6 +78,9 @@ class Recurrence:
         if step.order is not None:
             out = out[step.order]
         residual = x if self._beside is None else self._beside(x, step, pool)
+        if self._post_norm is not None:
+            added = self._output(out).astype(mx.float32)
+            return self._elementwise.add(residual, mx.fast.rms_norm(added, self._post_norm, self._norm_eps))
         if self._output.few is not None and self._output.few.takes(len(out)):
             return self._output.few.added(out, residual)
         return self._elementwise.add(residual, self._output(out))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.reference.pages import Kept
 from mlxr.metal.reference.products import Product
-from mlxr.metal.specs import AttentionSpec, Temperature
+from mlxr.metal.specs import AttentionSpec, Gate, Temperature
 
 Indices = NDArray[np.int32]
 
@@ -143,3 +143,9 @@ def _scattered_back(groups: list[tuple[Indices, mx.array]], tokens: int) -> mx.a
     if np.array_equal(order, np.arange(tokens)):
         return flat
     return flat[mx.array(np.argsort(order).astype(np.int32))]
+
+
+def gated_heads(out: mx.array, gate: mx.array, spec: AttentionSpec) -> mx.array:
+    """What heads gave, ``[T, heads * head_dim]``, by what the gate's projection did (``AttentionSpec.gate``)."""
+    gates = mx.logaddexp(gate, 0) if spec.gate is Gate.SOFTPLUS else mx.sigmoid(gate)
+    return out * (mx.repeat(gates, spec.head_dim, axis=1) if spec.head_gates else gates)

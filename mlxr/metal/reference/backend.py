@@ -37,7 +37,7 @@ from mlxr.metal.reference import (
     sampling,
     states,
 )
-from mlxr.metal.reference.attention import encoder_attention, paged_attention, temperatures
+from mlxr.metal.reference.attention import encoder_attention, gated_heads, paged_attention, temperatures
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.reference.latent import latent_attention
 from mlxr.metal.reference.rope import angles, rotate
@@ -350,7 +350,7 @@ def _attention(
             queries, all_keys, all_values, spec, batch, tables, weights.sinks, products.beside(weights.output)
         )
     if weights.gate is not None:
-        out = out * mx.sigmoid(_linear(normed, weights.gate, None))
+        out = gated_heads(out, _linear(normed, weights.gate, None), spec)
     out = step.adapters.added(_linear(out, weights.output, weights.output_bias), out, layer, "output")
     return x + _normed(out, weights.post_norm, spec.norm_eps)
 
@@ -362,7 +362,7 @@ def _short_conv(
         return x
     inputs = _linear(_normed(x, weights.norm, spec.norm_eps), weights.input, weights.input_bias)
     out = recurrence.short_conv(inputs, weights, spec, layer, step.batch, pool)
-    return x + _linear(out, weights.output, weights.output_bias)
+    return x + _normed(_linear(out, weights.output, weights.output_bias), weights.post_norm, spec.norm_eps)
 
 
 def _mamba2(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.metal.specs.attention import AttentionSpec, LatentSpec, Rope, RopeStyle, Temperature
+from mlxr.metal.specs.attention import AttentionSpec, Gate, LatentSpec, Rope, RopeStyle, Temperature
 from mlxr.metal.specs.feed_forward import Activation, ExpertsSpec, FeedForwardSpec, MLPSpec, Xielu
 from mlxr.metal.specs.inputs import AlternatingSpec, PerLayerEmbeddingSpec, PerLayerInputSpec
 from mlxr.metal.specs.norms import NormKind
@@ -22,6 +22,7 @@ __all__ = [
     "AttentionSpec",
     "ExpertsSpec",
     "FeedForwardSpec",
+    "Gate",
     "GatedDeltaNetSpec",
     "KimiDeltaSpec",
     "LatentSpec",

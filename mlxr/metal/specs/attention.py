@@ -32,6 +32,13 @@ class Rope:
     magnitude: float = 1.0
 
 
+class Gate(StrEnum):
+    """What a gate's projection goes through. ``SOFTPLUS``: ``ln(1 + exp(x))``."""
+
+    SIGMOID = "sigmoid"
+    SOFTPLUS = "softplus"
+
+
 @dataclass(frozen=True, slots=True)
 class Temperature:
     """Queries that grow with their position (Llama 4): one at p is multiplied by
@@ -58,7 +65,8 @@ class AttentionSpec:
     ``kv_layer``: the earlier layer whose keys and values this one reads, having none of its own; None for its own.
     ``chunked``: the query at p sees keys from ``p // window * window`` on instead (Llama 4).
     ``rope_first``: query and key norms stand behind the rope.
-    ``gated``: what heads give is multiplied by the sigmoid of a projection of the input (Qwen3-Next).
+    ``gate``: what heads give is multiplied by this function of a projection of the input (Qwen3-Next); None for by
+    nothing. ``head_gates``: by one number a head (LFM3), instead of one for each of a head's.
     ``value_dim``: numbers of a value where files have fewer than of a key: matrices have zeros for the others (MiMo
     V2). 0 for as many.
     ``input_scale``: what the normed input is multiplied by.
@@ -81,7 +89,8 @@ class AttentionSpec:
     chunked: bool = False
     rope_first: bool = False
     temperature: Temperature | None = None
-    gated: bool = False
+    gate: Gate | None = None
+    head_gates: bool = False
     value_dim: int = 0
     input_scale: float = 1.0
 

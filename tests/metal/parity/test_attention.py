@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import AttentionSpec, NormKind, Rope, RopeStyle, Temperature
+from mlxr.metal.specs import AttentionSpec, Gate, NormKind, Rope, RopeStyle, Temperature
 from mlxr.metal.weights import AttentionWeights
 from tests.metal.backends import BACKENDS, IDS, slack
 from tests.metal.batches import HALF, Types, pool_spec, ragged
@@ -48,7 +48,7 @@ def attention_of(backend: Backend, spec: AttentionSpec, dressed: bool = False, f
         # With a bias, and norms over all heads together.
         sizes |= {"norm_bias": width, "query_norm": queries, "key_norm": keys}
     parts = {name: mx.array(1 + normal(size, size, scale=0.2)) for name, size in sizes.items()} if dressed else {}
-    gate = weight(5, queries, width) if spec.gated else None
+    gate = weight(5, spec.heads if spec.head_gates else queries, width) if spec.gate else None
     inputs = weight(1, queries, width), weight(2, keys, width), weight(3, keys, width)
     return AttentionWeights(*inputs, weight(4, width, queries), gate=gate, **parts)
 
@@ -113,7 +113,10 @@ SPECS = {
     "no rope": spec_of(rope=None),
     "window": spec_of(window=7),
     "softcap": spec_of(softcap=0.7),
-    "gated": spec_of(gated=True),
+    "gated": spec_of(gate=Gate.SIGMOID),
+    "gated by softplus": spec_of(gate=Gate.SOFTPLUS),
+    "gated heads": spec_of(gate=Gate.SIGMOID, head_gates=True),
+    "gated heads by softplus": spec_of(gate=Gate.SOFTPLUS, head_gates=True),
     "one kv head": spec_of(4, 1, 256),
     "all kv heads": spec_of(3, 3, 8),
     "head of 80": spec_of(2, 1, 80),

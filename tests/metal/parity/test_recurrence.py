@@ -58,6 +58,7 @@ def short_conv(
         input_bias=vector(5, 3 * WIDTH) if dressed else None,
         convolution_bias=vector(6, WIDTH) if dressed else None,
         output_bias=vector(7, WIDTH) if dressed else None,
+        post_norm=vector(8, WIDTH) if dressed else None,
     )
     return backend.short_conv(weights, spec, 1), spec.cache(1).state_size or 0
 

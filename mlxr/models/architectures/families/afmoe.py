@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, RopeStyle
+from mlxr.metal.specs import Activation, Gate, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
@@ -34,7 +34,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     return sizes.decoder(
         [
             LayerSpec(
-                replace(sizes.attention(rope if window else None, scale, window), gated=True),
+                replace(sizes.attention(rope if window else None, scale, window), gate=Gate.SIGMOID),
                 experts if sparse else mlp,
                 norms,
                 CHOICE_BIAS if sparse else frozenset(),

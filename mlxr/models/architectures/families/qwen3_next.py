@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, GatedDeltaNetSpec, RopeStyle
+from mlxr.metal.specs import Activation, Gate, GatedDeltaNetSpec, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
@@ -48,7 +48,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 def hybrid(parameters: Hyperparameters, sizes: Sizes, halves: list[FeedForward], tiled: bool) -> DecoderSpec:
     """Returns a model of such layers with these feed-forwards. ``tiled`` as in ``GatedDeltaNetSpec``."""
     rope = model_rope(parameters, partial_rope(parameters, sizes, ROTARY), RopeStyle.NEOX)
-    attention: MixerSpec = replace(sizes.attention(rope, scale_of(parameters, sizes.head_dim)), gated=True)
+    attention: MixerSpec = replace(sizes.attention(rope, scale_of(parameters, sizes.head_dim)), gate=Gate.SIGMOID)
     delta = delta_net(parameters, sizes, tiled)
     recurrent = recurrent_layers(parameters, sizes.layers)
     return sizes.decoder(

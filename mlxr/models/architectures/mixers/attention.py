@@ -26,10 +26,10 @@ def weights(
     queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
     own, input_scale = spec.kv_layer is None, input_scale * spec.input_scale
     roles = ["query"] if not own else ["query", "key"] if spec.values_are_keys else ["query", "key", "value"]
-    if spec.gated and tensors.named("attention_gate"):
-        gate = tensors.matrix("attention_gate", queries, width)
+    if spec.gate and tensors.named("attention_gate"):
+        gate = tensors.matrix("attention_gate", spec.heads if spec.head_gates else queries, width)
         query, *others = tensors.matrices(roles, [queries, keys, keys][: len(roles)], width)
-    elif spec.gated:
+    elif spec.gate:
         query, gate = tensors.sorted_rows("query", _query_and_gate(spec), width)
         others = [tensors.matrix(role, keys, width) for role in roles[1:]]
     elif tensors.by_key_head:

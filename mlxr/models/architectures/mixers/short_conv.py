@@ -19,6 +19,7 @@ def weights(layer: LayerSpec, spec: ShortConvSpec, width: int, tensors: NamedTen
         input_bias=tensors.bias("conv_input_bias", 3 * spec.width, layer.biases),
         convolution_bias=tensors.bias("conv_bias", spec.width, layer.biases),
         output_bias=tensors.bias("conv_output_bias", width, layer.biases),
+        post_norm=tensors.norm("attention_post_norm", width) if layer.norms.after else None,
     )
 
 

@@ -46,13 +46,13 @@ void bind_layers(nb::module_& m) {
       .def(
           "__init__",
           [](SharedAttention* self, const SharedMatrix& query, const SharedMatrix* key, const SharedMatrix* value,
-             const SharedMatrix& output, const SharedMatrix* gate, const MaybeArray& norm, const MaybeArray& norm_bias,
-             bool centred, const MaybeArray& query_norm, const MaybeArray& key_norm, const MaybeArray& post_norm,
-             const MaybeArray& query_bias, const MaybeArray& key_bias, const MaybeArray& value_bias,
-             const MaybeArray& output_bias, const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window,
-             bool causal, bool norm_values, int kv_layer, bool chunked, const SharedRope* rope, bool rope_first,
-             float temperature, int temperature_length, int temperature_offset, float scale, float norm_eps,
-             float softcap, Vector alibi) {
+             const SharedMatrix& output, const SharedMatrix* gate, bool head_gates, bool softplus,
+             const MaybeArray& norm, const MaybeArray& norm_bias, bool centred, const MaybeArray& query_norm,
+             const MaybeArray& key_norm, const MaybeArray& post_norm, const MaybeArray& query_bias,
+             const MaybeArray& key_bias, const MaybeArray& value_bias, const MaybeArray& output_bias,
+             const MaybeArray& sinks, int heads, int kv_heads, int head_dim, int window, bool causal, bool norm_values,
+             int kv_layer, bool chunked, const SharedRope* rope, bool rope_first, float temperature,
+             int temperature_length, int temperature_offset, float scale, float norm_eps, float softcap, Vector alibi) {
             const auto dims = static_cast<size_t>(std::max(head_dim, 0));
             auto layer = std::make_shared<AttentionLayer>(
                 AttentionLayer{.query = query.value,
@@ -78,16 +78,18 @@ void bind_layers(nb::module_& m) {
                                .softcap = softcap,
                                .alibi = std::move(alibi),
                                .value_norm = norm_values ? Vector(dims, 1.0f) : Vector{},
-                               .kv_layer = kv_layer});
+                               .kv_layer = kv_layer,
+                               .head_gates = head_gates,
+                               .softplus = softplus});
             layer->check();
             new (self) SharedAttention(std::move(layer));
           },
-          nb::kw_only(), "query"_a, "key"_a.none(), "value"_a.none(), "output"_a, "gate"_a.none(), "norm"_a.none(),
-          "norm_bias"_a.none(), "centred"_a, "query_norm"_a.none(), "key_norm"_a.none(), "post_norm"_a.none(),
-          "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(), "output_bias"_a.none(), "sinks"_a.none(),
-          "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a, "norm_values"_a, "kv_layer"_a, "chunked"_a,
-          "rope"_a.none(), "rope_first"_a, "temperature"_a, "temperature_length"_a, "temperature_offset"_a, "scale"_a,
-          "norm_eps"_a, "softcap"_a, "alibi"_a);
+          nb::kw_only(), "query"_a, "key"_a.none(), "value"_a.none(), "output"_a, "gate"_a.none(), "head_gates"_a,
+          "softplus"_a, "norm"_a.none(), "norm_bias"_a.none(), "centred"_a, "query_norm"_a.none(), "key_norm"_a.none(),
+          "post_norm"_a.none(), "query_bias"_a.none(), "key_bias"_a.none(), "value_bias"_a.none(),
+          "output_bias"_a.none(), "sinks"_a.none(), "heads"_a, "kv_heads"_a, "head_dim"_a, "window"_a, "causal"_a,
+          "norm_values"_a, "kv_layer"_a, "chunked"_a, "rope"_a.none(), "rope_first"_a, "temperature"_a,
+          "temperature_length"_a, "temperature_offset"_a, "scale"_a, "norm_eps"_a, "softcap"_a, "alibi"_a);
   nb::class_<SharedMlp>(m, "MlpLayer")
       .def(
           "__init__",

@@ -26,20 +26,21 @@ void bind_short_conv(nb::module_& m) {
           "__init__",
           [](SharedShortConv* self, const SharedMatrix& input, const SharedMatrix& output, const mx::array& convolution,
              const MaybeArray& norm, const MaybeArray& input_bias, const MaybeArray& convolution_bias,
-             const MaybeArray& output_bias, int taps, float norm_eps) {
+             const MaybeArray& output_bias, const MaybeArray& post_norm, int taps, float norm_eps) {
             auto layer = std::make_shared<ShortConvLayer>(
                 ShortConvLayer{.half = {.input = input.value,
                                         .output = output.value,
                                         .norm = vector_of(norm),
                                         .input_bias = vector_of(input_bias),
                                         .output_bias = vector_of(output_bias),
-                                        .norm_eps = norm_eps},
+                                        .norm_eps = norm_eps,
+                                        .post_norm = vector_of(post_norm)},
                                .convolution = {vector_of(convolution), vector_of(convolution_bias), taps}});
             layer->check();
             new (self) SharedShortConv(std::move(layer));
           },
           nb::kw_only(), "input"_a, "output"_a, "convolution"_a, "norm"_a.none(), "input_bias"_a.none(),
-          "convolution_bias"_a.none(), "output_bias"_a.none(), "taps"_a, "norm_eps"_a);
+          "convolution_bias"_a.none(), "output_bias"_a.none(), "post_norm"_a.none(), "taps"_a, "norm_eps"_a);
   m.def(
       "short_conv",
       [](const SharedEngine& engine, const mx::array& x, const SharedShortConv& layer, const SharedBatch& batch,

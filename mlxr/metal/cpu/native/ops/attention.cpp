@@ -38,7 +38,7 @@ void AttentionLayer::check() const {
           "a projection does not match its heads or the width");
   require(key != nullptr || value == nullptr, "values need keys");
   require(output->cols == queries && output->rows == width, "the output projection does not fit");
-  require(gate == nullptr || (gate->cols == width && gate->rows == queries), "the gate does not fit");
+  require(gate == nullptr || (gate->cols == width && gate->rows == gates()), "the gate does not fit");
   require(norm.fits(width) && fits(post_norm, width) && fits(output_bias, width),
           "a norm or bias has the wrong length");
   require(fits(query_bias, queries) && fits(key_bias, keys) && fits(value_bias, keys), "a bias has the wrong length");
@@ -106,7 +106,7 @@ void AttentionOperation::prepare(const Context& context, const Operands& operand
   space.reserve_floats(Buffer::Key, operands.rows * keys);
   space.reserve_floats(Buffer::Value, operands.rows * keys);
   space.reserve_floats(Buffer::Mixed, operands.rows * queries);
-  if (layer_->gate != nullptr) space.reserve_floats(Buffer::Gate, operands.rows * queries);
+  if (layer_->gate != nullptr) space.reserve_floats(Buffer::Gate, operands.rows * layer_->gates());
   space.reserve_floats(Buffer::Result, operands.rows * operands.width);
   space.reserve_floats(Buffer::Partials, plan_->partials * partial_floats(plan_->rows, pages.value_stride()));
   const int64_t per_item = item_floats(plan_->rows, shape.head_dim, pages.value_stride());
@@ -141,6 +141,23 @@ AttentionOperation::Buffers AttentionOperation::buffers(const Context& context, 
       queries,
       int64_t{layer_->shape.kv_heads} * layer_->shape.head_dim,
   };
+}
+
+void AttentionOperation::gate_token(const Context& context, const Buffers& b, int64_t token) const {
+  const AttentionLayer& layer = *layer_;
+  const float* const gate = context.workspace.at(Buffer::Gate) + token * layer.gates();
+  float* const mixed = b.mixed + token * b.query_width;
+  if (!layer.head_gates && !layer.softplus) {
+    context.kernels.activate(Nonlinearity::Sigmoid, gate, b.query_width, mixed);
+    return;
+  }
+  const int64_t each = b.query_width / layer.gates();
+  for (int64_t i = 0; i < layer.gates(); ++i) {
+    // Beyond 30, the logarithm of 1 + exp(x) is x to a float's precision.
+    const float x = gate[i];
+    const float by = !layer.softplus ? 1.0f / (1.0f + std::exp(-x)) : x > 30.0f ? x : std::log1p(std::exp(x));
+    for (int64_t j = 0; j < each; ++j) mixed[i * each + j] *= by;
+  }
 }
 
 void AttentionOperation::run(Team& team, const Context& context, const Operands& operands) const {
@@ -182,10 +199,7 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
   const auto merge = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       merge_token(context, b, static_cast<int>(t), scratch);
-      if (layer.gate != nullptr) {
-        const float* const gate = context.workspace.at(Buffer::Gate) + t * b.query_width;
-        kernels.activate(Nonlinearity::Sigmoid, gate, b.query_width, b.mixed + t * b.query_width);
-      }
+      if (layer.gate != nullptr) gate_token(context, b, t);
       b.mixed_inputs.set_row(t, b.mixed + t * b.query_width);
     }
   };

@@ -30,15 +30,17 @@ struct AttentionLayer {
   float scale;
   float norm_eps;  // of all norms but the first
   float softcap;
-  Vector alibi;       // what a key's distance counts, one a head; empty for nothing
-  Vector value_norm;  // of a head
-  int kv_layer = -1;  // the layer whose keys and values it reads; -1: its own
+  Vector alibi;                               // what a key's distance counts, one a head; empty for nothing
+  Vector value_norm;                          // of a head
+  int kv_layer = -1;                          // the layer whose keys and values it reads; -1: its own
+  bool head_gates = false, softplus = false;  // one gate a head; softplus instead of the sigmoid
 
   /// Whether there are all matrices but a gate, kept as 16-bit codes.
   bool all_int16() const {
     return query->int16 && key != nullptr && key->int16 && value != nullptr && value->int16 && output->int16 &&
            gate == nullptr;
   }
+  int64_t gates() const { return head_gates ? shape.heads : int64_t{shape.heads} * shape.head_dim; }
   /// Forms of the inputs that its projections multiply with.
   unsigned input_needs() const {
     unsigned forms = needs(*query);
@@ -73,6 +75,7 @@ class AttentionOperation : public Operation {
   void store_value(const Context&, const PageShape&, float* value, int offset, uint8_t* values) const;
   void shape_heads(const Context&, int token, const Vector& norm, int heads, float* all) const;
   void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
+  void gate_token(const Context&, const Buffers&, int64_t token) const;
   void merge_token(const Context&, const Buffers&, int token, float* scratch) const;
   void finish_row(const Partial& from, int row, int head, float* out) const;
 

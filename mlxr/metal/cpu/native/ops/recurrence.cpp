@@ -13,7 +13,7 @@ void RecurrentHalf::check(int64_t inner, int64_t mixed) const {
   require(input->rows == inner && output->cols == mixed && output->rows == width,
           "a recurrent layer's projections do not fit together");
   require(!input->int16 && !output->int16, "a recurrent layer's projections are an encoder's");
-  require(fits(norm, width) && fits(input_bias, inner) && fits(output_bias, width),
+  require(fits(norm, width) && fits(input_bias, inner) && fits(output_bias, width) && fits(post_norm, width),
           "a norm or bias of a recurrent layer has the wrong length");
 }
 
@@ -67,6 +67,10 @@ void RecurrentHalf::multiply_out(Team& team, const Context& context, const Opera
       const float* const in = operands.in + t * width;
       float* const out = operands.out + t * width;
       if (out != in) std::memcpy(out, in, sizeof(float) * static_cast<size_t>(width));
+      if (!post_norm.empty()) {
+        float* const row = result + t * width;
+        context.kernels.rms_norm(row, post_norm.data(), static_cast<int>(width), norm_eps, row);
+      }
       context.kernels.add(result + t * width, width, out);
     }
   });

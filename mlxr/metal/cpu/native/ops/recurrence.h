@@ -13,6 +13,7 @@ struct RecurrentHalf {
   Vector norm, input_bias, output_bias;
   float norm_eps;
   bool kept = false;
+  Vector post_norm = {};  // of what is added to x
 
   /// Throws std::invalid_argument where sizes do not fit `inner` numbers behind the input and `mixed` before the
   /// output.
