@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlxr.models.architectures import config_json
@@ -64,11 +64,18 @@ def _folder_header(path: Path, families: Sequence[Family]) -> ModelHeader:
     folder = ModelFolder.open(path)
     model_type = Hyperparameters(path, folder.config).text("model_type")
     architecture = config_json.architecture_of(model_type, folder.config)
+    config = folder_settings(folder)
+    inner = config_json.language_model(model_type, config)
+    if inner is not None:
+        architecture, config = inner, config_json.language_model_alone(config)
     by_mlx = mlx_quantized.SETTING in folder.config or (folder.by_mlx and _changed_by_mlx(architecture, families))
     format = Format.MLX if by_mlx else Format.HUGGING_FACE
     family = _family(path, architecture, format, families)
     table = family.tables[format]
-    own = config_json.flattened(config_json.text_settings(folder_settings(folder)))
+    if inner is not None:
+        table = replace(table, leftovers=config_json.beside_other_senses(table.leftovers))
+        family = replace(family, tables={**family.tables, format: table}, written=False)
+    own = config_json.flattened(config_json.text_settings(config))
     settings = {**table.defaults, **{table.keys.get(key, key): value for key, value in own.items()}}
     parameters = Hyperparameters(path, settings, format=format, keys=config_json.KEYS)
     tensors = config_json.renamed(config_json.text_tensors(folder.tensors), table.renamed)

@@ -19,7 +19,10 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, head_dim=128)
     require_activation(parameters, "silu")
     dims = partial_rope(parameters, sizes)
-    rope = model_rope(parameters, dims, RopeStyle.NORMAL, in_folders=RopeStyle.NORMAL)
+    # Files of models that look at images, too, have queries and keys in the order of ropes whose halves turn together.
+    sections = parameters.integers("rope.dimension_sections") if parameters.format is Format.GGUF else None
+    style = RopeStyle.NEOX if any(sections or ()) else RopeStyle.NORMAL
+    rope = model_rope(parameters, dims, style, in_folders=RopeStyle.NORMAL)
     # GGUF files without biases say nothing of it.
     required = parameters.format is not Format.GGUF and parameters.flag("attention_bias", False)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
@@ -38,7 +41,7 @@ IN_GGUF = FormatTable(
     GGUF,
 )
 IN_FOLDERS = FormatTable(
-    ("glm4",),
+    ("glm4", "glm4v_text", "glm_ocr_text"),
     {
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
