@@ -62,10 +62,12 @@ class Sizes:
         norm: NormKind = NormKind.RMS,
         norm_eps: float | None = None,
         layers: int | None = None,
+        heads: int | None = None,
     ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
-        reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``hidden``,
+        reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``heads``: the
+        most of a layer, where the family reads them by itself. ``hidden``,
         ``norm_eps``, ``layers``: what they are where the file does not say. ``usual_hidden``: False where it may differ
         by layer, and the family reads it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
 
@@ -75,7 +77,8 @@ class Sizes:
         if not experts and routed_experts(parameters):
             raise UnsupportedModelError(parameters.path, "is a mixture of experts, which mlxr's family has not")
         width = parameters.positive("embedding_length", most=MAX_WIDTH)
-        heads = parameters.positive("attention.head_count", most=MAX_HEADS)
+        if heads is None:
+            heads = parameters.positive("attention.head_count", most=MAX_HEADS)
         kv_heads, head_size, dims = (
             _usual_heads(parameters, heads, head_dim or max(1, width // heads)) if usual_heads else (0, 0, 0)
         )
@@ -173,7 +176,10 @@ def require_sigmoid(parameters: Hyperparameters) -> None:
 
 
 def scale_of(parameters: Hyperparameters, size: float) -> float:
-    """Returns what scores are multiplied by: the file's number, else one over the root of ``size``."""
+    """Returns what scores are multiplied by: the file's number, else one over the root of ``size``. Raises
+    ``ModelFileError`` for heads of no size."""
+    if size <= 0:
+        raise ModelFileError(parameters.path, "has more heads than numbers in a hidden state, so none is left for each")
     return parameters.number("attention.scale", 0.0) or float(size**-0.5)
 
 

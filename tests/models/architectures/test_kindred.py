@@ -19,7 +19,7 @@ from mlxr.models.conversion import to_gguf
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.loading import LoadedModel, check_model, load_model
 from tests.metal.backends import BACKENDS, IDS
-from tests.models.architectures import checkpoints, checkpoints_kindred, checkpoints_states
+from tests.models.architectures import checkpoints, checkpoints_kindred, checkpoints_newest, checkpoints_states
 from tests.models.architectures.checkpoints import POSITIONS, TOKENS, safetensors
 from tests.models.conversion.test_to_gguf import written
 from tests.oracle.fidelity import run_chunks
@@ -27,17 +27,18 @@ from tests.oracle.fidelity import run_chunks
 DATA = Path(__file__).parents[2] / "data"
 RECORDED: dict[str, Any] = {
     case: logits
-    for name in ("kindred", "states")
+    for name in ("kindred", "states", "newest")
     for case, logits in json.loads((DATA / f"logits_{name}.json").read_text()).items()
 }
-CASES = [(module, case) for module in (checkpoints_kindred, checkpoints_states) for case in module.CASES]
+MODULES = checkpoints_kindred, checkpoints_states, checkpoints_newest
+CASES = [(module, case) for module in MODULES for case in module.CASES]
 NAMES = [case for _, case in CASES]
 UNWRITTEN = (
     *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "deepseek_v32", "glm_moe_dsa", "kimi_linear"),
     *("phimoe", "phimoe with more jitter", "apertus", "mimo_v2_flash"),
-    "mamba with biases",
+    *("mamba with biases", *checkpoints_newest.CASES),
 )
-"""Cases that mlxr writes no GGUF files of: within models that look at images, with indexers."""
+"""Cases that mlxr writes no GGUF files of: within models that look at images, with indexers, of 2026."""
 WRITTEN = [(module, case) for module, case in CASES if case not in UNWRITTEN]
 
 
@@ -173,6 +174,10 @@ def test_a_model_that_chooses_what_it_reads_has_the_context_within_which_it_read
         (checkpoints_kindred, "exaone_moe", {"mlp_layer_types": ["dense"]}, "has 1 mlp_layer_types for 5 layers"),
         (checkpoints_kindred, "afmoe", {"num_limited_groups": 2}, "the setting 'num_limited_groups'"),
         (checkpoints_kindred, "deepseek_v32", {"index_topk": 0}, "index_topk"),
+        (checkpoints_newest, "laguna", {"gating": "per-layer"}, "gates attention 'per-layer'"),
+        (checkpoints_newest, "laguna", {"num_attention_heads_per_layer": [4, 5, 6, 4]}, "5 query heads, which 2 key"),
+        (checkpoints_newest, "lfm3", {"layer_types": ["conv"]}, "lists 1 layer_types for 6 layers"),
+        (checkpoints_newest, "granite_swa", {"layer_rope_theta": [0, -1, 1, 1, 1]}, "rope base -1.0; it is above 0"),
         (checkpoints_states, "mamba", {"conv_kernel": 1}, "convolutions of one tap"),
         (checkpoints_states, "jamba", {"attn_layer_offset": 4}, "attn_layer_offset 4, which is not below"),
         (checkpoints_states, "kimi_linear", {"mla_use_nope": False}, "the setting 'mla_use_nope'"),

@@ -7,6 +7,7 @@ its square.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mlxr.metal.specs import Activation, RopeStyle
@@ -41,8 +42,13 @@ def decoder(parameters: Hyperparameters, sizes: Sizes, half: FeedForward) -> Dec
     """Returns the model with ``half`` as every layer's feed-forward."""
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
+    return scaled(parameters, sizes, [LayerSpec(attention, half)] * sizes.layers)
+
+
+def scaled(parameters: Hyperparameters, sizes: Sizes, layers: Sequence[LayerSpec]) -> DecoderSpec:
+    """Returns the model of those layers, with Granite's multipliers around them."""
     embedding_scale = parameters.positive_number("embedding_scale", 1.0) / residual(parameters)
-    spec = sizes.decoder([LayerSpec(attention, half)] * sizes.layers, embedding_scale)
+    spec = sizes.decoder(layers, embedding_scale)
     return replace(spec, logit_scale=1.0 / logits_divided_by(parameters))
 
 

@@ -20,10 +20,11 @@ from mlxr.models.hyperparameters import Format, Hyperparameters
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = granite.sizes_of(parameters, experts=True)
     experts = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
-    return granite.decoder(parameters, sizes, replace(experts, shared_hidden=_shared(parameters)))
+    return granite.decoder(parameters, sizes, replace(experts, shared_hidden=shared_hidden(parameters)))
 
 
-def _shared(parameters: Hyperparameters) -> int:
+def shared_hidden(parameters: Hyperparameters) -> int:
+    """Returns numbers within the perceptron that every token uses besides, 0 for none."""
     key = "expert_shared_feed_forward_length" if parameters.format is Format.GGUF else "shared_intermediate_size"
     size = parameters.integer(key, 0)
     if not 0 <= size <= MAX_HIDDEN:

@@ -1,0 +1,165 @@
+"""Laguna (Poolside 2026): windows between layers that see everything, each kind with a rope and a number of query heads
+of its own; norms and softplus gates on heads; dense layers, then experts whose scores are sigmoids beside one that
+every token uses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle
+from mlxr.models.architectures import config_json, names
+from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.rope import model_rope, plain_rope
+from mlxr.models.architectures.routing import dense_first, sigmoid_experts, sparse_layers
+from mlxr.models.architectures.sizes import (
+    MAX_HEAD_DIM,
+    MAX_HEADS,
+    MAX_HIDDEN,
+    MAX_LAYERS,
+    Sizes,
+    require_activation,
+    sliding_layers,
+)
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+HEAD_DIM, WINDOW, PATTERN = 128, 512, 4
+BASE, NEAR_BASE = 500_000.0, 10_000.0
+SHARE = {"full_attention": 0.5, "sliding_attention": 1.0}
+"""Of a head, how much the rope turns where a folder describes no ropes."""
+
+CHOICE_BIAS = frozenset({"choice_bias"})
+GATES = {"per-head": True, "per_head": True, "per-element": False, "per_element": False}
+
+
+def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
+    gguf = parameters.format is Format.GGUF
+    heads_of = _heads(parameters, parameters.positive("block_count", most=MAX_LAYERS))
+    sizes = Sizes.read(parameters, experts=True, usual_heads=False, heads=max(heads_of))
+    sizes = replace(sizes, head_dim=parameters.positive("attention.key_length", HEAD_DIM, MAX_HEAD_DIM))
+    require_activation(parameters, "silu")
+    if parameters.flag("moe_apply_router_weight_on_input", False):
+        raise UnsupportedModelError(parameters.path, "weighs what experts get; mlxr knows weighing what they give")
+    if parameters.number("moe_router_logit_softcapping", 0.0):
+        raise UnsupportedModelError(parameters.path, "caps its router's logits, which mlxr does not know")
+    slides = _slides(parameters, sizes.layers)
+    whole, near = (_rope(parameters, sizes.head_dim, kind) for kind in SHARE)
+    window = parameters.positive("attention.sliding_window", WINDOW) if any(slides) else 0
+    mlp, experts = sizes.mlp(Activation.SILU), sigmoid_experts(parameters, sizes, Activation.SILU)
+    shared = parameters.positive("expert_shared_feed_forward_length", experts.hidden, MAX_HIDDEN)
+    experts = replace(experts, shared_hidden=shared)
+    biases = {*QKV_BIASES, "output_bias"} if parameters.flag("attention_bias", False) else set()
+    layers = []
+    find = dense_first if gguf else sparse_layers
+    sparse = find(parameters, sizes.layers, 1)
+    for number, heads in enumerate(heads_of):
+        rope, sees = (near, window) if slides[number] else (whole, 0)
+        attention = _attention(parameters, weights, sizes, number, heads, rope, sees)
+        half = experts if sparse[number] else mlp
+        needs = frozenset(biases) | (CHOICE_BIAS if sparse[number] else frozenset())
+        layers.append(LayerSpec(attention, half, Norms(heads=True), needs))
+    return sizes.decoder(layers)
+
+
+def _attention(
+    parameters: Hyperparameters, weights: Weights, sizes: Sizes, layer: int, heads: int, rope: Rope, window: int
+) -> AttentionSpec:
+    kv_heads = parameters.positive("attention.head_count_kv", most=MAX_HEADS)
+    if heads % kv_heads:
+        reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"
+        raise ModelFileError(parameters.path, reason)
+    spec = AttentionSpec(heads, kv_heads, sizes.head_dim, sizes.head_dim**-0.5, rope, sizes.norm_eps, window)
+    return replace(spec, gate=Gate.SOFTPLUS, head_gates=_gates_heads(parameters, weights, layer, heads))
+
+
+def _gates_heads(parameters: Hyperparameters, weights: Weights, layer: int, heads: int) -> bool:
+    """Returns whether a layer has one gate a head: a GGUF file's tensor tells, a folder says so."""
+    if parameters.format is Format.GGUF:
+        tensor = weights.tensors.get(f"blk.{layer}.attn_gate.weight")
+        return tensor is not None and tensor.shape[0] == heads
+    kinds = parameters.texts("gating_types")
+    if kinds is not None or isinstance(parameters.values.get("gating"), str):
+        gating = parameters.text("gating", "per-head") if kinds is None else (kinds[layer : layer + 1] or [""])[0]
+        if gating not in GATES:
+            reason = f"gates attention {gating[:60]!r}; mlxr knows per-head and per-element"
+            raise UnsupportedModelError(parameters.path, reason)
+        return GATES[gating]
+    if not parameters.flag("gating", True):
+        raise UnsupportedModelError(parameters.path, "has attention without gates; mlxr knows Laguna with gates alone")
+    return True
+
+
+def _heads(parameters: Hyperparameters, layers: int) -> list[int]:
+    if parameters.format is Format.GGUF:
+        return parameters.positives("attention.head_count", layers, most=MAX_HEADS)
+    count = parameters.positive("attention.head_count", most=MAX_HEADS)
+    return parameters.positives("num_attention_heads_per_layer", layers, count, MAX_HEADS)
+
+
+def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
+    if parameters.format is not Format.GGUF:
+        return sliding_layers(parameters, layers) or [False] * layers
+    if not parameters.integer("attention.sliding_window", 0):
+        return [False] * layers
+    usual = [layer % PATTERN != 0 for layer in range(layers)]
+    listed = parameters.is_list("attention.sliding_window_pattern")
+    return (parameters.flags("attention.sliding_window_pattern", layers) if listed else None) or usual
+
+
+def _rope(parameters: Hyperparameters, head_dim: int, kind: str) -> Rope:
+    near = kind == "sliding_attention"
+    if parameters.format is Format.GGUF:
+        dims = parameters.positive("rope.dimension_count", head_dim, head_dim)
+        if not near:
+            return model_rope(parameters, dims, RopeStyle.NEOX, default_base=BASE)
+        dims = parameters.positive("rope.dimension_count_swa", dims, head_dim)
+        return plain_rope(dims, parameters.positive_number("rope.freq_base_swa", NEAR_BASE))
+    described = f"rope_parameters.{kind}.rope_type" in parameters
+    share = parameters.number(f"rope_parameters.{kind}.partial_rotary_factor", 1.0 if described else SHARE[kind])
+    dims = int(head_dim * share)
+    if dims < 2 or dims % 2 or dims > head_dim:
+        raise ModelFileError(parameters.path, f"turns {share} of the {head_dim} dimensions of a head by its rope")
+    return model_rope(parameters, dims, RopeStyle.NEOX, None, NEAR_BASE if near else BASE, kind)
+
+
+LAYER = "model.layers.{layer}"
+IN_GGUF = FormatTable(
+    ("laguna",),
+    {
+        **names.GGUF,
+        **names.GGUF_HEAD_NORMS,
+        **names.GGUF_EXPERTS,
+        **names.GGUF_SHARED_EXPERT,
+        "attention_gate": "blk.{layer}.attn_gate.weight",
+        "choice_bias": "blk.{layer}.exp_probs_b.bias",
+    },
+    GGUF,
+)
+IN_FOLDERS = FormatTable(
+    ("laguna",),
+    {
+        **names.HUGGING_FACE,
+        **names.HUGGING_FACE_ATTENTION_BIASES,
+        **names.HUGGING_FACE_HEAD_NORMS,
+        **names.HUGGING_FACE_EXPERTS,
+        **names.HUGGING_FACE_SHARED_EXPERT,
+        **names.MLX_EXPERTS,
+        "output_bias": f"{LAYER}.self_attn.o_proj.bias",
+        "attention_gate": f"{LAYER}.self_attn.g_proj.weight",
+        "choice_bias": f"{LAYER}.mlp.gate.e_score_correction_bias",
+    },
+    config_json.LEFTOVERS,
+    keys={"moe_routed_scaling_factor": "routed_scaling_factor"},
+    # As Poolside publishes them, and as transformers writes them.
+    renamed={
+        r"\.mlp\.experts\.e_score_correction_bias$": ".mlp.gate.e_score_correction_bias",
+        r"\.mlp\.shared_expert\.": ".mlp.shared_experts.",
+    },
+)
+FAMILY = Family(
+    "laguna", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, written=False
+)
