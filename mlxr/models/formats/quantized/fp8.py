@@ -1,7 +1,8 @@
 """FP8 folders (``quant_method: fp8``, as DeepSeek and Qwen publish; ``fbgemm_fp8``): E4M3 weights and their scales.
 
 A matrix ``X.weight`` F8_E4M3 ``[out, in]`` is multiplied by ``X.weight_scale_inv`` or ``X.weight_scale``: one number,
-one for each row, or one for each block of ``weight_block_size`` (cut at the edges).
+one for each row, or one for each block of ``weight_block_size`` (cut at the edges). Scales are floats, or powers of two
+in a byte (E8M0); of those, one for each 32 values of a row make it MXFP8 (``quant_method: mxfp8``).
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal import fp4
 from mlxr.metal.sizes import Scales
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.formats.quantized.fp4 import mxfp8
 from mlxr.models.formats.quantized.parts import (
     FLOATS,
     AssembledTensor,
@@ -27,9 +30,12 @@ from mlxr.models.formats.quantized.parts import (
 from mlxr.models.hyperparameters import MOST
 from mlxr.models.modelfile import StoredTensor
 
-METHODS = ("fp8", "fbgemm_fp8")
+METHODS = ("fp8", "fbgemm_fp8", "mxfp8")
 SCALES = ("weight_scale_inv", "weight_scale")
 ACTIVATIONS = ("input_scale", "activation_scale", "input_scale_ub", "k_scale", "v_scale", "output_scale")
+POWERS = ("U8", "F8_E8M0")
+"""What a byte of powers of two is stored as."""
+
 LEFT_OUT = "scales of activations are left out: they keep more bits here than the 8 that those are for"
 
 Extras = dict[str, NDArray[np.generic]]
@@ -48,7 +54,9 @@ def join(parts: Parts, settings: Mapping[str, Any]) -> None:
             if name is None:
                 reason = f"lacks the tensor {f'{module}.{SCALES[1]}'[:120]!r}, the scale of a quantized matrix"
                 raise ModelFileError(parts.path, f"{reason}; fetch all files of the model")
-            parts.put(scaled(codes, parts.take(module, name), block))
+            scale = parts.take(module, name)
+            mx = scale.stored_as in POWERS and block in (None, (1, fp4.MX_GROUP)) and scale.shape[:1] == codes.shape[:1]
+            parts.put(mxfp8(codes.name, codes, scale) if mx else scaled(codes, scale, block))
     parts.drop(ACTIVATIONS, LEFT_OUT)
 
 
@@ -64,14 +72,14 @@ def block_size(parts: Parts, given: object) -> tuple[int, int] | None:
 
 def scaled(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | None) -> AssembledTensor:
     """Returns an FP8 matrix. Raises ``ModelFileError`` for scales that do not fit it."""
-    require_stored(codes.name, scale, *FLOATS)
+    require_stored(codes.name, scale, *FLOATS, *POWERS)
     if len(codes.shape) != 2:
         raise misshapen(codes.name, "are no matrix and its scales", codes, scale)
     shape = (codes.shape[0], codes.shape[1])
     spread = _spread(codes, scale, block)
 
     def make() -> Tensor:
-        values = floats(scale)
+        values = powers(scale) if scale.stored_as in POWERS else floats(scale)
         if spread is None:
             extras: Extras = {"scale": values.reshape(())}
         else:
@@ -81,6 +89,11 @@ def scaled(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | No
 
     kind = Scales(group=0 if spread is None else spread[1])
     return AssembledTensor(codes.name, TensorType.FP8_E4M3, shape, [codes, scale], "F8_E4M3", make, kind)
+
+
+def powers(scale: StoredTensor) -> NDArray[np.float32]:
+    """Returns what scales of a byte mean: ``2 ** (byte - 127)``."""
+    return np.ldexp(np.float32(1), integers(scale).astype(np.int32) - 127).astype(np.float32)
 
 
 def _spread(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
-from mlxr.models.formats.quantized import awq, bitsandbytes, compressed_tensors, fp8, gptq, mlx, modelopt, mxfp4
+from mlxr.models.formats.quantized import (
+    auto_round,
+    awq,
+    bitsandbytes,
+    compressed_tensors,
+    fp8,
+    gptq,
+    mlx,
+    modelopt,
+    mxfp4,
+)
 from mlxr.models.formats.quantized.parts import Parts
 from mlxr.models.jsonfile import optional_json
 from mlxr.models.modelfile import StoredTensor
@@ -24,7 +34,7 @@ PARTS = (".qweight", ".qzeros", ".weight_packed", ".SCB", ".weight.absmax", ".we
 
 SCHEMES = {
     method: scheme.join
-    for scheme in (fp8, bitsandbytes, gptq, awq, compressed_tensors, modelopt, mxfp4)
+    for scheme in (fp8, bitsandbytes, gptq, awq, auto_round, compressed_tensors, modelopt, mxfp4)
     for method in scheme.METHODS
 }
 """By ``quant_method``."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.formats.safetensors.folder import ModelFolder
 from tests.models.architectures.checkpoints import config_of, write_folder
 from tests.models.formats.quantized.writers import SCHEMES, quantized_folder
@@ -51,3 +52,22 @@ def test_rules_of_gptqmodel_give_modules_bits_of_their_own(folder: Path) -> None
     config["quantization_config"] |= {"bits": 8, "dynamic": {r"-:.*lm_head": {}, r"+:model\..*": {"bits": 4}}}
     (folder / "config.json").write_text(json.dumps(config))
     assert ModelFolder.open(folder).tensors[NAME].stored_as == "GPTQ 4-bit"
+
+
+@pytest.mark.parametrize("folder", ["AutoRound"], indirect=True)
+def test_auto_round_names_modules_with_bits_of_their_own(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    own = {r".*\.mlp\..*": {"bits": 4}, NAME.removesuffix(".weight"): {"bits": 4, "group_size": 32}}
+    config["quantization_config"] |= {"bits": 8, "extra_config": {**own, r".*self_attn.*": {"bits": 4, "sym": True}}}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert ModelFolder.open(folder).tensors[NAME].stored_as == "GPTQ 4-bit"
+
+
+@pytest.mark.parametrize("folder", ["AutoRound"], indirect=True)
+@pytest.mark.parametrize("change", [{"packing_format": "auto_round:llm_compressor"}, {"data_type": "mx_fp"}])
+def test_what_auto_round_packs_otherwise_is_named(folder: Path, change: dict[str, str]) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UnsupportedModelError, match=f"{next(iter(change.values()))}.*auto_round:auto_gptq"):
+        ModelFolder.open(folder)

@@ -53,6 +53,29 @@ def fp8_blocks(values: Floats) -> tuple[Parts, Floats]:
     return {"weight": Raw.of(codes, "F8_E4M3"), "weight_scale_inv": Raw.of(scales)}, means
 
 
+def fp8_powers(values: Floats) -> tuple[Parts, Floats]:
+    """As ``fp8_blocks``, each scale the power of two above, in a byte."""
+    parts, _ = fp8_blocks(values)
+    floats = np.frombuffer(parts["weight_scale_inv"].data, np.float32).reshape(parts["weight_scale_inv"].shape)
+    exponents = np.ceil(np.log2(floats)).astype(np.int32)
+    spread = np.repeat(np.repeat(2.0**exponents, 128, 0), 128, 1)[: values.shape[0], : values.shape[1]]
+    codes = np.array(mx.to_fp8(mx.array((values / spread).astype(np.float32))))
+    means = np.array(mx.from_fp8(mx.array(codes), mx.float32)) * spread
+    scale = Raw.of((exponents + 127).astype(np.uint8), "F8_E8M0")
+    return {"weight": Raw.of(codes, "F8_E4M3"), "weight_scale_inv": scale}, means.astype(np.float32)
+
+
+def mx_fp8(values: Floats) -> tuple[Parts, Floats]:
+    """A power of two for each 32 values of a row, in a byte."""
+    largest = np.abs(values.reshape(len(values), -1, 32)).max(-1)
+    exponents = np.ceil(np.log2(largest / 448)).astype(np.int32)
+    spread = np.repeat(2.0**exponents, 32, 1)
+    codes = np.array(mx.to_fp8(mx.array((values / spread).astype(np.float32))))
+    means = np.array(mx.from_fp8(mx.array(codes), mx.float32)) * spread
+    scale = Raw.of((exponents + 127).astype(np.uint8))
+    return {"weight": Raw.of(codes, "F8_E4M3"), "weight_scale_inv": scale}, means.astype(np.float32)
+
+
 def fp8_tensor(values: Floats) -> tuple[Parts, Floats]:
     scale = np.float32(np.abs(values).max() / 448)
     codes = np.array(mx.to_fp8(mx.array(values / scale)))
@@ -156,6 +179,14 @@ SCHEMES: dict[str, Scheme] = {
     "FP8 in blocks": Scheme(fp8_blocks, {"quant_method": "fp8", "weight_block_size": [128, 128]}),
     "FP8 per tensor": Scheme(fp8_tensor, {"quant_method": "fp8", "activation_scheme": "static"}),
     "GPTQ": Scheme(gptq, {"quant_method": "gptq", "bits": 4, "group_size": GROUP, "desc_act": False}),
+    "AutoRound": Scheme(
+        gptq, {"quant_method": "auto-round", "packing_format": "auto_round:auto_gptq", "bits": 4, "group_size": GROUP}
+    ),
+    "AutoRound by AWQ": Scheme(
+        awq, {"quant_method": "auto-round", "packing_format": "auto_round:auto_awq", "bits": 4, "group_size": GROUP}
+    ),
+    "FP8 in blocks of powers of two": Scheme(fp8_powers, {"quant_method": "fp8", "weight_block_size": [128, 128]}),
+    "MXFP8": Scheme(mx_fp8, {"quant_method": "mxfp8", "weight_block_size": [1, 32]}),
     "AWQ": Scheme(awq, {"quant_method": "awq", "bits": 4, "group_size": GROUP, "version": "gemm"}),
     "compressed-tensors": Scheme(packed, COMPRESSED),
     "bitsandbytes NF4": Scheme(nf4, {"quant_method": "bitsandbytes", "load_in_4bit": True}),
