@@ -13,13 +13,17 @@ from typing import Any
 
 import pytest
 
+from mlxr.models.formats.gguf.file import GGUFFile
 from tests.models import model_path
 from tests.models.architectures import (
     checkpoints_gemma,
     checkpoints_hybrid,
     checkpoints_latent,
+    checkpoints_newest,
     checkpoints_recurrent,
+    checkpoints_states,
 )
+from tests.models.exported import write_tokenizer
 from tests.server import Server, serving
 
 NAME = "tiny"
@@ -35,6 +39,9 @@ MADE_BY: Mapping[str, Any] = {
     "nemotron_h with experts": checkpoints_recurrent,
     "deepseek_v3": checkpoints_latent,
     "gemma4 with shared keys": checkpoints_gemma,
+    "kimi_linear": checkpoints_states,
+    "jamba": checkpoints_states,
+    "lfm3": checkpoints_newest,
 }
 
 
@@ -45,8 +52,12 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     own = made.config_of(request.param)
     tables = {key: TOKENS for key in ("vocab_size", "vocab_size_per_layer_input") if key in own}
     config = {**own, **tables, "max_position_embeddings": 2048}
-    path = tmp_path_factory.mktemp("model") / f"{NAME}.gguf"
-    return made.write_gguf(path, config, words=model_path("smollm2"))
+    path = tmp_path_factory.mktemp("model") / NAME
+    if hasattr(made, "write_gguf"):
+        return made.write_gguf(path.with_suffix(".gguf"), config, words=model_path("smollm2"))
+    folder = made.write_folder(path, {**config, "bos_token_id": 1, "eos_token_id": 2})
+    write_tokenizer(GGUFFile.open(model_path("smollm2")).metadata, folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

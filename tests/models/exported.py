@@ -24,7 +24,7 @@ def export_llama(model: Path, folder: Path) -> Path:
     file = GGUFFile.open(model)
     folder.mkdir(parents=True)
     _write_config(file.metadata, folder)
-    _write_tokenizer(file.metadata, folder)
+    write_tokenizer(file.metadata, folder)
     heads = int(file.metadata["llama.attention.head_count"])
     head_dim = int(file.metadata["llama.embedding_length"]) // heads
     tensors: dict[str, NDArray[Any]] = {}
@@ -66,7 +66,7 @@ def _write_config(metadata: dict[str, Any], folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config, default=float))
 
 
-def _write_tokenizer(metadata: dict[str, Any], folder: Path) -> None:
+def write_tokenizer(metadata: dict[str, Any], folder: Path) -> None:
     tokens = list(metadata["tokenizer.ggml.tokens"])
     types = list(metadata["tokenizer.ggml.token_type"])
     merges = [tuple(merge.split(" ")) for merge in metadata["tokenizer.ggml.merges"]]
