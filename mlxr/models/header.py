@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlxr.models.architectures import config_json
+from mlxr.models.architectures import config_json, other_senses
 from mlxr.models.architectures.families import FAMILIES, by_architecture
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.nearest import nearest
@@ -65,15 +65,15 @@ def _folder_header(path: Path, families: Sequence[Family]) -> ModelHeader:
     model_type = Hyperparameters(path, folder.config).text("model_type")
     architecture = config_json.architecture_of(model_type, folder.config)
     config = folder_settings(folder)
-    inner = config_json.language_model(model_type, config)
+    inner = other_senses.language_model(model_type, config)
     if inner is not None:
-        architecture, config = inner, config_json.language_model_alone(config)
+        architecture, config = inner, other_senses.alone(config)
     by_mlx = mlx_quantized.SETTING in folder.config or (folder.by_mlx and _changed_by_mlx(architecture, families))
     format = Format.MLX if by_mlx else Format.HUGGING_FACE
     family = _family(path, architecture, format, families)
     table = family.tables[format]
     if inner is not None:
-        table = replace(table, leftovers=config_json.beside_other_senses(table.leftovers))
+        table = replace(table, leftovers=other_senses.beside(table.leftovers))
         family = replace(family, tables={**family.tables, format: table}, written=False)
     own = config_json.flattened(config_json.text_settings(config))
     settings = {**table.defaults, **{table.keys.get(key, key): value for key, value in own.items()}}

@@ -36,7 +36,9 @@ def write_checkpoint(config: Mapping[str, Any], folder: Path, kind: str = "AutoM
     named = {**config, "architectures": [type(model).__name__], "torch_dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(named))
     words = {f"word{number}": number for number in range(read.get_text_config().vocab_size)}
-    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": words}, "added_tokens": []}))
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"model": {"type": "WordPiece", "vocab": words}, "added_tokens": []})
+    )
     return made.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
 
 

@@ -23,6 +23,8 @@ def set_vocab(converter: Any) -> None:
     converter.gguf_writer.add_token_list(words)
     converter.gguf_writer.add_token_scores([0.0] * len(words))
     converter.gguf_writer.add_token_types([2, 3, 3] + [1] * (len(words) - 3))
+    if "type_vocab_size" in converter.hparams:  # an encoder's, without which llama.cpp opens none
+        converter.gguf_writer.add_token_type_count(converter.hparams["type_vocab_size"])
 
 
 WITHIN = {

@@ -25,6 +25,7 @@ from mlxr.models.quantization.encoding import write_model
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.quantize import plan
 from tests.models import model_path
+from tests.models.architectures import checkpoints_newest
 from tests.models.exported import export_llama
 
 pytestmark = pytest.mark.peers
@@ -37,6 +38,7 @@ UNWRITTEN = (
     *("gte", "nomic-bert-moe", "granite 4 with biases", "lfm2 with biases", "mamba with biases"),
     *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "deepseek_v32", "glm_moe_dsa"),
     *("kimi_linear", "phimoe", "phimoe with more jitter", "apertus", "mimo_v2_flash"),
+    *checkpoints_newest.CASES,
 )
 """Cases that GGUF files have no place for, that mlxr runs from these alone, or that it writes none of yet."""
 SETTINGS: dict[str, dict[str, Any]] = {

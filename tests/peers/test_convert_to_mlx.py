@@ -14,7 +14,7 @@ from mlxr.models.conversion import gguf_to_mlx, to_gguf
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
 from mlxr.models.conversion.to_mlx import Folder, folder_of, matrix_type, write_folder
 from mlxr.models.errors import UnsupportedModelError
-from tests.models.architectures import checkpoints_kindred, checkpoints_states
+from tests.models.architectures import checkpoints_kindred, checkpoints_newest, checkpoints_states
 from tests.models.conversion.test_to_gguf import logits_of, written
 
 pytestmark = pytest.mark.peers
@@ -47,7 +47,7 @@ NO_FILES = {*checkpoints_kindred.CASES, *checkpoints_states.CASES} - {"internlm3
 REFUSED = {
     *((case, "file") for case in NO_FILES),
     *((case, "folder") for case in ("deepseek_v32", "glm_moe_dsa")),
-    *((case, name) for case in OTHER_LAYOUT for name in ("folder", "file")),
+    *((case, name) for case in (*OTHER_LAYOUT, *checkpoints_newest.CASES) for name in ("folder", "file")),
     ("exaone", "file"),
     ("qwen3_moe with a dense layer", "file"),
     ("hunyuan_v1_moe", "file"),

@@ -114,40 +114,6 @@ LANGUAGE_LEFTOVERS = Leftovers(
 )
 """Those of the language models of families that look at images, too."""
 
-_OTHER_SENSES = "they look at images or listen, of which this model gets none"
-_OF_OTHER_SENSES = Leftovers(
-    {
-        r"(model\.)?(vision|visual|audio|image|video|connector|patch_merger|mlp1)[^.]*(\..*)?": _OTHER_SENSES,
-        r"(model\.)?(multi_modal|mm|audio)_projector\..*": _OTHER_SENSES,
-    },
-    {
-        r"rope_(parameters|scaling)\.(mrope_.*|type)": "of places in images; in text they are all one",
-        r"(vision|audio)_.*": "of what looks at images or listens",
-    },
-)
-
-WITH_OTHER_SENSES = (
-    *(
-        "aya_vision",
-        "cohere2_vision",
-        "deepseek_vl",
-        "exaone4_5",
-        "fast_vlm",
-        "glm46v",
-        "glm4v",
-        "glm4v_moe",
-        "glm_ocr",
-    ),
-    *("got_ocr2", "granite4_vision", "idefics3", "internvl", "janus", "kimi_k25", "kimi_vl", "lfm2_vl", "lfm3_vl"),
-    *("lighton_ocr", "llava", "llava_next", "llava_next_video", "llava_onevision", "ovis2", "perception_lm"),
-    *("qwen2_audio", "smolvlm", "vipllava", "voxtral"),
-)
-"""What folders call models that look at images or listen, and in which text is read as the language model within reads
-it alone: they run as that one, by what ``text_config`` calls it."""
-
-_KEPT = ("tie_word_embeddings", "quantization", "quantization_config")
-"""Their settings that are also of the language model."""
-
 _PREFIXES = {
     "language_model.model.": "model.",
     "language_model.lm_head.": "lm_head.",
@@ -168,25 +134,6 @@ def text_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)
     outer = {key: value for key, value in config.items() if key not in ("text_config", "vision_config")}
     return {**outer, **text}
-
-
-def language_model(model_type: str, config: Mapping[str, Any]) -> str | None:
-    """Returns what ``text_config`` calls the language model of a model that also looks at images or listens, where it
-    runs as that one; None for other models."""
-    text = config.get("text_config")
-    inner = text.get("model_type") if isinstance(text, Mapping) else None
-    return inner if model_type in WITH_OTHER_SENSES and isinstance(inner, str) else None
-
-
-def language_model_alone(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings of that language model."""
-    return {**{key: config[key] for key in _KEPT if key in config}, **config["text_config"]}
-
-
-def beside_other_senses(leftovers: Leftovers) -> Leftovers:
-    """Returns what may be left out of such a model, beside that of the language model alone."""
-    more = _OF_OTHER_SENSES
-    return Leftovers({**leftovers.tensors, **more.tensors}, {**leftovers.settings, **more.settings}, leftovers.neutral)
 
 
 def text_tensors(tensors: Mapping[str, T]) -> dict[str, T]:

@@ -67,9 +67,9 @@ class Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
         reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``heads``: the
-        most of a layer, where the family reads them by itself. ``hidden``,
-        ``norm_eps``, ``layers``: what they are where the file does not say. ``usual_hidden``: False where it may differ
-        by layer, and the family reads it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
+        most of a layer, where the family reads them by itself. ``hidden``, ``norm_eps``, ``layers``: what they are
+        where the file does not say. ``usual_hidden``: False where it may differ by layer, and the family reads it by
+        itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.

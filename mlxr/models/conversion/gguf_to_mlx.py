@@ -70,7 +70,7 @@ def folder_of_gguf(path: Path, wanted: MatrixType, requantize: bool) -> Folder:
     if header.family.tables.get(Format.MLX) is None:
         raise UnsupportedModelError(header.path, f"is of the family {header.family.name}, which mlx-lm does not run")
     if not header.family.written:
-        reason = f"is of the family {header.family.name}, of whose tensors mlxr would leave some out"
+        reason = f"is of the family {header.family.name}, of which mlxr writes no MLX folders yet"
         raise UnsupportedModelError(header.path, f"{reason}; it runs the file as it is")
     few = next((t for t in header.tensors.values() if t.type not in DTYPES), None)
     if few is not None and not requantize and wanted.quantization:

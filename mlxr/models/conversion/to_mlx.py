@@ -153,7 +153,7 @@ def folder_of(path: Path, wanted: MatrixType, requantize: bool) -> Folder:
     if table is None:
         raise UnsupportedModelError(path, f"is of the family {header.family.name}, which mlx-lm does not run")
     if not header.family.written:
-        reason = f"is of the family {header.family.name}, of whose tensors mlxr would leave some out"
+        reason = f"is of the family {header.family.name}, of which mlxr writes no MLX folders yet"
         raise UnsupportedModelError(path, f"{reason}; it runs the folder as it is")
     few = next((t for t in header.tensors.values() if t.type not in DTYPES), None)
     if few is not None and not requantize:

@@ -34,15 +34,15 @@ GRANITE = {
     "sliding_window": 9,
 }
 NEAR, WHOLE = "sliding_attention", "full_attention"
-YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "attention_factor": 1.1}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
 LAGUNA = {
     **SMALL,
     "model_type": "laguna",
     "hidden_act": "silu",
-    "num_hidden_layers": 4,
-    "num_attention_heads_per_layer": [4, 6, 6, 4],
-    "layer_types": [WHOLE, NEAR, NEAR, WHOLE],
-    "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
+    "num_hidden_layers": 5,
+    "num_attention_heads_per_layer": [4, 6, 6, 6, 4],
+    "layer_types": [WHOLE, NEAR, NEAR, NEAR, WHOLE],
+    "mlp_layer_types": ["dense", "sparse", "sparse", "sparse", "sparse"],
     "sliding_window": 9,
     "num_experts": 8,
     "num_experts_per_tok": 2,
@@ -94,9 +94,9 @@ CASES: dict[str, Config] = {
     "laguna with gates of elements": {
         **LAGUNA,
         "gating": "per-element",
-        "layer_types": [WHOLE] * 4,
-        "num_attention_heads_per_layer": [4] * 4,
-        "attention_bias": True,
+        "sliding_window": 0,
+        "layer_types": [WHOLE] * 5,
+        "num_attention_heads_per_layer": [4] * 5,
     },
     "cwm": {
         **SMALL,

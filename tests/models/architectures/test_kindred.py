@@ -106,6 +106,29 @@ def test_internlm2_is_llama_with_queries_keys_and_values_by_key_head_in_one_tens
     assert np.abs(found[1] - found[0]).max() < 1e-5 * np.abs(found[0]).max()
 
 
+def test_minicpm_is_llama_with_embeddings_residuals_and_logits_multiplied(tmp_path: Path) -> None:
+    config = {**checkpoints.SMALL, "model_type": "llama", "hidden_act": "silu", "rope_theta": 10000.0, "head_dim": 16}
+    random = np.random.RandomState(3)
+    own = {name: (random.standard_normal(shape) * 0.2).astype(np.float32) for name, shape in _llama_rows(config)}
+    factors = {"embed_tokens": 6.0, "o_proj": 1.4 / 3**0.5, "down_proj": 1.4 / 3**0.5, "lm_head": 16 / 64}
+    llama = dict(own)
+    for name, factor in factors.items():
+        llama |= {key: np.float32(factor) * values for key, values in own.items() if name in key}
+    changes = {"model_type": "minicpm", "scale_emb": 6.0, "scale_depth": 1.4, "dim_model_base": 16}
+    sparse = {"sparse_config": {"dense_len": 128, "topk": 64, "kernel_size": 32, "use_nope": False}}
+    backend, found = ReferenceBackend(), []
+    for name, tensors, settings in (("llama", llama, config), ("minicpm", own, {**config, **changes, **sparse})):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps(settings))
+        (folder / "model.safetensors").write_bytes(safetensors(tensors))
+        check_model(folder)
+        model = load_model(folder, backend)
+        found.append((logits_of(model, backend), model.context_length))
+    assert np.abs(found[1][0] - found[0][0]).max() < 1e-5 * np.abs(found[0][0]).max()
+    assert (found[0][1], found[1][1]) == (512, 128)
+
+
 def _llama_rows(config: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     width, hidden, words = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     rows: list[tuple[str, tuple[int, ...]]] = [
@@ -175,7 +198,12 @@ def test_a_model_that_chooses_what_it_reads_has_the_context_within_which_it_read
         (checkpoints_kindred, "afmoe", {"num_limited_groups": 2}, "the setting 'num_limited_groups'"),
         (checkpoints_kindred, "deepseek_v32", {"index_topk": 0}, "index_topk"),
         (checkpoints_newest, "laguna", {"gating": "per-layer"}, "gates attention 'per-layer'"),
-        (checkpoints_newest, "laguna", {"num_attention_heads_per_layer": [4, 5, 6, 4]}, "5 query heads, which 2 key"),
+        (
+            checkpoints_newest,
+            "laguna",
+            {"num_attention_heads_per_layer": [4, 5, 6, 6, 4]},
+            "5 query heads, which 2 key",
+        ),
         (checkpoints_newest, "lfm3", {"layer_types": ["conv"]}, "lists 1 layer_types for 6 layers"),
         (checkpoints_newest, "granite_swa", {"layer_rope_theta": [0, -1, 1, 1, 1]}, "rope base -1.0; it is above 0"),
         (checkpoints_states, "mamba", {"conv_kernel": 1}, "convolutions of one tap"),

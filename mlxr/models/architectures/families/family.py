@@ -24,7 +24,8 @@ class Family:
     ``reordered``: whether GGUF files have the rows of each query and key head in another order than folders do: there
     neighbours turn together, and here halves.
     ``encodes``: all of its models are encoders.
-    ``written``: whether mlxr writes its models in other formats: not where files hold parts that it does not run.
+    ``written``: whether mlxr writes its models in other formats: not where files hold parts that it does not run, nor
+    where it has no rows for their settings.
     """
 
     name: str

@@ -42,6 +42,10 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, experts=True, usual_heads=False, heads=max(heads_of))
     sizes = replace(sizes, head_dim=parameters.positive("attention.key_length", HEAD_DIM, MAX_HEAD_DIM))
     require_activation(parameters, "silu")
+    require_activation(parameters, "sigmoid", key="moe_router_score_func")
+    if (values := parameters.positive("attention.value_length", sizes.head_dim)) != sizes.head_dim:
+        reason = f"has values of {values} numbers a head and keys of {sizes.head_dim}; mlxr runs equal ones"
+        raise UnsupportedModelError(parameters.path, reason)
     if parameters.flag("moe_apply_router_weight_on_input", False):
         raise UnsupportedModelError(parameters.path, "weighs what experts get; mlxr knows weighing what they give")
     if parameters.number("moe_router_logit_softcapping", 0.0):
@@ -154,10 +158,11 @@ IN_FOLDERS = FormatTable(
     },
     config_json.LEFTOVERS,
     keys={"moe_routed_scaling_factor": "routed_scaling_factor"},
-    # As Poolside publishes them, and as transformers writes them.
+    # As Poolside and mlx-lm write them, and as transformers does.
     renamed={
         r"\.mlp\.experts\.e_score_correction_bias$": ".mlp.gate.e_score_correction_bias",
         r"\.mlp\.shared_expert\.": ".mlp.shared_experts.",
+        r"\.mlp\.gate\.proj\.": ".mlp.gate.",
     },
 )
 FAMILY = Family(

@@ -54,7 +54,7 @@ IN_GGUF = FormatTable(
     replace(GGUF, tensors={r"blk\.\d+\.attn_rot_embd\.weight": "the rope's frequencies, which follow from its base"}),
 )
 IN_FOLDERS = FormatTable(
-    ("llama", "mistral", "mixtral", "internlm3", "ministral"),
+    ("llama", "mistral", "mixtral", "internlm3"),
     {
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
