@@ -82,7 +82,7 @@ class Attention:
             if self._of_steps.takes(step, tables, layer):
                 out, pool.layers[self._kept] = self._of_steps(x, step, tables, layer)
                 gates = self._gates_of_step(x)
-                return self._added(x, out if gates is None else self._elementwise.gated_heads(out, gates))
+                return self._added(x, out if gates is None else self._gated(out, gates))
         inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias)
         queries, keys, values = self._projected(inputs.astype(HALF), step)
         if pool is None or not spec.causal:
@@ -103,17 +103,19 @@ class Attention:
         if step.order is not None:
             out = out[step.order]
         if self._gate is not None:
-            gate = self._gate(inputs.astype(HALF))
-            if spec.gate is Gate.SIGMOID and not spec.head_gates:
-                out = self._elementwise.gated_heads(out, gate)
-            else:
-                out = gated_heads(out, gate.astype(mx.float32), spec).astype(HALF)
+            out = self._gated(out, self._gate(inputs.astype(HALF)))
         if not step.adapters:
             return self._added(x, out)
         return self._summed(x, step.adapters.added(self._output(out), out, self._layer, "output"))
 
+    def _gated(self, out: mx.array, gates: mx.array) -> mx.array:
+        """What heads gave, by what the gates' projection did."""
+        if self._spec.gate is Gate.SIGMOID and not self._spec.head_gates:
+            return self._elementwise.gated_heads(out, gates)
+        return gated_heads(out, gates.astype(mx.float32), self._spec).astype(HALF)
+
     def _gates_of_step(self, x: mx.array) -> mx.array | None:
-        """What heads' outputs are gated with, 16-bit ``[T, heads * head_dim]``."""
+        """What heads' outputs are gated with, 16-bit ``[T, heads * head_dim]``; or ``[T, heads]``."""
         if self._gate is None:
             return None
         if self._few_gates is not None and self._few_gates.takes(x.shape[0]):
