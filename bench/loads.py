@@ -181,6 +181,7 @@ def gaps(streamed: Streamed, began: int, ended: int) -> tuple[float, float]:
 def stream(server: Server) -> Iterator[Callable[[], Streamed]]:
     """A stream of SmolLM2 while the block runs; afterwards, what came."""
     body = {"model": server.model, "prompt": "Once", "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True}
+    body["speculative.n_max"] = 0  # drafted tokens come many at once, and between them are steps for as many
     command = [sys.executable, "-m", "bench.client"]
     client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
     assert client.stdin is not None
