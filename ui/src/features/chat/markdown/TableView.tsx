@@ -9,10 +9,10 @@ import { Inline } from "./Inline";
 const MOST_CELLS = 2_000;
 
 /** Shows a table, which scrolls sideways by itself; of a huge one its beginning, until all of it is asked for. */
-export function TableView({ table }: { table: Tokens.Table }) {
+export function TableView({ table, mostCells = MOST_CELLS }: { table: Tokens.Table; mostCells?: number }) {
   const texts = useTexts(chatTexts);
   const [isWhole, setWhole] = useState(false);
-  const room = Math.max(1, Math.floor(MOST_CELLS / table.header.length));
+  const room = Math.max(1, Math.floor(mostCells / table.header.length));
   const rows = isWhole ? table.rows : table.rows.slice(0, room);
   const hidden = table.rows.length - rows.length;
   return (
