@@ -162,7 +162,7 @@ class DeviceThread:
             constraints = ConstraintTable(compiler, model.vocab_size)
             runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter, self._drafter_failed)
             if spec is not None:
-                warm_up(model, backend, runner.pool, progress)
+                warm_up(model, backend, runner, progress)
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.
             reason = str(error)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import mlx.core as mx
 import numpy as np
@@ -132,6 +133,7 @@ class MlxBackend:
             for type, dtype in ((NumberType.HALF, HALF), (NumberType.INT8, mx.uint8))
         }
         self._backlog = Backlog(self._ways.dense_rows)
+        self._mixtures: WeakSet[Experts] = WeakSet()
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
         if len(tensor.shape) != 2:
@@ -153,6 +155,11 @@ class MlxBackend:
         return mx.array(dequantize(tensor).reshape(-1))
 
     def pool(self, spec: PoolSpec) -> Pool:
+        """What steps have left beside their pool goes, too: the last may have broken, and its results hold the pool
+        that it had."""
+        self._backlog.clear()
+        for mixture in self._mixtures:
+            mixture.clear()
         layers: dict[int, Layer | PoolArray] = {}
         for number, _, part in spec.layers():
             group = part.group
@@ -256,6 +263,7 @@ class MlxBackend:
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
             prepared = Experts(weights, spec, self._ways, self._elementwise)
+            self._mixtures.add(prepared)
         else:
             assert isinstance(spec, MLPSpec)
             prepared = FeedForward(weights, spec, self._ways, self._elementwise, layer)

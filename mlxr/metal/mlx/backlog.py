@@ -21,6 +21,10 @@ class Backlog:
         self._rows = rows
         self._queued: deque[mx.array] = deque()
 
+    def clear(self) -> None:
+        """Waits for none of those that are queued: they may be of a step that broke."""
+        self._queued.clear()
+
     def add(self, x: mx.array) -> None:
         """Queue a layer's output, and wait for one that was queued ``MOST`` layers before."""
         if x.shape[0] < self._rows:

@@ -33,6 +33,11 @@ class Experts:
             self._shared_down = SplitProduct([weights.shared.down], None, ways)
         self._few = OwnExperts(weights, spec) if ways.experts and OwnExperts.fits(weights, spec) else None
 
+    def clear(self) -> None:
+        """Forgets what steps before have left for the next."""
+        if self._few is not None:
+            self._few.clear()
+
     def __call__(self, x: mx.array, residual: mx.array) -> mx.array:
         """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to."""
         if not x.shape[0]:

@@ -50,11 +50,9 @@ class OwnExperts:
                 bias is not None for bias in (weights.router_bias, weights.choice_bias)
             )
             self._router_constants = _router_constants(weights, spec)
-            self._router_tickets = mx.zeros(ROUTER_TICKETS, mx.uint32)
-        self._tickets = mx.zeros(max(ROUTER_TICKETS, experts.tickets(self._down_shape.outputs)), mx.uint32)
-        self._done = mx.zeros(1, mx.int32)
         self._launches: dict[int, tuple[Launched | None, Launched, Launched]] = {}
-        mx.eval(self._gates_constants, self._down_constants, self._tickets)
+        self.clear()
+        mx.eval(self._gates_constants, self._down_constants)
 
     @staticmethod
     def fits(weights: ExpertsWeights, spec: ExpertsSpec) -> bool:
@@ -69,6 +67,14 @@ class OwnExperts:
         if matrices[0].layout != matrices[1].layout:
             return False
         return all(_fits(matrix, spec.experts) for matrix in matrices)
+
+    def clear(self) -> None:
+        """Starts over with what kernels count by. A step that broke may have left other counts, and no later mixture
+        would be computed behind one of its own that can't be."""
+        self._router_tickets = mx.zeros(ROUTER_TICKETS, mx.uint32)
+        self._tickets = mx.zeros(max(ROUTER_TICKETS, experts.tickets(self._down_shape.outputs)), mx.uint32)
+        self._done = mx.zeros(1, mx.int32)
+        mx.eval(self._router_tickets, self._tickets, self._done)
 
     def takes(self, rows: int) -> bool:
         return 0 < rows <= experts.MOST_ROWS

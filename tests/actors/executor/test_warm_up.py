@@ -47,9 +47,7 @@ def test_each_step_that_there_is_room_for_runs_and_is_told(model: LoadedModel) -
         return forward(tokens, batch, pool)
 
     runner = runner_of(model, backend, small_pool(model, 64))
-    warm_up(
-        replace(model, compiled=watched), backend, runner.pool, lambda stage, fraction: told.append((stage, fraction))
-    )
+    warm_up(replace(model, compiled=watched), backend, runner, lambda stage, fraction: told.append((stage, fraction)))
     assert ran == [(1, 1), (3, 3), (1, 9)]
     assert [stage for stage, _ in told] == [STAGE] * 4
     assert told[-1][1] == 1.0
@@ -60,7 +58,7 @@ def test_texts_are_the_same_behind_it(model: LoadedModel) -> None:
     for warm in (False, True):
         engine = engine_of(model, backend, small_pool(model, 64))
         if warm:
-            warm_up(model, backend, engine.device.runner.pool, lambda stage, fraction: None)
+            warm_up(model, backend, engine.device.runner, lambda stage, fraction: None)
         ask(engine, 1, prompt_of(11, 0))
         engine.settle()
         texts.append(said(engine, 1))
@@ -74,5 +72,21 @@ def test_a_step_that_fails_is_no_reason_not_to_serve(model: LoadedModel, caplog:
     def broken(*arguments: object) -> mx.array:
         raise RuntimeError("Failed to compile kernel")
 
-    warm_up(replace(model, compiled=broken), backend, runner.pool, lambda stage, fraction: None)
+    warm_up(replace(model, compiled=broken), backend, runner, lambda stage, fraction: None)
     assert "Failed to compile kernel" in caplog.text
+
+
+def test_what_a_step_that_fails_has_left_in_the_pool_is_gone(model: LoadedModel) -> None:
+    """MLX computes lazily: a layer of the pool is what the step makes of it, which can't be computed."""
+    backend = Compiling()
+    runner = runner_of(model, backend, small_pool(model, 64))
+    before = runner.pool
+
+    def broken(tokens: mx.array, batch: Batch, pool: Pool) -> mx.array:
+        model.forward(tokens, batch, pool)
+        pool.layers[0] = None
+        raise RuntimeError("Failed to compile kernel")
+
+    warm_up(replace(model, compiled=broken), backend, runner, lambda stage, fraction: None)
+    assert before.layers[0] is None
+    assert runner.pool.layers[0] is not None

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from mlxr.metal import affine
+from mlxr.metal.cache import attention_group
 from mlxr.metal.mlx import device, few_rows, own_experts, recurrence_steps
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, holds
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, ExpertsSpec
 from mlxr.metal.tensors import Tensor, TensorType
@@ -136,15 +138,57 @@ def test_mixtures_of_every_kind_are_as_plain_arithmetic_has_them(name: str, shar
     assert (name in ROUTED) == any(made.startswith("experts_router") for made in ran)
 
 
-def test_rows_are_the_same_alone_and_beside_others() -> None:
-    backend = MlxBackend(WAYS_HERE)
+def plain_mixture(backend: MlxBackend | ReferenceBackend) -> Callable[[mx.array], mx.array]:
     gate, up, down = (
         backend.weight(codes(seed, EXPERTS * outputs, inputs))
         for seed, outputs, inputs in ((0, HIDDEN, WIDTH), (1, HIDDEN, WIDTH), (2, WIDTH, HIDDEN))
     )
     weights = ExpertsWeights(backend.weight(floats(6, EXPERTS, WIDTH)), up, down, gate, norm=vector(8, WIDTH))
-    half = backend.feed_forward(weights, ExpertsSpec(Activation.SILU, EXPERTS, USED))
+    half: Callable[[mx.array], mx.array] = backend.feed_forward(weights, ExpertsSpec(Activation.SILU, EXPERTS, USED))
+    return half
+
+
+def test_rows_are_the_same_alone_and_beside_others() -> None:
+    half = plain_mixture(MlxBackend(WAYS_HERE))
     x = mx.array(np.random.default_rng(3).standard_normal((20, WIDTH), np.float32))
     together = np.array(half(x))
     for begin, end in ((0, 1), (7, 8), (9, 18)):
         assert np.array_equal(np.array(half(x[begin:end])), together[begin:end])
+
+
+def test_a_step_that_breaks_spoils_none_behind_the_next_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a mixture, which is told by what the one before gave that its kernels may count."""
+    right, broken = own_experts._launching, [False]
+
+    def launching(*given: Any) -> Callable[..., list[mx.array]]:
+        launched = right(*given)
+
+        def run(inputs: list[mx.array]) -> list[mx.array]:
+            outs = launched(inputs=inputs)
+            if not broken[0] or given[0] is not own_experts.experts.MIXTURE:
+                return outs
+            np.array(inputs[-1], copy=False)[:1] += 1  # as if a block had counted, and no other
+            return [out + never_computed().astype(out.dtype) for out in outs]
+
+        return run
+
+    monkeypatch.setattr(own_experts, "_launching", launching)
+    backend, spec = MlxBackend(WAYS_HERE), PoolSpec.even([attention_group(0, 2, 64)], 4, 16)
+    half, x = plain_mixture(backend), mx.array(np.random.default_rng(3).standard_normal((2, WIDTH), np.float32))
+    expected = np.array(plain_mixture(ReferenceBackend())(x))
+    backend.pool(spec)
+    for breaks in (False, True, False):
+        broken[0] = breaks
+        out = half(x)
+        if breaks:
+            with pytest.raises(RuntimeError, match="GatherMM"):
+                mx.eval(out)
+            backend.pool(spec)
+        else:
+            assert np.abs(np.array(out) - expected).max() <= 5e-3 * np.abs(expected).max()
+
+
+def never_computed() -> mx.array:
+    """A number that MLX finds out it can't compute when it is to."""
+    halves = mx.zeros((1, 1, 1), mx.float16)
+    return mx.gather_mm(halves, halves, rhs_indices=mx.array([0]), stream=mx.cpu).reshape(())
