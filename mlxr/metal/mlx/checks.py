@@ -21,6 +21,7 @@ from mlxr.metal import affine
 from mlxr.metal.backend import MixerOperation
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import CacheGroup, attention_group
+from mlxr.metal.gpu import recurrence
 from mlxr.metal.gpu.kernel import digest_of_kernels
 from mlxr.metal.mlx import device, few_rows
 from mlxr.metal.mlx.backend import MlxBackend
@@ -325,13 +326,21 @@ def _batch(counts: list[int], done: list[int]) -> Batch:
 
 
 def _recurrence(ways: Ways) -> bool:
-    """The gated delta rule and Mamba-2: sequences from their begin, and some tokens more."""
-    rule, mamba = GatedDeltaNetSpec(2, 4, 64, 32, 4), Mamba2Spec(4, 16, 2, 32, 4)
+    """The gated delta rule and Mamba-2: sequences from their begin, and some tokens more; and a token of the largest
+    heads that a kernel for CUDA takes, of which a thread has the most in registers."""
+    kept, width = recurrence.PARTS * recurrence.MOST_KEPT, recurrence.MOST_THREADS // recurrence.PARTS
+    largest = GatedDeltaNetSpec(1, 1, kept, width, 2), Mamba2Spec(1, width, 1, kept, 2)
+    several = GatedDeltaNetSpec(2, 4, 64, 32, 4), Mamba2Spec(4, 16, 2, 32, 4)
+    return _recurrences(ways, *several, [[3, 1], [1, 5], [1, 1]]) and _recurrences(ways, *largest, [[1], [1]])
+
+
+def _recurrences(ways: Ways, rule: GatedDeltaNetSpec, mamba: Mamba2Spec, steps: list[list[int]]) -> bool:
+    """Of a network and a state space with as many heads."""
     outs = []
     for backend in (MlxBackend(ways), ReferenceBackend()):
         sizes = [rule.channels, rule.values, rule.value_heads, rule.value_heads]
         inputs = [backend.weight(_matrix(size, size, FEATURES)) for size in sizes]
-        taps, head = mx.array(_normal(1, rule.channels * rule.taps)), mx.array(np.abs(_normal(2, 4)))
+        taps, head = mx.array(_normal(1, rule.channels * rule.taps)), mx.array(np.abs(_normal(2, rule.value_heads)))
         delta = GatedDeltaNetWeights(
             query_key_value=inputs[0],
             gate=inputs[1],
@@ -358,7 +367,7 @@ def _recurrence(ways: Ways) -> bool:
             (backend.gated_delta_net(delta, rule, 0), rule.cache(0)),
             (backend.mamba2(states, mamba, 0), mamba.cache(0)),
         )
-        outs.append(mx.concatenate([_steps_of(backend, mix, group, [[3, 1], [1, 5], [1, 1]]) for mix, group in halves]))
+        outs.append(mx.concatenate([_steps_of(backend, mix, group, steps) for mix, group in halves]))
     return _near(*outs)
 
 
