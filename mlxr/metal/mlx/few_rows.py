@@ -58,7 +58,7 @@ class Norm:
         return mx.fast.rms_norm(x, self.weight, self.eps).astype(HALF)
 
     def of_few(self, x: mx.array) -> mx.array:
-        """The same by a kernel of our own, for up to ``MOST_ROWS`` rows."""
+        """The same by a kernel of our own, for up to ``MOST_ROWS`` rows that ``rms_norm.fits``."""
         out: mx.array
         (out,) = _norming(*x.shape)(inputs=[x, self._constants])
         return out

@@ -11,6 +11,7 @@ from functools import partial
 import mlx.core as mx
 
 from mlxr.metal.backend import MixerOperation
+from mlxr.metal.gpu import rms_norm
 from mlxr.metal.gpu.affine_matmul import MOST_ROWS
 from mlxr.metal.gpu.kernel import Language
 from mlxr.metal.mlx import device, own_recurrence
@@ -59,7 +60,7 @@ class Recurrence:
     ) -> None:
         self._beside, self._few = beside, few
         self._norm, self._norm_eps, self._advance = Norm(weights.norm, norm_eps), norm_eps, advance
-        self._norms_few = ways.few_rows and device.language() is Language.CUDA
+        self._norms_few = ways.few_rows and device.language() is Language.CUDA and rms_norm.fits(weights.norm.size)
         self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
         self._project, self._few_inputs = project, None
         if isinstance(project, SplitProduct) and project.codes is not None:

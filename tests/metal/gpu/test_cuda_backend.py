@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 
 from mlxr.metal import affine
+from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import attention_group
-from mlxr.metal.gpu import recurrence
+from mlxr.metal.gpu import recurrence, rms_norm
 from mlxr.metal.mlx import device, few_rows, own_experts, recurrence_steps
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, holds
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, ExpertsSpec, GatedDeltaNetSpec, Mamba2Spec
+from mlxr.metal.specs import Activation, ExpertsSpec, GatedDeltaNetSpec, Mamba2Spec, ShortConvSpec
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.metal.weights import ExpertsWeights, MLPWeights
+from mlxr.metal.weights import ExpertsWeights, MLPWeights, ShortConvWeights
 from tests.metal.gpu import emulated_mlx
 
 # Beside our kernels MLX's own run on the CPU, where they add 16-bit numbers up in 16 bits and can't be joined.
@@ -193,6 +194,33 @@ def never_computed() -> mx.array:
     """A number that MLX finds out it can't compute when it is to."""
     halves = mx.zeros((1, 1, 1), mx.float16)
     return mx.gather_mm(halves, halves, rhs_indices=mx.array([0]), stream=mx.cpu).reshape(())
+
+
+@pytest.mark.parametrize("width", [64, 68])
+def test_rows_that_are_no_whole_vectors_are_normed_to_their_ends(width: int, ran: list[str]) -> None:
+    outs = []
+    for backend in (MlxBackend(WAYS_HERE), ReferenceBackend()):
+        weights = ShortConvWeights(
+            input=backend.weight(floats(1, 3 * width, width)),
+            output=backend.weight(floats(2, width, width)),
+            convolution=vector(3, 3 * width),
+            norm=vector(4, width),
+        )
+        spec = ShortConvSpec(width, 3)
+        pool = backend.pool(PoolSpec.even([spec.cache(0)], 4, 16))
+        mix = backend.short_conv(weights, spec, 0)
+        x = mx.array(np.random.default_rng(5).standard_normal((2, width), np.float32))
+        outs.append(np.array(mix(x, backend.on_device(sequences_that_begin(2)), pool) - x))
+    ours, theirs = outs
+    assert np.abs(ours - theirs).max() <= 5e-3 * np.abs(theirs).max()
+    assert rms_norm.fits(width) == any(made.startswith("rms_norm") for made in ran)
+
+
+def sequences_that_begin(count: int) -> Batch:
+    """With a token each, and a state."""
+    at = np.arange(count, dtype=np.int32)
+    group = GroupTables(np.zeros(0, np.int32), at[:, None], 16)
+    return Batch(np.arange(count + 1, dtype=np.int32), np.ones(count, np.int32), 0 * at, (group,))
 
 
 def test_heads_that_a_block_has_no_registers_for_are_not_taken() -> None:

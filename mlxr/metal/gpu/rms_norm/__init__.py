@@ -16,7 +16,17 @@ KERNEL = Kernel("rms_norm/rms_norm", ("x", "constants"), ("out",))
 ``[width]``. ``out`` float16 ``[rows, width]``."""
 
 
+EIGHT = 8
+"""Numbers that a thread reads and writes together."""
+
+
+def fits(width: int) -> bool:
+    """Whether the kernel norms such rows."""
+    return width % EIGHT == 0
+
+
 def launch(rows: int, width: int) -> Launch:
+    assert fits(width)
     return Launch(
         template=(("WIDTH", width),),
         grid=(THREADS * rows, 1, 1),
