@@ -234,7 +234,7 @@ class DeviceThread:
             least_pages_bytes=min(least_pages_bytes(self._settings, self._spec, context, backend), self._pool_bytes),
             page_type=page_type,
             drafter=(drafter.name or drafter.kind) if drafter is not None else "",
-            undrafted=self._undrafted,
+            undrafted=self._undrafted if drafter is None else "",
         )
 
     @property

@@ -192,7 +192,7 @@ class EngineUp(Message, frozen=True):
     device_shared: whether that is the system's own memory.
     page_type: how its pages keep keys and values; '' for a model that keeps none.
     drafter: the draft model that it has beside its own, ``mtp`` for heads of its own that draft; '' for neither.
-    undrafted: why what was to draft does not; '' where nothing is amiss.
+    undrafted: why nothing drafts though it was to; '' where nothing is amiss, or something else drafts.
     """
 
     engine: str

@@ -12,7 +12,7 @@ from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.model_runner import DeviceLostError, require_device
 from mlxr.runtime.messages.executor import GroupSize, Step
 from mlxr.runtime.messages.registry import DrafterFailed
-from mlxr.runtime.messages.scheduler import DrafterLost, StepFailed
+from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind, DrafterLost, StepFailed
 
 
 class Runner:
@@ -87,3 +87,12 @@ def test_that_drafts_fail_is_told_to_who_shows_it_and_to_who_asks_for_them(
     assert told == [DrafterFailed("tiny", "no memory"), DrafterLost(3)]
     assert device._weights == 70
     assert "tiny goes without a draft model: no memory" in caplog.text
+
+
+def test_that_a_draft_model_is_left_out_is_told_where_nothing_else_drafts(device: DeviceThread) -> None:
+    device._settings.own_process = False
+    device._goes_without("it has another vocabulary")
+    backend: Any = SimpleNamespace(name="cpu", memory=lambda: None)
+    drafters = (None, DrafterInfo(DrafterKind.MTP, 0.1))
+    told = [device._up(64, backend, "", drafter) for drafter in drafters]
+    assert [(up.drafter, up.undrafted) for up in told] == [("", "it has another vocabulary"), ("mtp", "")]
