@@ -7,7 +7,7 @@ from msgspec import Struct
 ADAPTER = "adapter"
 """The one capability of a low-rank adapter, which runs with a model that it fits."""
 
-INFO_VERSION = 6
+INFO_VERSION = 7
 """Raise it when the same files would say something else; the catalogue then reads them again."""
 
 MAX_TEXT = 1 << 20
