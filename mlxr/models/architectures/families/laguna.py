@@ -9,7 +9,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import (
@@ -18,6 +18,7 @@ from mlxr.models.architectures.sizes import (
     MAX_HIDDEN,
     MAX_LAYERS,
     Sizes,
+    expert_layers,
     require_activation,
     sliding_layers,
 )
@@ -28,16 +29,26 @@ from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 HEAD_DIM, WINDOW, PATTERN = 128, 512, 4
-BASE, NEAR_BASE = 500_000.0, 10_000.0
-SHARE = {"full_attention": 0.5, "sliding_attention": 1.0}
-"""Of a head, how much the rope turns where a folder describes no ropes."""
+WHOLE, NEAR = "full_attention", "sliding_attention"
+BASE = {WHOLE: 500_000.0, NEAR: 10_000.0}
+SHARE = {WHOLE: 0.5, NEAR: 1.0}
+"""A rope's base and how much of a head it turns, where a folder describes no ropes."""
+
+OF_ALL = "rope_type", "type", "rope_theta"
+"""Settings by one of which a folder describes a rope that is not of one kind of layers alone."""
+
+SCALING = "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow"
+WINDOWS = {
+    f"swa_rope_parameters.{key}": f"rope_parameters.{NEAR}.{key}"
+    for key in (*OF_ALL, *SCALING, "partial_rotary_factor")
+}
+"""The rope of windows as Poolside's older folders have it, and as others do."""
 
 CHOICE_BIAS = frozenset({"choice_bias"})
 GATES = {"per-head": True, "per_head": True, "per-element": False, "per_element": False}
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    gguf = parameters.format is Format.GGUF
     heads_of = _heads(parameters, parameters.positive("block_count", most=MAX_LAYERS))
     sizes = Sizes.read(parameters, experts=True, usual_heads=False, heads=max(heads_of))
     sizes = replace(sizes, head_dim=parameters.positive("attention.key_length", HEAD_DIM, MAX_HEAD_DIM))
@@ -51,15 +62,15 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     if parameters.number("moe_router_logit_softcapping", 0.0):
         raise UnsupportedModelError(parameters.path, "caps its router's logits, which mlxr does not know")
     slides = _slides(parameters, sizes.layers)
-    whole, near = (_rope(parameters, sizes.head_dim, kind) for kind in SHARE)
+    used = {WHOLE: not all(slides), NEAR: any(slides)}
+    whole, near = (_rope(parameters, sizes.head_dim, kind, used[kind]) for kind in (WHOLE, NEAR))
     window = parameters.positive("attention.sliding_window", WINDOW) if any(slides) else 0
     mlp, experts = sizes.mlp(Activation.SILU), sigmoid_experts(parameters, sizes, Activation.SILU)
     shared = parameters.positive("expert_shared_feed_forward_length", experts.hidden, MAX_HIDDEN)
     experts = replace(experts, shared_hidden=shared)
     biases = {*QKV_BIASES, "output_bias"} if parameters.flag("attention_bias", False) else set()
     layers = []
-    find = dense_first if gguf else sparse_layers
-    sparse = find(parameters, sizes.layers, 1)
+    sparse = _sparse(parameters, sizes.layers)
     for number, heads in enumerate(heads_of):
         rope, sees = (near, window) if slides[number] else (whole, 0)
         attention = _attention(parameters, weights, sizes, number, heads, rope, sees)
@@ -114,20 +125,46 @@ def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
     return (parameters.flags("attention.sliding_window_pattern", layers) if listed else None) or usual
 
 
-def _rope(parameters: Hyperparameters, head_dim: int, kind: str) -> Rope:
-    near = kind == "sliding_attention"
+def _sparse(parameters: Hyperparameters, layers: int) -> list[bool]:
+    """Returns which layers have experts. Poolside's folders list those that have none, transformers' the kinds of all,
+    some files both."""
+    if parameters.format is Format.GGUF:
+        return dense_first(parameters, layers, 0)
+    if "mlp_only_layers" in parameters and "mlp_layer_types" not in parameters:
+        return expert_layers(parameters, layers)
+    return sparse_layers(parameters, layers, 1)
+
+
+def _rope(parameters: Hyperparameters, head_dim: int, kind: str, used: bool) -> Rope:
     if parameters.format is Format.GGUF:
         dims = parameters.positive("rope.dimension_count", head_dim, head_dim)
-        if not near:
-            return model_rope(parameters, dims, RopeStyle.NEOX, default_base=BASE)
+        if kind == WHOLE:
+            return model_rope(parameters, dims, RopeStyle.NEOX)
         dims = parameters.positive("rope.dimension_count_swa", dims, head_dim)
-        return plain_rope(dims, parameters.positive_number("rope.freq_base_swa", NEAR_BASE))
-    described = f"rope_parameters.{kind}.rope_type" in parameters
-    share = parameters.number(f"rope_parameters.{kind}.partial_rotary_factor", 1.0 if described else SHARE[kind])
+        base = parameters.positive_number("rope.freq_base", BASE[NEAR])
+        return plain_rope(dims, parameters.positive_number("rope.freq_base_swa", base))
+    share = _share(parameters, kind, used)
     dims = int(head_dim * share)
     if dims < 2 or dims % 2 or dims > head_dim:
         raise ModelFileError(parameters.path, f"turns {share} of the {head_dim} dimensions of a head by its rope")
-    return model_rope(parameters, dims, RopeStyle.NEOX, None, NEAR_BASE if near else BASE, kind)
+    return model_rope(parameters, dims, RopeStyle.NEOX, None, BASE[kind], kind)
+
+
+def _share(parameters: Hyperparameters, kind: str, used: bool) -> float:
+    """Returns how much of a head a folder's rope turns. Raises ``UnsupportedModelError`` where ropes are described, but
+    none for this kind of layers, and there are such: one for all is that of layers that see everything, and of what
+    windows then have each program makes something else."""
+    described = [key for key in parameters.values if key.startswith(("rope_parameters.", "rope_scaling."))]
+    own = any(key.startswith(f"rope_parameters.{kind}.") for key in described)
+    for_all = any(f"{place}.{key}" in described for place in ("rope_parameters", "rope_scaling") for key in OF_ALL)
+    if used and described and not own and (kind == NEAR or not for_all):
+        reason = f"describes a rope, but none for layers of the kind {kind!r}"
+        raise UnsupportedModelError(parameters.path, reason)
+    if not described and kind == NEAR:
+        return SHARE[kind]
+    share = parameters.number("partial_rotary_factor", 1.0 if described else SHARE[kind])
+    share = parameters.number("rope_parameters.partial_rotary_factor", share)
+    return parameters.number(f"rope_parameters.{kind}.partial_rotary_factor", share)
 
 
 LAYER = "model.layers.{layer}"
@@ -156,8 +193,22 @@ IN_FOLDERS = FormatTable(
         "attention_gate": f"{LAYER}.self_attn.g_proj.weight",
         "choice_bias": f"{LAYER}.mlp.gate.e_score_correction_bias",
     },
-    config_json.LEFTOVERS,
-    keys={"moe_routed_scaling_factor": "routed_scaling_factor"},
+    Leftovers(
+        config_json.LEFTOVERS.tensors,
+        {
+            **config_json.LEFTOVERS.settings,
+            r"mlp_only_layers": "said by mlp_layer_types",
+        },
+        {
+            **(config_json.LEFTOVERS.neutral or {}),
+            "decoder_sparse_step": (1,),
+            "gating": (True,),  # beside gating_types
+            "moe_router_use_sigmoid": (True,),
+            "qkv_bias": (False,),
+            "swa_attention_sink_enabled": (False,),
+        },
+    ),
+    keys={"moe_routed_scaling_factor": "routed_scaling_factor", **WINDOWS},
     # As Poolside and mlx-lm write them, and as transformers does.
     renamed={
         r"\.mlp\.experts\.e_score_correction_bias$": ".mlp.gate.e_score_correction_bias",
