@@ -127,6 +127,10 @@ def test_minicpm_is_llama_with_embeddings_residuals_and_logits_multiplied(tmp_pa
         found.append((logits_of(model, backend), model.context_length))
     assert np.abs(found[1][0] - found[0][0]).max() < 1e-5 * np.abs(found[0][0]).max()
     assert (found[0][1], found[1][1]) == (512, 128)
+    always = {**config, **changes, "sparse_config": {"dense_len": -1, "topk": 64}}
+    (tmp_path / "minicpm" / "config.json").write_text(json.dumps(always))
+    with pytest.raises(UnsupportedModelError, match="chooses blocks of all that it reads"):
+        check_model(tmp_path / "minicpm")
 
 
 def _llama_rows(config: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:

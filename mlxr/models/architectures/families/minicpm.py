@@ -16,8 +16,10 @@ from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
+ALWAYS = -1
 SPARSE = "which blocks attention chooses beyond the context within which it reads everything"
 
 
@@ -25,6 +27,9 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters)
     require_activation(parameters, "silu")
     if any(key.startswith("sparse_config.") for key in parameters.values):
+        if parameters.integer("sparse_config.dense_len") == ALWAYS:
+            reason = "chooses blocks of all that it reads ('sparse_config.dense_len' is -1), which mlxr does not know"
+            raise UnsupportedModelError(parameters.path, reason)
         whole = parameters.positive("sparse_config.dense_len")
         sizes = replace(sizes, context_length=min(sizes.context_length, whole))
     factors = None
