@@ -67,7 +67,7 @@ def _folder_header(path: Path, families: Sequence[Family]) -> ModelHeader:
     config = folder_settings(folder)
     inner = other_senses.language_model(model_type, config)
     if inner is not None:
-        architecture, config = inner, other_senses.alone(config)
+        architecture = inner
     by_mlx = mlx_quantized.SETTING in folder.config or (folder.by_mlx and _changed_by_mlx(architecture, families))
     format = Format.MLX if by_mlx else Format.HUGGING_FACE
     family = _family(path, architecture, format, families)
@@ -75,10 +75,12 @@ def _folder_header(path: Path, families: Sequence[Family]) -> ModelHeader:
     if inner is not None:
         table = replace(table, leftovers=other_senses.beside(table.leftovers))
         family = replace(family, tables={**family.tables, format: table}, written=False)
+    tensors = config_json.renamed(config_json.text_tensors(folder.tensors), table.renamed)
+    if inner is not None:
+        config = other_senses.alone(config, table.names.get("head") in tensors)
     own = config_json.flattened(config_json.text_settings(config))
     settings = {**table.defaults, **{table.keys.get(key, key): value for key, value in own.items()}}
     parameters = Hyperparameters(path, settings, format=format, keys=config_json.KEYS)
-    tensors = config_json.renamed(config_json.text_tensors(folder.tensors), table.renamed)
     if len(tensors) < len(folder.tensors):
         raise ModelFileError(path, "has the tensors of its language model twice, by two kinds of names")
     modules = read_modules(path)

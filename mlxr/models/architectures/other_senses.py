@@ -27,25 +27,34 @@ MODELS = (
 """What folders call them. ``text_config`` tells what the language model is; PaliGemma is none of these, whose prompts
 see what is behind them."""
 
-KEPT = ("tie_word_embeddings", "quantization", "quantization_config")
+TIED = "tie_word_embeddings"
+KEPT = ("quantization", "quantization_config")
 """Their settings that are also of the language model."""
 
-USUAL = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
-"""What older folders leave out, as transformers has it for the language models in ``WITH_USUAL``."""
+OTHER_NAMES = {"exaone4_5_text": "exaone4", "granite4_vision_text": "granite"}
+"""What some call a language model, and what others do."""
 
-WITH_USUAL = ("llama", "mistral")
+_SIZES = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
+USUAL: Mapping[str, Mapping[str, int]] = {
+    "llama": {**_SIZES, "intermediate_size": 11008},
+    "mistral": {**_SIZES, "intermediate_size": 11008},
+    "qwen2": {**_SIZES, "intermediate_size": 22016},
+}
+"""What older folders leave out of a language model, as transformers has it."""
 
 _TENSORS = "they look at images or listen, of which this model gets none"
 _SETTINGS = "of what looks at images or listens"
 BESIDE = Leftovers(
     {
         r"(model\.)?(vision|visual|audio|image|video|connector|patch_merger|mlp1)[^.]*(\..*)?": _TENSORS,
-        r"(model\.)?(multi_modal|mm|audio)_projector\..*": _TENSORS,
+        r"(model\.)?((multi_modal|mm|audio)_projector|(layerwise|spatial)_projectors)\..*": _TENSORS,
+        r"mtp\..*": "they draft tokens, which the model then checks",
         r"(model\.)?(aligner|vqmodel|generation_(embeddings|aligner|head))\..*": _TENSORS,
     },
     {
         r"rope_(parameters|scaling)\.(mrope_.*|type)": "of places in images; in text they are all one",
         r"(vision|audio)_.*|perceiver_config\..*|pixel_shuffle_factor|use_resampler": _SETTINGS,
+        r"_num_mtp_layers|mtp_.*": "of layers that draft tokens",
         r"_flash_attn_.*|neftune_noise_alpha": "how its makers ran and trained it",
     },
     {"qk_layer_norms": (False,)},
@@ -57,14 +66,22 @@ def language_model(model_type: str, config: Mapping[str, Any]) -> str | None:
     """Returns what ``text_config`` calls the language model; None where a model is none of these."""
     text = config.get("text_config")
     inner = text.get("model_type") if isinstance(text, Mapping) else None
-    return inner if model_type in MODELS and isinstance(inner, str) else None
+    return OTHER_NAMES.get(inner, inner) if model_type in MODELS and isinstance(inner, str) else None
 
 
-def alone(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings of the language model."""
+def alone(config: Mapping[str, Any], has_head: bool) -> dict[str, Any]:
+    """Returns the settings of the language model. ``has_head``: whether there is an output projection. Folders say
+    twice whether the embedding is one, and not always the same: unless all that they say is that it is not, the tensors
+    tell."""
     text = config["text_config"]
     kept = {key: config[key] for key in KEPT if key in config}
-    return {**(USUAL if text["model_type"] in WITH_USUAL else {}), **kept, **text}
+    made = {**USUAL.get(language_model(config["model_type"], config) or "", {}), **kept, **text}
+    said = [one[TIED] for one in (config, text) if one.get(TIED) is not None]
+    made[TIED] = not has_head and (not said or any(said))
+    kinds, layers = made.get("layer_types"), made.get("num_hidden_layers")
+    if isinstance(kinds, list) and len(kinds) - 1 == layers:
+        made["layer_types"] = kinds[:-1]  # EXAONE 4.5's last one is of the layer that drafts
+    return made
 
 
 def beside(leftovers: Leftovers) -> Leftovers:
