@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from mlxr.actors.tokenizer.incoming import Incoming
 from mlxr.actors.tokenizer.sandbox_results import EncodedInput, TriedInput
@@ -25,25 +26,28 @@ class _Waiting:
 
 class EmbedBatches:
     """Owns the texts that wait, those of each client by themselves. ``together`` encodes several commands and may raise
-    ``SandboxKilled``; ``alone`` encodes one, and raises ``RequestError`` where that fails. Texts of one task have at
-    most ``most_characters``."""
+    ``SandboxKilled``; ``alone`` encodes one, and raises ``RequestError`` where that fails. A client's texts are in at
+    most ``tasks`` at once, those of one task have at most ``most_characters``."""
 
     def __init__(
         self,
         together: Callable[[Sequence[Incoming[Embed]]], Awaitable[Sequence[TriedInput]]],
         alone: Callable[[Incoming[Embed]], Awaitable[EncodedInput]],
+        tasks: int,
         most_characters: int,
     ) -> None:
-        self._together, self._alone, self._most_characters = together, alone, most_characters
+        self._together, self._alone = together, alone
+        self._tasks, self._most_characters = tasks, most_characters
         self._waiting: dict[str | None, list[_Waiting]] = {}
-        self._running: dict[str | None, asyncio.Task[None]] = {}
+        self._running: dict[str | None, set[asyncio.Task[None]]] = {}
 
     async def encode(self, incoming: Incoming[Embed], size: int) -> EncodedInput:
         """Returns the token ids of a text of ``size`` characters. Raises ``RequestError``."""
         client, waiting = incoming.command.client, _Waiting(incoming, size)
         self._waiting.setdefault(client, []).append(waiting)
-        if client not in self._running:
-            self._running[client] = asyncio.ensure_future(self._run(client))
+        running = self._running.setdefault(client, set())
+        if len(running) < self._tasks:
+            running.add(asyncio.ensure_future(self._run(client)))
         return await waiting.encoded
 
     async def _run(self, client: str | None) -> None:
@@ -52,9 +56,10 @@ class EmbedBatches:
             while texts := self._next(client):
                 await self._encode(texts)
         finally:
-            del self._running[client]
-            for text in self._waiting.pop(client, []):
-                text.encoded.cancel()
+            running = self._running[client]
+            running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            if not running:
+                del self._running[client], self._waiting[client]
 
     def _next(self, client: str | None) -> list[_Waiting]:
         waiting = [text for text in self._waiting[client] if not text.encoded.done()]
@@ -73,11 +78,17 @@ class EmbedBatches:
                 tried = await self._together([text.incoming for text in texts])
             except SandboxKilled:
                 pass  # by one of them, which is found out
+            except Exception as error:
+                for text in texts:
+                    _settle(text, error)
+                return
             else:
                 for text, result in zip(texts, tried, strict=True):
                     _settle(text, result.outcome())
                 return
         for text in texts:
+            if text.encoded.done():
+                continue
             try:
                 _settle(text, await self._alone(text.incoming))
             except Exception as error:

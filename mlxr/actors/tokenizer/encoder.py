@@ -62,7 +62,7 @@ class Encoder:
         )
         self._constraints: ValidationCache[Constraint | None] = ValidationCache()
         self._templates: ValidationCache[None] = ValidationCache()
-        self._embeds = EmbedBatches(self._embed_together, self._embed_alone, SHORT_CHARACTERS)
+        self._embeds = EmbedBatches(self._embed_together, self._embed_alone, SHARE, SHORT_CHARACTERS)
 
     @property
     def process(self) -> int:

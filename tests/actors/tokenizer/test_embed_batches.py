@@ -73,7 +73,7 @@ def sandbox() -> Sandbox:
 
 @pytest.fixture
 def batches(sandbox: Sandbox) -> EmbedBatches:
-    return EmbedBatches(sandbox.together, sandbox.alone, 100)
+    return EmbedBatches(sandbox.together, sandbox.alone, 1, 100)
 
 
 async def test_texts_that_wait_share_a_task_and_each_gets_its_own_ids(sandbox: Sandbox, batches: EmbedBatches) -> None:
@@ -105,6 +105,39 @@ async def test_one_whose_client_left_is_not_encoded(sandbox: Sandbox, batches: E
     sandbox.open.set()
     assert [(await first).tokens.list(), (await stays).tokens.list()] == [[1], [3]]
     assert sandbox.tasks == [[1], [3]]
+
+
+async def test_a_sandbox_that_can_not_start_fails_every_text_with_the_reason() -> None:
+    async def together(batch: Sequence[Incoming[Embed]]) -> list[TriedInput]:
+        raise OSError("too many open files")
+
+    batches = EmbedBatches(together, Sandbox().alone, 1, 100)
+    assert await encoded(batches, command(1, "a"), command(2, "a")) == ["too many open files"] * 2
+    assert await encoded(batches, command(3, "a")) == [[3]]
+
+
+async def test_one_whose_client_left_is_not_tried_alone_either(sandbox: Sandbox, batches: EmbedBatches) -> None:
+    sandbox.open.clear()
+    bomb, left, stays = (
+        asyncio.ensure_future(batches.encode(command(number, text), 1))
+        for number, text in enumerate(("bomb", "a", "a"))
+    )
+    await sandbox.begun.wait()
+    left.cancel()
+    sandbox.open.set()
+    await asyncio.gather(bomb, left, stays, return_exceptions=True)
+    assert sandbox.tasks == [[0, 1, 2], [0], [2]]
+
+
+async def test_a_client_may_have_several_tasks_where_that_is_allowed(sandbox: Sandbox) -> None:
+    batches = EmbedBatches(sandbox.together, sandbox.alone, 2, 100)
+    sandbox.open.clear()
+    several = asyncio.ensure_future(encoded(batches, *(command(number, "a" * 50) for number in range(6))))
+    await sandbox.begun.wait()
+    await asyncio.sleep(0)
+    assert sandbox.tasks == [[0, 1], [2, 3]]
+    sandbox.open.set()
+    assert await several == [[number] for number in range(6)]
 
 
 async def test_clients_share_no_task(sandbox: Sandbox, batches: EmbedBatches) -> None:
