@@ -1,6 +1,10 @@
+#include "kernels/tile_table.h"
+#include "kernels/tiles.h"
+
+#ifdef MLXR_TILES
 #include "kernels/lanes_avx512.h"
 #include "kernels/tile_matmul.h"
-#include "kernels/tile_table.h"
+#endif
 
 namespace mlxr::kernels {
 

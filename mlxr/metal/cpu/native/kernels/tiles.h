@@ -37,7 +37,8 @@ struct alignas(64) TileConfig {
 #if defined(MLXR_TILES) && !defined(MLXR_EMULATED_AVX512)
 
 struct Tiles {
-  static void configure(const TileConfig& config) { _tile_loadconfig(&config); }
+  // GCC's own intrinsic names 8 of the 64 bytes as what it reads, and stores to the others could come late.
+  static void configure(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config)); }
   static void release() { _tile_release(); }
 
   template <int kTile>

@@ -221,7 +221,7 @@ void AttentionOperation::run(Team& team, const Context& context, const Operands&
     }
   };
   const auto project = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
-    team.loop(m.panels(), m.grain(tokens),
+    team.loop(m.panels(), m.grain(tokens, team.size()),
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
   const auto project_rows = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y, int64_t begin,

@@ -244,7 +244,7 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const Operan
     });
   };
   const auto project = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
-    team.loop(m.panels(), m.grain(rows),
+    team.loop(m.panels(), m.grain(rows, team.size()),
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
 
@@ -309,7 +309,7 @@ void ExpertsOperation::run_rows(Team& team, const Context& context, const Operan
   const auto project_pairs = [&](const Matrix& m, const Activations& x, const Vector& bias, int64_t features,
                                  float* y) {
     const int64_t panels = features / kLanes, active = *step.count;
-    const int64_t grain = std::min(panels, m.grain(std::max<int64_t>(1, step.pairs / active)));
+    const int64_t grain = std::min(panels, m.grain(std::max<int64_t>(1, step.pairs / active), team.size()));
     team.loop(active * panels, grain, [&](int64_t begin, int64_t end) {
       while (begin < end) {
         const int64_t expert = step.active[begin / panels], from = begin % panels;

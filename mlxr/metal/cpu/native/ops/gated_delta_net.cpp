@@ -110,7 +110,7 @@ void GatedDeltaNetOperation::project_in(Team& team, const Context& context, cons
   });
   team.barrier();
   const auto project = [&](const Matrix& m, Buffer to) {
-    team.loop(m.panels(), m.grain(rows),
+    team.loop(m.panels(), m.grain(rows, team.size()),
               [&](int64_t begin, int64_t end) { matmul_panels(m, inputs, space.at(to), m.rows, begin, end); });
   };
   project(*layer.query_key_value, Buffer::Query);
@@ -202,7 +202,7 @@ void GatedDeltaNetOperation::project_out(Team& team, const Context& context, con
     }
   });
   team.barrier();
-  team.loop(layer.output->panels(), layer.output->grain(rows),
+  team.loop(layer.output->panels(), layer.output->grain(rows, team.size()),
             [&](int64_t begin, int64_t end) { matmul_panels(*layer.output, mixed, result, width, begin, end); });
   team.barrier();
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {

@@ -159,13 +159,13 @@ void LatentOperation::run(Team& team, const Context& context, const Operands& op
     });
   };
   const auto project = [&](const Matrix& m, const Activations& x, float* y) {
-    team.loop(m.panels(), m.grain(tokens),
+    team.loop(m.panels(), m.grain(tokens, team.size()),
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end); });
   };
   // Each head's own matrix with its own rows. `stride`: numbers from one head's outputs to the next.
   const auto project_heads = [&](const Matrix& m, const Activations& x, int64_t features, int64_t stride, float* y) {
     const int64_t panels = features / kLanes;
-    team.loop(m.panels(), std::min(panels, m.grain(tokens)), [&](int64_t begin, int64_t end) {
+    team.loop(m.panels(), std::min(panels, m.grain(tokens, team.size())), [&](int64_t begin, int64_t end) {
       while (begin < end) {
         const int64_t head = begin / panels, to = std::min(end, (head + 1) * panels);
         // Outputs of the whole matrix would begin so far before those of this head.

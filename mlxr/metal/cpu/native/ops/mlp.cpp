@@ -115,7 +115,7 @@ void MlpOperation::run_rows(Team& team, const Context& context, const Operands& 
   team.barrier();
 
   const auto project = [&](const Matrix& m, const Activations& x, const Vector& bias, float* y) {
-    team.loop(m.panels(), m.grain(rows),
+    team.loop(m.panels(), m.grain(rows, team.size()),
               [&](int64_t begin, int64_t end) { matmul_panels(m, x, y, m.rows, begin, end, data_or_null(bias)); });
   };
   if (adds != nullptr) {

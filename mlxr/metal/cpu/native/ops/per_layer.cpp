@@ -34,7 +34,7 @@ void PerLayerEmbeddingOperation::run(Team& team, const Context& context, const O
     }
   });
   team.barrier();
-  team.loop(e.projection->panels(), e.projection->grain(rows),
+  team.loop(e.projection->panels(), e.projection->grain(rows, team.size()),
             [&](int64_t begin, int64_t end) { matmul_panels(*e.projection, inputs, all, numbers, begin, end); });
   team.barrier();
   team.loop(rows, 1, [&](int64_t begin, int64_t end) {
@@ -87,7 +87,7 @@ void PerLayerInputOperation::run(Team& team, const Context& context, const Opera
   team.loop(rows, 4,
             [&](int64_t begin, int64_t end) { inputs.set_rows(begin, end, operands.in + begin * width, width); });
   team.barrier();
-  team.loop(p.gate->panels(), p.gate->grain(rows),
+  team.loop(p.gate->panels(), p.gate->grain(rows, team.size()),
             [&](int64_t begin, int64_t end) { matmul_panels(*p.gate, inputs, gate, size, begin, end); });
   team.barrier();
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {
@@ -99,7 +99,7 @@ void PerLayerInputOperation::run(Team& team, const Context& context, const Opera
     }
   });
   team.barrier();
-  team.loop(p.output->panels(), p.output->grain(rows),
+  team.loop(p.output->panels(), p.output->grain(rows, team.size()),
             [&](int64_t begin, int64_t end) { matmul_panels(*p.output, hidden, result, width, begin, end); });
   team.barrier();
   team.loop(rows, 4, [&](int64_t begin, int64_t end) {

@@ -44,7 +44,7 @@ void RecurrentHalf::project_in(Team& team, const Context& context, const Operand
     }
   });
   team.barrier();
-  team.loop(input->panels(), input->grain(rows), [&](int64_t begin, int64_t end) {
+  team.loop(input->panels(), input->grain(rows, team.size()), [&](int64_t begin, int64_t end) {
     matmul_panels(*input, inputs, inner, input->rows, begin, end, data_or_null(input_bias));
   });
   team.barrier();
@@ -58,7 +58,7 @@ void RecurrentHalf::multiply_out(Team& team, const Context& context, const Opera
                                  const Activations& mixed) const {
   const int64_t rows = operands.rows, width = operands.width;
   float* const result = context.workspace.at(Buffer::Result);
-  team.loop(output->panels(), output->grain(rows), [&](int64_t begin, int64_t end) {
+  team.loop(output->panels(), output->grain(rows, team.size()), [&](int64_t begin, int64_t end) {
     matmul_panels(*output, mixed, result, width, begin, end, data_or_null(output_bias));
   });
   team.barrier();

@@ -30,7 +30,7 @@ void LinearOperation::run(Team& team, const Context& context, const Operands& op
     inputs.set_rows(begin, end, operands.in + begin * operands.width, operands.width);
   });
   team.barrier();
-  team.loop(matrix_->panels(), matrix_->grain(operands.rows), [&](int64_t begin, int64_t end) {
+  team.loop(matrix_->panels(), matrix_->grain(operands.rows, team.size()), [&](int64_t begin, int64_t end) {
     matmul_panels(*matrix_, inputs, operands.out, matrix_->rows, begin, end, data_or_null(bias_));
   });
 }
@@ -113,7 +113,7 @@ void LogitsOperation::run(Team& team, const Context& context, const Operands& op
     }
   });
   team.barrier();
-  team.loop(m.panels(), m.grain(operands.out_rows), [&](int64_t begin, int64_t end) {
+  team.loop(m.panels(), m.grain(operands.out_rows, team.size()), [&](int64_t begin, int64_t end) {
     matmul_panels(m, inputs, operands.out, m.rows, begin, end, data_or_null(head_->bias));
     if (head_->softcap <= 0) return;
     const int64_t first = begin * kLanes, last = std::min(end * kLanes, m.rows);

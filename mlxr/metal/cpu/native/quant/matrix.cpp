@@ -8,7 +8,7 @@
 
 namespace mlxr {
 
-int64_t Matrix::grain(int64_t activation_rows) const {
+int64_t Matrix::grain(int64_t activation_rows, int threads) const {
   constexpr int64_t kBytes = 48 * 1024;   // decode: a stretch of memory long enough for the prefetchers
   constexpr int64_t kProducts = 1 << 21;  // prefill: some tens of microseconds
   constexpr int64_t kPanels = 4, kManyRows = 16, kManyPanels = 16;
@@ -18,7 +18,9 @@ int64_t Matrix::grain(int64_t activation_rows) const {
   // may come from beyond a core's own cache, or be laid out anew for tiles.
   const int64_t least = activation_rows >= kManyRows ? kManyPanels : activation_rows > 1 ? kPanels : 1;
   const int64_t wanted = std::max(std::min(kBytes / std::max<int64_t>(1, bytes), kProducts / products), least);
-  int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, panels() / 8));
+  // Two turns a thread at least, so that nobody waits for one whole turn of another.
+  const int64_t most = panels() / std::max<int64_t>(8, 2 * int64_t{threads});
+  int64_t grain = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, most));
   // Tiles of several rows take panels in pairs.
   if (activation_rows > 1 && grain > 1) grain -= grain % 2;
   // One row of floating weights works on several panels at a time.
@@ -99,7 +101,8 @@ void matmul(ThreadPool& pool, const Matrix& m, const float* x, int64_t rows, flo
   pool.parallel([&](Team& team) {
     team.loop(rows, 4, [&](int64_t b, int64_t e) { xs.set_rows(b, e, x + b * m.cols, m.cols); });
     team.barrier();
-    team.loop(m.panels(), m.grain(rows), [&](int64_t b, int64_t e) { matmul_panels(m, xs, y, m.rows, b, e); });
+    team.loop(m.panels(), m.grain(rows, team.size()),
+              [&](int64_t b, int64_t e) { matmul_panels(m, xs, y, m.rows, b, e); });
   });
 }
 

@@ -12,8 +12,10 @@
 //   pool.parallel([&](Team& team) {
 //     team.loop(rows, 1, [&](int64_t r, int64_t end) { for (; r < end; ++r) xs.set_row(r, normed_row(r)); });
 //     team.barrier();
-//     team.loop(q->panels(), q->grain(rows), [&](int64_t b, int64_t e) { matmul_panels(*q, xs, yq, q->rows, b, e); });
-//     team.loop(k->panels(), k->grain(rows), [&](int64_t b, int64_t e) { matmul_panels(*k, xs, yk, k->rows, b, e); });
+//     for (const Matrix* m : {q, k}) {
+//       team.loop(m->panels(), m->grain(rows, team.size()),
+//                 [&](int64_t begin, int64_t end) { matmul_panels(*m, xs, y_of(m), m->rows, begin, end); });
+//     }
 //   });
 #pragma once
 
@@ -65,8 +67,9 @@ class Matrix {
 
   int64_t panels() const { return (rows + kLanes - 1) / kLanes; }
   size_t nbytes() const { return codes.size() + scales.size(); }
-  // Panels a thread should take at a time for this many activation rows: enough work to mask_scores the sharing out.
-  int64_t grain(int64_t activation_rows) const;
+  // Panels that each of `threads` should take at a time for this many activation rows: so many that sharing them out
+  // costs little, and so few that all threads have work.
+  int64_t grain(int64_t activation_rows, int threads) const;
 };
 
 // Repacks `data` (rows * row_bytes(type, cols) bytes as in the file), which may be dropped afterwards; on the pool's

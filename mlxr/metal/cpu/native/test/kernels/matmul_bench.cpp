@@ -45,7 +45,7 @@ Timing time_product(const Options& options, ThreadPool& pool, const Matrix& m, i
   while (total < options.seconds || times.size() < 5) {
     const auto start = std::chrono::steady_clock::now();
     pool.parallel([&](Team& team) {
-      team.loop(m.panels(), m.grain(rows),
+      team.loop(m.panels(), m.grain(rows, team.size()),
                 [&](int64_t begin, int64_t end) { matmul_panels(m, xs, y.data(), m.rows, begin, end); });
     });
     times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

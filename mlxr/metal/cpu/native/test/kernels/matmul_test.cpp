@@ -247,6 +247,28 @@ void check_int16_limits(Isa isa) {
   }
 }
 
+// That no thread is without work, and that tiles of several rows get panels in pairs, where there are enough.
+void check_turns() {
+  const auto m = identity(usable_isas().front());
+  Matrix large;
+  large.type = m->type;
+  large.isa = m->isa;
+  large.cols = 2048;
+  large.panel_code_bytes = m->panel_code_bytes * 64;
+  large.panel_scale_bytes = m->panel_scale_bytes * 64;
+  for (const int64_t outputs : {1024, 2048, 4096, 14336}) {
+    large.rows = outputs;
+    for (const int threads : {1, 2, 4, 8, 16}) {
+      for (const int64_t rows : {1, 2, 16, 64, 512}) {
+        const int64_t grain = large.grain(rows, threads);
+        const int64_t turns = (large.panels() + grain - 1) / grain;
+        if (turns < 2 * threads) REPORT("%d threads share %ld turns", threads, static_cast<long>(turns));
+        if (rows > 1 && grain > 1 && grain % 2 != 0) REPORT("a turn of %ld panels", static_cast<long>(grain));
+      }
+    }
+  }
+}
+
 int check_all() {
   std::vector<Isa> isas = usable_isas();
 #ifdef MLXR_EMULATED_AVX512
@@ -262,6 +284,7 @@ int check_all() {
     std::printf("%-9s %s\n", type.name.data(), failures == before ? "ok" : "DIFFERS");
   }
   check_odd_columns(isas);
+  check_turns();
   for (const Isa isa : usable_isas()) {  // no emulated ones
     check_int16(isa);
     check_int16_limits(isa);
