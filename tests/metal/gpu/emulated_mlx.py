@@ -12,7 +12,26 @@ import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
+from mlxr.metal.mlx import (
+    few_rows,
+    own_blocks,
+    own_experts,
+    own_recurrence,
+    own_sampling,
+    paged_prefill,
+    recurrence_steps,
+    step_attention,
+)
 from tests.metal.gpu.emulated import Array, numpy_type, run
+
+
+def forget_kernels() -> None:
+    """Has the mlx backend make its kernels anew: it keeps them for a process, which has one device, and tests have
+    another each."""
+    for module in MODULES:
+        for kept in vars(module).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,18 @@ class Source(Kernel):
     def header(self, language: Language) -> str:
         return self.functions
 
+
+MODULES = (
+    few_rows,
+    own_blocks,
+    own_experts,
+    own_recurrence,
+    own_sampling,
+    paged_prefill,
+    recurrence_steps,
+    step_attention,
+)
+"""Those that keep kernels."""
 
 INCLUDED = re.compile(r'^#include "(.*)"$', re.MULTILINE)
 

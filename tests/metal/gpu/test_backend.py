@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +33,14 @@ WAYS_HERE = WAYS["metal"] if ON_METAL else replace(WAYS["metal"], wide_sums=True
 
 
 @pytest.fixture(autouse=True)
-def metal(monkeypatch: pytest.MonkeyPatch) -> None:
+def metal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not ON_METAL:
+        emulated_mlx.forget_kernels()
         monkeypatch.setattr(device, "kind", lambda: "metal")
         monkeypatch.setattr(mx.fast, "metal_kernel", emulated_mlx.metal_kernel)
+    yield
+    if not ON_METAL:
+        emulated_mlx.forget_kernels()
 
 
 @pytest.mark.parametrize("name", [*CHECKS, "codes blocks"])

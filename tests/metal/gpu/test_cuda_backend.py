@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from mlxr.metal import affine
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu import recurrence, rms_norm
-from mlxr.metal.mlx import device, few_rows, own_experts, recurrence_steps
+from mlxr.metal.mlx import device, own_experts
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS, holds
 from mlxr.metal.mlx.device import WAYS
@@ -41,7 +41,7 @@ KERNELS = {
 
 
 @pytest.fixture(autouse=True)
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of kernels that were made."""
     made: list[str] = []
 
@@ -49,11 +49,11 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append(named["name"] if "name" in named else given[0])
         return emulated_mlx.cuda_kernel(*given, **named)
 
-    for cached in (few_rows._launching, few_rows._norming, own_experts._launching, recurrence_steps._launching):
-        cached.cache_clear()
+    emulated_mlx.forget_kernels()
     monkeypatch.setattr(device, "kind", lambda: "cuda")
     monkeypatch.setattr(mx.fast, "cuda_kernel", make)
-    return made
+    yield made
+    emulated_mlx.forget_kernels()
 
 
 @pytest.mark.parametrize("name", EMULATED)

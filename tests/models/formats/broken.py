@@ -158,7 +158,8 @@ class Broken:
 
 
 METHODS = (
-    "awq, bitsandbytes, compressed-tensors, compressed_tensors, fbgemm_fp8, fp8, gptq, modelopt, modelopt_fp4, mxfp4"
+    "auto-round, auto_round, awq, bitsandbytes, compressed-tensors, compressed_tensors, fbgemm_fp8, fp8, gptq, "
+    "modelopt, modelopt_fp4, mxfp4, mxfp8"
 )
 PICKLE = r"is a pickle, which mlxr never reads .*; take the model's \*\.safetensors or GGUF files"
 
