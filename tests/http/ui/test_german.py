@@ -51,7 +51,9 @@ def test_german_fills_the_gaps_that_the_sentence_has(german: dict[str, dict[str,
         for said, means in sentences.items():
             gaps = said.count("{}")
             numbered = {int(number) for number in re.findall(r"\{(\d+)\}", means)}
-            assert means.count("{}") == gaps or (numbered and max(numbered) < gaps), said
+            assert means.count("{}") == (0 if numbered else gaps), said
+            assert not numbered or numbered == set(range(gaps)), said
+            assert not said.startswith(" ") or means.startswith((" ", ",")), said
 
 
 def test_no_sentence_has_two_translations(german: dict[str, dict[str, str]]) -> None:
