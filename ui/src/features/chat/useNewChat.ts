@@ -37,7 +37,7 @@ export function useNewChat(): ChatController {
     retry: () => void installed.refetch(),
     title: "",
     model,
-    modelPending: installed.isPending,
+    modelPending: installed.isPending || loaded.isPending,
     system,
     parameters,
     messages: NONE,

@@ -24,6 +24,8 @@ export interface Attachments {
   contents: Content[];
   /** Some are still being read. */
   busy: boolean;
+  /** How many were refused or taken away so far. */
+  losses: number;
   add: (files: Iterable<File>) => void;
   remove: (id: number) => void;
   clear: () => void;
@@ -33,6 +35,7 @@ export interface Attachments {
 export function useAttachments(model: string | null): Attachments {
   const { data } = useQuery(installedModels);
   const [list, setList] = useState<readonly Attached[]>([]);
+  const [losses, setLosses] = useState(0);
   const next = useRef(0);
   const seesImages = data?.find(({ name }) => name === model)?.capabilities.includes("vision") === true;
   const add = (files: Iterable<File>) => {
@@ -50,7 +53,10 @@ export function useAttachments(model: string | null): Attachments {
       const read = import("./readFile").then(({ readFile }) => readFile(file, options));
       read.then(
         (content) => change({ content, progress: null }),
-        (error: unknown) => change({ error, progress: null }),
+        (error: unknown) => {
+          setLosses((now) => now + 1);
+          change({ error, progress: null });
+        },
       );
     }
   };
@@ -58,8 +64,12 @@ export function useAttachments(model: string | null): Attachments {
     list,
     contents: list.flatMap(({ content }) => (content === null ? [] : [content])),
     busy: list.some(({ content, error }) => content === null && error === null),
+    losses,
     add,
-    remove: useCallback((id: number) => setList((now) => now.filter((each) => each.id !== id)), []),
+    remove: useCallback((id: number) => {
+      setLosses((now) => now + 1);
+      setList((now) => now.filter((each) => each.id !== id));
+    }, []),
     clear: useCallback(() => setList([]), []),
   };
 }

@@ -7,14 +7,22 @@ import { Composer } from "./Composer";
 
 const area = () => screen.findByRole("textbox", { name: "Message" });
 
-/** A composer that waits for something until it is released. */
+/** A composer that waits for something until it is released, or lost. */
 function Held({ onSend }: { onSend: (text: string) => Promise<void> }) {
   const [held, setHeld] = useState(true);
+  const [losses, setLosses] = useState(0);
+  const lose = () => {
+    setHeld(false);
+    setLosses(losses + 1);
+  };
   return (
     <>
-      <Composer chatId="held" onSend={onSend} waits={held ? "Reading" : undefined} />
+      <Composer chatId="held" onSend={onSend} waits={held ? "Reading" : undefined} losses={losses} />
       <button type="button" onClick={() => setHeld(!held)}>
         Hold or release
+      </button>
+      <button type="button" onClick={lose}>
+        Lose
       </button>
     </>
   );
@@ -57,6 +65,17 @@ test("what is sent while its model is looked up or a file is read goes out by it
   await userEvent.click(screen.getByText("Hold or release"));
   await waitFor(() => expect(onSend).toHaveBeenCalledExactlyOnceWith("early"));
   expect(await area()).toHaveValue("");
+});
+
+test("what waits for a file that is then refused is not sent without it, until that is asked for", async () => {
+  const onSend = vi.fn().mockResolvedValue(undefined);
+  renderPage(<Held onSend={onSend} />);
+  await userEvent.type(await area(), "look at this{Enter}");
+  await userEvent.click(screen.getByText("Lose"));
+  expect(await area()).toHaveValue("look at this");
+  expect(onSend).not.toHaveBeenCalled();
+  await userEvent.type(await area(), "{Enter}");
+  expect(onSend).toHaveBeenCalledExactlyOnceWith("look at this");
 });
 
 test("each chat keeps its own draft, also when the page is loaded again", async () => {

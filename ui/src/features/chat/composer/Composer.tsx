@@ -22,6 +22,8 @@ export interface ComposerProps {
   blocked?: string | undefined;
   /** What has to come first and comes by itself: what was to be sent goes out then. */
   waits?: string | undefined;
+  /** Grows when something that was to go with the message will not: what waits to be sent is left to its writer. */
+  losses?: number;
   /** Shown above the text: what is attached. */
   attachments?: ReactNode;
   /** Buttons below the text: to attach, to choose tools. */
@@ -37,7 +39,8 @@ const hasKeyboard = (): boolean => matchMedia("(pointer: fine)").matches;
 
 /** Where a message is written. Enter sends it, Shift and Enter begins a line. */
 export function Composer(props: ComposerProps) {
-  const { chatId, onSend, onStop, blocked, waits, attachments, tools, sendsWithoutText = false, onPaste, ref } = props;
+  const { chatId, onSend, onStop, blocked, waits, losses = 0, attachments, tools, onPaste, ref } = props;
+  const { sendsWithoutText = false } = props;
   const texts = useTexts(chatTexts);
   const [text, setText] = useDraft(chatId);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -48,21 +51,22 @@ export function Composer(props: ComposerProps) {
       area.current?.focus();
     },
   }));
-  const [isDue, setDue] = useState(false);
+  // How much was lost when it was to be sent; null where nothing waits to be.
+  const [due, setDue] = useState<number | null>(null);
   const ready = (text.trim() !== "" || sendsWithoutText) && onStop === undefined && blocked === undefined;
   const send = () => {
     if (!ready) return;
-    setDue(waits !== undefined);
+    setDue(waits === undefined ? null : losses);
     if (waits !== undefined) return;
     setText("");
     onSend(text).catch(() => setText(text));
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: once nothing is waited for, whatever else changes
   useEffect(() => {
-    if (!isDue || waits !== undefined) return;
-    setDue(false);
-    send();
-  }, [isDue, waits]);
+    if (due === null || waits !== undefined) return;
+    setDue(null);
+    if (due === losses) send();
+  }, [due, waits]);
   return (
     <form
       onSubmit={(event) => {
@@ -83,7 +87,7 @@ export function Composer(props: ComposerProps) {
         {...(onPaste === undefined ? {} : { onPaste })}
         onChange={(event) => {
           setText(event.target.value);
-          setDue(false);
+          setDue(null);
         }}
         onKeyDown={(event) => {
           if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {

@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { lazy, type Ref, Suspense } from "react";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
@@ -9,6 +10,7 @@ import { CompareButton } from "../compare/CompareButton";
 import type { Compare } from "../compare/useCompare";
 import type { ChatController } from "../controller";
 import { chatTexts } from "../texts";
+import { toolSettings } from "../tools/settings";
 import { ToolsButton } from "../tools/ToolsButton";
 import { useAnswerRequests } from "../tools/useAnswerRequests";
 import { Composer, type ComposerHandle } from "./Composer";
@@ -29,6 +31,8 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
   const files = useTexts(attachmentLabels);
   const toast = useToast();
   const requests = useAnswerRequests();
+  // Which tools are on is part of what is asked for.
+  const { isPending: toolsPending } = useQuery(toolSettings);
   const send = async (text: string) => {
     const { contents } = attachments;
     try {
@@ -46,7 +50,7 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
     event.preventDefault();
     attachments.add(files);
   };
-  const waits = attachments.busy ? files.wait : chat.modelPending ? "" : undefined;
+  const waits = attachments.busy ? files.wait : chat.modelPending || toolsPending ? "" : undefined;
   const blocked = chat.model === null && !chat.modelPending ? texts.chooseModelFirst : undefined;
   return (
     <Composer
@@ -58,6 +62,7 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
       onPaste={paste}
       blocked={blocked}
       waits={waits}
+      losses={attachments.losses}
       attachments={
         attachments.list.length > 0 && (
           <Suspense fallback={<div className="h-13" />}>
