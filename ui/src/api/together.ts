@@ -13,34 +13,55 @@ export function followTogether(path: string, onEvent: (event: ServerEvent) => vo
   const stop = new AbortController();
   const others = new BroadcastChannel(name);
   let lastId: string | undefined;
+  let back = Promise.resolve();
   const take = (event: ServerEvent) => {
     lastId = event.id ?? lastId;
     onEvent(event);
   };
   others.onmessage = ({ data }) => take(data as ServerEvent);
-  const hold = () =>
-    new Promise<void>((released) => {
-      const unfollow = followEvents(path, {
-        onEvent: (event) => {
-          others.postMessage(event);
-          take(event);
-        },
-        ...(lastId === undefined ? {} : { lastEventId: lastId }),
+  const follow = (onHeard: (event: ServerEvent) => void) =>
+    followEvents(path, { onEvent: onHeard, ...(lastId === undefined ? {} : { lastEventId: lastId }) });
+  const hold = () => {
+    // It was seen when it began to wait.
+    if (document.hidden) return Promise.resolve();
+    return new Promise<void>((released) => {
+      const unfollow = follow((event) => {
+        others.postMessage(event);
+        take(event);
       });
+      const leaving = new AbortController();
       const release = () => {
+        leaving.abort();
         unfollow();
         forget();
-        stop.signal.removeEventListener("abort", release);
         released();
       };
       const forget = whenUnseen(() => false, release);
-      stop.signal.addEventListener("abort", release);
+      const { signal } = leaving;
+      stop.signal.addEventListener("abort", release, { signal });
+      document.addEventListener("freeze", release, { signal });
+      // A page that somebody has left may come back, and runs no timers until then.
+      const leave = () => {
+        const once = { once: true, signal: stop.signal };
+        back = new Promise((shown) => window.addEventListener("pageshow", () => shown(), once));
+        release();
+      };
+      window.addEventListener("pagehide", leave, { signal });
     });
+  };
   const takeTurns = async () => {
     while (!stop.signal.aborted) {
+      await back;
       await seen(stop.signal);
-      // Whoever leaves while it waits for its turn is told so by an error.
-      await locks.request(name, { signal: stop.signal }, hold).catch(() => {});
+      try {
+        await locks.request(name, { signal: stop.signal }, hold);
+      } catch {
+        // Whoever leaves while it waits for its turn is told so by an error, too.
+        if (stop.signal.aborted) return;
+        others.onmessage = null;
+        stop.signal.addEventListener("abort", follow(take));
+        return;
+      }
     }
   };
   void takeTurns();
