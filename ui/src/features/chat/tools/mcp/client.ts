@@ -5,6 +5,7 @@ import { config } from "zod/v4/core";
 import { errorOf } from "@/api/errors";
 import { authorization } from "@/api/key";
 import { SessionEnded } from "./sessionEnded";
+import { ToolWatch } from "./toolWatch";
 
 // The page's policy lets nothing make code of text, and the browser reports even an attempt.
 config({ jitless: true });
@@ -26,35 +27,37 @@ export interface McpSession {
 
 const MOST_PAGES = 50;
 const CALL_MS = 300_000;
-const LIST_EVERY_MS = 20_000;
 
 /** Opens a session with the MCP server `name`, through the server of this page, and lists its tools. */
 export async function openSession(name: string, signal: AbortSignal, onChanged: () => void): Promise<McpSession> {
   const url = new URL(`/api/ui/mcp/${encodeURIComponent(name)}`, window.location.origin);
   const transport = new StreamableHTTPClientTransport(url, { fetch: keyed });
+  const watch = new ToolWatch(onChanged);
   const client = new Client(
     { name: "mlxr", version: "1" },
     {
       jsonSchemaValidator: new CfWorkerJsonSchemaValidator(),
-      listChanged: { tools: { autoRefresh: false, onChanged } },
+      listChanged: { tools: { autoRefresh: false, onChanged: watch.changed } },
     },
   );
   const abort = () => void client.close();
   signal.addEventListener("abort", abort);
   try {
     await client.connect(transport as Parameters<Client["connect"]>[0], { signal });
-    const tools = client.getServerCapabilities()?.tools === undefined ? [] : await listed(client, signal);
-    const unwatch = watched(client, tools, signal, onChanged);
+    const hasTools = client.getServerCapabilities()?.tools !== undefined;
+    const tools = hasTools ? await listed(client, signal) : [];
+    if (hasTools) watch.start(tools, () => listed(client, signal), signal);
     const title = client.getServerVersion()?.title ?? client.getServerVersion()?.name ?? name;
     return {
       title,
       tools,
       call: async (tool, given, stop) => {
         const options = { signal: stop, timeout: CALL_MS, resetTimeoutOnProgress: true };
-        return textOf(await client.callTool({ name: tool, arguments: given }, undefined, options));
+        const called = () => client.callTool({ name: tool, arguments: given }, undefined, options);
+        return textOf(await watch.during(called));
       },
       close: async () => {
-        unwatch();
+        watch.stop();
         await transport.terminateSession().catch(() => {});
         await client.close();
       },
@@ -65,20 +68,6 @@ export async function openSession(name: string, signal: AbortSignal, onChanged: 
   } finally {
     signal.removeEventListener("abort", abort);
   }
-}
-
-/** Calls `onChanged` once the server lists other tools than `tools`, or has forgotten the session. */
-function watched(client: Client, tools: readonly ListedTool[], signal: AbortSignal, onChanged: () => void): () => void {
-  const known = JSON.stringify(tools);
-  const look = async () => {
-    if (document.hidden || client.getServerCapabilities()?.tools === undefined) return;
-    const now = await listed(client, signal).catch((error: unknown) => (error instanceof SessionEnded ? [] : tools));
-    if (JSON.stringify(now) !== known && !signal.aborted) onChanged();
-  };
-  const timer = setInterval(() => void look(), LIST_EVERY_MS);
-  const unwatch = () => clearInterval(timer);
-  signal.addEventListener("abort", unwatch);
-  return unwatch;
 }
 
 async function listed(client: Client, signal: AbortSignal): Promise<ListedTool[]> {
