@@ -114,3 +114,15 @@ test("a chat that is deleted elsewhere is dropped", () => {
   tell("removed", { id: "c" });
   expect(isDropped()).toBe(true);
 });
+
+test("a chat is at work while an answer is on its way or a call runs, not while it waits for a person", () => {
+  const { follower, tell } = following();
+  const calls = (...states: string[]) => states.map((state, at) => ({ id: `${at}`, name: "clock", state }));
+  expect(follower.isAtWork()).toBe(false);
+  tell("snapshot", { chat, messages: [question, answer] });
+  expect(follower.isAtWork()).toBe(true);
+  tell("message", { ...answer, state: "tools", tool_calls: calls("done", "waiting") });
+  expect(follower.isAtWork()).toBe(false);
+  tell("message", { ...answer, state: "tools", tool_calls: calls("running", "waiting") });
+  expect(follower.isAtWork()).toBe(true);
+});

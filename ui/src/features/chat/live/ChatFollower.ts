@@ -49,7 +49,7 @@ export class ChatFollower {
     this.stop?.();
     this.stop = followEvents(this.path, {
       // Tools run where an answer is followed.
-      staysUnseen: () => this.cache.read()?.messages.some(goesOn) === true,
+      staysUnseen: this.isAtWork,
       onEvent: (event) => this.take(event),
       onState: (state, error) => {
         this.status = { state, error: state === "closed" ? (error ?? null) : null };
@@ -57,6 +57,10 @@ export class ChatFollower {
       },
     });
   }
+
+  /** Whether an answer is on its way, or waits for a call that runs. One that waits for a person's word may do so for
+   * good. */
+  readonly isAtWork = (): boolean => this.cache.read()?.messages.some(goesOn) === true;
 
   /** Grows with every change that is not the growth of a text. */
   readonly version = (): number => this.changes;
@@ -165,8 +169,8 @@ export class ChatFollower {
   }
 }
 
-/** Whether an answer is on its way, or waits for what its tools give. */
-const goesOn = ({ state = "done" }: ChatTurn): boolean => isOpen({ state }) || state === "tools";
+const goesOn = ({ state = "done", tool_calls = [] }: ChatTurn): boolean =>
+  isOpen({ state }) || (state === "tools" && tool_calls.some((call) => call.state === "running"));
 
 const sameTurn = (known: ChatTurn | undefined, turn: ChatTurn): ChatTurn =>
   known !== undefined && JSON.stringify(known) === JSON.stringify(turn) ? known : turn;
