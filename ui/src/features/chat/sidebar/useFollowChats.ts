@@ -14,13 +14,16 @@ export function useFollowChats(): void {
     const all = [...LIST, ""];
     const readAgain = () => void client.invalidateQueries({ queryKey: CHATS, predicate: isOfList });
     const isOfList = ({ queryKey }: { queryKey: readonly unknown[] }) => queryKey[1] !== "detail";
-    return followTogether("/api/ui/chats/events", ({ name, data }) => {
+    const unfollow = followTogether("/api/ui/chats/events", ({ name, data }) => {
       if (name === "chat") client.setQueryData<Found[]>(all, (known) => known && withChat(known, JSON.parse(data)));
       else if (name === "removed") {
         const { id } = JSON.parse(data) as { id: string };
         client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
       } else if (name === "reset") readAgain();
     });
+    // What changed while nothing was followed comes from nobody, where another tab holds the connection.
+    if (client.getQueryData(all) !== undefined) readAgain();
+    return unfollow;
   }, [client]);
 }
 
