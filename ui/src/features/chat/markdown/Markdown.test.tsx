@@ -68,3 +68,10 @@ test("of a huge table the beginning is shown, and the rest when it is asked for"
   expect(shown.querySelectorAll("tbody tr")).toHaveLength(5);
   expect(screen.queryByRole("button")).toBeNull();
 });
+
+test("whoever asks for the last row of a table goes on from the table", () => {
+  const table = lex("| a | b |\n| - | - |\n| 1 | 2 |\n| 3 | 4 |\n")[0] as Tokens.Table;
+  const shown = render(<TableView table={table} mostCells={2} />).container;
+  fireEvent.click(screen.getByRole("button", { name: "Show 1 more row" }));
+  expect(shown.querySelector(".table-scroll")).toHaveFocus();
+});

@@ -1,5 +1,5 @@
 import type { Tokens } from "marked";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Button } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
@@ -11,13 +11,19 @@ const MOST_CELLS = 2_000;
 /** Shows a table, which scrolls sideways by itself; of a huge one its beginning, until all of it is asked for. */
 export function TableView({ table, mostCells = MOST_CELLS }: { table: Tokens.Table; mostCells?: number }) {
   const texts = useTexts(chatTexts);
+  const container = useRef<HTMLDivElement>(null);
   const [isWhole, setWhole] = useState(false);
   const room = Math.max(1, Math.floor(mostCells / table.header.length));
   const rows = isWhole ? table.rows : table.rows.slice(0, room);
   const hidden = table.rows.length - rows.length;
+  const showAll = () => {
+    setWhole(true);
+    // The button goes, and the focus with it.
+    container.current?.focus({ preventScroll: true });
+  };
   return (
     <>
-      <div className="table-scroll" tabIndex={0}>
+      <div ref={container} className="table-scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -45,7 +51,7 @@ export function TableView({ table, mostCells = MOST_CELLS }: { table: Tokens.Tab
         </table>
       </div>
       {hidden > 0 && (
-        <Button size="small" onClick={() => setWhole(true)}>
+        <Button size="small" onClick={showAll}>
           {texts.moreRows(hidden)}
         </Button>
       )}
