@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import progress
-from bench.random_model import RandomModel
+from bench.random_model import QWEN3_30B_A3B, RandomModel
 from mlxr.metal.tensors import TensorType
 
 
@@ -83,21 +83,7 @@ UNTIED = frozenset({"output.weight"})
 EXPERTS = GpuShape(
     RandomModel(
         "qwen3moe",
-        {
-            "block_count": 24,
-            "context_length": 40_960,
-            "embedding_length": 2048,
-            "feed_forward_length": 6144,
-            "expert_feed_forward_length": 768,
-            "expert_count": 128,
-            "expert_used_count": 8,
-            "attention.head_count": 32,
-            "attention.head_count_kv": 4,
-            "attention.key_length": 128,
-            "attention.value_length": 128,
-            "attention.layer_norm_rms_epsilon": 1e-6,
-            "rope.freq_base": 1e6,
-        },
+        {**QWEN3_30B_A3B, "block_count": 24},
         151_936,
         q4_k,
         UNTIED,

@@ -31,6 +31,24 @@ POOL_ROWS = 64
 """Enough different rows for speed: no kernel looks at more than a few at once."""
 
 
+QWEN3_30B_A3B: Mapping[str, Any] = {
+    "block_count": 48,
+    "context_length": 40_960,
+    "embedding_length": 2048,
+    "feed_forward_length": 6144,
+    "expert_feed_forward_length": 768,
+    "expert_count": 128,
+    "expert_used_count": 8,
+    "attention.head_count": 32,
+    "attention.head_count_kv": 4,
+    "attention.key_length": 128,
+    "attention.value_length": 128,
+    "attention.layer_norm_rms_epsilon": 1e-6,
+    "rope.freq_base": 1e6,
+}
+"""The published model's settings, which CPU and GPU are measured with."""
+
+
 @dataclass(frozen=True, slots=True)
 class RandomModel:
     """A shape.

@@ -10,7 +10,7 @@ from bench.bounds import Bounds
 from bench.measure import REPEAT, progress
 from bench.models import THREADS, Case, beside_file
 from bench.peers.worker import importable
-from bench.random_model import RandomModel, iq2_m, mxfp4_experts, q4_k_m, tied_q4_k_m
+from bench.random_model import QWEN3_30B_A3B, RandomModel, iq2_m, mxfp4_experts, q4_k_m, tied_q4_k_m
 from bench.report import Report
 from tests.models import CACHE
 
@@ -50,21 +50,7 @@ SHAPES = (
         "Qwen3-30B-A3B, 12 of 48 layers, Q4_K_M",
         RandomModel(
             "qwen3moe",
-            {
-                "block_count": 12,
-                "context_length": 40960,
-                "embedding_length": 2048,
-                "feed_forward_length": 6144,
-                "expert_feed_forward_length": 768,
-                "expert_count": 128,
-                "expert_used_count": 8,
-                "attention.head_count": 32,
-                "attention.head_count_kv": 4,
-                "attention.key_length": 128,
-                "attention.value_length": 128,
-                "attention.layer_norm_rms_epsilon": 1e-6,
-                "rope.freq_base": 1e6,
-            },
+            {**QWEN3_30B_A3B, "block_count": 12},
             151_936,
             q4_k_m,
             frozenset({"output.weight"}),
