@@ -16,6 +16,8 @@ from tests.server import Server, eventually, serving
 SETTINGS = ("--set", "kv.pool_tokens=8192")
 ASK = "Tell me a long story about a fox and a lighthouse."
 LONG = 64
+KILLED = 192
+"""Tokens of an answer whose server is killed: whoever kills it may be put off for a while and still comes midway."""
 WAYS: dict[str, dict[str, Any]] = {
     "greedy": {"temperature": 0},
     "seeded": {"temperature": 0.9, "seed": 7},
@@ -23,7 +25,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "held to a schema": {
         "temperature": 0.8,
         "seed": 5,
-        "json_schema": {"type": "array", "items": {"type": "string", "maxLength": 12}, "minItems": 40},
+        "json_schema": {"type": "array", "items": {"type": "string", "maxLength": 12}, "minItems": 150},
     },
 }
 
@@ -46,8 +48,8 @@ def begin(server: Server, way: str, tokens: int = LONG) -> tuple[str, str]:
     return chat, send(server, chat, ASK)["answers"][0]["id"]
 
 
-def undisturbed(server: Server, way: str) -> str:
-    return text_of(settled(server, *begin(server, way)))
+def undisturbed(server: Server, way: str, tokens: int = LONG) -> str:
+    return text_of(settled(server, *begin(server, way, tokens)))
 
 
 def test_an_answer_goes_on_when_its_tab_closes_and_every_tab_sees_the_same(mortal: Server, tabs: Tabs) -> None:
@@ -68,10 +70,10 @@ def test_an_answer_goes_on_when_its_tab_closes_and_every_tab_sees_the_same(morta
 
 @pytest.mark.parametrize("way", ["greedy", "with penalties"])
 def test_an_answer_goes_on_though_the_executor_is_killed(mortal: Server, tabs: Tabs, way: str) -> None:
-    expected = undisturbed(mortal, way)
-    chat, answer = begin(mortal, way)
+    expected = undisturbed(mortal, way, KILLED)
+    chat, answer = begin(mortal, way, KILLED)
     tab = tabs(mortal, chat)
-    tab.wait(lambda: tab.tokens(answer) > 20)
+    tab.wait(lambda: tab.tokens(answer) > 15)
     (executor,) = mortal.actors()
     os.kill(executor, signal.SIGKILL)
     tab.wait(lambda: tab.ended(answer))
@@ -82,12 +84,12 @@ def test_an_answer_goes_on_though_the_executor_is_killed(mortal: Server, tabs: T
 @pytest.mark.parametrize("way", list(WAYS))
 def test_an_answer_goes_on_where_it_was_though_the_server_is_killed(tmp_path: Path, tabs: Tabs, way: str) -> None:
     with serving(tmp_path / "home", "smollm2", *SETTINGS) as server:
-        expected = undisturbed(server, way)
-        chat, answer = begin(server, way)
+        expected = undisturbed(server, way, KILLED)
+        chat, answer = begin(server, way, KILLED)
         tab, gone = tabs(server, chat), tabs(server, chat)
-        gone.wait(lambda: gone.tokens(answer) > 10)
+        gone.wait(lambda: gone.tokens(answer) > 5)
         gone.close()
-        tab.wait(lambda: tab.tokens(answer) > 30)
+        tab.wait(lambda: tab.tokens(answer) > 15)
         server.process.kill()
         server.process.wait()
         tab.close()
@@ -104,7 +106,7 @@ def test_an_answer_goes_on_where_it_was_though_the_server_is_killed(tmp_path: Pa
                 assert not one.doubled
             assert expected.startswith(shown)
             assert "snapshot" not in back.names
-            assert settled(again, chat, answer)["usage"]["completion_tokens"] == LONG
+            assert settled(again, chat, answer)["usage"]["completion_tokens"] == KILLED
         finally:
             again.close()
 
@@ -119,10 +121,10 @@ def test_an_answer_without_a_seed_gets_one_and_is_the_same_when_asked_for_with_i
 def test_a_server_that_is_told_to_end_leaves_answers_for_its_next_life(tmp_path: Path, tabs: Tabs) -> None:
     quick = (*SETTINGS, "--set", "server.drain_seconds=0")
     with serving(tmp_path / "home", "smollm2", *quick) as server:
-        expected = undisturbed(server, "seeded")
-        chat, answer = begin(server, "seeded")
+        expected = undisturbed(server, "seeded", KILLED)
+        chat, answer = begin(server, "seeded", KILLED)
         tab = tabs(server, chat)
-        tab.wait(lambda: tab.tokens(answer) > 20)
+        tab.wait(lambda: tab.tokens(answer) > 15)
         assert server.terminate() == 0
         tab.close()
         again = Server(server.home, "smollm2", *SETTINGS)

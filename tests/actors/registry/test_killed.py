@@ -25,7 +25,8 @@ from tests.actors.registry.killed import GONE, MODELS, journal, meaning
 from tests.actors.registry.packages import files_under, tiny_gguf
 
 KILLS = 200
-LONGEST_SECONDS = 0.12
+MOST_NOTES = 6
+"""Of a process that is killed: it ends when it has begun and ended this many things at most."""
 ROUNDS = 5000
 """Of readers, within which writers have long done their share."""
 
@@ -59,9 +60,18 @@ def ask(users: subprocess.Popen[str], line: str) -> int:
     return int(users.stdout.readline())
 
 
-def kill_one(users: subprocess.Popen[str], seed: int, after: float) -> None:
+def noted(folder: Path) -> int:
+    path = folder / "journal"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def kill_one(users: subprocess.Popen[str], folder: Path, seed: int, chance: random.Random) -> None:
+    """Kills at a random moment. How far a process has come by then is chosen too, however slow the machine is."""
+    notes = noted(folder) + chance.randrange(MOST_NOTES)
     child = ask(users, f"begin {seed}")
-    time.sleep(after)
+    while noted(folder) < notes:
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0.0, 0.02))
     os.kill(child, signal.SIGKILL)
     assert ask(users, f"await {child}") == -signal.SIGKILL, "it ended by itself, with an error"
 
@@ -82,7 +92,7 @@ async def test_no_kill_loses_a_model_or_leaves_a_name_without_its_files(
 ) -> None:
     home, chance = Home(tmp_path / "home"), random.Random(5)
     for seed in range(KILLS):
-        kill_one(users, seed, chance.uniform(0.0, LONGEST_SECONDS))
+        kill_one(users, folder, seed, chance)
         store = await Store.open(home)
         await store.restore()
         entries = await store.models()
