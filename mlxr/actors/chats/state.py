@@ -13,7 +13,7 @@ from mlxr.actors.chats.followers import Followers, event, parsed, position
 from mlxr.actors.chats.live_answer import LiveAnswer
 from mlxr.actors.chats.run import Run
 from mlxr.actors.chats.store import ChatStore
-from mlxr.api.chats.events import ChatRemoved, ChatsReset, MessagesRemoved
+from mlxr.api.chats.events import ChatRemoved, ChatsNotice, ChatsReset, MessagesRemoved
 from mlxr.api.chats.views import Chat, ChatDetail, ChatTurn
 from mlxr.api.whole_numbers import whole_number
 
@@ -28,7 +28,6 @@ class ChatState:
     Attributes:
         live: the answers on their way, by their messages.
         unsaved: messages that have ended and could not be written yet, with their chats.
-        problem: why nothing can be written; None where it can.
     """
 
     def __init__(self, store: ChatStore, followers: Followers) -> None:
@@ -37,15 +36,26 @@ class ChatState:
         self.turn = anyio.Lock()
         self.live: dict[str, LiveAnswer] = {}
         self.unsaved: dict[str, tuple[str, ChatTurn, Run | None]] = {}
-        self.problem: str | None = None
+        self._problem: str | None = None
         self._versions: dict[str, int] = {}
         self._listed: deque[tuple[int, bytes]] = deque(maxlen=MOST_LIST_EVENTS)
         self._number = 0
         self._life = secrets.token_hex(4)
 
     @property
+    def problem(self) -> str | None:
+        """Why nothing can be written; None where it can."""
+        return self._problem
+
+    @problem.setter
+    def problem(self, problem: str | None) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._tell_list("notice", ChatsNotice(notice=self.notice))
+
+    @property
     def notice(self) -> str | None:
-        return self.problem or self.store.database.notice
+        return self._problem or self.store.database.notice
 
     def live_of(self, chat: str) -> list[LiveAnswer]:
         return [answer for answer in self.live.values() if answer.chat == chat]

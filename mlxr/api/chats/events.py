@@ -58,3 +58,9 @@ class ChatsReset(Struct, frozen=True, kw_only=True):
     """The list is to be read again. ``chats``: those whose answers are on their way."""
 
     running: list[Chat] = []
+
+
+class ChatsNotice(Struct, frozen=True, kw_only=True):
+    """What people should know of all chats, in a sentence; None where that is over."""
+
+    notice: str | None

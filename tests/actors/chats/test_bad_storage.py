@@ -81,6 +81,11 @@ async def test_a_folder_in_the_place_of_the_file_is_refused_in_words(tmp_path: P
             await r.ask("list")
 
 
+def notices(r: Rig, call: int) -> list[str | None]:
+    """Returns what those who follow the list were told of all chats."""
+    return [data["notice"] for name, _, data in r.events[call] if name == "notice"]
+
+
 def limit_pages(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Has SQLite find no room for another page while the list it returns is not empty, as on a disk that is full."""
     full: list[bool] = []
@@ -101,8 +106,8 @@ async def test_an_answer_goes_on_while_the_disk_is_full_and_is_written_once_it_i
     full = limit_pages(monkeypatch)
     async with rig(tmp_path) as r:
         chat, answer = await begun(r)
-        call = r.follow(chat)
-        await r.until(lambda: r.events[call])
+        call, listed = r.follow(chat), r.follow()
+        await r.until(lambda: r.events.get(call) and r.events.get(listed))
         full.append(True)
         r.say(r.runs[0], "b", "c", first=101)
         r.end(r.runs[0])
@@ -110,12 +115,14 @@ async def test_an_answer_goes_on_while_the_disk_is_full_and_is_written_once_it_i
         assert r.events[call][-1][2]["content"][0]["text"] == "abc"
         shown = await r.ask("list")
         assert "full" in shown["notice"]
+        assert notices(r, listed) == [shown["notice"]]
         with pytest.raises(AskError, match="full") as refused:
             await r.chat(title="no room")
         assert refused.value.code is ErrorCode.STORAGE_FULL
         assert (await r.messages(chat))[answer]["content"][0]["text"] == "abc"
         full.clear()
         await no_notice(r)
+        await r.until(lambda: notices(r, listed)[1:] == [None])
     async with rig(tmp_path) as r:
         message = (await r.messages(chat))[answer]
         assert (message["content"][0]["text"], message["state"]) == ("abc", "done")

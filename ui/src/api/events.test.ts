@@ -126,6 +126,32 @@ test("no event comes once it is stopped", async () => {
   expect(ticks).toBe(3);
 });
 
+test("a connection that is silent for longer than the server's comments let it be is opened again", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const asked: (string | undefined)[] = [];
+  const url = await serve((request, response) => {
+    asked.push(request.headers["last-event-id"] as string | undefined);
+    begin(response);
+    response.write(`id: ${asked.length}\ndata: x\n\n`);
+  });
+  const states: string[] = [];
+  let events = 0;
+  stop = followEvents(url, {
+    onEvent: () => {
+      events += 1;
+    },
+    onState: (state) => states.push(state),
+  });
+  await vi.waitFor(() => expect(events).toBe(1));
+  await vi.advanceTimersByTimeAsync(29_000);
+  expect(states.at(-1)).toBe("open");
+  await vi.advanceTimersByTimeAsync(2_000);
+  await vi.waitFor(() => expect(events).toBe(2));
+  expect(states).toContain("waiting");
+  expect(asked).toEqual([undefined, "1"]);
+  vi.useRealTimers();
+});
+
 describe("a page that nobody sees", () => {
   const look = (hidden: boolean) => {
     vi.spyOn(document, "hidden", "get").mockReturnValue(hidden);
@@ -173,7 +199,7 @@ describe("a page that nobody sees", () => {
     stop = followEvents(url, { onEvent: (event) => data.push(event.data), staysUnseen: () => true });
     await vi.waitFor(() => expect(data).toHaveLength(1));
     look(true);
-    await vi.advanceTimersByTimeAsync(60_000);
+    await vi.advanceTimersByTimeAsync(25_000);
     expect([asked.length, closed()]).toEqual([1, 0]);
   });
 

@@ -28,6 +28,9 @@ export interface StreamOptions {
   staysUnseen?: () => boolean;
 }
 
+/** The server fills silences of ten seconds: after this one the connection is lost, though nobody has said so. */
+const SILENT_MS = 30_000;
+
 const BACKOFF = [250, 500, 1000, 2000, 5000, 10_000] as const;
 
 /**
@@ -44,6 +47,7 @@ export function followEvents(path: string, options: StreamOptions): () => void {
 
 async function run(path: string, options: StreamOptions, signal: AbortSignal): Promise<void> {
   const { onEvent, onState, backoff = BACKOFF, reopens = true, staysUnseen = () => !reopens } = options;
+  const silentMs = reopens ? SILENT_MS : Number.POSITIVE_INFINITY;
   let lastId = options.lastEventId;
   let failures = 0;
   while (!signal.aborted) {
@@ -59,18 +63,15 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
       const headers = new Headers(options.init?.headers);
       headers.set("Accept", "text/event-stream");
       if (lastId !== undefined) headers.set("Last-Event-ID", lastId);
-      const response = await fetchApi(path, {
-        ...options.init,
-        headers,
-        signal: connection.signal,
-        cache: "no-store",
-      });
+      const init: RequestInit = { ...options.init, headers, signal: connection.signal, cache: "no-store" };
+      const response = await within(silentMs, fetchApi(path, init), end);
       onState?.("open");
-      await readEvents(response, (event) => {
+      const take = (event: ServerEvent) => {
         failures = 0;
         if (event.id !== undefined) lastId = event.id;
         if (!signal.aborted) onEvent(event);
-      });
+      };
+      await readEvents(response, take, silentMs);
       if (!reopens || signal.aborted) break;
     } catch (reason) {
       if (signal.aborted) return;
@@ -94,18 +95,38 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
 const isFinal = (error: ApiError): boolean =>
   error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status);
 
-/** Reads the events of a response to its end. Throws where the connection breaks. */
-export async function readEvents(response: Response, onEvent: (event: ServerEvent) => void): Promise<void> {
+/**
+ * Reads the events of a response to its end. Throws where the connection breaks, or is silent for `silentMs`: that of a
+ * phone that slept may be gone without a word.
+ */
+export async function readEvents(
+  response: Response,
+  onEvent: (event: ServerEvent) => void,
+  silentMs = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const parser = createParser({
     onEvent: ({ event, data, id }) => onEvent({ name: event ?? "message", data, id }),
   });
   if (response.body === null) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await within(silentMs, reader.read(), () => void reader.cancel().catch(() => {}));
     if (done) return;
     parser.feed(value);
   }
+}
+
+/** Returns what `promise` gives; throws, and calls `onLate`, where that takes longer than `ms`. */
+async function within<T>(ms: number, promise: Promise<T>, onLate: () => void): Promise<T> {
+  if (!Number.isFinite(ms)) return promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(connectionError("broken"));
+      onLate();
+    }, ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** Waits for `ms`, or less: until the network is back, a key is given, the page is seen again, or `signal`. */

@@ -1,30 +1,59 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { followTogether } from "./together";
+import { followTogether, type SharedFeed } from "./together";
 
 let server: Server | undefined;
 
 /** Tabs that have the lock. */
 let holders = 0;
 
-/** Locks as a browser has them for all its tabs: one holder, and the others in a row. */
+const aborted = () => new DOMException("aborted", "AbortError");
+
+interface Wanted {
+  hold: () => Promise<void>;
+  done: () => void;
+  refuse: (reason: unknown) => void;
+}
+
+/** Locks as a browser has them for all its tabs: one holder, whose turn may be taken away, and the others in a row. */
 function oneLock() {
-  let last: Promise<unknown> = Promise.resolve();
+  const row: Wanted[] = [];
+  let holder: Wanted | undefined;
+  const next = () => {
+    const one = row.shift();
+    holder = one;
+    if (one === undefined) return;
+    holders += 1;
+    void one.hold().then(() => {
+      if (holder !== one) return;
+      holders -= 1;
+      one.done();
+      next();
+    });
+  };
   return {
-    request: (_: string, { signal }: { signal: AbortSignal }, hold: () => Promise<void>) => {
-      const turn = last.then(async () => {
-        signal.throwIfAborted();
-        holders += 1;
-        await hold().finally(() => {
-          holders -= 1;
+    request: (_: string, { signal, steal }: { signal?: AbortSignal; steal?: boolean }, hold: Wanted["hold"]) =>
+      new Promise<void>((done, refuse) => {
+        const wanted = { hold, done, refuse };
+        signal?.addEventListener("abort", () => {
+          const at = row.indexOf(wanted);
+          if (at < 0) return;
+          row.splice(at, 1);
+          refuse(aborted());
         });
-      });
-      last = turn.catch(() => {});
-      return turn;
-    },
+        if (steal === true && holder !== undefined) {
+          holders -= 1;
+          holder.refuse(aborted());
+          holder = undefined;
+          row.unshift(wanted);
+        } else row.push(wanted);
+        if (holder === undefined) queueMicrotask(() => holder === undefined && next());
+      }),
   };
 }
+
+const feedOf = (onEvent: SharedFeed["onEvent"], onMissed = () => {}): SharedFeed => ({ onEvent, onMissed });
 
 /** A server of one feed. Returns its address, after which event each asked, and how many are connected. */
 async function feed() {
@@ -49,6 +78,7 @@ function hide(hidden: boolean) {
 
 beforeEach(() => vi.stubGlobal("navigator", { ...navigator, locks: oneLock() }));
 afterEach(() => {
+  vi.useRealTimers();
   server?.closeAllConnections();
   server?.close();
   vi.unstubAllGlobals();
@@ -58,7 +88,12 @@ afterEach(() => {
 test("tabs share one connection, and when its holder goes another takes it up after the last event", async () => {
   const { url, asked } = await feed();
   const heard: string[][] = [[], []];
-  const [leave, leaveOther] = heard.map((each) => followTogether(url, ({ data }) => each.push(data)));
+  const [leave, leaveOther] = heard.map((each) =>
+    followTogether(
+      url,
+      feedOf(({ data }) => each.push(data)),
+    ),
+  );
   await vi.waitFor(() => expect(heard).toEqual([["1"], ["1"]]));
   expect(asked).toEqual([undefined]);
   leave?.();
@@ -70,8 +105,14 @@ test("tabs share one connection, and when its holder goes another takes it up af
 test("a tab that is hidden by its turn leaves it to the others until it is seen", async () => {
   const { url, asked } = await feed();
   const heard: string[] = [];
-  const leave = followTogether(url, () => {});
-  const leaveOther = followTogether(url, ({ data }) => heard.push(data));
+  const leave = followTogether(
+    url,
+    feedOf(() => {}),
+  );
+  const leaveOther = followTogether(
+    url,
+    feedOf(({ data }) => heard.push(data)),
+  );
   await vi.waitFor(() => expect(heard).toEqual(["1"]));
   hide(true);
   leave();
@@ -86,7 +127,10 @@ test("a tab that is hidden by its turn leaves it to the others until it is seen"
 test("a page that is left lets go of the connection, and takes it up when it is come back to", async () => {
   const { url, asked, connected } = await feed();
   const heard: string[] = [];
-  const leave = followTogether(url, ({ data }) => heard.push(data));
+  const leave = followTogether(
+    url,
+    feedOf(({ data }) => heard.push(data)),
+  );
   await vi.waitFor(() => expect(heard).toEqual(["1"]));
   window.dispatchEvent(new Event("pagehide"));
   await vi.waitFor(() => expect(connected.size).toBe(0));
@@ -97,12 +141,115 @@ test("a page that is left lets go of the connection, and takes it up when it is 
   leave();
 });
 
+const inTruth = setTimeout;
+
+/** Lets seconds pass in which tabs hear each other. */
+async function pass(seconds: number) {
+  for (let second = 0; second < seconds; second += 1) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    await new Promise((done) => inTruth(done, 5));
+  }
+}
+
+/** Has the tab that follows next live in a browser that freezes it: what it is told it hears when it is thawed. */
+function freezable() {
+  const real = BroadcastChannel;
+  let thaw: (() => void) | undefined;
+  class Freezable extends real {
+    private readonly waiting: MessageEvent[] = [];
+    private heard: ((event: MessageEvent) => void) | null = null;
+    private frozen = false;
+    constructor(name: string) {
+      super(name);
+      super.onmessage = (event) => (this.frozen ? void this.waiting.push(event) : this.heard?.(event));
+      freeze = () => {
+        this.frozen = true;
+      };
+      thaw = () => {
+        this.frozen = false;
+        for (const event of this.waiting.splice(0)) this.heard?.(event);
+      };
+    }
+    override set onmessage(heard: ((event: MessageEvent) => void) | null) {
+      this.heard = heard;
+    }
+  }
+  let freeze = () => {};
+  vi.stubGlobal("BroadcastChannel", Freezable);
+  return {
+    freeze: () => freeze(),
+    thaw: () => thaw?.(),
+    done: () => vi.stubGlobal("BroadcastChannel", real),
+  };
+}
+
+test("where the tab that leads is frozen another takes its turn, and it follows again when it is thawed", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  const { url, asked } = await feed();
+  const heard: string[] = [];
+  const heardOther: string[] = [];
+  const browser = freezable();
+  const leave = followTogether(
+    url,
+    feedOf(({ data }) => heard.push(data)),
+  );
+  browser.done();
+  const leaveOther = followTogether(
+    url,
+    feedOf(({ data }) => heardOther.push(data)),
+  );
+  await pass(20);
+  expect([asked, heardOther]).toEqual([[undefined], ["1"]]);
+  browser.freeze();
+  await pass(9);
+  expect([asked, heardOther]).toEqual([
+    [undefined, "1"],
+    ["1", "2"],
+  ]);
+  expect([heard, holders]).toEqual([["1"], 1]);
+  browser.thaw();
+  expect(heard).toEqual(["1", "2"]);
+  await pass(20);
+  expect(asked).toHaveLength(2);
+  leave();
+  leaveOther();
+});
+
+test("a tab that has missed what the others were told reads again", async () => {
+  const { url } = await feed();
+  const channel = new BroadcastChannel(`mlxr.feed ${url}`);
+  await navigator.locks.request("", { steal: true } as LockOptions, async () => {});
+  void navigator.locks.request("", {}, () => new Promise(() => {}));
+  const missed = vi.fn();
+  const heard: string[] = [];
+  const leave = followTogether(
+    url,
+    feedOf(({ data }) => heard.push(data), missed),
+  );
+  const tell = (note: object) => channel.postMessage({ from: "leader", ...note });
+  tell({ told: { name: "message", data: "a", id: "1" } });
+  tell({ leads: true, last: "1" });
+  await vi.waitFor(() => expect(heard).toEqual(["a"]));
+  expect(missed).not.toHaveBeenCalled();
+  tell({ leads: true, last: "3" });
+  await vi.waitFor(() => expect(missed).toHaveBeenCalledOnce());
+  // What one tells whose turn is over is old.
+  channel.postMessage({ from: "former", told: { name: "message", data: "old", id: "2" } });
+  tell({ told: { name: "message", data: "b", id: "4" } });
+  await vi.waitFor(() => expect(heard).toEqual(["a", "b"]));
+  leave();
+  channel.close();
+});
+
 test("a tab follows alone where the browser refuses its locks", async () => {
   const { url, connected } = await feed();
   const request = vi.fn(() => Promise.reject(new Error("refused")));
   vi.stubGlobal("navigator", { ...navigator, locks: { request } });
   const heard: string[] = [];
-  const leave = followTogether(url, ({ data }) => heard.push(data));
+  const leave = followTogether(
+    url,
+    feedOf(({ data }) => heard.push(data)),
+  );
   await vi.waitFor(() => expect(heard).toEqual(["1"]));
   expect(request).toHaveBeenCalledOnce();
   leave();

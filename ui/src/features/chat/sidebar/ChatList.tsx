@@ -12,6 +12,7 @@ import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import { ChatRow } from "./ChatRow";
+import { ChatsNotice } from "./ChatsNotice";
 import { FolderHeading } from "./FolderHeading";
 import { type ChatGroup, grouped } from "./groups";
 import { chatsMatching, folderList, saveAllChats, summaryOf } from "./queries";
@@ -69,6 +70,7 @@ export default function ChatList() {
           }}
         />
       </div>
+      <ChatsNotice />
       <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {chats.isPending && <Skeleton className="h-8" />}
         {chats.error !== null && <ErrorNotice error={chats.error} onRetry={() => void chats.refetch()} />}

@@ -1,4 +1,4 @@
-import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { keepPreviousData, type QueryClient, queryOptions, skipToken } from "@tanstack/react-query";
 import { api, fetchApi, type Schemas, unwrap } from "@/api/client";
 import { saveFile } from "@/components/saveFile";
 import { CHATS } from "../queries";
@@ -27,20 +27,28 @@ export const folderList = queryOptions({
 export const chatsMatching = (words: string) =>
   queryOptions({
     queryKey: [...CHATS, "list", words],
-    queryFn: ({ signal }): Promise<Found[]> => (words === "" ? listAll(signal) : search(words, signal)),
+    queryFn: ({ signal, client }): Promise<Found[]> => (words === "" ? listAll(signal, client) : search(words, signal)),
     placeholderData: keepPreviousData,
     staleTime: 60_000,
   });
 
+/** What people should know of all chats, in the server's words; null where there is nothing. Comes with the list. */
+export const chatsNotice = queryOptions<string | null>({
+  queryKey: [...CHATS, "notice"],
+  queryFn: skipToken,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
 /** More chats than these are found by searching. */
 const MOST = 5_000;
 
-async function listAll(signal: AbortSignal): Promise<Found[]> {
+async function listAll(signal: AbortSignal, client: QueryClient): Promise<Found[]> {
   const found: Found[] = [];
   let after: string | null | undefined;
   do {
     const query = after == null ? { limit: 500 } : { limit: 500, after };
     const page: Schemas["ChatList"] = await unwrap(api.GET("/api/ui/chats", { params: { query }, signal }));
+    client.setQueryData(chatsNotice.queryKey, page.notice ?? null);
     found.push(...page.chats.map((chat) => ({ chat })));
     after = page.next;
   } while (after != null && found.length < MOST);

@@ -1,9 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
+import type { ServerEvent } from "@/api/events";
 import { followTogether } from "@/api/together";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
-import type { Found } from "./queries";
+import { chatsNotice, type Found } from "./queries";
 
 const LIST = [...CHATS, "list"] as const;
 
@@ -14,13 +15,16 @@ export function useFollowChats(): void {
     const all = [...LIST, ""];
     const readAgain = () => void client.invalidateQueries({ queryKey: CHATS, predicate: isOfList });
     const isOfList = ({ queryKey }: { queryKey: readonly unknown[] }) => queryKey[1] !== "detail";
-    const unfollow = followTogether("/api/ui/chats/events", ({ name, data }) => {
+    const take = ({ name, data }: ServerEvent) => {
       if (name === "chat") client.setQueryData<Found[]>(all, (known) => known && withChat(known, JSON.parse(data)));
       else if (name === "removed") {
         const { id } = JSON.parse(data) as { id: string };
         client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
+      } else if (name === "notice") {
+        client.setQueryData(chatsNotice.queryKey, (JSON.parse(data) as { notice: string | null }).notice);
       } else if (name === "reset") readAgain();
-    });
+    };
+    const unfollow = followTogether("/api/ui/chats/events", { onEvent: take, onMissed: readAgain });
     // What changed while nothing was followed comes from nobody, where another tab holds the connection.
     if (client.getQueryData(all) !== undefined) readAgain();
     return unfollow;

@@ -1,0 +1,43 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { act, render, screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, test, vi } from "vitest";
+import type { SharedFeed } from "@/api/together";
+import { ChatsNotice } from "./ChatsNotice";
+import { chatsMatching } from "./queries";
+import { useFollowChats } from "./useFollowChats";
+
+const feed = vi.hoisted(() => ({ current: undefined as SharedFeed | undefined }));
+
+vi.mock("@/api/together", () => ({
+  followTogether: (_: string, shared: SharedFeed) => {
+    feed.current = shared;
+    return () => {};
+  },
+}));
+
+function Page() {
+  useFollowChats();
+  return <ChatsNotice />;
+}
+
+test("what the server says of all chats is shown with the list and as it changes, until it is read", async () => {
+  vi.stubGlobal("fetch", async () => Response.json({ chats: [], notice: "a damaged file was set aside" }));
+  const client = new QueryClient();
+  render(
+    <QueryClientProvider client={client}>
+      <Page />
+    </QueryClientProvider>,
+  );
+  await act(() => client.fetchQuery(chatsMatching("")));
+  expect(await screen.findByText("a damaged file was set aside")).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Dismiss" }));
+  expect(screen.getByRole("status")).toBeEmptyDOMElement();
+  const tell = (notice: string | null) =>
+    act(() => feed.current?.onEvent({ name: "notice", data: JSON.stringify({ notice }), id: "1" }));
+  tell("the disk is full");
+  expect(await screen.findByText("the disk is full")).toBeVisible();
+  tell(null);
+  await waitFor(() => expect(screen.getByRole("status")).toBeEmptyDOMElement());
+  vi.unstubAllGlobals();
+});
