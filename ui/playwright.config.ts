@@ -30,6 +30,6 @@ export default defineConfig({
   // Everyday runs (and .ci/run) take what is tagged @short; `make test-ui` takes all.
   projects: [
     { name: "desktop", use: { viewport: { width: 1440, height: 900 } }, grepInvert: /@phone/ },
-    { name: "phone", use: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }, grep: /@phone/ },
+    { name: "phone", use: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }, grep: /@phone/ },
   ],
 });

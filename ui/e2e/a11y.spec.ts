@@ -1,3 +1,4 @@
+import type { Page } from "@playwright/test";
 import { exported } from "../screenshots/content";
 import { axeFindings } from "./harness/axe";
 import { expect, test } from "./harness/test";
@@ -29,41 +30,46 @@ for (const theme of ["light", "dark"] as const) {
     }
   });
 
-  test(`axe finds nothing in a chat, its panels and dialogs, ${theme}`, async ({ page, server }) => {
-    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
-    const imported = await page.request.post("/api/ui/chats/import", { data: exported() });
-    const { chats } = (await imported.json()) as { chats: { id: string; title: string }[] };
-    const chat = chats.find(({ title }) => title.includes("Newton"));
-    await fetch(`${server.url}/v1/completions`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ model: "smollm2", prompt: "One", max_tokens: 2 }),
+  for (const place of ["", " on a phone @phone"])
+    test(`axe finds nothing in a chat, its panels and dialogs, ${theme}${place}`, async ({ page, server }) => {
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+      const imported = await page.request.post("/api/ui/chats/import", { data: exported() });
+      const { chats } = (await imported.json()) as { chats: { id: string; title: string }[] };
+      const chat = chats.find(({ title }) => title.includes("Newton"));
+      await fetch(`${server.url}/v1/completions`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ model: "smollm2", prompt: "One", max_tokens: 2 }),
+      });
+      const listed = await page.request.get("/api/ui/requests");
+      const { requests } = (await listed.json()) as { requests: { id: number }[] };
+      for (const [path, shown] of [
+        [`/ui/chats/${chat?.id}`, "Each step"],
+        [`/ui/chats/${chat?.id}?panel=parameters`, "Temperature"],
+        [`/ui/chats/${chat?.id}?panel=tools`, "Calculator"],
+        ["/ui/models?model=smollm2", "apache-2.0"],
+        ["/ui/models?pull=smollm2", "Name or address"],
+        [`/ui/requests?id=${requests.at(-1)?.id}`, "Timeline"],
+      ] as const) {
+        await page.goto(path);
+        await expect(page.getByText(shown).first(), path).toBeVisible();
+        await expect(page.locator(".animate-pulse")).toHaveCount(0);
+        expect(await axeFindings(page), path).toEqual([]);
+        expect(await sideways(page), `${path} is wider than the screen`).toBeLessThanOrEqual(0);
+      }
     });
-    const { requests } = (await (await page.request.get("/api/ui/requests")).json()) as { requests: { id: number }[] };
-    for (const [path, shown] of [
-      [`/ui/chats/${chat?.id}`, "Each step"],
-      [`/ui/chats/${chat?.id}?panel=parameters`, "Temperature"],
-      [`/ui/chats/${chat?.id}?panel=tools`, "Calculator"],
-      ["/ui/models?model=smollm2", "apache-2.0"],
-      ["/ui/models?pull=smollm2", "Name or address"],
-      [`/ui/requests?id=${requests.at(-1)?.id}`, "Timeline"],
-    ] as const) {
-      await page.goto(path);
-      await expect(page.getByText(shown).first(), path).toBeVisible();
-      await expect(page.locator(".animate-pulse")).toHaveCount(0);
-      expect(await axeFindings(page), path).toEqual([]);
-    }
-  });
 
   test(`axe finds nothing on a phone, ${theme} @phone`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
-    for (const path of PAGES) {
+    for (const path of [...PAGES, ...TOOLS]) {
       await page.goto(path);
       await expect(page.getByRole("main")).toBeVisible();
       await expect(page.locator(".animate-pulse")).toHaveCount(0);
       expect(await axeFindings(page), path).toEqual([]);
-      const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect(wider, `${path} is wider than the screen`).toBeLessThanOrEqual(0);
+      expect(await sideways(page), `${path} is wider than the screen`).toBeLessThanOrEqual(0);
     }
   });
 }
+
+/** How much wider the page is than the screen. */
+const sideways = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -62,6 +62,8 @@ test.describe("tools of an MCP server", () => {
     const kept = await (await fetch(`${server.url}/api/ui/tools`)).text();
     expect(kept).toContain("Authorization");
     expect(kept).not.toContain("let-me-in");
+    const exported = await (await fetch(`${server.url}/api/ui/chats/export?format=json`)).text();
+    expect(exported).not.toContain("let-me-in");
   });
 
   test("a call waits for a word, runs with changed arguments, and the answer goes on from its result", async ({
