@@ -17,7 +17,8 @@ const ToastContext = createContext<(toast: Toast) => void>(() => {});
 /** Returns the function that shows a short message at the foot of the page for some seconds. */
 export const useToast = (): ((toast: Toast) => void) => use(ToastContext);
 
-const SECONDS = { neutral: 4, danger: 10 };
+/** Whoever is to do something about it needs the time to get there. */
+const secondsOf = ({ tone, action }: Toast): number => (tone === "danger" || action !== undefined ? 10 : 4);
 
 export function ToastProvider({ children }: { children: ReactNode }) {
   const common = useTexts(commonTexts);
@@ -29,7 +30,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
       next.current += 1;
       const id = next.current;
       setShown((now) => [...now.slice(-2), { ...toast, id }]);
-      setTimeout(() => dismiss(id), SECONDS[toast.tone ?? "neutral"] * 1000);
+      setTimeout(() => dismiss(id), secondsOf(toast) * 1000);
     },
     [dismiss],
   );

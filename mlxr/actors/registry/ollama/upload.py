@@ -87,7 +87,7 @@ class Upload:
     async def run(self) -> None:
         """Return when the registry has the blob. Raises ``PullError``, and ``ModelNotFound`` for a repository that
         can't be had."""
-        retries = Retries(self._model.client.limits, f"{self._digest[:19]} to {self._model.host}", sends=True)
+        retries = Retries(self._model.client.limits, f"the layer {self._digest[:19]} to {self._model.host}", sends=True)
         location, at = self._notes.get(self._digest), 0
         checked = False
         while True:
@@ -233,7 +233,10 @@ class _Lost(Exception):  # noqa: N818  (reads as what happened)
 async def has_blob(model: RegistryModel, own: OwnLayer) -> bool:
     """Whether the registry has the blob already. Raises ``PullError``."""
     retries = Retries(
-        model.client.limits, f"{own.layer.digest[:19]} to {model.host}", model.client.limits.first_attempts, sends=True
+        model.client.limits,
+        f"the layer {own.layer.digest[:19]} to {model.host}",
+        model.client.limits.first_attempts,
+        sends=True,
     )
     url = model.url("blobs", own.layer.digest)
     while True:

@@ -38,7 +38,9 @@ export function LogRow({ line }: { line: LogLine }) {
         {line.traceback !== "" && (
           <details>
             <summary className="text-muted">{texts.traceback}</summary>
-            <pre className="overflow-x-auto py-1 text-xs whitespace-pre">{line.traceback}</pre>
+            <pre tabIndex={0} className="overflow-x-auto py-1 text-xs whitespace-pre">
+              {line.traceback}
+            </pre>
           </details>
         )}
       </div>

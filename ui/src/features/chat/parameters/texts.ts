@@ -120,7 +120,7 @@ export const parameterTexts = defineTexts({
       stop: "Einer je Zeile: die Antwort endet vor jedem von ihnen.",
       keep_alive: "Nach der Antwort, solange niemand das Modell benutzt.",
       top_logprobs:
-        "Antworten behalten, wie wahrscheinlich jedes Token war und was sonst gekommen wäre. Zeige auf ein Wort.",
+        "Antworten behalten, wie wahrscheinlich jedes Token war und was sonst gekommen wäre. Zeigen Sie auf ein Wort.",
       json_schema: "Die Antwort wird daran gehalten, Token für Token.",
     },
     efforts: { default: "Wie das Modell es tut", none: "Keines", low: "Wenig", medium: "Etwas", high: "Viel" },

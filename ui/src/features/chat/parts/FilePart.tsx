@@ -9,7 +9,9 @@ export function FilePart({ part: { file } }: PartProps<"file">) {
         <FileText aria-hidden className="size-4 shrink-0 text-muted" />
         <span className="truncate">{file.name}</span>
       </summary>
-      <pre className="mt-2 max-h-80 overflow-auto font-mono text-xs whitespace-pre-wrap">{file.text}</pre>
+      <pre tabIndex={0} className="mt-2 max-h-80 overflow-auto font-mono text-xs whitespace-pre-wrap">
+        {file.text}
+      </pre>
     </details>
   );
 }

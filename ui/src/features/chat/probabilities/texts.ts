@@ -13,7 +13,7 @@ export const probabilityTexts = defineTexts({
   de: {
     show: "Wahrscheinlichkeiten der Tokens",
     about:
-      "Zeige auf ein Token oder wähle es mit den Pfeiltasten: wie wahrscheinlich es war, und was sonst gekommen wäre.",
+      "Zeigen Sie auf ein Token, oder gehen Sie mit den Pfeiltasten: wie wahrscheinlich es war, und was sonst gekommen wäre.",
     tokens: "Tokens der Antwort",
     chosen: "Gewählt",
     token: (token: string, share: string) => `${token}, ${share}`,

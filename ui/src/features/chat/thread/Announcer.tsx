@@ -1,14 +1,15 @@
 import { useEffect, useState } from "react";
 import { useTexts } from "@/i18n/texts";
 import type { LiveText } from "../live/LiveText";
+import type { Message } from "../model";
 import { chatTexts } from "../texts";
-import type { TurnState } from "../wire";
 
 /** How often screen readers are given what has come: each time what is whole sentences by then. */
 const EVERY_MS = 4_000;
 
-/** Reads streamed text out, in sentences rather than in tokens. It is there for screen readers alone. */
-export function Announcer({ live, state }: { live: LiveText | undefined; state: TurnState | undefined }) {
+/** Reads streamed text out, in sentences rather than in tokens, and says what becomes of the last message. It is there
+ * for screen readers alone. */
+export function Announcer({ live, last }: { live: LiveText | undefined; last: Message | undefined }) {
   const texts = useTexts(chatTexts);
   const [said, setSaid] = useState("");
   useEffect(() => {
@@ -25,7 +26,9 @@ export function Announcer({ live, state }: { live: LiveText | undefined; state: 
       tell(live.text.length);
     };
   }, [live]);
-  const status = state === "waiting" ? texts.thinking : state === "stopped" ? texts.stopped : "";
+  const asking = last?.state === "tools" ? last.turn.tool_calls?.find(({ state }) => state === "waiting") : undefined;
+  const states: Record<string, string> = { waiting: texts.thinking, stopped: texts.stopped, cut: texts.cut };
+  const status = asking === undefined ? (states[last?.state ?? ""] ?? "") : texts.asksForWord(asking.name);
   return (
     <>
       <div role="log" aria-live="polite" className="sr-only">

@@ -1,7 +1,9 @@
 import { Ellipsis, Play, RefreshCw, Trash2 } from "lucide-react";
+import { useState } from "react";
 import { Button, IconButton } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
 import { classes } from "@/components/classes";
+import { ConfirmDialog } from "@/components/Dialog";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { Menu } from "@/components/Menu";
 import { commonTexts } from "@/i18n/common";
@@ -22,6 +24,7 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
   const common = useTexts(commonTexts);
   const actions = useMessageActions();
   const words = useServerWords();
+  const [asks, setAsks] = useState(false);
   const { state, turn } = message;
   if (isOpen(message)) return <Progress message={message} />;
   return (
@@ -69,11 +72,22 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
               onSelect: () => actions.goOn(message),
             },
             "separator",
-            { label: texts.removeMessage, icon: <Trash2 />, danger: true, onSelect: () => actions.remove(message) },
+            { label: texts.removeMessage, icon: <Trash2 />, danger: true, onSelect: () => setAsks(true) },
           ]}
         />
         <UsageLine usage={turn.usage} />
       </div>
+      <ConfirmDialog
+        open={asks}
+        onClose={() => setAsks(false)}
+        onConfirm={() => {
+          setAsks(false);
+          actions.remove(message);
+        }}
+        title={texts.removeMessageTitle}
+        description={texts.removeMessageText}
+        action={common.delete}
+      />
     </div>
   );
 }

@@ -119,7 +119,7 @@ export function Thread({
           </IconButton>
         </div>
       )}
-      <Announcer live={live} state={messages.at(-1)?.state} />
+      <Announcer live={live} last={messages.at(-1)} />
     </div>
   );
 }

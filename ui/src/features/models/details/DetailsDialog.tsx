@@ -70,7 +70,10 @@ function Part({ name, text }: { name: string; text: string }) {
       <div className="absolute top-2 right-2">
         <CopyButton text={text} label={texts.copyPart(name)} />
       </div>
-      <pre className="max-h-[60dvh] overflow-auto rounded-md bg-sunken p-3 pr-12 font-mono text-sm whitespace-pre-wrap wrap-anywhere">
+      <pre
+        tabIndex={0}
+        className="max-h-[60dvh] overflow-auto rounded-md bg-sunken p-3 pr-12 font-mono text-sm whitespace-pre-wrap wrap-anywhere"
+      >
         {text}
       </pre>
     </div>

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { modelEstimate } from "@/api/models";
 import { CopyButton } from "@/components/CopyButton";
 import { useFormat } from "@/i18n/format";
+import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { isAdapter, parameterSize, toolName } from "../facts";
 import type { Model } from "../library";
@@ -14,6 +15,7 @@ import { detailTexts } from "./texts";
 export function Facts({ model }: { model: Model }) {
   const texts = useTexts(detailTexts);
   const words = useTexts(modelsTexts);
+  const said = useServerWords();
   const format = useFormat();
   const { data: estimate } = useQuery({
     ...modelEstimate(model.name),
@@ -23,6 +25,7 @@ export function Facts({ model }: { model: Model }) {
   const memory = estimate?.memory;
   const rows: [string, ReactNode][] = [
     [texts.loaded, <ModelState key="state" model={model} />],
+    [texts.unusable, said(model.unusable)],
     [texts.family, model.family],
     [texts.parameterCount, parameterSize(model.parameters, format)],
     [texts.quantization, model.quantization],
