@@ -142,6 +142,10 @@ class Backend(Protocol):
         """Returns a norm weight or bias as float32 ``[n]``."""
         ...
 
+    def forget_steps(self) -> None:
+        """Lets go of what steps have left beside their pool for the next: the last broke, and what it left can't be
+        computed, or was counted in part, and holds the pool that it had."""
+
     def pool(self, spec: PoolSpec) -> Pool:
         """Allocates a pool. Raises ``ValueError`` where it has a group of a kind that the backend can't keep."""
         ...

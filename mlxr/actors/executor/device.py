@@ -385,10 +385,12 @@ class DeviceThread:
     def _advance(
         self, runner: ModelRunner, step: Step | None, wait_ns: int, previous: Launched | None
     ) -> Launched | None:
-        """Queues ``step`` behind ``previous``, then collect ``previous``."""
+        """Queues ``step`` behind ``previous``, then collects ``previous``."""
         running = [s for s in (previous.step if previous else None, step) if s is not None]
+        launched: Launched | None = None
         try:
-            launched = runner.launch(step, wait_ns) if step is not None else None
+            if step is not None:
+                launched = runner.launch(step, wait_ns)
             if previous is not None:
                 done = runner.finish(previous)
                 self._sender.tell(self._scheduler, done)
@@ -402,17 +404,26 @@ class DeviceThread:
             log.exception("step %s failed", [failed.step for failed in running])
             # Without a device this process ends, and its sequences go on in the next one, as after any other end.
             require_device()
-            # Whatever it is, it came of these rows; the next step starts from a clean pool.
-            ids = [row.sequence for failed in running for row in failed.rows]
             reason = f"the step failed on the device: {error}"
-            if self._toucher is not None:
-                self._toucher.clear()
-            runner.clear()
-            if isinstance(error, PoolFullError) and self._spec is not None:
-                # What is there has to do from now on; the KV manager keeps to it in the next pool, too.
-                there = self._backend.sizes.pool(self._spec.sized(error.pages))
-                self._sender.tell(Address.of("kv", self._context.engine), LimitPool(there))
-            self._sender.tell(self._scheduler, StepFailed(self._context.epoch, running[-1].step, ids, reason))
-            if self._transfers is not None:
-                self._transfers.close()
-            return None
+            pages = error.pages if isinstance(error, PoolFullError) else None
+        # Only here is the error gone, and with it what the step was computing with, the old pool among it.
+        for broken in (previous, launched):
+            if broken is not None:
+                broken.drop_arrays()
+        self._start_over(runner, running, reason, pages)
+        return None
+
+    def _start_over(self, runner: ModelRunner, failed: list[Step], reason: str, pages: list[int] | None) -> None:
+        """Tells whose rows are void, and makes a clean pool for the next step: whatever it is that failed, it came of
+        these rows. ``pages``: how many of each group there is memory for, where more were wanted."""
+        if pages is not None and self._spec is not None:
+            # What is there has to do from now on; the KV manager keeps to it in the next pool, too.
+            there = self._backend.sizes.pool(self._spec.sized(pages))
+            self._sender.tell(Address.of("kv", self._context.engine), LimitPool(there))
+        ids = [row.sequence for step in failed for row in step.rows]
+        self._sender.tell(self._scheduler, StepFailed(self._context.epoch, failed[-1].step, ids, reason))
+        if self._transfers is not None:
+            self._transfers.close()
+        if self._toucher is not None:
+            self._toucher.clear()
+        runner.clear()

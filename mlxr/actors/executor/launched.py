@@ -51,3 +51,8 @@ class Launched:
     sampled: SampledRows | None = None
     done: mx.array | None = None
     prompt_logprobs: list[LaunchedPromptLogprobs] = field(default_factory=list)
+
+    def drop_arrays(self) -> None:
+        """Lets go of what is not read any more: it may hold the pool that it was to be computed with."""
+        self.kept, self.prompt_logprobs = [], []
+        self.logits = self.pooled = self.sampled = self.done = None

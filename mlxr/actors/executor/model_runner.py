@@ -107,9 +107,12 @@ class ModelRunner:
         return self._pool
 
     def clear(self) -> None:
-        """Start over with an empty pool, after a step that broke."""
-        self._pool = None
+        """Starts over with an empty pool, after a step that broke."""
+        # Tokens that were to be drawn hold the pool that they were to be drawn with.
+        self._pool, self._last = None, mx.zeros(0, mx.int32)
+        self._backend.forget_steps()
         self._pool = self._empty_pool()
+        self._pooler = Pooler(self._model.pooling, self._model.pooling_head)
         self._table = SequenceTable(self._adapters.stack)
         self._reader = SampleReader(self._table, self._constraints)
         self._last_row = {}
@@ -268,6 +271,7 @@ class ModelRunner:
         except Exception as error:
             log.exception("drafts can't be made; going on without")
             self._drafter = None
+            self._backend.forget_steps()
             self._drafter_failed(f"it failed, and drafts no more until the model is loaded anew: {error}")
             return []
 

@@ -155,6 +155,9 @@ class CpuBackend:
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 
+    def forget_steps(self) -> None:
+        """They leave nothing."""
+
     def pool(self, spec: PoolSpec) -> Pool:
         require_kinds(spec, self.name, *KINDS)
         native = allocate(spec)

@@ -154,12 +154,12 @@ class MlxBackend:
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 
-    def pool(self, spec: PoolSpec) -> Pool:
-        """What steps have left beside their pool goes, too: the last may have broken, and its results hold the pool
-        that it had."""
+    def forget_steps(self) -> None:
         self._backlog.clear()
         for mixture in self._mixtures:
             mixture.clear()
+
+    def pool(self, spec: PoolSpec) -> Pool:
         layers: dict[int, Layer | PoolArray] = {}
         for number, _, part in spec.layers():
             group = part.group

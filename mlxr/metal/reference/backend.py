@@ -107,6 +107,9 @@ class ReferenceBackend:
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 
+    def forget_steps(self) -> None:
+        """They leave nothing."""
+
     def pool(self, spec: PoolSpec) -> Pool:
         layers = {layer: pages.empty_layer(part) for layer, _, part in spec.layers()}
         mx.eval(layers)

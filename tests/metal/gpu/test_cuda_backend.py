@@ -12,7 +12,6 @@ import pytest
 
 from mlxr.metal import affine
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu import recurrence, rms_norm
 from mlxr.metal.mlx import device, own_experts
 from mlxr.metal.mlx.backend import MlxBackend
@@ -158,7 +157,7 @@ def test_rows_are_the_same_alone_and_beside_others() -> None:
         assert np.array_equal(np.array(half(x[begin:end])), together[begin:end])
 
 
-def test_a_step_that_breaks_spoils_none_behind_the_next_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_breaks_spoils_none_once_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a mixture, which is told by what the one before gave that its kernels may count."""
     right, broken = own_experts._launching, [False]
 
@@ -175,17 +174,16 @@ def test_a_step_that_breaks_spoils_none_behind_the_next_pool(monkeypatch: pytest
         return run
 
     monkeypatch.setattr(own_experts, "_launching", launching)
-    backend, spec = MlxBackend(WAYS_HERE), PoolSpec.even([attention_group(0, 2, 64)], 4, 16)
+    backend = MlxBackend(WAYS_HERE)
     half, x = plain_mixture(backend), mx.array(np.random.default_rng(3).standard_normal((2, WIDTH), np.float32))
     expected = np.array(plain_mixture(ReferenceBackend())(x))
-    backend.pool(spec)
     for breaks in (False, True, False):
         broken[0] = breaks
         out = half(x)
         if breaks:
             with pytest.raises(RuntimeError, match="GatherMM"):
                 mx.eval(out)
-            backend.pool(spec)
+            backend.forget_steps()
         else:
             assert np.abs(np.array(out) - expected).max() <= 5e-3 * np.abs(expected).max()
 

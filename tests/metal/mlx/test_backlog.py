@@ -8,12 +8,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.cache import attention_group
 from mlxr.metal.mlx import backlog
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.backlog import MOST
 from mlxr.metal.mlx.device import WAYS
-from mlxr.metal.pool import PoolSpec
 from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import MLPWeights
@@ -47,12 +45,12 @@ def test_a_step_of_few_tokens_waits_for_nothing(monkeypatch: pytest.MonkeyPatch)
     assert not any(waited_for(7, monkeypatch))
 
 
-def test_nothing_waits_for_layers_of_a_step_before_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_waits_for_layers_of_a_step_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = MlxBackend(replace(WAYS["cpu"], dense_rows=8))
     up, down = (backend.weight(random_tensor(TensorType.Q8_0, 64, 64, np.random.default_rng(seed))) for seed in (0, 1))
     half = backend.feed_forward(MLPWeights(up, down), MLPSpec(Activation.SILU))
     broken = half(mx.zeros((8, 64)))
-    backend.pool(PoolSpec.even([attention_group(0, 2, 64)], 4, 16))
+    backend.forget_steps()
     waited: list[mx.array] = []
     monkeypatch.setattr(backlog.mx, "eval", waited.append)
     for _ in range(MOST + 1):
