@@ -57,6 +57,9 @@ def ps(as_json: AsJson = False, endpoint: Endpoint = None) -> None:
     for _, model in loaded:
         if reason := model.get("draft_model_error"):
             remark(f"{model['name'].removesuffix(':latest')} goes without a draft model: {reason}")
+        if stage := model.get("stage"):
+            left = "a request may wait for those that it needs first"
+            remark(f"{model['name'].removesuffix(':latest')} is {stage} ({model['progress']:.0%} done): {left}")
 
 
 def stop(

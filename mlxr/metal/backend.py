@@ -106,7 +106,7 @@ class Backend(Protocol):
     (``resize``).
     ``sizes``: what weights and pools take here.
     ``first_steps``: sequences, and tokens of each, of steps that between them launch what is compiled at its first
-    launch; none where nothing is.
+    launch, and that ``compiled`` would change nothing of; none where nothing is compiled.
     """
 
     name: str

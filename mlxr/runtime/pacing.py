@@ -74,6 +74,11 @@ class Pacer:
             self._lock = -1
 
 
+def streams_run(directory: str | os.PathLike[str]) -> bool:
+    """Whether somebody streams from the server with that run directory, which has work in the background."""
+    return os.path.exists(os.path.join(os.fspath(directory), STREAMING))
+
+
 def _turn(directory: str) -> int:
     """Waits for the turn of work in the background; returns the descriptor that holds it, -1 where nobody streams."""
     if not os.path.exists(os.path.join(directory, STREAMING)):

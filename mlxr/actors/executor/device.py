@@ -28,10 +28,11 @@ from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_toucher import PageToucher
 from mlxr.actors.executor.page_transfers import PageTransfers
 from mlxr.actors.executor.settings import ExecutorSettings
-from mlxr.actors.executor.warm_up import warm_up
+from mlxr.actors.executor.warm_up import STAGE, WarmUp
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.select import select_backend
+from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.constraints import ConstraintError
 from mlxr.models.page_types import described
 from mlxr.runtime.actor import Context, Sender
@@ -60,7 +61,7 @@ from mlxr.runtime.messages.scheduler import (
     ExecutorReady,
     StepFailed,
 )
-from mlxr.runtime.pacing import Pacer
+from mlxr.runtime.pacing import Pacer, streams_run
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.executor")
@@ -89,6 +90,7 @@ class DeviceThread:
         self._adapters = AdapterTable()
         self._weights = self._pool_bytes = self._draft_bytes = 0
         self._undrafted = ""
+        self._told_progress = 0.0
         self._spec: PoolSpec | None = None
         self._backend: Backend
         self._adapter_loader: AdapterLoader | None = None
@@ -100,6 +102,7 @@ class DeviceThread:
         self._toucher: PageToucher | None = None
         self._copying = False
         """There is more to copy at once."""
+        self._warm_up: WarmUp | None = None
 
     def start(self, inbox: Inbox[ExecutorInbox]) -> None:
         threading.Thread(target=self._run, args=(inbox,), name="device", daemon=True).start()
@@ -161,8 +164,6 @@ class DeviceThread:
             compiler = Compiler(partial(vocabulary_of, Path(self._settings.path), model.vocab_size))
             constraints = ConstraintTable(compiler, model.vocab_size)
             runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter, self._drafter_failed)
-            if spec is not None:
-                warm_up(model, backend, runner, progress)
         except Exception as error:
             # The same file would fail the same way again: the engine is given up, and nobody else is touched.
             reason = str(error)
@@ -177,6 +178,8 @@ class DeviceThread:
         self._compiler = compiler
         self._adapter_loader = AdapterLoader(model, backend, self._adapters, self._adapter_loaded)
         self._adapter_loader.start()
+        if spec is not None and isinstance(model.model, Decoder):
+            self._warm_up = WarmUp(model.model, backend, spec, time.monotonic())
         groups = loaded.groups
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)
@@ -256,28 +259,29 @@ class DeviceThread:
         self._memory_changed()
 
     def _progress(self, pacer: Pacer) -> Callable[[str, float], None]:
-        last = 0.0
-
         def report(stage: str, fraction: float) -> None:
-            nonlocal last
             pacer.pause()
-            now = time.monotonic()
-            if now - last >= PROGRESS_SECONDS or fraction >= 1.0:
-                last = now
-                progress = LoadProgress(self._context.engine, stage, fraction)
-                self._sender.tell(Address("registry"), progress)
+            self._tell_progress(stage, fraction)
 
         return report
+
+    def _tell_progress(self, stage: str, fraction: float) -> None:
+        now = time.monotonic()
+        if now - self._told_progress >= PROGRESS_SECONDS or fraction >= 1.0:
+            self._told_progress = now
+            self._sender.tell(Address("registry"), LoadProgress(self._context.engine, stage, fraction))
 
     def _serve(self, inbox: Inbox[ExecutorInbox], runner: ModelRunner, ready: ExecutorReady) -> None:
         previous: Launched | None = None
         while not self._stopping.is_set():
             message, wait_ns = self._next(inbox, previous)
+            if self._warm_up is not None and (message is not None or previous is not None):
+                self._warm_up.note_work(time.monotonic())
             match message:
                 case Describe():
                     self._sender.tell(self._scheduler, ready)
                 case CompileConstraint():
-                    self._compile(message)
+                    self._compile_constraint(message)
                 case LoadAdapter() if message.epoch == self._context.epoch:
                     assert self._adapter_loader is not None
                     self._adapter_loader.load(message.adapter)
@@ -297,6 +301,8 @@ class DeviceThread:
                     self._transfer(message, previous)
                 case None if previous is not None and not self._lingers(previous):
                     previous = self._advance(runner, None, 0, previous)
+                case None if previous is None:
+                    self._compile_ahead()
             self._copy(previous)
 
     def _keep_from_touching(self, step: Step, there: list[int]) -> None:
@@ -312,7 +318,7 @@ class DeviceThread:
         self._pool_bytes = self._backend.sizes.pool(self._spec.sized(pages))
         self._memory_changed()
 
-    def _compile(self, command: CompileConstraint) -> None:
+    def _compile_constraint(self, command: CompileConstraint) -> None:
         assert self._compiler is not None
         made = self._compiler.compile(command.constraint)
         made.add_done_callback(partial(self._compiled, command))
@@ -348,8 +354,20 @@ class DeviceThread:
             # Behind a step with drafts none is planned before its answer.
             return inbox.receive(0 if previous.drafts else GRACE_SECONDS), 0
         began = time.monotonic_ns()
-        message = inbox.receive(0 if self._copying else None)
+        until_piece = self._warm_up.wait(began / 1e9) if self._warm_up is not None else None
+        message = inbox.receive(0 if self._copying else until_piece)
         return message, time.monotonic_ns() - began
+
+    def _compile_ahead(self) -> None:
+        """Has kernels compiled that requests will want, where nobody wants anything now."""
+        warm_up, now = self._warm_up, time.monotonic()
+        if warm_up is None or self._copying or warm_up.wait(now) != 0:
+            return
+        if streams_run(self._context.run_directory):
+            warm_up.note_work(now)
+            return
+        warm_up.advance()
+        self._tell_progress(STAGE, warm_up.done)
 
     # Pages to and from the disk.
 

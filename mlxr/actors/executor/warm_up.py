@@ -1,75 +1,102 @@
-"""Steps before the first request, so that no request waits for kernels to be compiled.
+"""Launches kernels before requests do, beside them: piece by piece, while nobody wants anything of the device.
 
 A GPU's kernels are compiled when they are first launched. On CUDA that takes up to half a minute for each of MLX's,
-which it keeps on disk, and 1 to 3 s for each of our own, which it keeps for the process. What the steps compute is not
-looked at, and what they leave in the pool is not read: pages and states are written before. A step that fails leaves
-nothing: the pool is made anew.
+which it keeps on disk, and 1 to 3 s for each of our own, which it keeps for the process: some 40 s for all. No load
+waits for that. A request that comes before waits for the kernels that it needs itself, and for one piece at most.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import mlx.core as mx
 import numpy as np
 
-from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.pool import GroupSpec, Pool
-from mlxr.models.loading import LoadedModel
+from mlxr.metal.pool import GroupSpec, PoolSpec
+from mlxr.models.architectures.decoder import Decoder
 from mlxr.runtime.messages.kv import CacheKind
 
 log = logging.getLogger("mlxr.executor")
 
 STAGE = "compiling kernels"
 
-
-def warm_up(model: LoadedModel, backend: Backend, runner: ModelRunner, progress: Callable[[str, float], None]) -> None:
-    """Runs the backend's ``first_steps`` as far as ``runner``'s pool has room for them. A model that can't run them is
-    told of: its requests will fail with reasons of their own."""
-    steps = [step for step in backend.first_steps if all(_room(part, *step) for part in runner.pool.spec.groups)]
-    if not _ran(model, backend, runner.pool, steps, progress):
-        runner.clear()
-    if steps:
-        progress(STAGE, 1.0)
+QUIET_SECONDS = 0.5
+"""How long nobody must have wanted anything of the device before a piece begins: whoever waited for the load, and
+streams, go first."""
 
 
-def _ran(
-    model: LoadedModel,
-    backend: Backend,
-    pool: Pool,
-    steps: Sequence[tuple[int, int]],
-    progress: Callable[[str, float], None],
-) -> bool:
-    """Whether none failed; behind the first that does, no other runs. Holds nothing of the pool when it is done."""
-    try:
-        for number, (sequences, length) in enumerate(steps):
-            progress(STAGE, number / len(steps))
-            batch = _batch(pool, sequences, length)
-            hidden = model.forward(mx.zeros(batch.tokens, mx.int32), batch, pool)
-            last = mx.array(batch.query_starts[1:] - 1)
-            mx.eval(mx.argmax(model.logits(hidden, last), axis=-1), *backend.barrier(pool))
-    except Exception:
-        log.exception("a model's kernels can't be compiled before its first request")
-        return False
-    return True
+class WarmUp:
+    """Computes the backend's ``first_steps``, a layer at a time, in pages of its own that are gone with the last. What
+    comes out is not looked at. Belongs to the device's thread, which has no step in flight beside a piece.
+
+    Attributes:
+        due: whether there is a piece left.
+        done: which part of all pieces has run.
+    """
+
+    def __init__(self, model: Decoder, backend: Backend, pages: PoolSpec, now: float) -> None:
+        """``pages``: those of the engine; a step that has no room in so many is left out, as its like never runs.
+        ``now``: monotonic time."""
+        self._backend = backend
+        self._worked = now
+        steps = [step for step in backend.first_steps if all(_room(part, *step) for part in pages.groups)]
+        self._pieces = _pieces(model, backend, pages, steps)
+        self.due, self.done = bool(steps), 0.0
+
+    def note_work(self, now: float) -> None:
+        """Somebody wants something of the device, or streams elsewhere."""
+        self._worked = now
+
+    def wait(self, now: float) -> float | None:
+        """Returns in how many seconds it is time for a piece, if nobody wants anything; None where none is left."""
+        return max(0.0, self._worked + QUIET_SECONDS - now) if self.due else None
+
+    def advance(self) -> None:
+        """Computes a piece. A model that can't run it is told of: its requests will fail with reasons of their own."""
+        try:
+            self.done = next(self._pieces, 1.0)
+        except Exception:
+            log.exception("a model's kernels can't be compiled before its first requests")
+            self._backend.forget_steps()
+            self.done = 1.0
+        if self.done == 1.0:
+            self.due, self._pieces = False, iter(())
+
+
+def _pieces(model: Decoder, backend: Backend, pages: PoolSpec, steps: Sequence[tuple[int, int]]) -> Iterator[float]:
+    """Yields behind each piece which part of all has run. Nothing is left to compute between two: what is asked for
+    meanwhile would be computed behind it."""
+    pool = backend.pool(pages.sized([max(_taken(part, *step) for step in steps) for part in pages.groups]))
+    for number, (sequences, length) in enumerate(steps):
+        batch = _batch(pages, sequences, length)
+        tokens, hidden = mx.zeros(batch.tokens, mx.int32), mx.zeros(0)
+        for layer, hidden in enumerate(model.by_layer(tokens, backend.on_device(batch), pool)):
+            mx.eval(hidden, *backend.barrier(pool))
+            yield (number + layer / (model.depth + 1)) / len(steps)
+        mx.eval(mx.argmax(model.logits(hidden, mx.array(batch.query_starts[1:] - 1)), axis=-1))
+        yield (number + 1) / len(steps)
 
 
 def _room(part: GroupSpec, sequences: int, length: int) -> bool:
-    return part.pages >= sequences * _pages(part, length)
+    return part.pages >= _taken(part, sequences, length)
+
+
+def _taken(part: GroupSpec, sequences: int, length: int) -> int:
+    return sequences * _pages(part, length)
 
 
 def _pages(part: GroupSpec, length: int) -> int:
     return 1 if part.group.kind is CacheKind.STATE else -(-length // part.page_size)
 
 
-def _batch(pool: Pool, sequences: int, length: int) -> Batch:
+def _batch(spec: PoolSpec, sequences: int, length: int) -> Batch:
     """Sequences that begin, one behind another."""
     positions = np.tile(np.arange(length, dtype=np.int32), sequences)
     groups = []
-    for part in pool.spec.groups:
+    for part in spec.groups:
         pages = _pages(part, length)
         tables = np.arange(sequences * pages, dtype=np.int32).reshape(sequences, pages)
         slots = np.zeros(0, np.int32)

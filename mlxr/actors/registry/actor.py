@@ -222,6 +222,7 @@ class RegistryActor(Actor):
     @on(LoadProgress)
     def load_progress(self, message: LoadProgress) -> None:
         self._engines.policy.progressed(message)
+        self._engines.mark_streams()
         self._publish()
 
     @on(EngineDown)

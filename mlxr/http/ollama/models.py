@@ -108,4 +108,6 @@ def _process(engine: EngineInfo, entry: ModelEntry, held: HeldMemory | None) -> 
         # Ours, as the two before: what drafts beside it, "mtp" for a head of its own; why what was to draft does not.
         **({"draft_model": engine.drafter} if engine.drafter else {}),
         **({"draft_model_error": engine.undrafted} if engine.undrafted else {}),
+        # And what it does in the background, with how far that is.
+        **({"stage": engine.stage, "progress": round(engine.progress, 3)} if engine.stage else {}),
     }

@@ -37,7 +37,7 @@ class Ways:
     ``wide_sums``: products are computed in float32, since MLX adds 16-bit numbers up in 16 bits there.
     ``masked_queries``: MLX's attention kernels take masks for single queries; plain operations are used where not.
     ``step_tokens``, ``first_steps``: as in ``Backend``. On CUDA products have kernels for one row and for up to 8, 16
-    and 32; MLX has others for prompts below ``dense_rows`` tokens and above.
+    and 32; MLX has others for prompts below ``dense_rows`` tokens and above. Those that come first are wanted first.
     ``modes``: MLX's modes of floating codes to multiply in, and ``blocks``, those of GGUF files as they lie there, by
     kernels of our own (``mlxr.metal.gpu.matmul``). What is left out is held as affine codes: on CUDA that of
     MXFP4, whose values 5-bit codes hold exactly, by kernels that were measured there.
@@ -96,7 +96,7 @@ WAYS = {
         wide_sums=False,
         masked_queries=False,
         step_tokens=4096,
-        first_steps=((1, 1), (2, 1), (9, 1), (17, 1), (1, 40), (1, 256)),
+        first_steps=((1, 1), (1, 40), (8, 1), (1, 256), (9, 1), (17, 1)),
         modes=("mxfp8", "nvfp4"),
         paged_decode=True,
         few_rows=True,
@@ -112,7 +112,7 @@ WAYS = {
         wide_sums=False,
         masked_queries=True,
         step_tokens=2048,
-        first_steps=((1, 1), (4, 1), (1, 40)),
+        first_steps=((1, 1), (1, 40), (4, 1)),
         modes=("mxfp4", "mxfp8", "nvfp4", "blocks"),
         few_rows=True,
         step_attention=True,

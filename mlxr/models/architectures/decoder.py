@@ -5,6 +5,7 @@ A layer's tensors are taken over and its operations prepared before the next lay
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from mlxr.metal.adapters import Place, Shape, adaptable
@@ -41,11 +42,11 @@ HalfWeights: TypeAlias = FeedForwardWeights | SeparateExpertsWeights
 class Decoder:
     """A causal model on a backend.
 
-    ``embed``: looks tokens up. ``output_projection``: the matrix that makes logits.
+    ``embed``: looks tokens up. ``output_projection``: the matrix that makes logits. ``depth``: how many layers it has.
     """
 
     def __init__(self, spec: DecoderSpec, tensors: NamedTensors, backend: Backend) -> None:
-        self.vocabulary = vocabulary_of(tensors)
+        self.vocabulary, self.depth = vocabulary_of(tensors), len(spec.layers)
         table = tensors.matrix("embedding", self.vocabulary, spec.width)
         self.embed = backend.embedding(table, spec.embedding_scale)
         self._per_layer: PerLayerEmbeddingOperation | None = None
@@ -86,19 +87,29 @@ class Decoder:
         )
 
     def layers(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> mx.array:
+        for hidden in self.by_layer(tokens, batch, pool):  # noqa: B007 (a list would hold what each layer gives)
+            pass
+        return hidden
+
+    def by_layer(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> Iterator[mx.array]:
+        """Yields what goes into the first layer, then what comes out of each; last of all the hidden states."""
+        x = self.embed(tokens)
         if self._alternating is not None:
-            streams, further = self._alternating.spread(tokens, self.embed(tokens))
+            streams, further = self._alternating.spread(tokens, x)
             for layer in self._alternating_layers:
+                yield streams
                 streams = layer(streams, further, batch, pool)
-            return self._alternating.joined(streams)
-        x, inputs = self.embed(tokens), None
+            yield self._alternating.joined(streams)
+            return
+        inputs = None
         if self._per_layer is not None:
             x, inputs = self._per_layer(tokens, x)
         for mix, feed_forward, add_input in self._layers:
+            yield x
             x = x if mix is None else mix(x, batch, pool)
             x = x if feed_forward is None else feed_forward(x, batch)
             x = x if add_input is None else add_input(x, inputs)
-        return x
+        yield x
 
     def logits(self, hidden: mx.array, rows: mx.array) -> mx.array:
         return self._head(hidden, rows)

@@ -153,7 +153,7 @@ class EngineInfo(Value, frozen=True):
     """A running engine, by one of the names it serves.
 
     state: loading, ready, restarting, failed or stopping.
-    progress: 0 to 1 of ``stage`` while loading.
+    progress: 0 to 1 of ``stage`` while loading, and of what a ready engine does in the background.
     error: why it failed, None where it did not.
     expires: when it unloads if unused, seconds since the epoch; None for never.
     pinned: whether it stays whatever requests say, and whoever needs room.

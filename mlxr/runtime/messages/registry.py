@@ -246,7 +246,8 @@ class EngineStopped(Message, frozen=True):
 
 
 class LoadProgress(Message, frozen=True):
-    """Event from an engine's executor: ``fraction`` 0 to 1 of ``stage``."""
+    """Event from an engine's executor: ``fraction`` 0 to 1 of ``stage``, of the load or of what goes on behind requests
+    once it is loaded."""
 
     engine: str
     stage: str

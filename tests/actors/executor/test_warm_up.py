@@ -1,30 +1,40 @@
-"""Before the first request a device computes what would be compiled then."""
+"""What would be compiled when requests first want it is computed before, while nobody wants anything."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import mlx.core as mx
 import pytest
 
-from mlxr.actors.executor.adapters import AdapterTable
-from mlxr.actors.executor.compiler import Compiler
-from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.model_runner import ModelRunner
-from mlxr.actors.executor.warm_up import STAGE, warm_up
-from mlxr.metal.batch import Batch
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.actors.executor import device
+from mlxr.actors.executor.device import DeviceThread
+from mlxr.actors.executor.warm_up import QUIET_SECONDS, STAGE, WarmUp
+from mlxr.metal.backend import DeviceBatch
+from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.pool import Pool
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.loading import LoadedModel, load_model
-from tests.actors.executor.engines import ask, engine_of, no_vocabulary, prompt_of, said, small_pool
+from mlxr.runtime.messages.executor import Describe
+from mlxr.runtime.messages.registry import LoadProgress
+from tests.actors.executor.engines import ask, engine_of, prompt_of, said, small_pool
 from tests.models.architectures.checkpoints_hybrid import config_of, write_folder
+
+LAYERS = 5
 
 
 class Compiling(ReferenceBackend):
     """Stands for a device whose kernels are compiled at their first launch."""
 
     first_steps = ((1, 1), (3, 1), (1, 9), (1, 1000))
+    forgot = False
+
+    def forget_steps(self) -> None:
+        self.forgot = True
 
 
 @pytest.fixture
@@ -32,61 +42,169 @@ def model(tmp_path: Path) -> LoadedModel:
     return load_model(write_folder(tmp_path, config_of("qwen3_5")), Compiling())
 
 
-def runner_of(model: LoadedModel, backend: Compiling, spec: PoolSpec) -> ModelRunner:
-    return ModelRunner(model, backend, spec, ConstraintTable(Compiler(no_vocabulary), 100), AdapterTable())
+def warm_up_of(model: LoadedModel, backend: Compiling, decoder: Any = None) -> WarmUp:
+    return WarmUp(decoder or model.model, backend, small_pool(model, 64), now=0.0)
 
 
-def test_each_step_that_there_is_room_for_runs_and_is_told(model: LoadedModel) -> None:
-    backend = Compiling()
-    ran: list[tuple[int, int]] = []
-    told: list[tuple[str, float]] = []
-    forward = model.forward
-
-    def watched(tokens: mx.array, batch: Batch, pool: Pool) -> mx.array:
-        ran.append((len(batch.context_lengths), batch.tokens))
-        return forward(tokens, batch, pool)
-
-    runner = runner_of(model, backend, small_pool(model, 64))
-    warm_up(replace(model, compiled=watched), backend, runner, lambda stage, fraction: told.append((stage, fraction)))
-    assert ran == [(1, 1), (3, 3), (1, 9)]
-    assert [stage for stage, _ in told] == [STAGE] * 4
-    assert told[-1][1] == 1.0
+def pieces(warm_up: WarmUp) -> list[float]:
+    """How far it is behind each piece."""
+    found = []
+    while warm_up.due:
+        warm_up.advance()
+        found.append(warm_up.done)
+    return found
 
 
-def test_texts_are_the_same_behind_it(model: LoadedModel) -> None:
-    backend, texts = Compiling(), []
+class Watched:
+    """A decoder that tells what its layers are given. ``breaks``: the first layer can't be computed."""
+
+    def __init__(self, model: LoadedModel, breaks: bool = False) -> None:
+        assert isinstance(model.model, Decoder)
+        self._model, self._breaks = model.model, breaks
+        self.depth, self.logits = self._model.depth, self._model.logits
+        self.ran: list[tuple[int, int]] = []
+
+    def by_layer(self, tokens: mx.array, batch: DeviceBatch, pool: Pool) -> Iterator[mx.array]:
+        self.ran.append((len(batch.batch.context_lengths), tokens.size))  # type: ignore[attr-defined]
+        for x in self._model.by_layer(tokens, batch, pool):
+            yield x
+            if self._breaks:
+                raise RuntimeError("Failed to compile kernel")
+
+
+def test_a_layer_at_a_time_of_each_step_that_there_is_room_for(model: LoadedModel) -> None:
+    watched = Watched(model)
+    found = pieces(warm_up_of(model, Compiling(), watched))
+    assert watched.ran == [(1, 1), (3, 3), (1, 9)]
+    assert watched.depth == LAYERS
+    assert len(found) == 3 * (1 + LAYERS + 1)
+    assert found == sorted(found)
+    assert [done for done in found if done == 1.0] == [1.0]
+
+
+def test_texts_are_the_same_beside_it(model: LoadedModel) -> None:
+    """A piece between any two steps."""
+    texts = []
     for warm in (False, True):
+        backend = Compiling()
         engine = engine_of(model, backend, small_pool(model, 64))
-        if warm:
-            warm_up(model, backend, engine.device.runner, lambda stage, fraction: None)
         ask(engine, 1, prompt_of(11, 0))
-        engine.settle()
+        warm_up = warm_up_of(model, backend)
+        while engine.move():
+            if warm and warm_up.due:
+                warm_up.advance()
         texts.append(said(engine, 1))
+        assert warm_up.due != warm
     assert texts[0] == texts[1]
 
 
 def test_a_step_that_fails_is_no_reason_not_to_serve(model: LoadedModel, caplog: pytest.LogCaptureFixture) -> None:
     backend = Compiling()
-    runner = runner_of(model, backend, small_pool(model, 64))
-
-    def broken(*arguments: object) -> mx.array:
-        raise RuntimeError("Failed to compile kernel")
-
-    warm_up(replace(model, compiled=broken), backend, runner, lambda stage, fraction: None)
+    warm_up = warm_up_of(model, backend, Watched(model, breaks=True))
+    assert pieces(warm_up)[-1] == 1.0
     assert "Failed to compile kernel" in caplog.text
+    assert backend.forgot
 
 
-def test_what_a_step_that_fails_has_left_in_the_pool_is_gone(model: LoadedModel) -> None:
-    """MLX computes lazily: a layer of the pool is what the step makes of it, which can't be computed."""
-    backend = Compiling()
-    runner = runner_of(model, backend, small_pool(model, 64))
-    before = runner.pool
+def test_its_pages_are_gone_with_the_last_piece(model: LoadedModel) -> None:
+    warm_up = warm_up_of(model, Compiling())
+    before = mx.get_active_memory()
+    warm_up.advance()
+    assert mx.get_active_memory() > before
+    pieces(warm_up)
+    assert mx.get_active_memory() <= before
 
-    def broken(tokens: mx.array, batch: Batch, pool: Pool) -> mx.array:
-        model.forward(tokens, batch, pool)
-        pool.layers[0] = None
-        raise RuntimeError("Failed to compile kernel")
 
-    warm_up(replace(model, compiled=broken), backend, runner, lambda stage, fraction: None)
-    assert before.layers[0] is None
-    assert runner.pool.layers[0] is not None
+def test_it_waits_until_nobody_has_wanted_anything_for_a_while(model: LoadedModel) -> None:
+    warm_up = warm_up_of(model, Compiling())
+    assert warm_up.wait(0.0) == QUIET_SECONDS
+    warm_up.note_work(2.0)
+    assert warm_up.wait(2.25) == QUIET_SECONDS - 0.25
+    assert warm_up.wait(99.0) == 0.0
+    pieces(warm_up)
+    assert warm_up.wait(99.0) is None
+
+
+@pytest.mark.parametrize("kind", ["cuda", "metal"])
+def test_no_step_is_of_so_few_rows_that_it_would_be_computed_with_more(kind: str) -> None:
+    rows = [sequences * length for sequences, length in WAYS[kind].first_steps]
+    assert not [count for count in rows if 1 < count < WAYS[kind].least_rows]
+    assert rows
+
+
+class Pieces:
+    """A warm-up of so many pieces, whose time it always is unless there was work since the last look."""
+
+    def __init__(self, count: int) -> None:
+        self.left, self.count, self.rests = count, count, False
+
+    @property
+    def done(self) -> float:
+        return 1 - self.left / self.count
+
+    def note_work(self, now: float) -> None:
+        self.rests = True
+
+    def wait(self, now: float) -> float | None:
+        rests, self.rests = self.rests, False
+        return None if not self.left else QUIET_SECONDS if rests else 0.0
+
+    def advance(self) -> None:
+        self.left -= 1
+
+
+@pytest.fixture
+def thread(tmp_path: Path) -> tuple[DeviceThread, list[Any]]:
+    told: list[Any] = []
+    context: Any = SimpleNamespace(engine="tiny", epoch=0, run_directory=tmp_path)
+    made = DeviceThread(context, SimpleNamespace())  # type: ignore[arg-type]
+    made._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
+    return made, told
+
+
+def serve(thread: DeviceThread, received: Callable[[float | None], Any]) -> None:
+    """Until ``received`` stops the thread."""
+    thread._serve(SimpleNamespace(receive=received), SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+
+
+def test_pieces_run_where_no_message_comes_and_are_told(
+    thread: tuple[DeviceThread, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, told = thread
+    monkeypatch.setattr(device, "PROGRESS_SECONDS", 0.0)
+    made._warm_up = work = Pieces(3)  # type: ignore[assignment]
+    messages, left = [Describe(), None, None, Describe(), None, None, None], []
+
+    def received(timeout: float | None) -> Any:
+        left.append((timeout, work.left))
+        if len(left) == len(messages):
+            made._stopping.set()
+        return messages[len(left) - 1]
+
+    serve(made, received)
+    assert not work.left
+    assert [message.fraction for message in told if isinstance(message, LoadProgress)] == [
+        pytest.approx(part / 3) for part in (1, 2, 3)
+    ]
+    assert {message.stage for message in told if isinstance(message, LoadProgress)} == {STAGE}
+    # Who is told of a message has until the next look, and then nothing is waited for but messages.
+    assert left[-1][0] is None
+
+
+def test_none_runs_while_somebody_streams_from_the_server(thread: tuple[DeviceThread, list[Any]]) -> None:
+    made, _ = thread
+    made._warm_up = work = Pieces(2)  # type: ignore[assignment]
+    mark = Path(made._context.run_directory) / "streaming"
+    mark.touch()
+    looks = []
+
+    def received(timeout: float | None) -> None:
+        looks.append(work.left)
+        if len(looks) == 4:
+            mark.unlink()
+        if timeout is None:
+            made._stopping.set()
+
+    serve(made, received)
+    assert looks[:4] == [2, 2, 2, 2]
+    assert not work.left

@@ -45,7 +45,7 @@ class Engine:
     endings: how often that has begun.
     released: whether the frontend has said that it sends no more requests.
     for_room: whether it ends for another engine that has no room, and goes on if that is no longer wanted.
-    stage, progress: how far loading is, 0 to 1 of the stage.
+    stage, progress: how far loading is, 0 to 1 of the stage; once loaded, how far what goes on behind requests is.
     explain: says of so many bytes that there are why they are too few, and the way out; None where nobody knows.
     """
 
@@ -86,6 +86,11 @@ class Engine:
     @property
     def loading(self) -> bool:
         return self.started and not self.was_ready
+
+    @property
+    def warming(self) -> bool:
+        """Whether it takes requests and still compiles kernels for them."""
+        return self.ready and self.stage != "" and self.progress < 1.0
 
     @property
     def idle(self) -> bool:

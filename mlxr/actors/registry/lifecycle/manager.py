@@ -122,7 +122,8 @@ class EngineManager:
 
     def mark_streams(self) -> None:
         """Has work in the background make way, where there is some, for streams, where there are some."""
-        self._streaming.set((self._working() or self.policy.loads()) and self.policy.answers())
+        works = self._working() or self.policy.loads() or self.policy.warms_up()
+        self._streaming.set(works and self.policy.answers())
 
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message

@@ -172,6 +172,7 @@ class EnginePolicy:
         if engine := self._engines.get(message.engine):
             engine.up, engine.memory, engine.pages = message, message.memory_bytes, message.pages_bytes
             engine.asked, engine.pending = None, False
+            engine.stage, engine.progress = "", 1.0
             engine.was_ready |= engine.ready
 
     def tokenizer_up(self, message: TokenizerUp) -> None:
@@ -257,6 +258,10 @@ class EnginePolicy:
     def loads(self) -> bool:
         """Whether an engine loads, or is about to."""
         return any(not engine.ready for engine in self._engines.values())
+
+    def warms_up(self) -> bool:
+        """Whether an engine that is ready has something to do in the background."""
+        return any(engine.warming for engine in self._engines.values())
 
     def answers(self) -> bool:
         """Whether somebody's requests are being answered."""

@@ -44,6 +44,16 @@ def test_an_engine_is_ready_when_executor_and_tokenizer_are() -> None:
     assert (info.state, info.progress, info.context_length, info.memory_bytes) == ("ready", 1.0, 8192, 1000)
 
 
+def test_what_a_ready_engine_does_in_the_background_is_told_and_makes_way_for_streams() -> None:
+    policy = EnginePolicy(2, 300)
+    engine = serve(policy, "a", 0)
+    for fraction, told in ((0.25, ("ready", "compiling kernels", 0.25)), (1.0, ("ready", "", 1.0))):
+        policy.progressed(LoadProgress(engine.name, "compiling kernels", fraction))
+        (info,) = policy.infos(0, 0)
+        assert (info.state, info.stage, info.progress) == told
+        assert (policy.warms_up(), policy.loads()) == (fraction < 1, False)
+
+
 def test_a_lost_executor_restarts_and_comes_back() -> None:
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0)
