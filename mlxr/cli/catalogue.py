@@ -23,12 +23,9 @@ from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.metadata.show import details, show, shown_part
 from mlxr.actors.registry.ollama.address import RegistryAt
-from mlxr.actors.registry.ollama.push import push_model
-from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
-from mlxr.cli.estimate import loading, loading_facts
 from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.reporting import carried_out
@@ -57,6 +54,10 @@ KIND = Column("KIND", rank=1)
 
 
 def pull(name: str, as_json: bool, insecure: bool = False) -> None:
+    from mlxr.actors.registry.sources.pull import (
+        pull_model,
+    )  # brings aiohttp, which costs the others a fifth of a second
+
     async def work() -> CatalogueEntry:
         reader = MetadataReader.sandboxed()
         registry = registry_at(insecure)
@@ -81,6 +82,8 @@ def pull(name: str, as_json: bool, insecure: bool = False) -> None:
 
 
 def push(name: str, target: str, insecure: bool, as_json: bool) -> None:
+    from mlxr.actors.registry.ollama.push import push_model
+
     async def work() -> CatalogueEntry:
         registry = registry_at(insecure)
         try:
@@ -141,6 +144,8 @@ def show_part(name: str, part: str) -> None:
 
 
 def show_model(name: str, as_json: bool, verbose: bool) -> None:
+    from mlxr.cli.estimate import loading, loading_facts
+
     entry = carried_out(lambda: _reading(lambda store: _found(store, name)))
     body = carried_out(lambda: anyio.to_thread.run_sync(show, entry, verbose))
     memory = None if entry.info.is_adapter else carried_out(lambda: loading(entry))

@@ -19,7 +19,8 @@ from yarl import URL
 import mlxr
 from mlxr.actors.registry.sources.transfer.access import Access, Anybody
 from mlxr.actors.registry.sources.transfer.limits import KIB, TransferLimits
-from mlxr.actors.registry.sources.transfer.public_hosts import PublicResolver, require_public_literal
+from mlxr.actors.registry.sources.transfer.public_hosts import require_public_literal
+from mlxr.actors.registry.sources.transfer.public_resolver import PublicResolver
 from mlxr.actors.registry.sources.transfer.retries import Interrupted
 from mlxr.runtime.errors import ModelNotFound, PullError
 

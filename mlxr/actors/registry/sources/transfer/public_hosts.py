@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import socket
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from mlxr.api.public_addresses import is_public
 from mlxr.models import names
 from mlxr.runtime.errors import PullError
@@ -38,21 +35,3 @@ def not_public(host: str) -> PullError:
         f"{names.quoted(host)} is no host of the public Internet, and clients on other machines may have this one ask "
         "no other; pull it at the server's command line"
     )
-
-
-class PublicResolver(AbstractResolver):
-    """Finds the addresses of hosts that are everybody's; raises ``PullError`` for others."""
-
-    def __init__(self) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        if not all(is_public(each["host"]) for each in found):
-            raise not_public(host)
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
