@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export MLXR_HOME ?= $(CURDIR)/.home
+# Images of containers set it. Tests start hundreds of processes, each of which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CPP := $(shell find mlxr/metal/cpu/native tests/metal/gpu/emulator -name '*.h' -o -name '*.cpp')
 NATIVE := $(CPP) mlxr/metal/cpu/native/CMakeLists.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,12 @@ from typing import Any
 import pytest
 
 from mlxr.actors.registry.ollama import address
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are objects that stay: the collector, which some tests ask, need not look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ EPS = 1e-5
 
 def packed_codes(codes: np.ndarray, bits: int) -> np.ndarray:
     """Returns ``codes`` ``[rows, columns]`` side by side from the lowest bit up, as uint32."""
-    each = (codes[..., None] >> np.arange(bits) & 1).astype(np.uint8)
+    each = codes.astype(np.uint8)[..., None] >> np.arange(bits, dtype=np.uint8) & 1
     return np.packbits(each.reshape(*codes.shape[:-1], -1), axis=-1, bitorder="little").view(np.uint32)
 
 
