@@ -31,6 +31,8 @@ export default defineConfig(({ command }) => ({
   },
   worker: { format: "es" },
   test: {
+    // A busy machine takes its time over what people type.
+    testTimeout: 60_000,
     environment: "jsdom",
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/testing/setup.ts"],

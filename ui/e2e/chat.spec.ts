@@ -1,4 +1,4 @@
-import { composer, ended, endedOrStopped, LONG, openChat, send, thread, turnsOf } from "./harness/chat";
+import { composer, ended, endedOrStopped, LONG, openChat, send, stopped, thread, turnsOf } from "./harness/chat";
 import { expect, test } from "./harness/test";
 
 test("a question is answered, and both are there when the page is loaded again @short", async ({ page }) => {
@@ -64,7 +64,7 @@ test("an answer whose question is edited meanwhile is not written on", async ({ 
   await page.getByRole("textbox", { name: "Edit" }).press("Enter");
   await expect(thread(page).getByText("Count on and on.")).toBeVisible();
   expect((await turnsOf(page, server, id)).find(({ role }) => role === "assistant")?.state).toBe("stopped");
-  await page.getByRole("button", { name: "Stop" }).click();
+  await stopped(page);
 });
 
 test("a cut answer is continued in the same message", async ({ page, server }) => {

@@ -50,7 +50,7 @@ test("the keyboard alone reaches and changes everything", async ({ page }) => {
   await page.getByRole("radio", { name: "System" }).focus();
   await page.keyboard.press("ArrowRight");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
-  await page.getByRole("switch", { name: "Developer mode" }).focus();
+  await page.getByRole("switch", { name: "Only what is set" }).focus();
   await page.keyboard.press("Space");
-  await expect(page.getByRole("switch", { name: "Developer mode" })).toBeChecked();
+  await expect(page.getByRole("switch", { name: "Only what is set" })).toBeChecked();
 });

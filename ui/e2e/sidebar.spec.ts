@@ -1,5 +1,5 @@
 import { exported } from "../screenshots/content";
-import { composer, ended, openChat, send, thread } from "./harness/chat";
+import { composer, ended, openChat, send, stopped, thread } from "./harness/chat";
 import { expect, test } from "./harness/test";
 
 test("a draft stays with its chat", async ({ page, server }) => {
@@ -69,7 +69,7 @@ test("what is searched for is shown where it is, in a long chat and in another b
   await expect(thread(page).getByText("Where do pangolins sleep?")).toBeInViewport();
   await send(page, "One more.");
   await expect(thread(page).getByText("One more.")).toBeInViewport();
-  await page.getByRole("button", { name: "Stop" }).click();
+  await stopped(page);
 });
 
 test("a folder is renamed and deleted, and its chats stay", async ({ page, server }) => {

@@ -28,6 +28,14 @@ export async function endedOrStopped(page: Page): Promise<void> {
   await ended(page);
 }
 
+/** Stops what is still being written: it may have come to its end by itself. */
+export async function stopped(page: Page): Promise<void> {
+  await stopButton(page)
+    .click({ timeout: 5_000 })
+    .catch(() => {});
+  await ended(page);
+}
+
 /** Makes a chat by the API, so that a test can say how it answers, and opens it. */
 export async function openChat(page: Page, server: Server, parameters: Record<string, unknown>): Promise<string> {
   const response = await page.request.post(`${server.url}/api/ui/chats`, { data: { model: "smollm2", parameters } });

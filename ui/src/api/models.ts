@@ -43,6 +43,16 @@ export const loadedModels = queryOptions({
   refetchInterval: 5_000,
 });
 
+/** How the server is: while its first model comes, how far that is. */
+export const serverHealth = queryOptions({
+  queryKey: ["health"],
+  // 503 while a model loads is an answer, too, and says which.
+  queryFn: async ({ signal }) =>
+    (await (await fetch("/health", { signal, cache: "no-store" })).json()) as Schemas["Health"],
+  refetchInterval: 1_000,
+  retry: false,
+});
+
 /** What running `model` takes here, and whether it fits. */
 export const modelEstimate = (model: string) =>
   queryOptions({

@@ -4,8 +4,6 @@ import { useSyncExternalStore } from "react";
 export interface Preferences {
   theme: "light" | "dark" | "system";
   language: "en" | "de";
-  /** Opens what only developers need: restarts of actors, raw events. */
-  developer: boolean;
   /** The sidebar is folded away on wide screens. */
   sidebarClosed: boolean;
 }
@@ -16,7 +14,6 @@ const CHANGED = "mlxr:preferences";
 const defaults = (): Preferences => ({
   theme: "system",
   language: navigator.language.startsWith("de") ? "de" : "en",
-  developer: false,
   sidebarClosed: false,
 });
 

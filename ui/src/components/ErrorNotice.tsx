@@ -1,6 +1,7 @@
 import { CircleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { commonTexts } from "@/i18n/common";
+import { sentence } from "@/i18n/sentence";
 import { useTexts } from "@/i18n/texts";
 import { Button } from "./Button";
 
@@ -24,7 +25,7 @@ export function ErrorNotice({ error, title, onRetry, actions }: ErrorNoticeProps
       <CircleAlert aria-hidden className="size-4 shrink-0" />
       <div className="min-w-40 flex-1">
         {title !== undefined && <p className="font-medium">{title}</p>}
-        <p className="wrap-anywhere">{message}</p>
+        <p className="wrap-anywhere">{sentence(message)}</p>
       </div>
       {actions}
       {onRetry !== undefined && (

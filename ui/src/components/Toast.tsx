@@ -1,6 +1,7 @@
 import { X } from "lucide-react";
 import { createContext, type ReactNode, use, useCallback, useMemo, useRef, useState } from "react";
 import { commonTexts } from "@/i18n/common";
+import { sentence } from "@/i18n/sentence";
 import { useTexts } from "@/i18n/texts";
 import { Button, IconButton } from "./Button";
 import { classes } from "./classes";
@@ -40,11 +41,11 @@ export function ToastProvider({ children }: { children: ReactNode }) {
         <li
           key={id}
           className={classes(
-            "pointer-events-auto flex max-w-full items-center gap-2 rounded-md border border-line px-3 py-1.5",
+            "pointer-events-auto flex max-w-[min(100%,40rem)] items-center gap-2 rounded-md border border-line px-3 py-1.5",
             tone === "danger" ? "bg-danger-soft text-danger" : "bg-raised text-ink",
           )}
         >
-          <span className="wrap-anywhere">{text}</span>
+          <span className="wrap-anywhere">{sentence(text)}</span>
           {action !== undefined && (
             <Button
               size="small"

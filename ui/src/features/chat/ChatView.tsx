@@ -1,7 +1,10 @@
-import { Copy, MessageSquare, RefreshCw, Square } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { Copy, MessageSquare, RefreshCw, SearchX, Square } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useRef } from "react";
+import { ApiError } from "@/api/errors";
 import { useCommands } from "@/app/commands";
 import { copyText } from "@/components/CopyButton";
+import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { Skeleton } from "@/components/Skeleton";
 import { useToast } from "@/components/Toast";
@@ -70,6 +73,7 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
   const { shown } = compare;
   useToolLoop(chat.id, [...chat.messages, ...(shown?.answers ?? []).flatMap(({ id }) => chat.branchThrough(id))]);
   const empty = chat.messages.length === 0;
+  const isGone = chat.error instanceof ApiError && chat.error.status === 404;
   return (
     <ChatContext value={chat}>
       <MessageActionsContext value={chat.actions}>
@@ -77,7 +81,21 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
           <div className="flex h-full min-h-0">
             <DropZone onFiles={attachments.add}>
               <ChatHeader panel={panel} onPanel={onPanel} />
-              {chat.error !== null ? (
+              {isGone ? (
+                <div className="flex-1">
+                  <EmptyState
+                    icon={<SearchX />}
+                    title={texts.noSuchChat}
+                    action={
+                      <Link to="/" className="text-accent-ink underline underline-offset-2">
+                        {texts.untitled}
+                      </Link>
+                    }
+                  >
+                    {texts.noSuchChatText}
+                  </EmptyState>
+                </div>
+              ) : chat.error !== null ? (
                 <div className="mx-auto w-full max-w-3xl flex-1 p-4">
                   <ErrorNotice error={chat.error} onRetry={chat.retry} />
                 </div>
@@ -94,7 +112,7 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
               ) : (
                 children
               )}
-              <div className="px-4 pb-[calc(12px+env(safe-area-inset-bottom))]">
+              <div className="px-4 pb-[calc(12px+env(safe-area-inset-bottom))]" hidden={isGone}>
                 <div className="mx-auto max-w-3xl">
                   {chat.connection === "waiting" && (
                     <p role="status" className="pb-1 text-center text-sm text-warning">

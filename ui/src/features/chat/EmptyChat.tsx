@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { installedModels } from "@/api/models";
+import { FirstModel } from "@/features/models/FirstModel";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "./texts";
 
@@ -12,23 +13,33 @@ export function EmptyChat({ onPick }: { onPick: (text: string) => void }) {
   return (
     <div className="mx-auto w-full max-w-3xl px-4">
       <h1 className="text-center text-2xl font-semibold tracking-tight text-balance">{texts.welcome}</h1>
-      <p className="mt-2 mb-6 text-center text-balance text-muted">
-        {lacksModel ? texts.welcomeNoModel : texts.welcomeText}
-      </p>
       {lacksModel ? (
-        <p className="text-center">
-          <Link
-            to="/ui/models"
-            search={{ pull: "" }}
-            className="inline-flex h-8 items-center rounded-md bg-accent px-3 font-medium text-on-accent hover:bg-accent-hover pointer-coarse:h-11"
-          >
-            {texts.getModel}
-          </Link>
-        </p>
+        <FirstModel otherwise={<NoModel />} />
       ) : (
-        <Suggestions onPick={onPick} />
+        <>
+          <p className="mt-2 mb-6 text-center text-balance text-muted">{texts.welcomeText}</p>
+          <Suggestions onPick={onPick} />
+        </>
       )}
     </div>
+  );
+}
+
+function NoModel() {
+  const texts = useTexts(chatTexts);
+  return (
+    <>
+      <p className="mt-2 mb-6 text-center text-balance text-muted">{texts.welcomeNoModel}</p>
+      <p className="text-center">
+        <Link
+          to="/ui/models"
+          search={{ pull: "" }}
+          className="inline-flex h-8 items-center rounded-md bg-accent px-3 font-medium text-on-accent hover:bg-accent-hover pointer-coarse:h-11"
+        >
+          {texts.getModel}
+        </Link>
+      </p>
+    </>
   );
 }
 

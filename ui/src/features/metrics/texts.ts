@@ -85,6 +85,7 @@ const en = {
     killed: (pid: number) => `Process ${pid} is killed. Its streams go on with the next one.`,
     killHint: "Developer mode: kill an executor and watch streams survive. Actors of one process share its memory.",
     shared: "Actors of one process share its memory.",
+    offer: "To kill an executor from here and watch streams survive, start the server with",
   },
 };
 
@@ -178,6 +179,7 @@ export const metricsTexts = defineTexts({
       killHint:
         "Entwicklermodus: Executor beenden und zusehen, wie Antworten das überleben. Aktoren eines Prozesses teilen seinen Speicher.",
       shared: "Aktoren eines Prozesses teilen seinen Speicher.",
+      offer: "Um hier einen Executor zu beenden und zuzusehen, wie Antworten das überleben, starten Sie den Server mit",
     },
   },
 });

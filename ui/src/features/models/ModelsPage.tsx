@@ -8,6 +8,7 @@ import { ErrorNotice } from "@/components/ErrorNotice";
 import { Page } from "@/components/Page";
 import { Skeleton } from "@/components/Skeleton";
 import { useTexts } from "@/i18n/texts";
+import { FirstModel } from "./FirstModel";
 import { JobsPanel } from "./jobs/JobsPanel";
 import { type Library, type Model, useLibrary } from "./library";
 import { ListControls } from "./list/ListControls";
@@ -109,17 +110,7 @@ function Content({ library, search, onSearch, onTask, onPull }: ContentProps) {
       {machine && <MemoryBar machine={machine} />}
       <JobsPanel jobs={jobs} />
       {models.length === 0 ? (
-        <EmptyState
-          icon={<Boxes />}
-          title={texts.none}
-          action={
-            <Button look="primary" onClick={onPull}>
-              {texts.pull}
-            </Button>
-          }
-        >
-          {texts.noneText}
-        </EmptyState>
+        <FirstModel otherwise={<NoModels onPull={onPull} />} />
       ) : (
         <div className="flex flex-col gap-3">
           <ListControls words={words} show={show} sort={sort} onChange={onSearch} />
@@ -144,5 +135,22 @@ function Content({ library, search, onSearch, onTask, onPull }: ContentProps) {
         </div>
       )}
     </>
+  );
+}
+
+function NoModels({ onPull }: { onPull: () => void }) {
+  const texts = useTexts(modelsTexts);
+  return (
+    <EmptyState
+      icon={<Boxes />}
+      title={texts.none}
+      action={
+        <Button look="primary" onClick={onPull}>
+          {texts.pull}
+        </Button>
+      }
+    >
+      {texts.noneText}
+    </EmptyState>
   );
 }

@@ -2,14 +2,13 @@ import { Monitor, Moon, Sun } from "lucide-react";
 import { setPreferences, usePreferences } from "@/app/preferences";
 import { Card } from "@/components/Card";
 import { Segmented } from "@/components/Segmented";
-import { Switch } from "@/components/Switch";
 import { useTexts } from "@/i18n/texts";
 import { settingsTexts } from "./texts";
 
 /** How the application looks in this browser. */
 export function AppearanceCard() {
   const texts = useTexts(settingsTexts);
-  const { theme, language, developer } = usePreferences();
+  const { theme, language } = usePreferences();
   return (
     <Card title={texts.appearance}>
       <div className="flex flex-col gap-4">
@@ -31,12 +30,6 @@ export function AppearanceCard() {
             { value: "en", label: "English" },
             { value: "de", label: "Deutsch" },
           ]}
-        />
-        <Switch
-          label={texts.developer}
-          hint={texts.developerHint}
-          checked={developer}
-          onChange={(checked) => setPreferences({ developer: checked })}
         />
       </div>
     </Card>

@@ -10,9 +10,6 @@ export const settingsTexts = defineTexts({
     dark: "Dark",
     language: "Language",
     keptHere: "Kept in this browser, for this server alone.",
-    developer: "Developer mode",
-    developerHint:
-      "Shows what only developers need: raw events, and a button on the Metrics page that kills the executor, so that you can watch answers survive.",
     key: "API key",
     keyStored:
       "This browser has a key. It goes into the Authorization header of requests to this server, never into an address.",
@@ -65,9 +62,6 @@ export const settingsTexts = defineTexts({
     dark: "Dunkel",
     language: "Sprache",
     keptHere: "Wird in diesem Browser aufbewahrt, nur für diesen Server.",
-    developer: "Entwicklermodus",
-    developerHint:
-      "Zeigt, was nur Entwickler brauchen: rohe Ereignisse und auf der Seite Messwerte eine Taste, die den Executor gewaltsam beendet: die Antworten laufen weiter.",
     key: "API-Schlüssel",
     keyStored:
       "Dieser Browser hat einen Schlüssel. Er geht im Authorization-Header an diesen Server, nie in eine Adresse.",

@@ -30,13 +30,13 @@ test("what the server says of all chats is shown with the list and as it changes
     </QueryClientProvider>,
   );
   await act(() => client.fetchQuery(chatsMatching("")));
-  expect(await screen.findByText("a damaged file was set aside")).toBeVisible();
+  expect(await screen.findByText("A damaged file was set aside")).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Dismiss" }));
   expect(screen.getByRole("status")).toBeEmptyDOMElement();
   const tell = (notice: string | null) =>
     act(() => feed.current?.onEvent({ name: "notice", data: JSON.stringify({ notice }), id: "1" }));
   tell("the disk is full");
-  expect(await screen.findByText("the disk is full")).toBeVisible();
+  expect(await screen.findByText("The disk is full")).toBeVisible();
   tell(null);
   await waitFor(() => expect(screen.getByRole("status")).toBeEmptyDOMElement());
   vi.unstubAllGlobals();

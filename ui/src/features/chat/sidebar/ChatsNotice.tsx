@@ -3,6 +3,7 @@ import { X } from "lucide-react";
 import { useState } from "react";
 import { IconButton } from "@/components/Button";
 import { commonTexts } from "@/i18n/common";
+import { sentence } from "@/i18n/sentence";
 import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { chatsNotice } from "./queries";
@@ -17,7 +18,7 @@ export function ChatsNotice() {
     <div role="status">
       {notice !== null && notice !== read && (
         <div className="mx-2 mb-1 flex items-start gap-1 rounded-md bg-warning-soft py-1 pr-1 pl-2 text-sm text-warning">
-          <p className="min-w-0 flex-1 py-1 wrap-anywhere first-letter:uppercase">{words(notice)}</p>
+          <p className="min-w-0 flex-1 py-1 wrap-anywhere">{sentence(words(notice))}</p>
           <IconButton label={common.dismiss} size="small" onClick={() => setRead(notice)}>
             <X />
           </IconButton>

@@ -79,8 +79,20 @@ export function ActorsTable() {
   return (
     <div className="flex flex-col gap-2">
       <Table caption={texts.title} columns={columns} rows={data.actors} rowKey={(actor) => actor.actor} />
-      <p className="text-sm text-muted">{data.developer ? texts.killHint : texts.shared}</p>
+      <p className="text-sm text-muted">
+        {data.developer ? texts.killHint : texts.shared} {!data.developer && <Offer />}
+      </p>
     </div>
+  );
+}
+
+/** How anybody may watch streams survive. */
+function Offer() {
+  const texts = useTexts(metricsTexts).actors;
+  return (
+    <>
+      {texts.offer} <code className="font-mono whitespace-nowrap text-ink">mlxr up --set ui.developer=true</code>
+    </>
   );
 }
 

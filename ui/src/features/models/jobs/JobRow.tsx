@@ -4,6 +4,7 @@ import { Badge, type Tone } from "@/components/Badge";
 import { Button, IconButton } from "@/components/Button";
 import { ProgressBar } from "@/components/ProgressBar";
 import { useFormat } from "@/i18n/format";
+import { sentence } from "@/i18n/sentence";
 import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { goesOn, type Job } from "../library";
@@ -98,7 +99,7 @@ export function JobProgress({ job }: { job: Job }) {
           </p>
         </div>
       )}
-      {job.state === "failed" && <p className="text-danger wrap-anywhere">{words(job.error)}</p>}
+      {job.state === "failed" && <p className="text-danger wrap-anywhere">{sentence(words(job.error))}</p>}
       <Notes notes={job.notes} />
     </>
   );

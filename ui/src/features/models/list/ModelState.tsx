@@ -1,6 +1,7 @@
 import { Pin } from "lucide-react";
 import { Badge, type Tone } from "@/components/Badge";
 import { ProgressBar } from "@/components/ProgressBar";
+import { sentence } from "@/i18n/sentence";
 import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { isAdapter } from "../facts";
@@ -36,7 +37,9 @@ function EngineState({ loaded, name }: { loaded: LoadedState; name: string }) {
     const known = loaded.progress > 0 && loaded.progress < 1 ? loaded.progress : null;
     return (
       <div className="flex max-w-48 min-w-32 flex-col gap-1">
-        <span className="text-sm text-muted">{loaded.stage === "" ? texts.loading : words(loaded.stage)}</span>
+        <span className="text-sm text-muted">
+          {loaded.stage === "" ? texts.loading : texts.loadingStage(words(loaded.stage))}
+        </span>
         <ProgressBar label={`${texts.loading}: ${name}`} value={known} />
       </div>
     );
@@ -45,7 +48,7 @@ function EngineState({ loaded, name }: { loaded: LoadedState; name: string }) {
     return (
       <div className="flex flex-col items-start gap-1">
         <Badge tone="danger">{texts.failed}</Badge>
-        <span className="text-sm text-danger wrap-anywhere">{words(loaded.error)}</span>
+        <span className="text-sm text-danger wrap-anywhere">{sentence(words(loaded.error))}</span>
       </div>
     );
   const badges: Record<string, [string, Tone]> = {
