@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import ModelEntry
 
 
 class Served(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.api.errors import unsupported_parameter
-from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.catalogue import ModelEntry
 
 _WORDS = {"vision": "images"}
 """Capabilities that a message calls by another name."""

@@ -15,13 +15,12 @@ from mlxr.api.chats.link import Chats
 from mlxr.api.library import Library
 from mlxr.api.monitor import Monitor
 from mlxr.runtime.config_sources import Setting
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
 from mlxr.runtime.messages.common import Usage
 from mlxr.runtime.messages.frontend import (
     Delta,
     Embedding,
-    EngineInfo,
     EngineStats,
-    ModelEntry,
     PromptLogprobs,
     RegistryReply,
     Started,

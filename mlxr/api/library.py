@@ -12,7 +12,8 @@ from mlxr.api.caller import CALLER
 from mlxr.api.change_feed import ChangeFeed
 from mlxr.api.jobs import Job, JobChanges
 from mlxr.models.names import local_file
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, ModelEntry
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
+from mlxr.runtime.messages.frontend import Catalog
 
 
 class LoadedState(Struct, frozen=True):

@@ -11,7 +11,7 @@ from mlxr.api.gateway import Gateway
 from mlxr.api.parameters import most_drafted
 from mlxr.api.pending_models import not_installed, not_listed
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
 SAMPLING = {

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from mlxr.models.names import key, quoted
 from mlxr.models.near_names import suggestion
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
 
 RETRY_SECONDS = 5.0
 

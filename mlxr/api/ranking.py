@@ -13,8 +13,9 @@ from mlxr.api.aggregate import add_usage
 from mlxr.api.errors import unsupported_parameter
 from mlxr.api.gateway import Gateway
 from mlxr.api.parallel import map_concurrently
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import Usage
-from mlxr.runtime.messages.frontend import Embedding, ModelEntry
+from mlxr.runtime.messages.frontend import Embedding
 from mlxr.runtime.messages.tokenizer import Embed, PairPrompt, TextPrompt
 
 CROSS_ENCODER, EMBEDDINGS = "cross-encoder", "embeddings"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.api.adapted_models import served
-from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.model_info import ADAPTER, ModelInfo
 
 

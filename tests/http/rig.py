@@ -24,16 +24,14 @@ from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.catalogue import EngineInfo, HeldMemory, ModelEntry
 from mlxr.runtime.messages.common import FinishReason, Message, Usage
 from mlxr.runtime.messages.frontend import (
     Catalog,
     Delta,
     Deltas,
     Embedding,
-    EngineInfo,
     Finished,
-    HeldMemory,
-    ModelEntry,
     RegistryReply,
     Started,
     Tokenized,

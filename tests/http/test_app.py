@@ -7,8 +7,9 @@ import aiohttp
 import pytest
 
 from mlxr.http.openai.chat_stream import ChatChunks
+from mlxr.runtime.messages.catalogue import EngineInfo
 from mlxr.runtime.messages.common import DiskUse
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, EngineStats
+from mlxr.runtime.messages.frontend import Catalog, EngineStats
 from tests.http.rig import ENGINE, ENTRY, ask, embedded, rig
 
 

@@ -13,8 +13,9 @@ from mlxr.models.names import key, local_file, quoted
 from mlxr.models.near_names import suggestion
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
 from mlxr.runtime.messages.common import Adapter, ErrorCode, ErrorInfo, Message
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, ModelEntry
+from mlxr.runtime.messages.frontend import Catalog
 from mlxr.runtime.messages.registry import SendCatalog
 
 SERVING = frozenset({"ready", "restarting"})

@@ -18,9 +18,10 @@ from mlxr.api.default_model import default_model
 from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
 from mlxr.runtime.bus import Address
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.chats import AnswerDeltas, AnswerEnded, AnswerPrefill, AnswerStarted
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message, Usage
-from mlxr.runtime.messages.frontend import Delta, ModelEntry, PromptProgress, RunAnswer, StopAnswer
+from mlxr.runtime.messages.frontend import Delta, PromptProgress, RunAnswer, StopAnswer
 from mlxr.runtime.messages.token_ids import TokenIds
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
 

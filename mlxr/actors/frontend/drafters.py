@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from mlxr.models.names import key
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
 
 ANY = ("", "none", "auto")
 """What may be said of every model: no draft model, or whichever there is."""

@@ -34,17 +34,9 @@ from mlxr.models.names import outside_catalogue
 from mlxr.runtime.bus import Address
 from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, Message
-from mlxr.runtime.messages.frontend import (
-    Catalog,
-    Embedding,
-    EngineInfo,
-    EngineLost,
-    EngineStats,
-    ModelEntry,
-    RegistryReply,
-    Tokenized,
-)
+from mlxr.runtime.messages.frontend import Catalog, Embedding, EngineLost, EngineStats, RegistryReply, Tokenized
 from mlxr.runtime.messages.profile import ProfileCommand
 from mlxr.runtime.messages.registry import CancelCommand, EngineReleased, LoadModel, UnloadModel
 from mlxr.runtime.messages.tokenizer import Asked, Cancel, Detokenize, Embed, Generate, PromptPart, Tokenize

@@ -7,8 +7,9 @@ from typing import Any
 from mlxr.actors.frontend.gateway import FrontendGateway
 from mlxr.actors.frontend.open_requests import OpenRequest, OpenStream
 from mlxr.api.metrics import Metrics
+from mlxr.runtime.messages.catalogue import EngineInfo
 from mlxr.runtime.messages.common import DiskUse
-from mlxr.runtime.messages.frontend import EngineInfo, EngineStats
+from mlxr.runtime.messages.frontend import EngineStats
 from mlxr.runtime.telemetry import METRICS, STATE, EngineState, MetricsSampled, RequestState, StateShown, Telemetry
 
 

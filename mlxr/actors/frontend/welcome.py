@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from mlxr.actors.frontend.catalog import SERVING
-from mlxr.runtime.messages.frontend import EngineInfo
+from mlxr.runtime.messages.catalogue import EngineInfo
 
 _EVERY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 """Hosts that a server listens on for every address, with one that a browser here finds."""

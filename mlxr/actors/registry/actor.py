@@ -39,7 +39,8 @@ from mlxr.api.jobs import JobChanges
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.memory import available_bytes, machine_bytes
-from mlxr.runtime.messages.frontend import Catalog, JobsChanged, MemoryInfo
+from mlxr.runtime.messages.catalogue import MemoryInfo
+from mlxr.runtime.messages.frontend import Catalog, JobsChanged
 from mlxr.runtime.messages.registry import (
     CancelCommand,
     Command,

@@ -18,8 +18,8 @@ from mlxr.http.json_response import json_response
 from mlxr.http.services import Services, note_ignored
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import Sampling
-from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 
 

@@ -14,7 +14,7 @@ from mlxr.api.model_defaults import listed
 from mlxr.api.whole_numbers import whole_number
 from mlxr.http.json_response import json_response
 from mlxr.http.services import Services
-from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.catalogue import ModelEntry
 
 PAGE = 20
 LONGEST_PAGE = 1000

@@ -21,7 +21,7 @@ from mlxr.http.ollama.options import command, think
 from mlxr.http.ollama.schema import CalledTool, ChatRequest, GenerateRequest, GenerationFields, OllamaMessage
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
-from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.registry import LoadModel, UnloadModel
 from mlxr.runtime.messages.tokenizer import (
     ChatMessage,

@@ -16,7 +16,7 @@ from mlxr.http.registry_answer import registry_response
 from mlxr.http.services import Services
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size
-from mlxr.runtime.messages.frontend import EngineInfo, HeldMemory, ModelEntry
+from mlxr.runtime.messages.catalogue import EngineInfo, HeldMemory, ModelEntry
 from mlxr.runtime.messages.registry import MeasureEngines, ShowModel
 
 API_VERSION = "0.13.0"

@@ -16,8 +16,8 @@ from mlxr.http.ollama.schema import Format, GenerationFields, Options, Think
 from mlxr.http.request_body.decode import converted
 from mlxr.http.request_body.unknown_fields import MAX_FIELDS, header_value
 from mlxr.http.settings import ServerSettings
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, Sampling
-from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import Generate, Prompt
 
 _log = logging.getLogger("mlxr.http")

@@ -10,7 +10,7 @@ from mlxr.api.model_defaults import listed
 from mlxr.http.json_response import json_response
 from mlxr.http.openai.schema import ModelCard, ModelList
 from mlxr.http.services import Services
-from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.catalogue import ModelEntry
 
 
 async def list_models(services: Services, body: None, request: web.Request) -> web.Response:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from mlxr.api.errors import invalid
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.tokenizer import Prompt, TextPrompt, TokenPrompt
 
 Given = str | list[str | int | list[int]]

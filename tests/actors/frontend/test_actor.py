@@ -13,18 +13,9 @@ import mlxr
 from mlxr.actors.frontend.actor import EPOCH_BITS
 from mlxr.actors.frontend.gateway import SHUTTING_DOWN
 from mlxr.runtime.errors import StartError
+from mlxr.runtime.messages.catalogue import EngineInfo
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, sequence_id
-from mlxr.runtime.messages.frontend import (
-    Catalog,
-    Delta,
-    Deltas,
-    Drain,
-    EngineInfo,
-    EngineLost,
-    Failed,
-    RegistryReply,
-    Started,
-)
+from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Drain, EngineLost, Failed, RegistryReply, Started
 from mlxr.runtime.messages.registry import CancelCommand, LoadModel, SendCatalog, TouchModel
 from mlxr.runtime.messages.supervisor import Drained
 from mlxr.runtime.messages.tokenizer import Cancel, Generate, PromptPart

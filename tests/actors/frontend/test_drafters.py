@@ -6,7 +6,7 @@ import pytest
 
 from mlxr.actors.frontend.drafters import require_drafter
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.frontend import EngineInfo, ModelEntry
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
 from mlxr.runtime.model_info import ModelInfo
 
 SMALL = ModelEntry("small:latest", "d", 1, 0.0, "/small", ModelInfo("gguf", "llama"), aliases=["little"])

@@ -10,8 +10,9 @@ from mlxr.actors.frontend.catalog import CatalogView
 from mlxr.actors.frontend.open_requests import OpenCommand, OpenStream, Outcome
 from mlxr.api.metrics import FINE, LONG, SHORT, Histogram
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.catalogue import EngineInfo
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
-from mlxr.runtime.messages.frontend import Catalog, Delta, EngineInfo, Finished, RegistryReply, Started
+from mlxr.runtime.messages.frontend import Catalog, Delta, Finished, RegistryReply, Started
 from tests.http.rig import ENGINE, ENTRY, USAGE
 
 FAILURE = ErrorInfo(ErrorCode.ENGINE_FAILED, "gone")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mlxr.actors.frontend.welcome import welcome
-from mlxr.runtime.messages.frontend import EngineInfo
+from mlxr.runtime.messages.catalogue import EngineInfo
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import numpy as np
 from gguf import GGUFWriter
 
 from mlxr.actors.registry.catalogue.uploads import BlobWriter
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import Adapter, ErrorCode
-from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.messages.registry import CreateModel, DeleteModel, LoadModel, PullModel, ShowModel
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under

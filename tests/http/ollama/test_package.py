@@ -15,8 +15,9 @@ import msgspec
 import pytest
 
 from mlxr.http.ollama.models import tagged
+from mlxr.runtime.messages.catalogue import EngineInfo, HeldMemory
 from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason, Message
-from mlxr.runtime.messages.frontend import Catalog, EngineInfo, Failed, HeldMemory, RegistryReply
+from mlxr.runtime.messages.frontend import Catalog, Failed, RegistryReply
 from mlxr.runtime.messages.registry import (
     CancelCommand,
     CopyModel,

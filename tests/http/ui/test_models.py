@@ -11,8 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from mlxr.api.jobs import Job, JobChanges
+from mlxr.runtime.messages.catalogue import MemoryInfo
 from mlxr.runtime.messages.common import Message
-from mlxr.runtime.messages.frontend import Catalog, JobsChanged, MemoryInfo, RegistryReply
+from mlxr.runtime.messages.frontend import Catalog, JobsChanged, RegistryReply
 from mlxr.runtime.messages.registry import ControlJob, LoadModel, PullModel, StartJob
 from tests.http.rig import ENGINE, ENTRY, ask, rig
 

@@ -13,8 +13,8 @@ from msgspec import Struct, structs
 from mlxr.actors.registry.catalogue.model_configs import NOTHING, ModelConfig
 from mlxr.models.chat.renderers import added_capabilities, family_for
 from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import Adapter
-from mlxr.runtime.messages.frontend import ModelEntry
 from mlxr.runtime.model_info import ModelInfo
 
 

@@ -14,7 +14,7 @@ from mlxr.actors.registry.catalogue.fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.runtime.errors import ConfigError, MlxrError
-from mlxr.runtime.messages.frontend import ModelEntry
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.registry")

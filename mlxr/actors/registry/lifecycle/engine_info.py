@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mlxr.actors.registry.lifecycle.engine import Engine
-from mlxr.runtime.messages.frontend import EngineInfo
+from mlxr.runtime.messages.catalogue import EngineInfo
 
 WAITING = "waiting for another model to be loaded"
 

@@ -6,7 +6,7 @@ import re
 
 from mlxr.actors.registry.lifecycle.engine import Engine
 from mlxr.runtime.memory import available_bytes, family_of, held_by, machine_bytes, resident_of
-from mlxr.runtime.messages.frontend import HeldMemory
+from mlxr.runtime.messages.catalogue import HeldMemory
 
 DEVICE_SHARE = 0.9
 """Of a GPU's memory, what engines may take where nothing is configured."""

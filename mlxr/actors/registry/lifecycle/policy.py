@@ -23,7 +23,7 @@ from mlxr.actors.registry.lifecycle.engine import Engine, Explain
 from mlxr.actors.registry.lifecycle.engine_info import engine_info, waits_for, waits_for_pages
 from mlxr.actors.registry.lifecycle.room import Limits, find_room, order_of_giving
 from mlxr.runtime.engine_spec import EngineSpec
-from mlxr.runtime.messages.frontend import EngineInfo
+from mlxr.runtime.messages.catalogue import EngineInfo
 from mlxr.runtime.messages.registry import (
     DrafterFailed,
     EngineDown,

@@ -16,7 +16,7 @@ from mlxr.actors.registry.progress import Progress, Report
 from mlxr.actors.registry.settings import RegistrySettings
 from mlxr.actors.registry.sources.pull_log import PullLog
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.messages.frontend import EngineInfo
+from mlxr.runtime.messages.catalogue import EngineInfo
 
 log = logging.getLogger("mlxr.registry")
 

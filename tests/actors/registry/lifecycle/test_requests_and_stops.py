@@ -18,8 +18,9 @@ from mlxr.actors.registry.lifecycle.policy import EnginePolicy, Refusal
 from mlxr.api.metrics import Metrics
 from mlxr.runtime.bus import Address
 from mlxr.runtime.engine_spec import EngineSpec
+from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, Message, Usage
-from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Finished, ModelEntry, RegistryReply, Started
+from mlxr.runtime.messages.frontend import Catalog, Delta, Deltas, Finished, RegistryReply, Started
 from mlxr.runtime.messages.registry import (
     CancelCommand,
     EngineReleased,
