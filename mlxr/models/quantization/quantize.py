@@ -18,16 +18,8 @@ from mlxr.models.formats.gguf.writer import size_of_file
 from mlxr.models.quantization.encoding import Output, Source
 from mlxr.models.quantization.file_types import FILE_TYPE_NAMES, FileType, file_type_of
 from mlxr.models.quantization.importance import Importance
-from mlxr.models.quantization.mixes import (
-    PLAIN,
-    Choices,
-    Chosen,
-    ModelFacts,
-    Shape,
-    chosen_types,
-    in_file_order,
-    needs_importance,
-)
+from mlxr.models.quantization.mixes import PLAIN, ModelFacts, Shape
+from mlxr.models.quantization.tensor_types import Choices, Chosen, chosen_types, in_file_order, needs_importance
 
 
 @dataclass(frozen=True, slots=True)

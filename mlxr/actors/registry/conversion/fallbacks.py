@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mlxr.api.conversion import Fallback
 from mlxr.metal.tensors import BLOCKS
-from mlxr.models.quantization.mixes import Chosen
+from mlxr.models.quantization.tensor_types import Chosen
 
 
 def fallbacks_of(chosen: Iterable[Chosen]) -> list[Fallback]:

@@ -16,8 +16,8 @@ from mlxr.models.conversion.to_mlx import AFFINE_BITS, MODES, Folder, folder_of,
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.quantization.file_types import FILE_TYPES, FileType, file_type
-from mlxr.models.quantization.mixes import Choices
 from mlxr.models.quantization.quantize import Model, Plan, describe, is_quantized, outline, requires_importance
+from mlxr.models.quantization.tensor_types import Choices
 
 MLX_TYPES = (*(f"{bits}bit" for bits in AFFINE_BITS), *MODES, "f16", "bf16")
 

@@ -16,8 +16,8 @@ from mlxr.models.formats.gguf.tensor_types import TENSOR_TYPES
 from mlxr.models.quantization.encoding import Advanced, write_model
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.importance import read_importance
-from mlxr.models.quantization.mixes import Choices
 from mlxr.models.quantization.quantize import Model, describe, plan
+from mlxr.models.quantization.tensor_types import Choices
 
 ENCODED = tuple(type for type in TENSOR_TYPES.values() if type is not TensorType.Q8_K)
 """Types that ggml encodes for files: Q8_K is for what is multiplied alone."""

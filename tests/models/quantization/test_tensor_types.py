@@ -8,7 +8,8 @@ import pytest
 
 from mlxr.metal.tensors import TensorType as T
 from mlxr.models.quantization.file_types import FILE_TYPES, file_type
-from mlxr.models.quantization.mixes import Choices, ModelFacts, Shape, fitting, in_file_order, types_of
+from mlxr.models.quantization.mixes import ModelFacts, Shape
+from mlxr.models.quantization.tensor_types import Choices, fitting, in_file_order, types_of
 
 
 def shapes(layers: int = 16, width: int = 256, tied: bool = False) -> list[Shape]:
