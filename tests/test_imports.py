@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Container
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -35,13 +38,19 @@ MAIN_PROCESS = (
 )
 
 
+@cache
+def nodes(file: Path) -> list[ast.Import | ast.ImportFrom]:
+    """What ``file`` imports, at any depth of its code."""
+    return [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(file: Path) -> set[str]:
-    """Dotted names that ``file`` imports, at any depth of its code."""
+    """The dotted names of modules that ``file`` imports anything of."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             found.add(node.module)
     return found
 
@@ -57,6 +66,27 @@ def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
     assert not wrong
 
 
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Not even for its types: what two files need of each other is a third."""
+    files = {_dotted(file): file for file in PACKAGE.rglob("*.py")}
+    TopologicalSorter({name: _modules(file, files) for name, file in files.items()}).prepare()
+
+
+def _dotted(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _modules(file: Path, known: Container[str]) -> set[str]:
+    """Those of ``known`` that ``file`` imports."""
+    found = {alias.name for node in nodes(file) if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes(file):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {part if part in known else node.module for part in parts}
+    return {name for name in found if name in known}
+
+
 SURFACES = sorted(file.parent.name for file in (PACKAGE / "http").glob("*/__init__.py") if "ROUTES" in file.read_text())
 """The folders of mlxr.http that have a table of routes."""
 
@@ -66,7 +96,7 @@ def surfaces_in(file: Path) -> set[str]:
     # ``from mlxr.http import x`` names the package alone.
     named = {
         f"{node.module}.{alias.name}"
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in nodes(file)
         if isinstance(node, ast.ImportFrom) and node.module == "mlxr.http"
         for alias in node.names
     }

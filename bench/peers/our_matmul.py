@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.peers.matrices import SIZE, file_matrix
 from bench.peers.worker import median_microseconds, serve
-from mlxr.metal.backend import RowOperation
+from mlxr.metal.operations import RowOperation
 from mlxr.metal.select import select_backend
 from mlxr.metal.tensors import Tensor, TensorType
 

@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2021): what they add to a model's matrices, and to which rows of a step.
+"""Low-rank adapters (Hu et al. 2021): what they add to a model's matrices.
 
 An adapter adds ``scale * scaling * x @ down.T @ up.T`` to what a matrix makes of ``x``. A sequence may have several,
 which are added one after another in its own order, so that a row's result does not depend on its company.
@@ -7,15 +7,12 @@ which are added one after another in its own order, so that a row's result does 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.weights import AttentionWeights, MLPWeights
-
-if TYPE_CHECKING:
-    from mlxr.metal.batch import Batch
 
 ROLES = ("query", "key", "value", "output", "gate", "up", "down")
 """The matrices of a layer that adapters can be for, by their names in ``AttentionWeights`` and ``MLPWeights``. Every
@@ -50,14 +47,6 @@ AdapterStack: TypeAlias = tuple[AdapterUse, ...]
 """A sequence's adapters, in the order in which they are added; empty for the model as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdaptedRows:
-    """Rows of a step, int32, to which one adapter adds."""
-
-    use: AdapterUse
-    rows: NDArray[np.int32]
-
-
 def adaptable(layer: int, weights: object) -> dict[Place, Shape]:
     """Returns the matrices among a half's ``weights`` that adapters can be for, with their shapes."""
     if not isinstance(weights, AttentionWeights | MLPWeights):
@@ -71,36 +60,3 @@ def adaptable(layer: int, weights: object) -> dict[Place, Shape]:
 def place_number(layer: int, role: str) -> int:
     """Returns one number for each place of a model."""
     return layer * len(ROLES) + ROLES.index(role)
-
-
-def row_stacks(batch: Batch) -> tuple[list[AdapterStack], NDArray[np.int32]]:
-    """Returns the stacks of a batch that has adapters, each once, and for each row of the step which of them is its
-    own, int32 ``[T]``, -1 for none."""
-    known: dict[tuple[tuple[int, float], ...], int] = {}
-    stacks: list[AdapterStack] = []
-    owner: list[int] = []
-    for stack in batch.adapters:
-        key = tuple((id(use.adapter), use.scale) for use in stack)
-        if stack and key not in known:
-            known[key] = len(stacks)
-            stacks.append(stack)
-        owner.append(known[key] if stack else -1)
-    return stacks, np.repeat(np.array(owner, np.int32), np.diff(batch.query_starts))
-
-
-def adapted_rows(batch: Batch) -> list[AdaptedRows]:
-    """Returns what is to be added to a step, in that order: to each row its first adapter, then its second, and so
-    on."""
-    if not batch.adapters:
-        return []
-    stacks, owner = row_stacks(batch)
-    found: list[AdaptedRows] = []
-    for depth in range(max(map(len, stacks), default=0)):
-        owners: dict[tuple[int, float], tuple[AdapterUse, list[int]]] = {}
-        for index, stack in enumerate(stacks):
-            if depth < len(stack):
-                use = stack[depth]
-                owners.setdefault((id(use.adapter), use.scale), (use, []))[1].append(index)
-        for use, which in owners.values():
-            found.append(AdaptedRows(use, np.flatnonzero(np.isin(owner, which)).astype(np.int32)))
-    return found

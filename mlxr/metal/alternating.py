@@ -11,7 +11,8 @@ from mlxr.metal.specs import AlternatingSpec
 from mlxr.metal.weights import AlternatingLayerWeights, AlternatingWeights
 
 if TYPE_CHECKING:
-    from mlxr.metal.backend import Backend, DeviceBatch, FeedForwardOperation, MixerOperation
+    from mlxr.metal.backend import Backend
+    from mlxr.metal.operations import DeviceBatch, FeedForwardOperation, MixerOperation
     from mlxr.metal.pool import Pool
 
 LEAST_SQUARES = 1e-5

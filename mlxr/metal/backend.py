@@ -12,10 +12,22 @@ reads the same alone and in company.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
+from mlxr.metal.operations import (
+    DeviceBatch,
+    EmbeddingOperation,
+    FeedForwardOperation,
+    Forward,
+    HeadOperation,
+    Layers,
+    MixerOperation,
+    PerLayerEmbeddingOperation,
+    PerLayerInputOperation,
+    RowOperation,
+)
 from mlxr.metal.plain_recurrence import PlainRecurrence
 from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
@@ -48,53 +60,6 @@ if TYPE_CHECKING:
     import mlx.core as mx
     import numpy as np
     from numpy.typing import NDArray
-
-
-class DeviceBatch(Protocol):
-    """A step's ``Batch`` as its backend computes with it, made once a step for all layers."""
-
-    @property
-    def positions(self) -> mx.array:
-        """Each token's position, int32 ``[T]``."""
-        ...
-
-    @property
-    def segments(self) -> mx.array | None:
-        """Each token's segment, int32 ``[T]``; None where all are of the first."""
-        ...
-
-
-RowOperation: TypeAlias = "Callable[[mx.array], mx.array]"
-"""``x`` float32 ``[T, in]`` to ``[T, out]``, row by row."""
-
-EmbeddingOperation: TypeAlias = "Callable[[mx.array], mx.array]"
-"""Tokens int32 ``[T]`` to ``[T, features]``."""
-
-MixerOperation: TypeAlias = "Callable[[mx.array, Any, Pool | None], mx.array]"
-"""``x`` float32 ``[T, features]`` to the same, the residual included; with what the same backend's ``on_device``
-returned."""
-
-FeedForwardOperation: TypeAlias = "Callable[..., mx.array]"
-"""``x`` float32 ``[T, features]`` and the step's ``DeviceBatch`` to the same as ``x``, the residual included. Without a
-batch no row has an adapter."""
-
-PerLayerEmbeddingOperation: TypeAlias = "Callable[[mx.array, mx.array], tuple[mx.array, Any]]"
-"""Tokens int32 ``[T]`` and their embeddings ``[T, width]`` to the embeddings, and all layers' further inputs as
-operations of the same backend take them."""
-
-PerLayerInputOperation: TypeAlias = "Callable[[mx.array, Any], mx.array]"
-"""``x`` float32 ``[T, width]`` to the same, the residual included; with the inputs that a
-``PerLayerEmbeddingOperation`` made in the same step, whose embeddings ``x`` comes from."""
-
-
-HeadOperation: TypeAlias = "Callable[[mx.array, mx.array], mx.array]"
-"""``x`` float32 ``[T, features]`` and rows of it, int32 ``[R]``, to logits float32 ``[R, vocabulary]``."""
-
-Layers: TypeAlias = "Callable[[mx.array, DeviceBatch, Pool | None], mx.array]"
-"""A model's layers: tokens int32 ``[T]``, their layout and the pool, to hidden states float32 ``[T, width]``."""
-
-Forward: TypeAlias = "Callable[[mx.array, Batch, Pool | None], mx.array]"
-"""``Layers`` as the executor calls them, with the layout still on the host."""
 
 
 class Backend(Protocol):

@@ -26,7 +26,7 @@ from mlxr.metal.tensors import TensorType
 if TYPE_CHECKING:
     import mlx.core as mx
 
-    from mlxr.metal.backend import RowOperation
+    from mlxr.metal.operations import RowOperation
 
 MEASURED = tuple(map(TensorType, ("F32", "F16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")))
 MATRIX_BYTES = 16 << 20

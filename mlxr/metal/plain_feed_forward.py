@@ -11,7 +11,8 @@ from mlxr.metal.specs import ExpertsSpec, MLPSpec, NormKind
 from mlxr.metal.weights import MLPWeights, SeparateExpertsWeights
 
 if TYPE_CHECKING:
-    from mlxr.metal.backend import Backend, DeviceBatch, RowOperation
+    from mlxr.metal.backend import Backend
+    from mlxr.metal.operations import DeviceBatch, RowOperation
 
 
 class XieluMLP:

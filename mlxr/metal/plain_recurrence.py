@@ -15,7 +15,7 @@ from mlxr.metal.weights import Weight
 if TYPE_CHECKING:
     import mlx.core as mx
 
-    from mlxr.metal.backend import RowOperation
+    from mlxr.metal.operations import RowOperation
 
 Advance: TypeAlias = "Callable[[mx.array, mx.array], tuple[mx.array, mx.array]]"
 """Inputs float32 ``[B, L, in]`` and states ``[B, size]`` of B sequences to what they give, ``[B, L, out]``, and their

@@ -35,8 +35,9 @@ from mlxr.models.pooling_heads import folder_pooling_head, gguf_pooling_head
 if TYPE_CHECKING:
     import mlx.core as mx
 
-    from mlxr.metal.backend import Backend, Forward
+    from mlxr.metal.backend import Backend
     from mlxr.metal.batch import Batch
+    from mlxr.metal.operations import Forward
     from mlxr.metal.pool import Pool
     from mlxr.metal.sizes import BackendSizes
 

@@ -17,18 +17,8 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.adapters import LowRank, Place, place_number, row_stacks
-from mlxr.metal.backend import (
-    EmbeddingOperation,
-    FeedForwardOperation,
-    Forward,
-    HeadOperation,
-    Layers,
-    MixerOperation,
-    PerLayerEmbeddingOperation,
-    PerLayerInputOperation,
-    RowOperation,
-)
+from mlxr.metal.adapted_rows import row_stacks
+from mlxr.metal.adapters import LowRank, Place, place_number
 from mlxr.metal.batch import Batch
 from mlxr.metal.cpu import _native, plain
 from mlxr.metal.cpu.half_precision import in_halves
@@ -56,6 +46,17 @@ from mlxr.metal.cpu.pages import (
 )
 from mlxr.metal.cpu.sampling import sampling_rows
 from mlxr.metal.cpu.sizes import CpuSizes
+from mlxr.metal.operations import (
+    EmbeddingOperation,
+    FeedForwardOperation,
+    Forward,
+    HeadOperation,
+    Layers,
+    MixerOperation,
+    PerLayerEmbeddingOperation,
+    PerLayerInputOperation,
+    RowOperation,
+)
 from mlxr.metal.plain_recurrence import PlainRecurrence
 from mlxr.metal.pool import Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.dequantize import dequantize

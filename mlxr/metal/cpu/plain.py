@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.backend import RowOperation
 from mlxr.metal.batch import Batch
 from mlxr.metal.cpu.pages import native_pool
+from mlxr.metal.operations import RowOperation
 from mlxr.metal.plain_recurrence import PlainRecurrence
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.states import SequenceState

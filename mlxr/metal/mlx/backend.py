@@ -17,20 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place
-from mlxr.metal.backend import (
-    EmbeddingOperation,
-    FeedForwardOperation,
-    Forward,
-    HeadOperation,
-    Layers,
-    MixerOperation,
-    PerLayerEmbeddingOperation,
-    PerLayerInputOperation,
-    RowOperation,
-)
 from mlxr.metal.batch import Batch
-from mlxr.metal.cache import NumberType
-from mlxr.metal.mlx import device, gated_delta_net, own_sampling, recurrence, recurrence_steps
+from mlxr.metal.mlx import device, gated_delta_net, own_sampling, pool_layers, recurrence, recurrence_steps
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.device import Ways
@@ -40,15 +28,11 @@ from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows, takes
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
-from mlxr.metal.mlx.latent_pages import InPlaceLatents
 from mlxr.metal.mlx.norms import normed
-from mlxr.metal.mlx.page_forms import Form
-from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
-from mlxr.metal.mlx.pool_array import PoolArray, RowAccess, Scattered
+from mlxr.metal.mlx.pool_layers import PoolAccess
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
-from mlxr.metal.mlx.states import InPlaceStates
 from mlxr.metal.mlx.steps import Step, padded
 from mlxr.metal.mlx.weights import (
     BLOCKS_AS_THEY_ARE,
@@ -59,10 +43,20 @@ from mlxr.metal.mlx.weights import (
     rows_at,
     take_over,
 )
+from mlxr.metal.operations import (
+    EmbeddingOperation,
+    FeedForwardOperation,
+    Forward,
+    HeadOperation,
+    Layers,
+    MixerOperation,
+    PerLayerEmbeddingOperation,
+    PerLayerInputOperation,
+    RowOperation,
+)
 from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
 from mlxr.metal.pool import (
     DeviceMemory,
-    GroupSpec,
     Pool,
     PoolSpec,
 )
@@ -98,7 +92,6 @@ from mlxr.metal.weights import (
     ShortConvWeights,
     Weight,
 )
-from mlxr.runtime.messages.kv import CacheKind
 
 
 class MlxBackend:
@@ -126,12 +119,7 @@ class MlxBackend:
         # Asked when there are weights of the kind: looking whether one is usable may take half a minute.
         self.sizes: BackendSizes = MlxSizes(self._usable, self._usable)
         self._elementwise = Elementwise(self._ways.fused)
-        self._pages: Pages = InPlacePages(device.kind()) if self._ways.in_place else ScatteredPages()
-        self._states: RowAccess = InPlaceStates(device.kind()) if self._ways.in_place else Scattered(mx.float32)
-        self._latents: dict[NumberType, RowAccess] = {
-            type: InPlaceLatents(device.kind(), dtype) if self._ways.in_place else Scattered(dtype)
-            for type, dtype in ((NumberType.HALF, HALF), (NumberType.INT8, mx.uint8))
-        }
+        self._kept = PoolAccess(device.kind(), self._ways.in_place)
         self._backlog = Backlog(self._ways.dense_rows)
         self._mixtures: WeakSet[Experts] = WeakSet()
 
@@ -160,18 +148,7 @@ class MlxBackend:
             mixture.clear()
 
     def pool(self, spec: PoolSpec) -> Pool:
-        layers: dict[int, Layer | PoolArray] = {}
-        for number, _, part in spec.layers():
-            group = part.group
-            match group.kind:
-                case CacheKind.STATE:
-                    layers[number] = self._states.layer(part.pages, group.state_size or 0)
-                case CacheKind.LATENT:
-                    (form,) = map(Form, group.vectors)
-                    layers[number] = self._latents[form.type].layer(part.pages * part.page_size, form.width)
-                case CacheKind.FULL | CacheKind.WINDOW:
-                    keys, values = map(Form, group.vectors)
-                    layers[number] = self._pages.layer(part.pages * part.page_size, group.kv_heads, (keys, values))
+        layers = self._kept.layers(spec)
         mx.eval([[*layer.arrays, *layer.awaited] for layer in layers.values()])
         return Pool(spec, dict(layers), self.sizes.pool(spec))
 
@@ -215,10 +192,10 @@ class MlxBackend:
         return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
-        return Attention(weights, spec, layer, self._ways, self._elementwise, self._pages)
+        return Attention(weights, spec, layer, self._ways, self._elementwise, self._kept.pages)
 
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
-        return LatentAttention(weights, spec, layer, self._ways, self._elementwise, self._latents)
+        return LatentAttention(weights, spec, layer, self._ways, self._elementwise, self._kept.latents)
 
     def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
         project = recurrence.projected(weights, self._ways)
@@ -239,7 +216,7 @@ class MlxBackend:
         return self._recurrence(weights, spec, project, advance, layer, few=few)
 
     def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
-        shared = self._ways, self._elementwise, self._states
+        shared = self._ways, self._elementwise, self._kept.states
         return recurrence.Recurrence(half, half.project, half.norm_eps, half.advance, layer, half.size, *shared)
 
     def feed_forward(
@@ -328,88 +305,29 @@ class MlxBackend:
         few: recurrence_steps.StateStep | None = None,
     ) -> recurrence.Recurrence:
         size = spec.cache(layer).state_size or 0
-        shared = self._ways, self._elementwise, self._states
+        shared = self._ways, self._elementwise, self._kept.states
         return recurrence.Recurrence(weights, project, spec.norm_eps, advance, layer, size, *shared, beside, few)
 
     def copy_pages(self, pool: Pool, group: int, pairs: Sequence[tuple[int, int]]) -> None:
-        origin: dict[int, int] = {}
-        for source, target in pairs:  # one after the other: a page copied to may be copied from
-            origin[target] = origin.get(source, source)
-        if not origin:
-            return
-        part = pool.spec.groups[group]
-        size = 1 if part.group.kind is CacheKind.STATE else part.page_size
-        offsets = np.arange(size, dtype=np.int32)
-        sources, targets = (
-            np.array(pages, np.int32)[:, None] * size + offsets for pages in (list(origin.values()), list(origin))
-        )
-        for number in part.group.layers:
-            pool.layers[number] = self._copied(part, pool.layers[number], sources.reshape(-1), targets.reshape(-1))
-
-    def _copied(self, part: GroupSpec, layer: Any, sources: NDArray[np.int32], targets: NDArray[np.int32]) -> Any:
-        """Returns a layer of a cache group with what is at some slots, or states, copied to others."""
-        to = mx.array(targets)
-        match part.group.kind:
-            case CacheKind.STATE:
-                return self._states.written(layer, to, self._states.read(layer, mx.array(sources)))
-            case CacheKind.LATENT:
-                latents = self._latents[part.group.keys]
-                return latents.written(layer, to, latents.read(layer, mx.array(sources)[None])[0])
-            case CacheKind.FULL | CacheKind.WINDOW:
-                heads = part.group.kv_heads
-                rows = mx.array(sources[None, None] * heads + np.arange(heads, dtype=np.int32)[:, None])
-                keys, values = (read[0].swapaxes(0, 1) for read in self._pages.read(layer, rows))
-                return self._pages.written(layer, to, keys, values)
+        self._kept.copy(pool, group, pairs)
 
     def page_bytes(self, pool: Pool, group: int) -> int:
-        part = pool.spec.groups[group]
-        layers = [pool.layers[number] for number in part.group.layers]
-        return int(sum(array.nbytes for layer in layers for array in layer.arrays)) // part.pages
+        return pool_layers.page_bytes(pool, group)
 
     def read_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
-        at, index, part = 0, mx.array(list(pages)), pool.spec.groups[group]
-        for number in part.group.layers:
-            layer = pool.layers[number]
-            for array in mx.depends(layer.arrays, layer.awaited):
-                rows = array.reshape(part.pages, -1)[index].view(mx.uint8)
-                content[:, at : at + rows.shape[1]] = np.array(rows)
-                at += rows.shape[1]
+        pool_layers.read(pool, group, pages, content)
 
     def write_pages(self, pool: Pool, group: int, pages: Sequence[int], content: NDArray[np.uint8]) -> None:
-        part = pool.spec.groups[group]
-        size = 1 if part.group.kind is CacheKind.STATE else part.page_size
-        slots = np.asarray(pages, np.int32)[:, None] * size + np.arange(size, dtype=np.int32)
-        at, to = 0, mx.array(slots.reshape(-1))
-        for number in part.group.layers:
-            layer = pool.layers[number]
-            values: list[mx.array] = []
-            for array in layer.arrays:
-                width = array.nbytes // part.pages
-                rows = mx.array(np.ascontiguousarray(content[:, at : at + width])).view(array.dtype)
-                values.append(rows.reshape(to.size, *array.shape[1:]))
-                at += width
-            pool.layers[number] = self._access(part).written(layer, to, *values)
+        self._kept.write(pool, group, pages, content)
         mx.eval(self.barrier(pool))
-
-    def _access(self, part: GroupSpec) -> Any:
-        match part.group.kind:
-            case CacheKind.STATE:
-                return self._states
-            case CacheKind.LATENT:
-                return self._latents[part.group.keys]
-            case CacheKind.FULL | CacheKind.WINDOW:
-                return self._pages
 
     def touch_pages(self, pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
         """They have their memory."""
 
     def resize(self, pool: Pool, pages: Sequence[int]) -> None:
         mx.eval(self.barrier(pool))
-        spec = pool.spec.sized(pages)
-        for number, _, part in spec.layers():
-            rows = part.pages * (1 if part.group.kind is CacheKind.STATE else part.page_size)
-            pool.layers[number] = pool.layers.pop(number).resized(rows)
-        pool.spec, pool.nbytes = spec, self.sizes.pool(spec)
+        pool_layers.resize(pool, pages)
+        pool.nbytes = self.sizes.pool(pool.spec)
         # What the arrays had before would lie about until arrays of just that size were wanted.
         mx.clear_cache()
 

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal import affine
-from mlxr.metal.backend import MixerOperation
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import CacheGroup, attention_group
 from mlxr.metal.gpu import recurrence
@@ -27,6 +26,7 @@ from mlxr.metal.mlx import device, few_rows
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
 from mlxr.metal.mlx.weights import BLOCKS_AS_THEY_ARE, KINDS, MXFP4, MXFP8, NVFP4, Kind
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.sampling import SamplingBatch

@@ -10,7 +10,6 @@ from functools import partial
 
 import mlx.core as mx
 
-from mlxr.metal.backend import MixerOperation
 from mlxr.metal.gpu import rms_norm
 from mlxr.metal.gpu.affine_matmul import MOST_ROWS
 from mlxr.metal.gpu.kernel import Language
@@ -24,6 +23,7 @@ from mlxr.metal.mlx.products import SplitProduct
 from mlxr.metal.mlx.recurrence_steps import StateStep
 from mlxr.metal.mlx.steps import Run, Step
 from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.recurrence import convolved, gated_norm

@@ -8,7 +8,8 @@ from typing import TypeAlias
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.adapters import LowRank, Place, adapted_rows
+from mlxr.metal.adapted_rows import adapted_rows
+from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
 
 Part: TypeAlias = tuple[mx.array, mx.array]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place
-from mlxr.metal.backend import (
+from mlxr.metal.batch import Batch
+from mlxr.metal.operations import (
     EmbeddingOperation,
     FeedForwardOperation,
     Forward,
@@ -23,31 +23,28 @@ from mlxr.metal.backend import (
     PerLayerInputOperation,
     RowOperation,
 )
-from mlxr.metal.batch import Batch
 from mlxr.metal.plain_recurrence import PlainRecurrence
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference import (
     adapters,
-    experts,
-    gated_delta_net,
     pages,
     per_layer,
     products,
-    recurrence,
     sampling,
-    states,
 )
-from mlxr.metal.reference.attention import encoder_attention, gated_heads, paged_attention, temperatures
+from mlxr.metal.reference.attention_half import attention_half
 from mlxr.metal.reference.dequantize import dequantize
+from mlxr.metal.reference.feed_forward import experts_half, perceptron_half
 from mlxr.metal.reference.latent import latent_attention
-from mlxr.metal.reference.rope import angles, rotate
+from mlxr.metal.reference.recurrent_halves import gated_delta_net_half, mamba2_half, plain_half, short_conv_half
+from mlxr.metal.reference.rows import gated, linear, norm_rows, scaled
 from mlxr.metal.reference.sizes import ReferenceSizes
 from mlxr.metal.reference.sparse_mlp import SparseMLP
+from mlxr.metal.reference.step import Step
 from mlxr.metal.resizing import resized
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
-    Activation,
     AttentionSpec,
     ExpertsSpec,
     FeedForwardSpec,
@@ -69,7 +66,6 @@ from mlxr.metal.weights import (
     GatedDeltaNetWeights,
     LatentWeights,
     Mamba2Weights,
-    MLPWeights,
     PerLayerEmbeddingWeights,
     PerLayerInputWeights,
     ShortConvWeights,
@@ -137,7 +133,7 @@ class ReferenceBackend:
         return embed
 
     def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
-        return partial(_linear, weight=weight, bias=bias)
+        return partial(linear, weight=weight, bias=bias)
 
     def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
         return lambda x: mx.fast.rms_norm(x, weight, eps)
@@ -146,7 +142,7 @@ class ReferenceBackend:
         return lambda x: mx.fast.layer_norm(x, weight, bias, eps)
 
     def attention(self, weights: AttentionWeights, spec: AttentionSpec, layer: int) -> MixerOperation:
-        return partial(_attention, weights, spec, layer)
+        return partial(attention_half, weights, spec, layer)
 
     def latent_attention(self, weights: LatentWeights, spec: LatentSpec, layer: int) -> MixerOperation:
         def attend(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
@@ -155,46 +151,29 @@ class ReferenceBackend:
         return attend
 
     def short_conv(self, weights: ShortConvWeights, spec: ShortConvSpec, layer: int) -> MixerOperation:
-        return partial(_short_conv, weights, spec, layer)
+        return partial(short_conv_half, weights, spec, layer)
 
     def mamba2(
         self, weights: Mamba2Weights, spec: Mamba2Spec, layer: int, beside: MixerOperation | None = None
     ) -> MixerOperation:
-        return partial(_mamba2, weights, spec, layer, beside)
+        return partial(mamba2_half, weights, spec, layer, beside)
 
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
-        def mix(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
-            if not step.batch.tokens:
-                return x
-            normed = _normed(x, weights.norm, spec.norm_eps)
-            out = gated_delta_net.mixed(weights, spec, layer, normed, step.batch, pool)
-            return x + _linear(out, weights.output, None)
-
-        return mix
+        return partial(gated_delta_net_half, weights, spec, layer)
 
     def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
-        def mix(x: mx.array, step: Step, pool: Pool | None) -> mx.array:
-            if not step.batch.tokens:
-                return x
-            rows, outs = half.project(_normed(x, half.norm, half.norm_eps)), []
-            for one in states.sequence_states(step.batch, pool, layer, half.size):
-                out, after = half.advance(rows[one.begin : one.end][None], one.state[None])
-                outs.append(out[0])
-                one.state = after[0]
-            return x + _linear(mx.concatenate(outs), half.output, half.output_bias)
-
-        return mix
+        return partial(plain_half, half, layer)
 
     def feed_forward(
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
         if isinstance(weights, ExpertsWeights):
             assert isinstance(spec, ExpertsSpec)
-            return partial(_experts, weights, spec)
+            return partial(experts_half, weights, spec)
         assert isinstance(spec, MLPSpec)
         if spec.sparsity is not None:
             return SparseMLP(self, weights, spec)
-        return partial(_feed_forward, weights, spec, layer)
+        return partial(perceptron_half, weights, spec, layer)
 
     def low_rank(self, part: LowRank) -> Any:
         return adapters.low_rank(part)
@@ -211,9 +190,9 @@ class ReferenceBackend:
         self, weights: PerLayerInputWeights, spec: PerLayerInputSpec, layer: int
     ) -> PerLayerInputOperation:
         def add(x: mx.array, inputs: mx.array) -> mx.array:
-            hidden = gated(_linear(x, weights.gate, None), inputs[:, layer], spec.activation)
-            out = mx.fast.rms_norm(_linear(hidden, weights.output, None), weights.post_norm, spec.norm_eps)
-            return _scaled(x + out, weights.output_scale)
+            hidden = gated(linear(x, weights.gate, None), inputs[:, layer], spec.activation)
+            out = mx.fast.rms_norm(linear(hidden, weights.output, None), weights.post_norm, spec.norm_eps)
+            return scaled(x + out, weights.output_scale)
 
         return add
 
@@ -235,7 +214,7 @@ class ReferenceBackend:
         bias: mx.array | None = None,
     ) -> HeadOperation:
         def logits(x: mx.array, rows: mx.array) -> mx.array:
-            out = _linear(_normed(x[rows], norm, norm_eps, kind, norm_bias), matrix, bias)
+            out = linear(norm_rows(x[rows], norm, norm_eps, kind, norm_bias), matrix, bias)
             return softcap * mx.tanh(out / softcap) if softcap else out
 
         return logits
@@ -289,218 +268,3 @@ class ReferenceBackend:
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The reference's ``DeviceBatch``: the layout itself, from which each layer makes what it needs."""
-
-    batch: Batch
-    adapters: adapters.StepAdapters = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "adapters", adapters.StepAdapters(self.batch))
-
-    @property
-    def positions(self) -> mx.array:
-        return mx.array(self.batch.positions)
-
-    @property
-    def segments(self) -> mx.array | None:
-        return None if self.batch.segments is None else mx.array(self.batch.segments)
-
-
-def _linear(x: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
-    out = products.multiplied(x, weight)
-    return out if bias is None else out + bias
-
-
-def _normed(
-    x: mx.array,
-    weight: mx.array | None,
-    eps: float,
-    kind: NormKind = NormKind.RMS,
-    bias: mx.array | None = None,
-) -> mx.array:
-    if weight is None:
-        return x
-    return mx.fast.layer_norm(x, weight, bias, eps) if kind is NormKind.LAYER else mx.fast.rms_norm(x, weight, eps)
-
-
-def _attention(
-    weights: AttentionWeights, spec: AttentionSpec, layer: int, x: mx.array, step: Step, pool: Pool | None
-) -> mx.array:
-    batch = step.batch
-    if not batch.tokens:
-        return x
-    normed = _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias)
-    queries = _projected(normed, weights.query, weights.query_bias, spec, layer, "query", step)
-    queries = _shaped(queries, weights.query_norm, spec, batch)
-    if spec.temperature is not None:
-        queries = queries * temperatures(spec.temperature, batch.positions)[:, None, None]
-    if pool is None or not spec.causal:
-        if weights.key is None:
-            raise ValueError("a layer that reads another's keys and values needs a pool that has them")
-        keys, values = _keys_and_values(normed, weights, weights.key, spec, layer, step)
-        out = encoder_attention(queries, keys, values, spec, batch, weights.sinks)
-    else:
-        kept = layer if spec.kv_layer is None else spec.kv_layer
-        tables = batch.groups[pool.group_of[kept]]
-        if weights.key is not None:
-            pages.write(pool, kept, tables, *_keys_and_values(normed, weights, weights.key, spec, layer, step))
-        all_keys, all_values = pages.kept(pool, kept)
-        out = paged_attention(
-            queries, all_keys, all_values, spec, batch, tables, weights.sinks, products.beside(weights.output)
-        )
-    if weights.gate is not None:
-        out = gated_heads(out, _linear(normed, weights.gate, None), spec)
-    out = step.adapters.added(_linear(out, weights.output, weights.output_bias), out, layer, "output")
-    return x + _normed(out, weights.post_norm, spec.norm_eps)
-
-
-def _short_conv(
-    weights: ShortConvWeights, spec: ShortConvSpec, layer: int, x: mx.array, step: Step, pool: Pool | None
-) -> mx.array:
-    if not step.batch.tokens:
-        return x
-    inputs = _linear(_normed(x, weights.norm, spec.norm_eps), weights.input, weights.input_bias)
-    out = recurrence.short_conv(inputs, weights, spec, layer, step.batch, pool)
-    return x + _normed(_linear(out, weights.output, weights.output_bias), weights.post_norm, spec.norm_eps)
-
-
-def _mamba2(
-    weights: Mamba2Weights,
-    spec: Mamba2Spec,
-    layer: int,
-    beside: MixerOperation | None,
-    x: mx.array,
-    step: Step,
-    pool: Pool | None,
-) -> mx.array:
-    if not step.batch.tokens:
-        return x
-    inputs = _linear(_normed(x, weights.norm, spec.norm_eps), weights.input, weights.input_bias)
-    out = recurrence.mamba2(inputs, weights, spec, layer, step.batch, pool)
-    return (x if beside is None else beside(x, step, pool)) + _linear(out, weights.output, weights.output_bias)
-
-
-def _feed_forward(
-    weights: MLPWeights, spec: MLPSpec, layer: int | None, x: mx.array, step: Step | None = None
-) -> mx.array:
-    own = adapters.NO_ADAPTERS if step is None else step.adapters
-    out = _mlp(
-        weights, spec.activation, _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias), own, layer
-    )
-    return _scaled(x + _normed(out, weights.post_norm, spec.norm_eps), weights.output_scale)
-
-
-def _scaled(x: mx.array, scale: mx.array | None) -> mx.array:
-    return x if scale is None else x * scale
-
-
-def _mlp(
-    weights: MLPWeights,
-    activation: Activation,
-    normed: mx.array,
-    own: adapters.StepAdapters = adapters.NO_ADAPTERS,
-    layer: int | None = None,
-) -> mx.array:
-    def linear(x: mx.array, weight: Weight, bias: mx.array | None, role: str) -> mx.array:
-        return own.added(_linear(x, weight, bias), x, layer, role)
-
-    hidden = linear(normed, weights.up, weights.up_bias, "up")
-    if weights.gate is None:
-        hidden = _activated(hidden, activation)
-    else:
-        hidden = gated(linear(normed, weights.gate, weights.gate_bias, "gate"), hidden, activation)
-    return linear(hidden, weights.down, weights.down_bias, "down")
-
-
-def _experts(weights: ExpertsWeights, spec: ExpertsSpec, x: mx.array, step: Step | None = None) -> mx.array:
-    if not x.shape[0]:
-        return x
-    normed = _normed(x, weights.norm, spec.norm_eps, spec.norm, weights.norm_bias)
-    routed = normed if weights.router_norm is None else _normed(x, weights.router_norm, spec.norm_eps)
-    chosen, share = experts.choose(_linear(routed, weights.router, weights.router_bias), weights.choice_bias, spec)
-    if weights.expert_scale is not None:
-        share = share * weights.expert_scale[chosen]
-
-    def multiply(rows: mx.array, weight: Weight, bias: mx.array | None) -> mx.array:
-        """Rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""
-        out = products.by_expert(rows, weight, chosen, spec.experts)
-        return out if bias is None else out + bias.reshape(spec.experts, -1)[chosen]
-
-    read = normed if weights.latent_down is None else _linear(normed, weights.latent_down, None)
-    read = read[:, None]
-    if spec.weighs_inputs:
-        read, share = read * share[:, :, None], mx.ones_like(share)
-    up = multiply(read, weights.up, weights.up_bias)
-    if weights.gate is None:
-        hidden = _activated(up, spec.activation)
-    else:
-        hidden = gated(multiply(read, weights.gate, weights.gate_bias), up, spec.activation)
-    out = experts.mixed(multiply(hidden, weights.down, weights.down_bias), share)
-    if weights.latent_up is not None:
-        out = _linear(out, weights.latent_up, None)
-    out = _normed(out, weights.mixture_post_norm, spec.norm_eps)
-    if (shared := weights.shared) is not None:
-        read = normed if shared.norm is None else _normed(x, shared.norm, spec.norm_eps)
-        common = _mlp(shared, spec.activation, read)
-        if weights.shared_router is not None:
-            common = common * mx.sigmoid(_linear(read, weights.shared_router, None))
-        out = out + _normed(common, shared.post_norm, spec.norm_eps)
-    return _scaled(x + _normed(out, weights.post_norm, spec.norm_eps), weights.output_scale)
-
-
-def _projected(
-    normed: mx.array, weight: Weight, bias: mx.array | None, spec: AttentionSpec, layer: int, role: str, step: Step
-) -> mx.array:
-    """Queries, keys or values, ``[T, its heads, head_dim]``."""
-    out = step.adapters.added(_linear(normed, weight, bias), normed, layer, role)
-    return out.reshape(len(normed), -1, spec.head_dim)
-
-
-def _keys_and_values(
-    normed: mx.array, weights: AttentionWeights, key: Weight, spec: AttentionSpec, layer: int, step: Step
-) -> tuple[mx.array, mx.array]:
-    """Those of the step, each ``[T, kv_heads, head_dim]``, normed and turned."""
-    keys = values = _projected(normed, key, weights.key_bias, spec, layer, "key", step)
-    if weights.value is not None:
-        values = _projected(normed, weights.value, weights.value_bias, spec, layer, "value", step)
-    if spec.norm_values:
-        values = mx.fast.rms_norm(values, None, spec.norm_eps)
-    return _shaped(keys, weights.key_norm, spec, step.batch), values
-
-
-def _shaped(heads: mx.array, norm: mx.array | None, spec: AttentionSpec, batch: Batch) -> mx.array:
-    """``heads`` ``[T, heads, head_dim]`` normed, each by itself or all of a token together, and turned."""
-    heads = _turned(heads, spec, batch) if spec.rope_first else heads
-    if norm is not None:
-        heads = _normed(heads.reshape(len(heads), -1, len(norm)), norm, spec.norm_eps).reshape(heads.shape)
-    return heads if spec.rope_first else _turned(heads, spec, batch)
-
-
-def _turned(heads: mx.array, spec: AttentionSpec, batch: Batch) -> mx.array:
-    return heads if spec.rope is None else rotate(heads, spec.rope, *angles(spec.rope, batch.positions))
-
-
-def _activated(x: mx.array, activation: Activation) -> mx.array:
-    match activation:
-        case Activation.SILU:
-            return x * mx.sigmoid(x)
-        case Activation.GELU_TANH:
-            return 0.5 * x * (1 + mx.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
-        case Activation.GELU:
-            return 0.5 * x * (1 + mx.erf(x * 0.7071067811865476))
-        case Activation.RELU_SQUARED:
-            return mx.square(mx.maximum(x, 0.0))
-        case Activation.SWIGLU_OAI:
-            raise ValueError("swiglu_oai needs a gate")
-
-
-def gated(gate: mx.array, up: mx.array, activation: Activation) -> mx.array:
-    """``activation(gate) * up``."""
-    if activation is Activation.SWIGLU_OAI:
-        gate, up = mx.minimum(gate, 7.0), mx.clip(up, -7.0, 7.0)
-        return gate * mx.sigmoid(1.702 * gate) * (up + 1)
-    return _activated(gate, activation) * up

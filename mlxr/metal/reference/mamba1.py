@@ -13,7 +13,8 @@ from mlxr.metal.specs import Mamba1Spec
 from mlxr.metal.weights import Mamba1Weights
 
 if TYPE_CHECKING:
-    from mlxr.metal.backend import Backend, RowOperation
+    from mlxr.metal.backend import Backend
+    from mlxr.metal.operations import RowOperation
 
 
 def mamba1(backend: Backend, weights: Mamba1Weights, spec: Mamba1Spec) -> PlainRecurrence:

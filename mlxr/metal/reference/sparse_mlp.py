@@ -10,7 +10,8 @@ from mlxr.metal.specs import MLPSpec
 from mlxr.metal.weights import MLPWeights
 
 if TYPE_CHECKING:
-    from mlxr.metal.backend import Backend, DeviceBatch
+    from mlxr.metal.backend import Backend
+    from mlxr.metal.operations import DeviceBatch
 
 
 class SparseMLP:

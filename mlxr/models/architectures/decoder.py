@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from mlxr.metal.adapters import Place, Shape, adaptable
-from mlxr.metal.backend import (
-    Backend,
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import (
     DeviceBatch,
     FeedForwardOperation,
     MixerOperation,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlxr.metal.backend import Backend, DeviceBatch, MixerOperation, RowOperation
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import DeviceBatch, MixerOperation, RowOperation
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import NormKind
 from mlxr.models.architectures.decoder import feed_forward_weights, vocabulary_of

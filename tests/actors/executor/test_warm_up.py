@@ -13,8 +13,8 @@ import pytest
 from mlxr.actors.executor import device
 from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.warm_up import QUIET_SECONDS, STAGE, WarmUp
-from mlxr.metal.backend import DeviceBatch
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.operations import DeviceBatch
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.architectures.decoder import Decoder

@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mlxr.metal.adapters import ROLES, AdapterStack, AdapterUse, LowRank, Place, adaptable
-from mlxr.metal.backend import Backend, DeviceBatch
+from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
+from mlxr.metal.operations import DeviceBatch
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle
 from mlxr.metal.weights import AttentionWeights, MLPWeights

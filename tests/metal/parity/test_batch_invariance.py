@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import Backend, DeviceBatch
+from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.operations import DeviceBatch
 from mlxr.metal.pool import Pool
 from mlxr.metal.sampling import SamplingBatch
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, Rope, RopeStyle

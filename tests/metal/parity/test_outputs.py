@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import Backend, DeviceBatch
+from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.cache import cache_groups
+from mlxr.metal.operations import DeviceBatch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, PerLayerEmbeddingSpec, PerLayerInputSpec
 from mlxr.metal.weights import PerLayerEmbeddingWeights, PerLayerInputWeights

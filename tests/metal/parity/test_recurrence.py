@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import BESIDE, state_group
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.reference.kimi_delta import kimi_delta as plain_kimi_delta

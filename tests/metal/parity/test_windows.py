@@ -6,8 +6,9 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.pool import Pool
 from tests.metal.backends import ALL, ALL_IDS
 from tests.metal.batches import pool_spec

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.specs import AttentionSpec
 from mlxr.metal.weights import AttentionWeights
 from mlxr.models.architectures.mixers.mixer import Mixer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
 from mlxr.metal.cache import BESIDE
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.specs import AttentionAndMamba2Spec
 from mlxr.metal.weights import AttentionWeights, Mamba2Weights
 from mlxr.models.architectures.mixers import attention, mamba2

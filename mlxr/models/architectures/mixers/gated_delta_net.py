@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.specs import GatedDeltaNetSpec
 from mlxr.metal.weights import GatedDeltaNetWeights, Weight
 from mlxr.models.architectures.mixers.mixer import Mixer

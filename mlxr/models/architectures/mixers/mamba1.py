@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.specs import Mamba1Spec
 from mlxr.metal.weights import Mamba1Weights
 from mlxr.models.architectures.mixers.mixer import Mixer

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.specs import Mamba2Spec
 from mlxr.metal.weights import Mamba2Weights
 from mlxr.models.architectures.mixers.mixer import Mixer

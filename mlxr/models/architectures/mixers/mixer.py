@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import MixerOperation
 from mlxr.models.architectures.spec import LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlxr.metal.backend import Backend, MixerOperation
+from mlxr.metal.backend import Backend
+from mlxr.metal.operations import MixerOperation
 from mlxr.metal.specs import ShortConvSpec
 from mlxr.metal.weights import ShortConvWeights
 from mlxr.models.architectures.mixers.mixer import Mixer
