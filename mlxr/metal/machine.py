@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import mlx.core as mx
 
     from mlxr.metal.operations import RowOperation
+
+K = TypeVar("K")
 
 MEASURED = tuple(map(TensorType, ("F32", "F16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")))
 MATRIX_BYTES = 16 << 20
@@ -52,10 +54,12 @@ LIKE = {
 
 COLUMNS = 4096
 ARITHMETIC_TYPES = (TensorType.F16, TensorType.Q4_K)
-ARITHMETIC_ROWS, ARITHMETIC_TURNS = 512, 3
-"""Of products with so many rows arithmetic is what bounds."""
+ARITHMETIC_ROWS, ARITHMETIC_TURNS = (8, 64, 512), 3
+"""Of products with the most of these rows arithmetic is what bounds."""
 
 TURNS = 24
+MOST_SECONDS = 0.4
+"""What each kind of product may take beyond one turn: plain operations are a hundred times as slow as kernels."""
 CHAIN = 32
 """Small products one after another, which cost what it takes to begin each."""
 
@@ -132,14 +136,11 @@ def measure(backend_name: str, threads: int, checks: Path | None) -> Machine:
         return backend.linear(weight), weight.nbytes
 
     products = {type: product(type, MATRIX_BYTES // row_bytes(type, COLUMNS), COLUMNS) for type in MEASURED}
-    x, times = mx.ones((1, COLUMNS)), dict[TensorType, list[float]]()
-    for type, (multiply, _) in [*products.items()] * TURNS:
-        times.setdefault(type, []).append(_seconds(partial(_evaluate, multiply, x)))
+    works = {type: partial(_evaluate, multiply, mx.ones((1, COLUMNS))) for type, (multiply, _) in products.items()}
+    times = _times(works, TURNS)
     small, _ = product(TensorType.Q8_0, 256, 256)
     chain = min(_seconds(lambda: mx.eval(_chained(small, mx.ones((1, 256))))) for _ in range(TURNS))
     many = [product(type, COLUMNS, COLUMNS)[0] for type in ARITHMETIC_TYPES]
-    rows = mx.ones((ARITHMETIC_ROWS, COLUMNS))
-    fastest = min(_seconds(partial(_evaluate, multiply, rows)) for multiply in many * ARITHMETIC_TURNS)
     memory = backend.memory()
     sizes = backend.sizes
     return Machine(
@@ -149,9 +150,9 @@ def measure(backend_name: str, threads: int, checks: Path | None) -> Machine:
         int16=sizes.int16 if isinstance(sizes, CpuSizes) else 0,
         modes=_modes() if isinstance(sizes, MlxSizes) else [],
         # Not the best of all: moments in which nobody else reads memory are shorter than a step of a large model.
-        rates={type.value: products[type][1] / sorted(times[type])[TURNS // 4] for type in MEASURED},
+        rates={type.value: products[type][1] / sorted(times[type])[len(times[type]) // 4] for type in MEASURED},
         begin_seconds=chain / CHAIN * BEGUN.get(backend.name, 1.0),
-        arithmetic=2 * ARITHMETIC_ROWS * COLUMNS * COLUMNS / fastest,
+        arithmetic=_arithmetic(many),
         memory=memory.free if memory else None,
         shares_memory=bool(memory and memory.shared),
         busy=is_busy(),
@@ -168,6 +169,33 @@ def _evaluate(multiply: RowOperation, x: mx.array) -> None:
     import mlx.core as mx
 
     mx.eval(multiply(x))
+
+
+def _times(works: Mapping[K, Callable[[], object]], turns: int) -> dict[K, list[float]]:
+    """Does all by turns, each once at least, and returns what each time took, in seconds."""
+    times: dict[K, list[float]] = {key: [] for key in works}
+    until = time.perf_counter() + MOST_SECONDS
+    for turn in range(turns):
+        for key, work in works.items():
+            if turn and time.perf_counter() > until:
+                return times
+            times[key].append(_seconds(work))
+    return times
+
+
+def _arithmetic(products: Sequence[RowOperation]) -> float:
+    """Returns multiplications and additions a second of the fastest, with as many rows as there is time for."""
+    import mlx.core as mx
+
+    fastest, seconds, before = 0.0, 0.0, 1
+    for rows in ARITHMETIC_ROWS:
+        if seconds * rows / before * len(products) > MOST_SECONDS:
+            break
+        x = mx.ones((rows, COLUMNS))
+        works = {number: partial(_evaluate, multiply, x) for number, multiply in enumerate(products)}
+        seconds, before = min(map(min, _times(works, ARITHMETIC_TURNS).values())), rows
+        fastest = max(fastest, 2 * rows * COLUMNS * COLUMNS / seconds)
+    return fastest
 
 
 def _chained(multiply: RowOperation, x: mx.array) -> mx.array:
