@@ -144,7 +144,8 @@ def show_part(name: str, part: str) -> None:
 
 
 def show_model(name: str, as_json: bool, verbose: bool) -> None:
-    from mlxr.cli.estimate import loading, loading_facts
+    from mlxr.cli.estimate import loading_facts
+    from mlxr.cli.local_estimate import loading
 
     entry = carried_out(lambda: _reading(lambda store: _found(store, name)))
     body = carried_out(lambda: anyio.to_thread.run_sync(show, entry, verbose))

@@ -5,39 +5,30 @@ A server that runs here is asked, since it knows what its engines could give bac
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+import importlib
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import anyio
 import msgspec
 import typer
+from anyio import to_thread
 
-from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.actors.registry.catalogue.resolver import Resolver
-from mlxr.actors.registry.catalogue.store import Store
-from mlxr.actors.registry.fit.dry_run import DryRun
-from mlxr.actors.registry.fit.estimates import DraftCost
-from mlxr.actors.registry.fit.load_needs import LoadNeeds
-from mlxr.actors.registry.lifecycle.draft_models import DraftModels
-from mlxr.actors.registry.lifecycle.memory import memory_limit
-from mlxr.actors.registry.metadata.reader import MetadataReader
-from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.api.estimate import CacheShare, Estimate, MemoryEstimate
-from mlxr.cli.configuration import configuration_file
 from mlxr.cli.printing import print_facts, print_json
 from mlxr.cli.reporting import carried_out
-from mlxr.models.errors import UnusableModelError
 from mlxr.models.names import local_file
 from mlxr.models.sizes import parameter_size, readable
-from mlxr.runtime import config
-from mlxr.runtime.memory import machine_bytes
+from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.paths import Home
-from mlxr.server.actors import any_executor, drafting
-from mlxr.server.config import Config
+from mlxr.runtime.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from mlxr.cli.client.endpoint import Endpoint
+
+PREPARE = "mlxr.actors.registry.metadata.reader:prepare"
+"""Imports what reads a model of any kind."""
 
 NOTHING_FITS = 1
 """Exit status where the model can't run here, or does not fit."""
@@ -45,36 +36,18 @@ NOTHING_FITS = 1
 
 async def estimated(name: str, context: int, insecure: bool = False) -> Estimate:
     """Returns what is known of a model that is here, or at its source. Raises as ``DryRun.estimate``."""
-    home = Home.find()
-    chosen = config.load(Config, configuration_file(None, home), os.environ, [])
-    async with _dry_run(home, chosen, insecure) as look:
-        return await look.estimate(name, context)
+    sandbox = Sandbox(PREPARE)
+    async with anyio.create_task_group() as tasks:
+        # What reads the model gets ready while what finds it is imported: each takes about half a second.
+        tasks.start_soon(_begun, sandbox)
+        work = await to_thread.run_sync(importlib.import_module, "mlxr.cli.local_estimate")
+    found: Estimate = await work.estimated(name, context, insecure, sandbox)
+    return found
 
 
-async def loading(entry: CatalogueEntry) -> MemoryEstimate | None:
-    """Returns what a load of a model that is here needs; None where that is not known."""
-    home = Home.find()
-    chosen = config.load(Config, configuration_file(None, home), os.environ, [])
-    with suppress(UnusableModelError, OSError):
-        async with _dry_run(home, chosen) as look:
-            return await look.memory_of(entry)
-    return None
-
-
-@asynccontextmanager
-async def _dry_run(home: Home, chosen: Config, insecure: bool = False) -> AsyncIterator[DryRun]:
-    registry, limit = RegistryAt(chosen.models.registry, insecure), chosen.models.memory_limit
-    # A copy: what changes nothing needs no room on the disk.
-    store, reader = await Store.open(home, copy=True), MetadataReader.sandboxed()
-    try:
-        settings, most = any_executor(chosen), memory_limit(limit, machine_bytes())
-        # What is loaded by now, of which one might draft, only a server knows.
-        drafts = DraftModels(drafting(chosen), Resolver(store, reader).find, list)
-        cost = DraftCost(LoadNeeds(home, reader, settings), drafts).of
-        yield DryRun(home, store, reader, settings, registry=registry, memory_limit=most, draft_bytes=cost)
-    finally:
-        await reader.close()
-        await store.close()
+async def _begun(sandbox: Sandbox) -> None:
+    with suppress(MlxrError, OSError):  # whoever asks it for something is told
+        await sandbox.start()
 
 
 def dry_run(server: Endpoint | None, name: str, context: int, insecure: bool, as_json: bool) -> None:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import typer
 
-from mlxr.actors.registry.catalogue.local_files import NoModelAtPath
 from mlxr.cli import interruptible
 from mlxr.models.errors import UnusableModelError
 from mlxr.runtime.errors import MlxrError
@@ -29,6 +28,8 @@ def reported(work: Callable[[], T]) -> T:
     except BrokenPipeError:
         raise
     except (MlxrError, UnusableModelError, ValueError, OSError) as error:
+        from mlxr.actors.registry.catalogue.local_files import NoModelAtPath  # who knows it knows all formats
+
         # Clients of a server are not told what lies at a path; this is the user.
         said = error.why if isinstance(error, NoModelAtPath) else str(error)
         print(f"mlxr: {printable(said)}", file=sys.stderr)

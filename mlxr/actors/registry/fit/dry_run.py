@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
+from msgspec import structs
 
 from mlxr.actors.executor.memory import free_bytes
 from mlxr.actors.executor.settings import ExecutorSettings
@@ -106,28 +107,40 @@ class DryRun:
 
     async def _looked(self, skeleton: Skeleton) -> tuple[Looked, Machine]:
         """What headers say, and of which machine; raises as ``MetadataReader.look``."""
+
+        async def look(machine: Machine) -> Looked:
+            try:
+                await skeleton.make()
+            except UnsupportedModelError as error:
+                return Looked(ModelInfo(skeleton.format, "", unusable=error.within(skeleton.path)))
+            return await self.reader.look(skeleton.path, machine)
+
+        return await self._measured_beside(look, skeleton.path)
+
+    async def _measured_beside(
+        self, look: Callable[[Machine], Awaitable[Looked]], path: Path
+    ) -> tuple[Looked, Machine]:
+        """Looks while the machine is measured, where that is to be done: most of what is seen does not depend on it."""
+        guess = known(self.home, self.settings.executor) or UNMEASURED
         machines: list[Machine] = []
-        refusals: list[UnsupportedModelError] = []
+        found: list[Looked] = []
 
         async def measure() -> None:
             machines.append(await measured(self.home, self.settings.executor))
 
-        async def make() -> None:
-            try:
-                await skeleton.make()
-            except UnsupportedModelError as error:
-                refusals.append(error)
+        async def look_at_once() -> None:
+            found.append(await look(guess))
 
-        await together([measure, make])
-        if refusals:
-            why = refusals[0].within(skeleton.path)
-            return Looked(ModelInfo(skeleton.format, "", unusable=why)), machines[0]
-        return await self.reader.look(skeleton.path, machines[0]), machines[0]
+        await together([measure, look_at_once])
+        looked, machine = found[0], machines[0]
+        if looked.footprint is not None and machine.sizes != guess.sizes:
+            looked = structs.replace(looked, footprint=await self.reader.footprint(path, machine))
+        return looked, machine
 
     async def of_installed(self, entry: CatalogueEntry, context: int = 0) -> Estimate:
         """What a load of a model that is here needs. Raises ``UnusableModelError``, ``CanNotMeasure``."""
-        machine = await measured(self.home, self.settings.executor)
-        looked = await self.reader.look(entry.blob.path, machine)
+        path = entry.blob.path
+        looked, machine = await self._measured_beside(lambda machine: self.reader.look(path, machine), path)
         return estimate(
             looked,
             machine,

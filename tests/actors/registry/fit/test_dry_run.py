@@ -13,14 +13,19 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from mlxr.actors.registry.fit import skeleton
+from mlxr.actors.executor.settings import ExecutorSection
+from mlxr.actors.registry.fit import dry_run, skeleton
 from mlxr.actors.registry.fit.dry_run import DryRun
+from mlxr.actors.registry.metadata.looked import Looked
+from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.api.estimate import Estimate
 from mlxr.metal.cpu.sizes import CpuSizes
+from mlxr.metal.machine import Machine
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import read_footprint
 from mlxr.runtime.errors import ModelNotFound, PullError
+from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf, unheard, use_index, wheel
 from tests.actors.registry.sources.web import HASTY, Fault, Web, cut, hang
 from tests.models import model_path
@@ -76,6 +81,26 @@ async def test_a_header_is_all_that_is_fetched_of_a_file(look: DryRun, server: W
     assert found.speed is not None
     assert found.speed.tokens_per_second == pytest.approx(40e9 / found.speed.read, rel=0.1)
     assert files_under(temporary) == files_under(look.home.models) == []
+
+
+async def test_a_model_is_looked_at_while_the_machine_is_measured(
+    look: DryRun, big: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = anyio.Event()
+    look_at, measured = MetadataReader.look, dry_run.measured
+
+    async def noted(reader: MetadataReader, path: Path, machine: Machine) -> Looked:
+        found = await look_at(reader, path, machine)
+        looked.set()
+        return found
+
+    async def measured_then(home: Home, executor: ExecutorSection) -> Machine:
+        await looked.wait()
+        return await measured(home, executor)
+
+    monkeypatch.setattr(MetadataReader, "look", noted)
+    monkeypatch.setattr(dry_run, "measured", measured_then)
+    assert (await look.estimate(str(big))).runs
 
 
 async def test_what_is_told_of_a_remote_file_is_what_is_told_of_the_same_file_here(
