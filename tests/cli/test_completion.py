@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.cli.completion import complete_key, complete_loaded, complete_model, complete_source
 from mlxr.runtime.paths import Home
@@ -31,8 +32,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("llama3.2", "Other"):
         tiny_gguf(tmp_path / f"{name}.gguf", name)
         anyio.run(pull_model, Home(home), str(tmp_path / f"{name}.gguf"), ignore)
-    assert mlxr(home, "cp", "llama3.2", "llama3.2:1b").returncode == 0
+    anyio.run(copy, home, "llama3.2", "llama3.2:1b")
     return home
+
+
+async def copy(home: Path, source: str, name: str) -> None:
+    store = await Store.open(Home(home))
+    await store.copy(source, name)
+    await store.close()
 
 
 def in_bash(home: Path, line: str) -> list[str]:

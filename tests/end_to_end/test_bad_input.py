@@ -66,7 +66,7 @@ def test_a_client_that_leaves_during_prefill_frees_its_pages(server: Server) -> 
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head % (CHAT.encode(), len(body)) + body)
         eventually(lambda: server.metric("mlxr_running_sequences") == 1)
-    eventually(lambda: server.metric("mlxr_running_sequences") == 0, seconds=10)
+    eventually(lambda: server.metric("mlxr_running_sequences") == 0)
     eventually(lambda: server.metric("mlxr_kv_pages_used") == 0)
     assert server.metric("mlxr_open_requests") == 0
 

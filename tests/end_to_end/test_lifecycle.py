@@ -13,7 +13,7 @@ import pytest
 
 from tests.models import model_path
 from tests.models.architectures import checkpoints_hybrid
-from tests.server import Server, eventually, serving
+from tests.server import READY_SECONDS, Server, eventually, serving
 
 CYCLES = 9
 HELLO = {"prompt": "hello", "stream": False, "options": {"num_predict": 3}}
@@ -155,10 +155,10 @@ def test_a_server_that_is_told_to_end_while_it_loads_ends_and_leaves_nothing(tmp
         asked = threading.Thread(target=load, args=(server, "gemma3"))
         asked.start()
         states = lambda: server.request("/health")[1]  # noqa: E731
-        eventually(lambda: len(descendants(server.process.pid)) > 4, 20)
+        eventually(lambda: len(descendants(server.process.pid)) > 4)
         assert states()
         processes = descendants(server.process.pid)
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0
-        asked.join(20)
-        eventually(lambda: all(map(ended, processes)), 20)
+        assert server.process.wait(READY_SECONDS) == 0
+        asked.join(READY_SECONDS)
+        eventually(lambda: all(map(ended, processes)))

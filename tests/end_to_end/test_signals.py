@@ -14,7 +14,7 @@ import pytest
 
 from mlxr.server.exec_server import without_keys
 from tests.end_to_end.test_survival import sockets
-from tests.server import Server, eventually, serving
+from tests.server import READY_SECONDS, Server, eventually, serving
 from tests.server.processes import alive, command_and_environment_of, command_of
 
 DRAINING = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT]
@@ -22,7 +22,7 @@ DRAINING = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signa
 
 @pytest.mark.parametrize("number", DRAINING)
 def test_a_signal_to_all_processes_lets_running_requests_finish(tmp_path: Path, number: signal.Signals) -> None:
-    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=30") as s:
+    with serving(tmp_path / "home", "smollm2", "--set", "kv.pool_tokens=4096", "--set", "server.drain_seconds=99") as s:
         children = s.children()
         stream = s.stream("Tell me a story.", max_tokens=60)
         text = [next(stream)]
@@ -31,7 +31,7 @@ def test_a_signal_to_all_processes_lets_running_requests_finish(tmp_path: Path, 
         text += list(stream)
         assert not [chunk for chunk in text if "error" in chunk]
         assert text[-1]["choices"][0]["finish_reason"] in ("stop", "length")
-        assert s.process.wait(timeout=30) == 0
+        assert s.process.wait(timeout=READY_SECONDS) == 0
         eventually(lambda: not any(alive(pid) for pid in children))
         assert not sockets(s.home)
 
@@ -46,7 +46,7 @@ def test_signals_again_and_again_end_no_drain_but_a_second_sigterm_does(tmp_path
             time.sleep(0.1)
         assert "error" not in next(stream)
         s.process.send_signal(signal.SIGTERM)
-        assert s.process.wait(timeout=10) == 128 + signal.SIGTERM
+        assert s.process.wait(timeout=40) == 128 + signal.SIGTERM
         stream.close()
         eventually(lambda: not any(alive(pid) for pid in children))
         assert not sockets(s.home)
@@ -58,7 +58,7 @@ def test_a_signal_during_the_start_is_kept_until_the_server_can_drain(tmp_path: 
     try:
         eventually(lambda: "mlxr.server.main" in command_of(server.process.pid))
         server.process.send_signal(signal.SIGHUP)
-        assert server.process.wait(timeout=30) == 0
+        assert server.process.wait(timeout=READY_SECONDS) == 0
         assert not sockets(server.home)
     finally:
         server.close()
@@ -78,7 +78,7 @@ def test_a_stuck_executor_does_not_outlive_the_drain(tmp_path: Path) -> None:
 
 
 STUCK = """
-    import sys, time
+    import os, sys, time
     import anyio
     import mlxr.server.main as process
     from mlxr.actors.frontend.actor import FrontendActor
@@ -90,14 +90,26 @@ STUCK = """
             self.spawn(self.stick)
 
         async def stick(self):
-            # As a native library does that never comes back; cancelling waits for it.
+            while not os.path.exists({told}):
+                await anyio.sleep(0.01)
             {call}
+
+    def forever():
+        while True:
+            pass
+
+    def sticking(call, *arguments):
+        # As a native library does that never comes back; cancelling waits for it.
+        print("now it sticks", flush=True)
+        call(*arguments)
 
     sys.modules["stuck"] = sys.modules["__main__"]
     if __name__ == "__main__":
         from mlxr.server.actors import Factories
+        from mlxr.server import serve as serving
         from mlxr.server.serve import serve
         from functools import partial
+        serving.KILL_SECONDS = {kill}
         process.serve = partial(serve, factories=Factories(frontend="stuck:Frontend"))
         process.main()
 """
@@ -106,18 +118,23 @@ STUCK = """
 @pytest.mark.parametrize(
     ("call", "status"),
     [
-        pytest.param("await anyio.to_thread.run_sync(time.sleep, 600)", 0, id="a thread"),
-        pytest.param("await anyio.to_thread.run_sync(lambda: [None for _ in iter(int, 1)])", 0, id="a busy thread"),
+        pytest.param("await anyio.to_thread.run_sync(sticking, time.sleep, 600)", 0, id="a thread"),
+        pytest.param("await anyio.to_thread.run_sync(sticking, forever)", 0, id="a busy thread"),
         # C code that looks at no signal: a thread that keeps the interpreter, and the loop's own.
-        pytest.param("await anyio.to_thread.run_sync(sum, range(10**15))", -9, id="a thread in C"),
-        pytest.param("await anyio.sleep(0.5); sum(range(10**15))", -9, id="the loop in C"),
+        pytest.param("await anyio.to_thread.run_sync(sticking, sum, range(10**15))", -9, id="a thread in C"),
+        pytest.param("sticking(sum, range(10**15))", -9, id="the loop in C"),
     ],
 )
 def test_nothing_that_is_stuck_holds_the_end_up(tmp_path: Path, call: str, status: int) -> None:
     home = tmp_path / "home"
     home.mkdir()
     script = tmp_path / "stuck_server.py"
-    script.write_text(textwrap.dedent(STUCK).replace("{call}", call))
+    told = tmp_path / "told"
+    # What ends in order may take its time on a slow machine before it is killed.
+    kill = "60" if status == 0 else "1.1"
+    script.write_text(
+        textwrap.dedent(STUCK).replace("{call}", call).replace("{told}", repr(str(told))).replace("{kill}", kill)
+    )
     launch = (
         "import os, sys; from pathlib import Path; import mlxr.server.exec_server as o;"
         "from mlxr.server.config import Config;"
@@ -130,9 +147,10 @@ def test_nothing_that_is_stuck_holds_the_end_up(tmp_path: Path, call: str, statu
         process = subprocess.Popen([sys.executable, "-c", launch], stdout=log, stderr=log)
     try:
         eventually(lambda: process.poll() is not None or b"listening" in (tmp_path / "log").read_bytes())
-        time.sleep(1)
+        told.touch()
+        eventually(lambda: process.poll() is not None or b"now it sticks" in (tmp_path / "log").read_bytes())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == status, (tmp_path / "log").read_text()
+        assert process.wait(timeout=READY_SECONDS) == status, (tmp_path / "log").read_text()
         eventually(lambda: not sockets(home))
         said = (tmp_path / "log").read_text()
         assert ("is killed; it was here then" in said) == (status != 0)

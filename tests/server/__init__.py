@@ -26,7 +26,8 @@ from mlxr.runtime.paths import Home
 from tests.models import model_path
 from tests.server.processes import children_of, command_of
 
-READY_SECONDS = 60.0
+READY_SECONDS = 240.0
+"""Of a machine that is slow and busy with others. Who waits goes on at once where it has come about."""
 
 
 class Server:
@@ -68,7 +69,7 @@ class Server:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=120) as response:
+            with urllib.request.urlopen(request, timeout=READY_SECONDS) as response:
                 status, raw = response.status, response.read()
         except urllib.error.HTTPError as error:
             status, raw = error.code, error.read()
@@ -89,7 +90,7 @@ class Server:
         body = {"model": "smollm2", "messages": [{"role": "user", "content": content}], "temperature": 0, **fields}
         data = json.dumps({**body, "stream": True}).encode()
         request = urllib.request.Request(self.url + "/v1/chat/completions", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as response:
+        with urllib.request.urlopen(request, timeout=READY_SECONDS) as response:
             for line in response:
                 if line.startswith(b"data: {"):
                     yield json.loads(line[6:])
@@ -111,7 +112,7 @@ class Server:
     def terminate(self) -> int:
         """SIGTERM, and the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=READY_SECONDS)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -160,7 +161,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(check: Any, seconds: float = 30.0) -> None:
+def eventually(check: Any, seconds: float = READY_SECONDS) -> None:
     """Until ``check()`` is true."""
     deadline = time.monotonic() + seconds
     while not check():
