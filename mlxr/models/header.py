@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlxr.models.architectures import config_json, other_senses
-from mlxr.models.architectures.families import FAMILIES, by_architecture
+from mlxr.models.architectures.families import by_architecture, find
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.nearest import nearest
 from mlxr.models.architectures.tensors import FormatTable
@@ -44,12 +44,12 @@ class ModelHeader:
         return self.family.tables[self.parameters.format]
 
 
-def read_header(path: Path, families: Sequence[Family] = FAMILIES) -> ModelHeader:
+def read_header(path: Path, families: Sequence[Family] | None = None) -> ModelHeader:
     """Opens a GGUF model or a model folder. Raises ``UnusableModelError``, and ``OSError`` where it can't be opened."""
     return _gguf_header(path, families) if holds_gguf(path) else _folder_header(path, families)
 
 
-def _gguf_header(path: Path, families: Sequence[Family]) -> ModelHeader:
+def _gguf_header(path: Path, families: Sequence[Family] | None) -> ModelHeader:
     file = GGUFFile.open(path)
     path = file.path
     architecture = Hyperparameters(path, file.metadata).text("general.architecture")
@@ -60,7 +60,7 @@ def _gguf_header(path: Path, families: Sequence[Family]) -> ModelHeader:
     return ModelHeader(path, architecture, family, parameters, file.tensors, count)
 
 
-def _folder_header(path: Path, families: Sequence[Family]) -> ModelHeader:
+def _folder_header(path: Path, families: Sequence[Family] | None) -> ModelHeader:
     folder = ModelFolder.open(path)
     model_type = Hyperparameters(path, folder.config).text("model_type")
     architecture = config_json.architecture_of(model_type, folder.config)
@@ -90,16 +90,17 @@ def _folder_header(path: Path, families: Sequence[Family]) -> ModelHeader:
     return ModelHeader(path, architecture, family, parameters, all_tensors, count, modules, score, folder.notes)
 
 
-def _changed_by_mlx(architecture: str, families: Sequence[Family]) -> bool:
+def _changed_by_mlx(architecture: str, families: Sequence[Family] | None) -> bool:
     """Tells whether MLX's packages may have changed the tensors of a folder that they wrote: those of an encoder that
     is no family of theirs they write as they were."""
-    theirs, family = by_architecture(Format.MLX, families), by_architecture(Format.HUGGING_FACE, families)
-    return architecture in theirs or not (architecture in family and family[architecture].encodes)
+    family = find(Format.HUGGING_FACE, architecture, families)
+    return find(Format.MLX, architecture, families) is not None or family is None or not family.encodes
 
 
-def _family(path: Path, architecture: str, format: Format, families: Sequence[Family]) -> Family:
-    known = by_architecture(format, families)
-    if architecture not in known:
+def _family(path: Path, architecture: str, format: Format, families: Sequence[Family] | None) -> Family:
+    family = find(format, architecture, families)
+    if family is None:
+        known = by_architecture(format, families)
         shown, names = repr(architecture[:60]), ", ".join(sorted(known))
         where = [format for format in Format if architecture in by_architecture(format, families)]
         reason = f"which mlxr runs from {' and '.join(where)}" if where else "which mlxr lacks"
@@ -109,4 +110,4 @@ def _family(path: Path, architecture: str, format: Format, families: Sequence[Fa
             f"is of the architecture {shown}, {reason}; the nearest that it has is {close!r}, and in this format it "
             f"runs {names}",
         )
-    return known[architecture]
+    return family

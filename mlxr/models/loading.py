@@ -20,7 +20,6 @@ from mlxr.models.architectures.drafting_head import (
     has_drafting_head,
 )
 from mlxr.models.architectures.encoder import Encoder
-from mlxr.models.architectures.families import FAMILIES
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.pooling_head import Pooling, PoolingHead, PreparedPoolingHead, check_pooling_head
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
@@ -107,7 +106,7 @@ def load_model(
     path: str | Path,
     backend: Backend,
     progress: Progress = ignore_progress,
-    families: Sequence[Family] = FAMILIES,
+    families: Sequence[Family] | None = None,
     admit: Callable[[Footprint], None] = lambda footprint: None,
     drafts: bool = False,
 ) -> LoadedModel:
@@ -137,12 +136,12 @@ def load_model(
     )
 
 
-def check_model(path: str | Path, families: Sequence[Family] = FAMILIES) -> None:
+def check_model(path: str | Path, families: Sequence[Family] | None = None) -> None:
     """Look whether ``load_model`` would take this, by its headers alone; raises as it does. Makes no use of MLX."""
     _checked(read_header(Path(path), families))
 
 
-def read_footprint(path: str | Path, sizes: BackendSizes, families: Sequence[Family] = FAMILIES) -> Footprint:
+def read_footprint(path: str | Path, sizes: BackendSizes, families: Sequence[Family] | None = None) -> Footprint:
     """Reads by a model's headers what it takes on the backend of those ``sizes``; raises as ``load_model``. Makes no
     use of MLX."""
     header = read_header(Path(path), families)
@@ -151,7 +150,7 @@ def read_footprint(path: str | Path, sizes: BackendSizes, families: Sequence[Fam
     return _footprint(header, weights, spec, rows)
 
 
-def early_reads(path: str | Path, families: Sequence[Family] = FAMILIES) -> list[tuple[str, int, int]]:
+def early_reads(path: str | Path, families: Sequence[Family] | None = None) -> list[tuple[str, int, int]]:
     """Returns what a check of a model looks at beside headers, by file, first byte and count: a few short vectors.
     Their numbers need not be there; with them there may be more. Raises as ``load_model`` for what is no model."""
     header = read_header(Path(path), families)
@@ -179,7 +178,7 @@ def _can_draft(header: ModelHeader, spec: DecoderSpec) -> bool:
     return has_drafting_head(spec, NamedTensors(HeaderWeights(header.path, header.tensors), header.table))
 
 
-def read_adapter_base(path: str | Path, families: Sequence[Family] = FAMILIES) -> AdapterBase:
+def read_adapter_base(path: str | Path, families: Sequence[Family] | None = None) -> AdapterBase:
     """Reads by a model's headers what adapters must know of it; raises as ``load_model``, and ``UnsupportedModelError``
     for one that takes none."""
     header = read_header(Path(path), families)

@@ -2,185 +2,64 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from mlxr.models.architectures.families import (
-    afmoe,
-    apertus,
-    arcee,
-    bailing,
-    bert,
-    cohere,
-    cwm,
-    deepseek2,
-    deepseek_v32,
-    dots1,
-    ernie4_5,
-    ernie4_5_moe,
-    exaone,
-    exaone4,
-    exaone_moe,
-    falcon,
-    falcon_h1,
-    gemma,
-    gemma2,
-    gemma3,
-    gemma3n,
-    gemma4,
-    gemma_embedding,
-    glm,
-    glm4,
-    glm4_moe,
-    gpt_neox,
-    gpt_oss,
-    granite,
-    granite_hybrid,
-    granite_moe,
-    granite_swa,
-    gte,
-    hunyuan,
-    hy_v3,
-    internlm2,
-    jamba,
-    jina_bert_v2,
-    jina_bert_v3,
-    kimi_linear,
-    laguna,
-    lfm2,
-    lfm2_moe,
-    lfm3,
-    llama,
-    llama4,
-    mamba,
-    mellum,
-    mimo2,
-    minicpm,
-    minicpm3,
-    minimax_m2,
-    ministral,
-    mistral3,
-    mistral4,
-    modern_bert,
-    nemotron,
-    nemotron_h,
-    nomic_bert,
-    olmo,
-    olmo2,
-    olmoe,
-    phi2,
-    phi3,
-    phimoe,
-    qwen2,
-    qwen2_moe,
-    qwen3,
-    qwen3_5,
-    qwen3_5_moe,
-    qwen3_moe,
-    qwen3_next,
-    qwen_vl,
-    seed_oss,
-    smollm3,
-    stablelm,
-    starcoder2,
-)
-from mlxr.models.architectures.families.family import Family
 from mlxr.models.hyperparameters import Format
+from mlxr.runtime.lazy_names import lazy_names
 
-FAMILIES: Sequence[Family] = (
-    afmoe.FAMILY,
-    apertus.FAMILY,
-    arcee.FAMILY,
-    bailing.FAMILY,
-    bailing.FIRST,
-    bert.FAMILY,
-    cohere.FAMILY,
-    cohere.WITH_WINDOWS,
-    cwm.FAMILY,
-    deepseek2.FAMILY,
-    deepseek_v32.FAMILY,
-    dots1.FAMILY,
-    ernie4_5.FAMILY,
-    ernie4_5_moe.FAMILY,
-    exaone.FAMILY,
-    exaone4.FAMILY,
-    exaone_moe.FAMILY,
-    falcon.FAMILY,
-    falcon_h1.FAMILY,
-    gemma.FAMILY,
-    gemma2.FAMILY,
-    gemma3.FAMILY,
-    gemma3n.FAMILY,
-    gemma4.FAMILY,
-    gemma_embedding.FAMILY,
-    glm.FAMILY,
-    glm4.FAMILY,
-    glm4_moe.FAMILY,
-    gpt_neox.FAMILY,
-    gpt_oss.FAMILY,
-    granite.FAMILY,
-    granite_hybrid.FAMILY,
-    granite_moe.FAMILY,
-    granite_swa.FAMILY,
-    gte.FAMILY,
-    hunyuan.FAMILY,
-    hunyuan.MIXTURES,
-    hy_v3.FAMILY,
-    internlm2.FAMILY,
-    jamba.FAMILY,
-    jina_bert_v2.FAMILY,
-    jina_bert_v3.FAMILY,
-    kimi_linear.FAMILY,
-    laguna.FAMILY,
-    lfm2.FAMILY,
-    lfm2_moe.FAMILY,
-    lfm3.FAMILY,
-    llama.FAMILY,
-    llama4.FAMILY,
-    mamba.FAMILY,
-    mamba.SECOND,
-    mellum.FAMILY,
-    mimo2.FAMILY,
-    minicpm.FAMILY,
-    minicpm3.FAMILY,
-    minimax_m2.FAMILY,
-    ministral.FAMILY,
-    mistral3.FAMILY,
-    mistral4.FAMILY,
-    modern_bert.FAMILY,
-    nemotron.FAMILY,
-    nemotron_h.FAMILY,
-    nomic_bert.FAMILY,
-    olmo.FAMILY,
-    olmo2.FAMILY,
-    olmoe.FAMILY,
-    phi2.FAMILY,
-    phi3.FAMILY,
-    phimoe.FAMILY,
-    qwen2.FAMILY,
-    qwen2_moe.FAMILY,
-    qwen3.FAMILY,
-    qwen3_5.FAMILY,
-    qwen3_5_moe.FAMILY,
-    qwen3_moe.FAMILY,
-    qwen3_next.FAMILY,
-    qwen_vl.QWEN2,
-    qwen_vl.QWEN3,
-    qwen_vl.QWEN3_MOE,
-    seed_oss.FAMILY,
-    smollm3.FAMILY,
-    stablelm.FAMILY,
-    starcoder2.FAMILY,
-)
+if TYPE_CHECKING:
+    from mlxr.models.architectures.families.all_families import FAMILIES
+    from mlxr.models.architectures.families.family import Family
+
+__all__ = ["FAMILIES", "by_architecture", "encoder_family", "find"]
+
+__getattr__ = lazy_names(__name__, {"FAMILIES": "all_families"})
+
+_FILE = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def by_architecture(format: Format, families: Sequence[Family] = FAMILIES) -> dict[str, Family]:
-    """Returns the families that run from ``format``, by what its files call them."""
+def by_architecture(format: Format, families: Sequence[Family] | None = None) -> dict[str, Family]:
+    """Returns the families that run from ``format``, by what its files call them. ``families``: None for all."""
     return {
-        name: family for family in families if format in family.tables for name in family.tables[format].architectures
+        name: family
+        for family in known(families)
+        if format in family.tables
+        for name in family.tables[format].architectures
     }
 
 
-def encoder_family(format: Format, architecture: str, families: Sequence[Family] = FAMILIES) -> bool:
+def find(format: Format, architecture: str, families: Sequence[Family] | None = None) -> Family | None:
+    """Returns the family that runs what files of ``format`` call ``architecture``. It mostly lies in a file of that
+    name, and no other is imported then."""
+    if families is None and (named := _in_file_of_that_name(format, architecture)) is not None:
+        return named
+    return by_architecture(format, families).get(architecture)
+
+
+def known(families: Sequence[Family] | None) -> Sequence[Family]:
+    """Returns ``families``, None for all."""
+    if families is None:
+        from mlxr.models.architectures.families.all_families import FAMILIES
+
+        return FAMILIES
+    return families
+
+
+def encoder_family(format: Format, architecture: str, families: Sequence[Family] | None = None) -> bool:
     """Returns whether files of that architecture hold an encoder, whatever else they say."""
-    family = by_architecture(format, families).get(architecture)
+    family = find(format, architecture, families)
     return family is not None and family.encodes
+
+
+def _in_file_of_that_name(format: Format, architecture: str) -> Family | None:
+    name = f"{__name__}.{architecture}"
+    if not _FILE.fullmatch(architecture) or find_spec(name) is None:
+        return None
+    family: Family | None = getattr(importlib.import_module(name), "FAMILY", None)
+    if family is None or format not in family.tables or architecture not in family.tables[format].architectures:
+        return None
+    return family
