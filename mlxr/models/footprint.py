@@ -19,7 +19,8 @@ from mlxr.metal.weights import Weight
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
 from mlxr.models.architectures.weights import HeaderWeights
 from mlxr.models.modelfile import StoredTensor
-from mlxr.models.page_types import PageType, typed_groups
+from mlxr.models.page_type import PageType
+from mlxr.models.page_types import typed_groups
 
 if TYPE_CHECKING:
     import mlx.core as mx

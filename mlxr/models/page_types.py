@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from mlxr.metal.cache import CacheGroup, NumberType
+from mlxr.models.page_type import PageType
 from mlxr.runtime.messages.kv import CacheKind
-
-PageType = Literal["auto", "16bit", "int8"]
-"""What ``kv.page_type`` may say. ``auto``: as is safe for the model, which are 16 bits so far: with codes of 8 bits
-every model at hand was further from float32 than 1.5 times as far as with 16-bit pages (``docs/precision.md``)."""
 
 KEYS_STAY = frozenset({"gpt-oss"})
 """Architectures whose keys stay 16-bit whatever is asked for. gpt-oss: a head's learned sink competes with its scores,

@@ -15,7 +15,7 @@ from mlxr.actors.executor.settings import ExecutorSection, KVSection
 from mlxr.actors.monitor.settings import UISection
 from mlxr.actors.registry.settings import ModelsSection
 from mlxr.actors.scheduler.settings import SchedulerSection
-from mlxr.actors.scheduler.speculation.settings import SpeculationSection
+from mlxr.actors.scheduler.speculation_section import SpeculationSection
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.config import NotNegative, Section, about, as_toml
 

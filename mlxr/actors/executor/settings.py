@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from mlxr.actors.executor.pool_size import PoolSizes
-from mlxr.actors.kv.disk.saving import COPIED_BYTES
-from mlxr.models.page_types import PageType
+from mlxr.models.page_type import PageType
 from mlxr.runtime.config import NotNegative, Section, about
 from mlxr.runtime.engine_spec import DraftFiles
+
+if TYPE_CHECKING:
+    from mlxr.actors.executor.pool_size import PoolSizes
 
 
 class ExecutorSection(Section, frozen=True):
@@ -72,6 +73,10 @@ class ExecutorSettings(Struct, frozen=True):
     def pool_sizes(self, context_length: int, budget: int, step_tokens: int) -> PoolSizes:
         """Returns what decides how large the pool is of a model with so long a context. ``budget``: in bytes.
         ``step_tokens``: as in ``Backend``."""
+        # The command line, too, reads settings, and has no use for what pools are made of.
+        from mlxr.actors.executor.pool_size import PoolSizes
+        from mlxr.actors.kv.disk.saving import COPIED_BYTES
+
         wished = self.executor.context_length
         return PoolSizes(
             page_size=self.kv.page_size,

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from mlxr.actors.executor.settings import ExecutorSettings
-from mlxr.actors.registry.ollama.address import DEFAULT_REGISTRY
+from mlxr.actors.registry.ollama.name import DEFAULT_REGISTRY
 from mlxr.runtime.config import NotNegative, Positive, Section, about
 
 MemorySize = Annotated[str, Meta(pattern=r"^(\d+(\.\d+)?\s*(%|[kKMGT]i?B?|B)?)?$")] | NotNegative

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import structs
 
-from mlxr.actors.scheduler.speculation.settings import SpeculationSection
+from mlxr.actors.scheduler.speculation_section import SpeculationSection
 from mlxr.runtime.config import NotNegative, Positive, Section, about
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mlxr.actors.scheduler.speculation import Speculation
 from mlxr.actors.scheduler.speculation.engine import speculation
-from mlxr.actors.scheduler.speculation.settings import SpeculationSection
+from mlxr.actors.scheduler.speculation_section import SpeculationSection
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import load_model

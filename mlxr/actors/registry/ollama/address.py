@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from yarl import URL
 
-from mlxr.actors.registry.ollama.name import DEFAULT_HOST, OllamaName
+from mlxr.actors.registry.ollama.name import DEFAULT_REGISTRY, OllamaName
 from mlxr.runtime.errors import ConfigError, PullError
-
-DEFAULT_REGISTRY = f"https://{DEFAULT_HOST}"
 
 
 class RegistryAt(NamedTuple):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 DEFAULT_HOST = "registry.ollama.ai"
+DEFAULT_REGISTRY = f"https://{DEFAULT_HOST}"
 DEFAULT_NAMESPACE = "library"
 DEFAULT_TAG = "latest"
 

@@ -12,7 +12,7 @@ from mlxr.actors.scheduler.speculation.device_drafts import DeviceDrafts
 from mlxr.actors.scheduler.speculation.grammar import GrammarDrafter
 from mlxr.actors.scheduler.speculation.lookup import LookupDrafter
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
-from mlxr.actors.scheduler.speculation.settings import SpeculationSection
+from mlxr.actors.scheduler.speculation_section import SpeculationSection
 
 
 class JoinedDrafter:

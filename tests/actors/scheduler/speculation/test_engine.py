@@ -5,7 +5,7 @@ import pytest
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation.engine import JoinedDrafter
 from mlxr.actors.scheduler.speculation.origins import DraftKind
-from mlxr.actors.scheduler.speculation.settings import SpeculationSection
+from mlxr.actors.scheduler.speculation_section import SpeculationSection
 from mlxr.actors.scheduler.submission import open_request
 from mlxr.runtime.messages.scheduler import Submit
 from mlxr.runtime.messages.token_ids import TokenIds

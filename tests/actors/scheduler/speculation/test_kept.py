@@ -10,9 +10,9 @@ from mlxr.actors.scheduler.speculation.acceptance import Acceptance
 from mlxr.actors.scheduler.speculation.engine import EngineSpeculation, speculation
 from mlxr.actors.scheduler.speculation.kept import kept_text, restore
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
-from mlxr.actors.scheduler.speculation.settings import SpeculationSection
 from mlxr.actors.scheduler.speculation.step_times import StepTimes
 from mlxr.actors.scheduler.speculation_file import SpeculationFile
+from mlxr.actors.scheduler.speculation_section import SpeculationSection
 from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind
 
 LOOKUP = Part(Origin(DraftKind.LOOKUP, 4), 4)
