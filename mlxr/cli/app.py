@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 import mlxr
-from mlxr.cli import (
-    bench,
-    completion_script,
-    config,
-    convert,
-    create,
-    doctor,
-    gc,
-    help,
-    imatrix,
-    import_models,
-    launch,
-    logs,
-    models,
-    other_tools,
-    ps,
-    quantize,
-    service,
-    telemetry,
-    top,
-    up,
-)
-from mlxr.cli import run as run_verb
 from mlxr.cli.verbs import Everything
 from mlxr.runtime.exit_status import exit_on_error
 from mlxr.runtime.printable import printable
@@ -47,8 +26,37 @@ starts one in the background, which ends by itself.
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
 
 
-def make_app() -> typer.Typer:
-    """Every command, one module each."""
+MODULES = (
+    "run",
+    "up",
+    "ps",
+    "launch",
+    "models",
+    "import_models",
+    "gc",
+    "create",
+    "bench",
+    "top",
+    "convert",
+    "quantize",
+    "imatrix",
+    "telemetry",
+    "logs",
+    "doctor",
+    "config",
+    "service",
+    "completion_script",
+    "help",
+    "other_tools",
+)
+"""Where commands are, one module each, in the order in which help lists them."""
+
+ALONE = {"up": ("up",), "serve": ("up",)}
+"""Commands that are asked for by these names, and need no other: a server's start waits for nothing else."""
+
+
+def make_app(modules: Sequence[str] = MODULES) -> typer.Typer:
+    """The commands of ``modules``."""
     app = typer.Typer(
         name="mlxr",
         cls=Everything,
@@ -58,27 +66,8 @@ def make_app() -> typer.Typer:
         suggest_commands=False,
     )
     app.callback()(whole)
-    run_verb.register(app)
-    up.register(app)
-    ps.register(app)
-    launch.register(app)
-    models.register(app)
-    import_models.register(app)
-    gc.register(app)
-    create.register(app)
-    bench.register(app)
-    top.register(app)
-    convert.register(app)
-    quantize.register(app)
-    imatrix.register(app)
-    telemetry.register(app)
-    logs.register(app)
-    doctor.register(app)
-    config.register(app)
-    service.register(app)
-    completion_script.register(app)
-    help.register(app)
-    other_tools.register(app)
+    for module in modules:
+        importlib.import_module(f"mlxr.cli.{module}").register(app)
     return app
 
 
@@ -100,7 +89,7 @@ def whole(
 def run() -> None:
     """Carry out the command line and exit."""
     with exit_on_error():
-        app = make_app()
+        app = make_app(ALONE.get(sys.argv[1] if len(sys.argv) > 1 else "", MODULES))
         try:
             status = app(standalone_mode=False)
             sys.stdout.flush()
