@@ -26,6 +26,11 @@ STACK_BYTES = 64 << 20
 NICE = 10
 """What the thread adds to its niceness: nobody's tokens wait while somebody's schema is compiled."""
 
+REST_SECONDS = 2.0
+"""After so long without a step an engine is taken to rest. What its first requests wait for is not held up then."""
+
+POLL_SECONDS = 0.5
+
 KEPT = 128
 KEPT_BYTES = 2 << 20
 """Compiled constraints kept for reuse: how many, and how long their sources are together. A compiled schema takes about
@@ -67,12 +72,21 @@ class CompiledCache:
 
 
 class Compiler:
-    """``vocabulary`` is made on the compiler's thread before the first constraint comes, for it holds the interpreter's
-    lock as long as it takes: 0.1 s for 50,000 tokens, 0.9 s for 262,000. What it raises is wrong with every constraint.
-    """
+    """``vocabulary`` is made on the compiler's thread when the engine is ``resting`` for the first time, before the
+    first constraint comes, for it holds the interpreter's lock as long as it takes: 0.1 s for 50,000 tokens, 0.9 s for
+    262,000. Not with the load: who waits for that has mostly no constraint. What it raises is wrong with every
+    constraint."""
 
-    def __init__(self, vocabulary: Callable[[], Vocabulary], kept: CompiledCache | None = None) -> None:
+    def __init__(
+        self,
+        vocabulary: Callable[[], Vocabulary],
+        kept: CompiledCache | None = None,
+        resting: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._make_vocabulary = vocabulary
+        self._resting = resting
+        self._wanted = threading.Event()
+        """Somebody wants something, or the thread is to end."""
         self._kept = kept or CompiledCache()
         self._queue: queue.SimpleQueue[tuple[Constraint, Future[Compiled]] | None] = queue.SimpleQueue()
 
@@ -85,6 +99,7 @@ class Compiler:
 
     def stop(self) -> None:
         self._queue.put(None)
+        self._wanted.set()
 
     def compile(self, constraint: Constraint) -> Future[Compiled]:
         """Has ``constraint`` compiled, if it is not kept already."""
@@ -93,6 +108,7 @@ class Compiler:
             made.set_result(found)
         else:
             self._queue.put((constraint, made))
+            self._wanted.set()
         return made
 
     def matcher(self, constraint: Constraint) -> Matcher:
@@ -104,6 +120,7 @@ class Compiler:
 
     def _run(self) -> None:
         yield_to_others()
+        self._wait_for_rest()
         vocabulary = _made(self._make_vocabulary)
         while (asked := self._queue.get()) is not None:
             constraint, made = asked
@@ -112,6 +129,11 @@ class Compiler:
                 found = vocabulary if isinstance(vocabulary, ConstraintError) else _compiled(vocabulary, constraint)
                 self._kept.put(constraint, found)
             made.set_result(found)
+
+    def _wait_for_rest(self) -> None:
+        """Returns when the engine rests, or somebody wants something."""
+        while not self._resting() and not self._wanted.wait(POLL_SECONDS):
+            pass
 
 
 def yield_to_others() -> None:

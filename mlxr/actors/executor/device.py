@@ -17,7 +17,7 @@ from pathlib import Path
 import anyio
 
 from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
-from mlxr.actors.executor.compiler import Compiled, Compiler
+from mlxr.actors.executor.compiler import REST_SECONDS, Compiled, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
 from mlxr.actors.executor.disk import open_disk, page_contents
 from mlxr.actors.executor.fitting_loader import FittingLoader, least_pages_bytes
@@ -103,6 +103,8 @@ class DeviceThread:
         self._copying = False
         """There is more to copy at once."""
         self._warm_up: WarmUp | None = None
+        self._stepped = 0.0
+        """When the last step was looked at."""
 
     def start(self, inbox: Inbox[ExecutorInbox]) -> None:
         threading.Thread(target=self._run, args=(inbox,), name="device", daemon=True).start()
@@ -161,7 +163,8 @@ class DeviceThread:
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
             for note in model.notes:
                 log.info("%s: %s", engine_name, note)
-            compiler = Compiler(partial(vocabulary_of, Path(self._settings.path), model.vocab_size))
+            vocabulary = partial(vocabulary_of, Path(self._settings.path), model.vocab_size)
+            compiler = Compiler(vocabulary, resting=self._rests)
             constraints = ConstraintTable(compiler, model.vocab_size)
             runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter, self._drafter_failed)
         except Exception as error:
@@ -174,6 +177,7 @@ class DeviceThread:
             self._sender.tell(registry, EngineDown(engine_name, "executor", reason, final=True, code=code))
             return None
         self._backend = backend
+        self._stepped = time.monotonic()
         compiler.start()
         self._compiler = compiler
         self._adapter_loader = AdapterLoader(model, backend, self._adapters, self._adapter_loaded)
@@ -195,6 +199,10 @@ class DeviceThread:
         page_type = described(tuple(part.group for part in spec.groups)) if spec is not None else ""
         self._sender.tell(registry, self._up(context, backend, page_type, info))
         return runner, ready
+
+    def _rests(self) -> bool:
+        """Whether there has been no step for a while; on the compiler's thread."""
+        return time.monotonic() - self._stepped > REST_SECONDS
 
     def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str]) -> None:
         """Opens the folder in which pages of this model lie, if there is to be one."""
@@ -404,6 +412,7 @@ class DeviceThread:
         self, runner: ModelRunner, step: Step | None, wait_ns: int, previous: Launched | None
     ) -> Launched | None:
         """Queues ``step`` behind ``previous``, then collects ``previous``."""
+        self._stepped = time.monotonic()
         running = [s for s in (previous.step if previous else None, step) if s is not None]
         launched: Launched | None = None
         try:

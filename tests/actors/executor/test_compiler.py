@@ -128,3 +128,31 @@ def test_a_matcher_that_was_used_makes_copies_that_stand_at_the_beginning() -> N
         assert copied.consume(token)
     assert copied.stopped
     assert not matcher.stopped
+
+
+def test_the_vocabulary_is_made_once_the_engine_rests_before_any_constraint_comes() -> None:
+    looked, rests, made = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    def resting() -> bool:
+        looked.release()
+        return rests.is_set()
+
+    def vocabulary() -> Vocabulary:
+        made.set()
+        return VOCABULARY
+
+    compiler = Compiler(vocabulary, resting=resting)
+    compiler.start()
+    assert looked.acquire(timeout=60)
+    assert looked.acquire(timeout=60)
+    assert not made.is_set()
+    rests.set()
+    assert made.wait(60)
+    compiler.stop()
+
+
+def test_a_constraint_does_not_wait_until_the_engine_rests() -> None:
+    compiler = Compiler(lambda: VOCABULARY, resting=lambda: False)
+    compiler.start()
+    assert isinstance(compiler.compile(regex("a")).result(60), Matcher)
+    compiler.stop()
