@@ -166,6 +166,7 @@ class PageFiles:
                 continue
             self._answer(self._written(*job))
             self._writing.pop(job[0].name, None)
+            del job  # with its content, which nobody else holds any more, perhaps for as long as this thread waits
 
     def _opened(self) -> DiskOpened:
         return DiskOpened(self._epoch, self._page_bytes, self._folder.quota, self._writable, self._folder.kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -87,7 +88,7 @@ class PageTransfers:
         """``behind``: the last step launched; None where it has been collected."""
         if not self._closed:
             size = self._backend.page_bytes(self._pool(), command.group)
-            self._taking.append(_Taking(command, behind, np.empty((len(command.pages), size), np.uint8)))
+            self._taking.append(_Taking(command, behind, staging(len(command.pages), size)))
 
     def restore(self, command: RestorePages, behind: int | None) -> None:
         if not self._closed:
@@ -174,6 +175,12 @@ class PageTransfers:
     def _forget(self) -> None:
         self._taking.clear()
         self._expected.clear()
+
+
+def staging(pages: int, page_bytes: int) -> NDArray[np.uint8]:
+    """Returns memory for pages, uint8 ``[pages, bytes]``, which goes back to the system with the last that looks at it.
+    The C library would keep what it has had of such sizes, some segments of 16 MB."""
+    return np.frombuffer(mmap.mmap(-1, pages * page_bytes), np.uint8).reshape(pages, page_bytes)
 
 
 def _waits(behind: int | None, running: int | None) -> bool:
