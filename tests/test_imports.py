@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
 """Which rooms each room may look into."""
 
 MAIN_PROCESS = (
-    "mlxr.server.main",
+    "mlxr.server.process",
     "mlxr.http.listeners.server",
     "mlxr.actors.frontend.actor",
     "mlxr.actors.tokenizer.actor",
@@ -173,5 +173,13 @@ def test_a_server_starts_without_the_families_that_only_workers_and_executors_bu
     assert "mlxr.models.architectures.families" not in loaded_with(*MAIN_PROCESS)
 
 
-def test_an_executor_starts_without_the_families_of_chats() -> None:
-    assert "mlxr.models.chat.families" not in loaded_with("mlxr.actors.executor.actor")
+def test_a_servers_first_processes_start_before_it_has_imported_a_loop_or_a_transport() -> None:
+    loaded = loaded_with("mlxr.server.main")
+    assert "mlxr.runtime.first_processes" in loaded
+    assert not loaded & {"asyncio", "anyio", "aiohttp", "zmq", "numpy"}
+
+
+def test_an_executor_starts_without_the_families_of_chats_and_without_those_of_models_that_it_may_not_load() -> None:
+    loaded = loaded_with("mlxr.actors.executor.actor")
+    assert "mlxr.models.loading" in loaded
+    assert not loaded & {"mlxr.models.chat.families", "mlxr.models.architectures.families.all_families"}

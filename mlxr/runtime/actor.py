@@ -21,6 +21,7 @@ from msgspec import Struct
 from mlxr.runtime.bus import Address, Bus, Inbox
 from mlxr.runtime.messages import INBOXES, ROUTES
 from mlxr.runtime.messages.common import Message
+from mlxr.runtime.sandbox import Nursery
 from mlxr.runtime.telemetry import Telemetry
 
 Handler = Callable[..., None]
@@ -30,7 +31,8 @@ _ALLOWED = frozenset(ROUTES)
 
 
 class Context(Struct, frozen=True):
-    """What an actor is made of: its address, its place on the bus, its settings (JSON), and which incarnation it is."""
+    """What an actor is made of: its address, its place on the bus, its settings (JSON), which incarnation it is, and
+    what its sandboxes' zygotes are forked from, if there is anything."""
 
     address: Address
     bus: Bus
@@ -38,6 +40,7 @@ class Context(Struct, frozen=True):
     run_directory: Path
     settings: bytes = b"{}"
     epoch: int = 0
+    nursery: Nursery | None = None
 
     @property
     def engine(self) -> str:

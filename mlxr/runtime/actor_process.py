@@ -5,27 +5,92 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
+from types import TracebackType
 
 import anyio
 import anyio.abc
 import msgspec
 
 from mlxr.runtime import pacing
+from mlxr.runtime.first_processes import host_command
 from mlxr.runtime.host import STOP, Assignment, Prepare
 
 STOP_SECONDS = 0.4
 """What a process gets to end in order before it is killed."""
 
 
+class StartedProcess:
+    """A process that was started before there was a loop: as much of ``anyio.abc.Process`` as actors' processes need.
+    It is told at once what to ``prepare``."""
+
+    def __init__(self, process: subprocess.Popen[bytes], prepare: Prepare) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.stdin = _Stdin(process)
+        self._waiter = anyio.CapacityLimiter(2)
+        self.stdin.write(_line(prepare))
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.poll()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    async def wait(self) -> int:
+        return await anyio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True, limiter=self._waiter)
+
+    async def aclose(self) -> None:
+        """Waits for its end; kills it where that is cancelled."""
+        self.stdin.close()
+        try:
+            await self.wait()
+        except BaseException:
+            self.kill()
+            with anyio.CancelScope(shield=True):
+                await self.wait()
+            raise
+
+    async def __aenter__(self) -> StartedProcess:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Stdin:
+    """What is written fits into the pipe, so that nobody waits."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        self._pipe = process.stdin
+
+    def write(self, line: bytes) -> None:
+        """Raises ``anyio.BrokenResourceError`` where nobody reads it any more."""
+        try:
+            self._pipe.write(line)
+        except (OSError, ValueError) as error:
+            raise anyio.BrokenResourceError from error
+
+    async def send(self, line: bytes) -> None:
+        self.write(line)
+
+    def close(self) -> None:
+        self._pipe.close()
+
+
+ActorProcess = anyio.abc.Process | StartedProcess
+
+
 async def open_process(label: str, run_directory: str) -> anyio.abc.Process:
     """``label`` is for people who look at the list of processes; what to do goes over standard input. The process
     starts as streams of the server in ``run_directory`` let it (``pacing``)."""
-    command = [sys.executable, "-m", "mlxr.runtime.host", label]
     # A session of its own: what a terminal or a shell sends to the whole group, the main process decides about.
     with await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
         return await anyio.open_process(
-            command,
+            host_command(label),
             stdin=subprocess.PIPE,
             stdout=None,
             stderr=None,
@@ -35,12 +100,16 @@ async def open_process(label: str, run_directory: str) -> anyio.abc.Process:
         )
 
 
-async def send_order(process: anyio.abc.Process, order: Prepare | Assignment) -> None:
+async def send_order(process: ActorProcess, order: Prepare | Assignment) -> None:
     assert process.stdin is not None
-    await process.stdin.send(msgspec.json.encode(order) + b"\n")
+    await process.stdin.send(_line(order))
 
 
-async def end_process(process: anyio.abc.Process) -> None:
+def _line(order: Prepare | Assignment) -> bytes:
+    return msgspec.json.encode(order) + b"\n"
+
+
+async def end_process(process: ActorProcess) -> None:
     """Asks a process to end, and kill it if it has not within ``STOP_SECONDS``."""
     with anyio.CancelScope(shield=True):
         with anyio.move_on_after(STOP_SECONDS):

@@ -28,7 +28,14 @@ from msgspec import Struct
 
 from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, on
-from mlxr.runtime.actor_process import describe_exit, end_process, open_process, send_order
+from mlxr.runtime.actor_process import (
+    ActorProcess,
+    StartedProcess,
+    describe_exit,
+    end_process,
+    open_process,
+    send_order,
+)
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.host import UNLOADABLE, Assignment, Prepare, actor_class
@@ -86,8 +93,8 @@ class Running:
 
 class SupervisorActor(Actor):
     """``engine_actors`` says which actors an engine is made of, from the registry's description of it and the bytes
-    of memory that it may take. ``ahead``: a
-    factory (``module:Class``) whose first process is started at once, so that it is ready when the first engine is."""
+    of memory that it may take. ``ahead``: a factory (``module:Class``) whose first process is started at once, so that
+    it is ready when the first engine is, unless ``spare`` is that process."""
 
     kind = "supervisor"
 
@@ -100,20 +107,22 @@ class SupervisorActor(Actor):
         restarts: int,
         window: float,
         ahead: str = "",
+        spare: StartedProcess | None = None,
     ) -> None:
         super().__init__(context)
         self._ahead = ahead
-        self._spare: anyio.abc.Process | None = None
+        self._spare: ActorProcess | None = spare
         self._shared = shared
         self._engine_actors = engine_actors
         self._hosted = hosted
         self._budget = (restarts, window)
         self._running: dict[Address, Running] = {}
         self._processes: set[int] = set()
+        self._importing = anyio.CapacityLimiter(1)
         self.drained = anyio.Event()
 
     async def start(self) -> None:
-        if self._ahead:
+        if self._ahead and self._spare is None:
             self._spare = await open_process("ahead", str(self.context.run_directory))
             await send_order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
         for spec in self._shared:
@@ -137,6 +146,8 @@ class SupervisorActor(Actor):
         for pid in [*self._processes, *spare]:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+        if self.context.nursery is not None:
+            self.context.nursery.kill()
 
     def begin_drain(self) -> None:
         """Takes no new requests in; ``drained`` is set once those that are in have had their outcome."""
@@ -251,9 +262,12 @@ class SupervisorActor(Actor):
         assert running.inbox is not None
         running.pid = os.getpid()
         self.telemetry.emit("actors", ActorStarted(str(address), epoch, os.getpid()))
-        context = Context(address, self.context.bus, self.telemetry, self.context.run_directory, spec.settings, epoch)
+        own = self.context
+        context = Context(address, own.bus, self.telemetry, own.run_directory, spec.settings, epoch, own.nursery)
         try:
-            await actor_class(spec.factory)(context).run(running.inbox)
+            # On a thread, so that those who have begun go on meanwhile; one after another, in the order of the list.
+            kind = await anyio.to_thread.run_sync(actor_class, spec.factory, limiter=self._importing)
+            await kind(context).run(running.inbox)
         except StartError:
             raise
         except Exception as error:
@@ -283,7 +297,7 @@ class SupervisorActor(Actor):
             raise UnloadableError("a library that it needs does not load, and `mlxr doctor` says what helps")
         return describe_exit(code)
 
-    def _take_spare(self, factory: str) -> anyio.abc.Process | None:
+    def _take_spare(self, factory: str) -> ActorProcess | None:
         """Returns the process that was started ahead, if it is for ``factory`` and still there."""
         if factory != self._ahead:
             return None

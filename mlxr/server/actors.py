@@ -78,12 +78,13 @@ def shared_actors(
     )
     monitor = MonitorSettings(str(home.root), config.ui.developer)
     chats = ChatsSettings(str(home.root), config.chats, resume=not background)
+    # The registry first: what it loads takes longest, beside all others' beginnings.
     return [
-        ActorSpec("monitor", factories.monitor, msgspec.json.encode(monitor), vital=False),
-        ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),
         ActorSpec(
             "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
         ),
+        ActorSpec("monitor", factories.monitor, msgspec.json.encode(monitor), vital=False),
+        ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),
         ActorSpec("profile", factories.profile, msgspec.json.encode(ProfileSettings(str(home.root)))),
         ActorSpec("chats", factories.chats, msgspec.json.encode(chats), vital=False),
     ]

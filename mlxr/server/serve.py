@@ -13,12 +13,14 @@ import anyio
 from mlxr.http.ui.bundle.files import HOW_TO_BUILD, is_built
 from mlxr.runtime import logs, pacing
 from mlxr.runtime.actor import Context
+from mlxr.runtime.actor_process import StartedProcess
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.paths import Home, fits_socket_path
 from mlxr.runtime.run_directory import BACKGROUND, TELEMETRY, RunDirectory
+from mlxr.runtime.sandbox import Nursery
 from mlxr.runtime.supervisor import SupervisorActor
 from mlxr.runtime.telemetry import Telemetry
 from mlxr.server import signals, watchdog
@@ -43,12 +45,16 @@ async def serve(
     background: bool = False,
     settings: Sequence[Setting] = (),
     required: Iterable[str] = (),
+    nursery: Nursery | None = None,
+    spare: StartedProcess | None = None,
 ) -> int:
     """Run a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start.
 
     background: it loads nothing at the start, and ends by itself when it is idle.
     settings: where the configuration comes from, for people to see.
     required: models that it does not go on without.
+    nursery: what sandboxes' zygotes are forked from; ended with the server.
+    spare: a process that was started for the first executor.
     """
     factories = factories or Factories()
     if not fits_socket_path(home.run / "4194304"):
@@ -72,13 +78,14 @@ async def serve(
         if not is_built():
             log.warning("%s", HOW_TO_BUILD)
         supervisor = SupervisorActor(
-            Context(Address("supervisor"), bus, telemetry, run_directory.path),
+            Context(Address("supervisor"), bus, telemetry, run_directory.path, nursery=nursery),
             shared_actors(config, home, factories, background, settings, required),
             partial(engine_actors, config, factories),
             hosted,
             config.supervision.restarts,
             config.supervision.window_seconds,
             ahead=factories.executor if config.placement.executor == "process" else "",
+            spare=spare,
         )
         inbox = bus.inbox(supervisor.address, INBOXES["supervisor"])
         try:
@@ -91,6 +98,9 @@ async def serve(
                     tasks.start_soon(_until_signal, received, supervisor, config, run_directory, tasks.cancel_scope)
                     await supervisor.run(inbox)
         finally:
+            if nursery is not None:
+                with anyio.CancelScope(shield=True):
+                    await nursery.close()
             log.removeHandler(handler)
             inbox.close()
             publisher.close()

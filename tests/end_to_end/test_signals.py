@@ -80,7 +80,8 @@ def test_a_stuck_executor_does_not_outlive_the_drain(tmp_path: Path) -> None:
 STUCK = """
     import os, sys, time
     import anyio
-    import mlxr.server.main as process
+    import mlxr.server.main
+    import mlxr.server.process as process
     from mlxr.actors.frontend.actor import FrontendActor
     from mlxr.actors.registry.actor import RegistryActor
 
@@ -111,7 +112,7 @@ STUCK = """
         from functools import partial
         serving.KILL_SECONDS = {kill}
         process.serve = partial(serve, factories=Factories(frontend="stuck:Frontend"))
-        process.main()
+        mlxr.server.main.main()
 """
 
 

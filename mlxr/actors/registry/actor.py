@@ -111,7 +111,7 @@ class RegistryActor(Actor):
         self._touched = False
         self._commands = Commands(self.spawn, partial(self.tell, FRONTEND), self._home.root)
         self._opened = False
-        self._reader = MetadataReader.sandboxed()
+        self._reader = MetadataReader.sandboxed(context.nursery)
         self._store: Store
         self._tool_stores: ToolStores
         self._resolver: Resolver

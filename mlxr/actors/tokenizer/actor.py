@@ -57,7 +57,9 @@ class TokenizerActor(Actor):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._encoder = Encoder(decode_settings(context, TokenizerSettings), str(context.run_directory))
+        self._encoder = Encoder(
+            decode_settings(context, TokenizerSettings), str(context.run_directory), context.nursery
+        )
         self._live: dict[int, LiveRequest] = {}
         self._parts: dict[int, list[Raw]] = {}
         self._inbox: Inbox[Any]

@@ -28,7 +28,7 @@ from mlxr.runtime.messages.tokenizer import (
     Tokenize,
     TokenPrompt,
 )
-from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
+from mlxr.runtime.sandbox import Nursery, Sandbox, SandboxKilled, TaskLimits
 
 _WORK = "mlxr.actors.tokenizer.sandbox_tasks"
 
@@ -52,13 +52,14 @@ class Encoder:
     """Owns the sandbox that renders and encodes one model's prompts, and the results of validating what requests bring:
     templates and constraints."""
 
-    def __init__(self, settings: TokenizerSettings, run_directory: str = "") -> None:
+    def __init__(self, settings: TokenizerSettings, run_directory: str = "", nursery: Nursery | None = None) -> None:
         self._sandbox = Sandbox(
             f"{_WORK}:load",
             {"settings": msgspec.to_builtins(settings)},
             workers=WORKERS,
             share=SHARE,
             run_directory=run_directory,
+            nursery=nursery,
         )
         self._constraints: ValidationCache[Constraint | None] = ValidationCache()
         self._templates: ValidationCache[None] = ValidationCache()

@@ -32,6 +32,10 @@ class Channel:
         except _CLOSED as error:
             raise Gone from error
 
+    def pass_descriptor(self, order: bytes, descriptor: int) -> None:
+        """Sends one byte and a descriptor, at once. Raises ``OSError``."""
+        socket.send_fds(self._end, [order], [descriptor])
+
     async def receive(self) -> bytes:
         return await self._read(int.from_bytes(await self._read(LENGTH_BYTES), "big"))
 

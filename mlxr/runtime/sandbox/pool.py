@@ -14,6 +14,7 @@ import anyio
 from mlxr.runtime.fair_lock import FairLock
 from mlxr.runtime.sandbox.channel import Gone
 from mlxr.runtime.sandbox.limits import TaskLimits, describe_end, resident, was_killed
+from mlxr.runtime.sandbox.nursery import Nursery
 from mlxr.runtime.sandbox.processes import Worker, ZygoteProcess
 from mlxr.runtime.sandbox.protocol import (
     PREPARE_LIMITS,
@@ -38,7 +39,7 @@ LARGE_BYTES = 1 << 16
 class Sandbox:
     """A zygote and its workers; one actor's. ``prepare`` (``module:function``) is called once in the zygote with
     ``settings`` as keywords, under ``prepare_limits``, and makes way for the streams of the server in
-    ``run_directory``, if that is given.
+    ``run_directory``, if that is given. ``nursery``: what the zygote is forked from; else it is started.
 
     At most ``workers`` tasks of one niceness run at once, of which ``share`` may be one client's (0 for all); the
     others wait for their turn, clients by turns.
@@ -53,8 +54,9 @@ class Sandbox:
         share: int = 0,
         prepare_limits: TaskLimits = PREPARE_LIMITS,
         run_directory: str = "",
+        nursery: Nursery | None = None,
     ) -> None:
-        self._run_directory = run_directory
+        self._run_directory, self._nursery = run_directory, nursery
         self._setup = Setup(prepare, settings or {}, prepare_limits)
         self._workers, self._share = workers, share
         self._zygote: ZygoteProcess | None = None
@@ -78,7 +80,8 @@ class Sandbox:
                 self._zygote = None
                 self._drop_idle()
             if self._zygote is None:
-                self._zygote = await ZygoteProcess.start(self._setup, self._run_directory)
+                nested = await self._nursery.fork() if self._nursery is not None else None
+                self._zygote = await ZygoteProcess.start(self._setup, self._run_directory, nested)
                 for function in self._extensions:
                     await self._zygote.extend(function)
 

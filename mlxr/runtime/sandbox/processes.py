@@ -7,20 +7,21 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
 
 from mlxr.runtime import pacing
+from mlxr.runtime.first_processes import zygote_command, zygote_environment
 from mlxr.runtime.sandbox.channel import Channel, Gone
 from mlxr.runtime.sandbox.limits import describe_end
 from mlxr.runtime.sandbox.protocol import (
     EXTEND,
     FORK,
+    NEST,
     Broke,
     Died,
     Forked,
@@ -33,9 +34,6 @@ from mlxr.runtime.sandbox.protocol import (
     error_of,
     frame,
 )
-
-_ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-"""One thread, since a fork takes no others along, and one arena, since others count against the address space."""
 
 
 @dataclass(eq=False)
@@ -58,13 +56,70 @@ class Worker:
         self.channel.close()
 
 
+class ProcessHandle(Protocol):
+    """What keeps a zygote's process."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def kill(self) -> None:
+        """Ends it, if it has not ended."""
+
+    async def wait(self) -> int:
+        """Returns its wait status once it has ended."""
+        ...
+
+    async def reap(self) -> None:
+        """Leaves nothing of it behind; to be called when it was killed."""
+        ...
+
+
+class ChildProcess:
+    """A process that this one has started."""
+
+    def __init__(self, process: anyio.abc.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            # Not by ``kill``, which looks whether the process has ended and so takes its status from asyncio, who then
+            # complains on stderr.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def wait(self) -> int:
+        return wait_status(await self._process.wait())
+
+    async def reap(self) -> None:
+        await self._process.wait()
+        await self._process.aclose()
+
+
+class NestedProcess:
+    """A process that another zygote has forked."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.pid = worker.pid
+
+    def kill(self) -> None:
+        self._worker.kill()
+
+    async def wait(self) -> int:
+        await self._worker.ended.wait()
+        return self._worker.status or 0
+
+    async def reap(self) -> None:
+        """Its parent does that; one that is stopped says nothing, and nobody waits for it."""
+
+
 class ZygoteProcess:
     """A running zygote process. Its control socket is read by one task for as long as it lives."""
 
-    def __init__(self, process: anyio.abc.Process, control: socket.socket) -> None:
+    def __init__(self, process: ProcessHandle, channel: Channel) -> None:
         self._process = process
-        self._control = control
-        self._channel = Channel(control)
+        self._channel = channel
         self._called: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._births: deque[asyncio.Future[int]] = deque()
         self._workers: dict[int, Worker] = {}
@@ -78,29 +133,34 @@ class ZygoteProcess:
         return self._process.pid
 
     @classmethod
-    async def start(cls, setup: Setup, run_directory: str = "") -> ZygoteProcess:
-        """Returns a zygote that has prepared, as streams of the server in ``run_directory`` let it. Raises what
-        preparing raised, or ``SandboxKilled``."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "mlxr.runtime.sandbox.zygote", str(theirs.fileno())]
-            with await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
-                process = await anyio.open_process(
-                    command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=None,
-                    stderr=None,
-                    pass_fds=[theirs.fileno(), *turn.descriptors],
-                    env={**os.environ, **_ENVIRONMENT, **turn.environment},
-                )
-        zygote = cls(process, ours)
+    async def start(cls, setup: Setup, run_directory: str = "", nested: Worker | None = None) -> ZygoteProcess:
+        """Returns a zygote that has prepared, as streams of the server in ``run_directory`` let it. ``nested``: what
+        another zygote has forked for it. Raises what preparing raised, or ``SandboxKilled``."""
+        if nested is not None:
+            zygote = cls(NestedProcess(nested), nested.channel)
+        else:
+            zygote = await cls._open(run_directory)
         try:
-            await zygote._prepare(setup)
+            await zygote.prepare(setup)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await zygote.close()
             raise
         return zygote
+
+    @classmethod
+    async def _open(cls, run_directory: str) -> ZygoteProcess:
+        ours, theirs = socket.socketpair()
+        with theirs, await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
+            process = await anyio.open_process(
+                zygote_command(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=None,
+                stderr=None,
+                pass_fds=[theirs.fileno(), *turn.descriptors],
+                env=zygote_environment(turn.environment),
+            )
+        return cls(ChildProcess(process), Channel(ours))
 
     async def extend(self, function: str) -> None:
         """Calls ``function`` in the zygote: workers forked from then on find what it has left. Raises what it raises,
@@ -112,21 +172,31 @@ class ZygoteProcess:
             await self._channel.send_raw(EXTEND + frame(encode(function)))
             _check(await self._called)
 
-    async def _prepare(self, setup: Setup) -> None:
+    async def prepare(self, setup: Setup, *, told: bool = False) -> None:
+        """Returns when it has prepared. ``told``: it knows its setup. Raises what preparing raised, or
+        ``SandboxKilled``."""
         report: Report | None = None
         try:
             with anyio.fail_after(setup.limits.seconds):
                 with contextlib.suppress(Gone):
-                    await self._channel.send(encode(setup))
+                    if not told:
+                        await self._channel.send(encode(setup))
                 report = await self._called
         except TimeoutError:
             raise SandboxKilled("stalled", f"takes more than {setup.limits.seconds:g} s") from None
         except Gone:
-            raise SandboxKilled(*describe_end(_wait_status(await self._process.wait()))) from None
+            raise SandboxKilled(*describe_end(await self._process.wait())) from None
         _check(report)
 
     async def fork(self) -> Worker:
         """Returns a new worker. Raises ``Gone`` if the zygote is."""
+        return await self._child(FORK)
+
+    async def nest(self) -> Worker:
+        """Returns a new zygote, which is still to be told its setup. Raises ``Gone`` if this one is."""
+        return await self._child(NEST)
+
+    async def _child(self, order: bytes) -> Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             async with self._fork_turn:
@@ -135,7 +205,7 @@ class ZygoteProcess:
                 try:
                     if not self.alive:
                         raise Gone
-                    socket.send_fds(self._control, [FORK], [theirs.fileno()])
+                    self._channel.pass_descriptor(order, theirs.fileno())
                     # Not given up half-way: the worker would be nobody's.
                     with anyio.CancelScope(shield=True):
                         pid = await birth
@@ -154,13 +224,8 @@ class ZygoteProcess:
         self.alive = False
         self._reader.cancel()
         self._channel.close()
-        if self._process.returncode is None:
-            # Not by ``kill``, which looks whether the process has ended and so takes its status from asyncio, who then
-            # complains on stderr.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-        await self._process.wait()
-        await self._process.aclose()
+        self._process.kill()
+        await self._process.reap()
 
     async def _read(self) -> None:
         try:
@@ -205,6 +270,6 @@ def _check(report: Report | None) -> None:
         raise SandboxKilled(report.reason, report.text)
 
 
-def _wait_status(code: int) -> int:
+def wait_status(code: int) -> int:
     """Returns a process's exit code, as ``subprocess`` gives it, as a wait status."""
     return -code if code < 0 else code << 8

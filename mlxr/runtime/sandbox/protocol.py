@@ -1,8 +1,8 @@
 """What a sandbox and its processes say to each other: frames of MessagePack behind their lengths.
 
 A task is a ``Task`` and one frame for each argument, an answer one ``Outcome``. Over the control socket the parent
-sends one byte with the descriptor of a worker's socket (``FORK``), or one byte and the name of a function (``EXTEND``);
-the zygote reports each ``Forked``, ``Extended`` and ``Died``.
+sends one byte with the descriptor of a worker's socket (``FORK``) or of another zygote's control socket (``NEST``), or
+one byte and the name of a function (``EXTEND``); the zygote reports each ``Forked``, ``Extended`` and ``Died``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mlxr.runtime.sandbox.limits import TaskLimits
 
 LENGTH_BYTES = 4
 FORK = b"f"
+NEST = b"n"
 EXTEND = b"x"
 PREPARE_LIMITS = TaskLimits(cpu_seconds=60, seconds=120, memory=8 << 30)
 
@@ -96,13 +97,13 @@ class Extended(Struct, frozen=True, array_like=True, tag=True):
 
 
 class Forked(Struct, frozen=True, array_like=True, tag=True):
-    """The worker that was asked for has come to life."""
+    """The worker or zygote that was asked for has come to life."""
 
     pid: int
 
 
 class Died(Struct, frozen=True, array_like=True, tag=True):
-    """A worker has ended. ``status``: as ``os.wait`` gives it."""
+    """A worker or zygote has ended. ``status``: as ``os.wait`` gives it."""
 
     pid: int
     status: int

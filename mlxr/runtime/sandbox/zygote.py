@@ -19,6 +19,8 @@ import os
 import signal
 import socket
 import sys
+import traceback
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, get_type_hints
 
@@ -26,6 +28,7 @@ from mlxr.runtime.sandbox.limits import address_space, hold_to, let_go
 from mlxr.runtime.sandbox.protocol import (
     EXTEND,
     FORK,
+    NEST,
     PREPARE_LIMITS,
     Died,
     Extended,
@@ -50,11 +53,11 @@ IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.
 
 
 class Zygote:
-    """Forks workers on request and reports their ends."""
+    """Forks workers and further zygotes on request and reports their ends."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._workers: set[int] = set()
+        self._children: set[int] = set()
         self._limits = PREPARE_LIMITS
 
     def run(self) -> None:
@@ -66,13 +69,15 @@ class Zygote:
         while True:
             order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
             if order == FORK:
-                self._fork(descriptors[0])
+                self._fork(self._become_worker, descriptors[0])
+            elif order == NEST:
+                self._fork(self._become_zygote, descriptors[0])
             elif order == EXTEND:
                 self._report(self._call(decode(read_frame(self._control), str), {}, Extended()))
             else:
                 break
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for pid in self._workers:
+        for pid in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -94,32 +99,35 @@ class Zygote:
         gc.freeze()
         return done
 
-    def _fork(self, descriptor: int) -> None:
+    def _fork(self, become: Callable[[socket.socket], NoReturn], descriptor: int) -> None:
         # A child that ends at once must not be reaped before it is known.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
         if not pid:
-            self._become_worker(descriptor)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            self._control.close()
+            become(socket.socket(fileno=descriptor))
         os.close(descriptor)
-        self._workers.add(pid)
+        self._children.add(pid)
         self._report(Forked(pid))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
-    def _become_worker(self, descriptor: int) -> NoReturn:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        self._control.close()
-        serve(socket.socket(fileno=descriptor))
+    def _become_worker(self, channel: socket.socket) -> NoReturn:
+        serve(channel)
+
+    def _become_zygote(self, control: socket.socket) -> NoReturn:
+        run(control)
 
     def _reap(self, number: int, stack: FrameType | None) -> None:
-        while self._workers:
+        while self._children:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if not pid:
                 return
-            self._workers.discard(pid)
+            self._children.discard(pid)
             with contextlib.suppress(OSError):
                 self._report(Died(pid, status))
 
@@ -127,12 +135,21 @@ class Zygote:
         self._control.sendall(frame(encode(report)))
 
 
+def run(control: socket.socket) -> NoReturn:
+    """Be a zygote until the parent is gone; the process ends then, and never goes on as what it was forked from."""
+    try:
+        with contextlib.suppress(EOFError, OSError):
+            Zygote(control).run()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
 def main() -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(EOFError, OSError):
-        Zygote(socket.socket(fileno=int(sys.argv[1]))).run()
-    os._exit(0)
+    run(socket.socket(fileno=int(sys.argv[1])))
 
 
 if __name__ == "__main__":

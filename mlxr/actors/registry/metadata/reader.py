@@ -15,7 +15,7 @@ from mlxr.models.chat.errors import ChatError
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
 from mlxr.models.footprint import Footprint
 from mlxr.runtime.model_info import ModelInfo
-from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
+from mlxr.runtime.sandbox import Nursery, Sandbox, SandboxKilled, TaskLimits
 from mlxr.runtime.sandbox.protocol import function_of
 
 T = TypeVar("T")
@@ -49,9 +49,9 @@ class MetadataReader:
         self._limits = limits
 
     @classmethod
-    def sandboxed(cls) -> MetadataReader:
-        """One with a sandbox of its own, which ``close`` ends."""
-        return cls(Sandbox(f"{_FOOTPRINTS}:prepare"))
+    def sandboxed(cls, nursery: Nursery | None = None) -> MetadataReader:
+        """One with a sandbox of its own, which ``close`` ends. ``nursery``: what that is forked from."""
+        return cls(Sandbox(f"{_FOOTPRINTS}:prepare", nursery=nursery))
 
     async def close(self) -> None:
         if self._sandbox is not None:

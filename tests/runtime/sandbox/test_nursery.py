@@ -1,0 +1,96 @@
+"""Zygotes that are forked from one that has imported what they share."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from mlxr.models.errors import ModelFileError
+from mlxr.runtime import first_processes
+from mlxr.runtime.sandbox import Nursery, Sandbox
+
+TASKS = "tests.runtime.sandbox.tasks"
+AGAIN = {"word": "again", "path": "/"}
+
+
+@asynccontextmanager
+async def nursery(run_directory: Path) -> AsyncIterator[Nursery]:
+    first = first_processes.start(str(run_directory), executor=False)
+    made = Nursery(first.nursery, first.control, f"{TASKS}:learn")
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def parent(box: Sandbox) -> int:
+    """The zygote's process."""
+    found: int = await box.run("os:getppid", returns=int)
+    return found
+
+
+async def gone(pid: int) -> None:
+    for _ in range(3000):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        await anyio.sleep(0.01)
+    raise AssertionError(f"process {pid} is still there")
+
+
+async def test_zygotes_have_what_the_nursery_learned_and_each_what_it_prepared_itself(tmp_path: Path) -> None:
+    async with nursery(tmp_path) as made:
+        one, other = Sandbox(f"{TASKS}:prepare", AGAIN, nursery=made), Sandbox(nursery=made)
+        assert await one.run(f"{TASKS}:learned", returns=int) == 1
+        assert await other.run(f"{TASKS}:learned", returns=int) == 1
+        assert await one.run(f"{TASKS}:what_was_prepared", returns=list[str]) == ["again", "/"]
+        assert await parent(one) != await parent(other)
+        pids = [await parent(one), await parent(other)]
+        await one.close()
+        await gone(pids[0])
+        assert await other.run(f"{TASKS}:joined", "a", "b", returns=str) == "ab"
+        await other.close()
+        await gone(pids[1])
+
+
+async def test_a_zygote_that_was_killed_is_forked_again(tmp_path: Path) -> None:
+    async with nursery(tmp_path) as made:
+        box = Sandbox(f"{TASKS}:prepare", AGAIN, nursery=made)
+        os.kill(pid := await parent(box), signal.SIGKILL)
+        await gone(pid)
+        assert await box.run(f"{TASKS}:what_was_prepared", returns=list[str]) == ["again", "/"]
+        assert await box.run(f"{TASKS}:learned", returns=int) == 1
+        await box.close()
+
+
+async def test_what_a_zygote_can_not_prepare_harms_no_other(tmp_path: Path) -> None:
+    async with nursery(tmp_path) as made:
+        with pytest.raises(ModelFileError):
+            await Sandbox(f"{TASKS}:refuse", {"path": "/x"}, nursery=made).start()
+        box = Sandbox(nursery=made)
+        assert await box.run(f"{TASKS}:learned", returns=int) == 1
+        await box.close()
+
+
+async def test_without_its_nursery_a_sandbox_starts_a_zygote_of_its_own(tmp_path: Path) -> None:
+    async with nursery(tmp_path) as made:
+        box = Sandbox(f"{TASKS}:prepare", AGAIN, nursery=made)
+        zygote = await parent(box)
+        await made.close()
+        await gone(zygote)
+        assert await box.run(f"{TASKS}:what_was_prepared", returns=list[str]) == ["again", "/"]
+        assert await box.run(f"{TASKS}:learned", returns=int) == 0
+        await box.close()
+
+
+async def test_a_nursery_that_nobody_needed_ends(tmp_path: Path) -> None:
+    async with nursery(tmp_path) as made:
+        pid = made.pid
+    await gone(pid)
