@@ -73,7 +73,7 @@ models: setup ## fetch the models that tests and benchmarks need
 	@$(BIN)/python -m tests.models > /dev/null
 
 test: models ## run all tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # The C++ programs, and the Python module as `setup` builds it, with warnings as errors.
 test-native: setup ## build and run the native kernels' own tests

@@ -7,12 +7,33 @@ import os
 import signal
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
 from mlxr.actors.registry.ollama import address
+
+LONGEST = (
+    "metal/cpu/test_sanitizer.py",
+    "actors/registry/test_killed.py",
+    "end_to_end/",
+    "cli/",
+    "metal/gpu/",
+    "actors/executor/",
+)
+"""What starts processes and compilers. It comes first, so that no worker is left with a long file in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(here).as_posix()
+        return next((at for at, long in enumerate(LONGEST) if path.startswith(long)), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish() -> None:
