@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,17 @@ def test_what_was_written_is_described_to_the_next_and_read(tmp_path: Path) -> N
         found = heard.next(SegmentsFound)
         assert ([segment.name for segment in found.segments], found.last) == (["a"], True)
         assert read(second, heard, "a") == [True, True]
+
+
+def test_nobody_holds_what_is_on_disk(tmp_path: Path) -> None:
+    heard, let_go = Heard(), threading.Event()
+    pages = content()
+    weakref.finalize(pages, let_go.set)
+    with files(tmp_path, heard) as made:
+        made.write(stored(1, "a"), pages)
+        del pages
+        assert heard.next(PagesStored).bytes
+        assert let_go.wait(30)
 
 
 def test_what_another_engine_stores_is_found_by_those_that_are_running(tmp_path: Path) -> None:
