@@ -70,6 +70,7 @@ class Engine:
         self.on_disk = on_disk
         self.placement: Placement | None = None
         self.placement_epoch = 0
+        self._pool_limit: int | None = None
         self.groups = groups or [GroupPages(CacheKind.FULL, pages, page_size)]
         self._drafter = drafter
         self._make_device = device or (lambda: Device([Memory(group) for group in self.groups]))
@@ -206,11 +207,12 @@ class Engine:
         if isinstance(message, Reset):
             self.placement = Placement(message.groups, message.longest_row, chain_root(*message.contents))
             self.placement_epoch = message.epoch
+            self._follow_limit()
         elif self.placement is None:
             return
         elif isinstance(message, LimitPool):
-            if (resized := self.placement.limit(self.placement_epoch, message.nbytes)) is not None:
-                self.to_executor.append(msgspec.msgpack.encode(resized))
+            self._pool_limit = message.nbytes
+            self._follow_limit()
         elif isinstance(message, Admit):
             cached = self.placement.admit(
                 message.sequence, message.tokens, reuse=message.reuse, adapters=message.adapters
@@ -227,6 +229,13 @@ class Engine:
             pages = self.placement
             answers.append(KVStats(pages.held, pages.cached, pages.total, pages.room))
         self.to_scheduler_from_kv.extend(msgspec.msgpack.encode(answer) for answer in answers)
+
+    def _follow_limit(self) -> None:
+        """The KV manager keeps to it in the next pool, too."""
+        if self.placement is None or self._pool_limit is None:
+            return
+        if (resized := self.placement.limit(self.placement_epoch, self._pool_limit)) is not None:
+            self.to_executor.append(msgspec.msgpack.encode(resized))
 
     def _execute(self, raw: bytes) -> None:
         step = self._executor_decoder.decode(raw)

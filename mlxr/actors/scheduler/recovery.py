@@ -74,16 +74,17 @@ class Recovery:
         return failed
 
     def step_failed(self, sequences: Iterable[int], error: ErrorInfo) -> list[RequestFailed]:
-        """Fails the request whose step broke; everybody else starts over on a clean pool.
+        """Fails the request whose step broke while it ran alone; everybody else starts over on a clean pool.
 
-        Where several shared the step, each of them first runs alone up to where it was then, so that only the one is
-        failed that is at fault. Those that are good one by one, and were again part of a step that broke, together want
-        more than there is: they run alone to their ends.
+        Others may have shared the step, or have had pages, or pages kept for whoever comes next may have left no
+        memory: so each request of the step first runs alone up to where it was then, and only the one is failed that is
+        at fault. Those that are good one by one, and were again part of a step that broke, together want more than
+        there is: they run alone to their ends.
         """
         owners = dict.fromkeys(sequence.request for id in sequences if (sequence := self._lifecycle.sequence(id)))
         failed: list[RequestFailed] = []
         for request in owners:
-            if len(owners) == 1:
+            if len(owners) == 1 and request.alone_until:
                 failed.append(self._fail(request, error))
                 continue
             request.suspected += 1
