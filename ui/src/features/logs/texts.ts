@@ -24,7 +24,7 @@ export const logsTexts = defineTexts({
   },
   de: {
     title: "Protokolle",
-    search: "In Meldungen und Kennungen suchen",
+    search: "Meldungen durchsuchen",
     level: "Stufe",
     levels: {
       debug: "Alle Stufen",

@@ -62,7 +62,7 @@ export const requestsTexts = defineTexts({
   en,
   de: {
     title: "Anfragen",
-    search: "Nach Modell, Route, Aufrufer oder Kennung suchen",
+    search: "Modell, Route, Kennung suchen",
     show: "Zustand",
     shows: { all: "Alle", open: "Offen", finished: "Fertig", failed: "Gescheitert", cancelled: "Abgebrochen" },
     states: {

@@ -13,7 +13,7 @@ interface CompareViewProps {
   onChoose: (answer: string) => void;
 }
 
-/** Two models' answers to one message, each with its own scrolling; below each other on phones. */
+/** Two models' answers to one message, each with its own scrolling; on phones one swipes from one to the other. */
 export default function CompareView({ chat, comparison, onChoose }: CompareViewProps) {
   const texts = useTexts(compareTexts);
   const question = chat.messages.find(({ id }) => id === comparison.to);
@@ -24,13 +24,17 @@ export default function CompareView({ chat, comparison, onChoose }: CompareViewP
           <UserRow message={question} />
         </div>
       )}
-      <div className="grid min-h-0 flex-1 grid-cols-2 divide-line max-md:grid-cols-1 max-md:grid-rows-2 max-md:divide-y md:divide-x">
+      <div className="grid min-h-0 flex-1 grid-cols-2 divide-x divide-line max-md:flex max-md:snap-x max-md:snap-mandatory max-md:overflow-x-auto">
         {comparison.answers.map((answer) => {
           const branch = chat.branchThrough(answer.id);
           const messages = branch.slice(branch.findIndex(({ id }) => id === answer.id));
           const model = answer.model ?? "";
           return (
-            <article key={answer.id} aria-label={texts.answerOf(model)} className="flex min-h-0 min-w-0 flex-col">
+            <article
+              key={answer.id}
+              aria-label={texts.answerOf(model)}
+              className="flex min-h-0 min-w-0 flex-col max-md:w-[88%] max-md:shrink-0 max-md:snap-start"
+            >
               <Thread messages={messages} label={texts.answerOf(model)} />
               <footer className="flex shrink-0 justify-center border-t border-line p-2">
                 <Button

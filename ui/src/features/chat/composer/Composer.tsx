@@ -97,15 +97,24 @@ export function Composer(props: ComposerProps) {
         }}
         className="block field-sizing-content max-h-60 min-h-9 w-full resize-none bg-transparent px-2 py-1.5 text-lg outline-none"
       />
-      <div className="flex min-h-8 items-center gap-1">
+      <div className="flex min-h-8 flex-wrap items-center gap-1">
         {tools}
-        <p className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:text-xs">{blocked ?? waits}</p>
+        <p className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:order-first max-sm:basis-full max-sm:empty:hidden">
+          {blocked ?? waits}
+        </p>
         {onStop === undefined ? (
-          <IconButton label={texts.send} keys="enter" look="primary" type="submit" disabled={!ready}>
+          <IconButton
+            label={texts.send}
+            keys="enter"
+            look="primary"
+            type="submit"
+            className="ml-auto"
+            disabled={!ready}
+          >
             <ArrowUp />
           </IconButton>
         ) : (
-          <IconButton label={texts.stop} keys="escape" look="secondary" onClick={onStop}>
+          <IconButton label={texts.stop} keys="escape" look="secondary" className="ml-auto" onClick={onStop}>
             <Square className="fill-current" />
           </IconButton>
         )}

@@ -84,8 +84,10 @@ function Editor({ message, onDone }: { message: Message; onDone: () => void }) {
         className="field-sizing-content max-h-80 min-h-16 w-full resize-none bg-transparent px-2 py-1 text-lg outline-none"
       />
       <div className="flex flex-wrap items-center gap-2">
-        <p className="min-w-40 flex-1 px-2 text-sm text-muted">{texts.editHint}</p>
-        <Button onClick={onDone}>{common.cancel}</Button>
+        <p className="flex-1 px-2 text-sm text-muted max-sm:basis-full">{texts.editHint}</p>
+        <Button className="ml-auto" onClick={onDone}>
+          {common.cancel}
+        </Button>
         <Button look="primary" disabled={text.trim() === ""} onClick={send}>
           {texts.send}
         </Button>

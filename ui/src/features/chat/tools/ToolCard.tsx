@@ -5,6 +5,7 @@ import { Button } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
 import { Spinner } from "@/components/Spinner";
 import { useTexts } from "@/i18n/texts";
+import { isOpen } from "../model";
 import { panelTexts } from "../panels/texts";
 import type { PartProps } from "../parts/registry";
 import { ApprovalForm } from "./ApprovalForm";
@@ -41,7 +42,7 @@ export default function ToolCard({ part: { call }, message }: PartProps<"call">)
           <span className="font-mono font-medium">{tool?.name ?? call.name}</span>
           {tool !== undefined && tool.server !== "" && <span className="text-muted"> · {tool.server}</span>}
         </h3>
-        <StateBadge state={here ? "running" : state} open={open} asks={asks} />
+        <StateBadge state={here ? "running" : state} open={open} asks={asks} writes={isOpen(message)} />
       </header>
       {asks ? (
         <ApprovalForm
@@ -88,10 +89,13 @@ interface StateBadgeProps {
   state: string;
   open: boolean;
   asks: boolean;
+  /** The answer is on its way. */
+  writes: boolean;
 }
 
-function StateBadge({ state, open, asks }: StateBadgeProps) {
+function StateBadge({ state, open, asks, writes }: StateBadgeProps) {
   const texts = useTexts(toolTexts);
+  if (state === "waiting" && !asks && !open && !writes) return <Badge>{texts.unfinished}</Badge>;
   const said: Record<string, [string, Tone]> = {
     done: [texts.done, "success"],
     failed: [texts.failedState, "danger"],

@@ -24,7 +24,7 @@ export function ListControls({ words, show, sort, onChange }: ListControlsProps)
       <Select
         label={texts.show}
         labelHidden
-        fieldClassName="max-sm:grow"
+        fieldClassName="max-sm:min-w-0 max-sm:flex-1"
         value={show}
         options={SHOWS.map((value) => ({ value, label: texts.shows[value] }))}
         onChange={(event) => onChange({ show: showOf(event.target.value) })}
@@ -32,7 +32,7 @@ export function ListControls({ words, show, sort, onChange }: ListControlsProps)
       <Select
         label={texts.sortBy}
         labelHidden
-        fieldClassName="max-sm:grow"
+        fieldClassName="max-sm:min-w-0 max-sm:flex-1"
         value={sort}
         options={SORTS.map((value) => ({ value, label: texts.sorts[value] }))}
         onChange={(event) => onChange({ sort: sortOf(event.target.value) })}
