@@ -89,7 +89,8 @@ def whole(
 def run() -> None:
     """Carry out the command line and exit."""
     with exit_on_error():
-        app = make_app(ALONE.get(sys.argv[1] if len(sys.argv) > 1 else "", MODULES))
+        alone = ALONE.get(sys.argv[1]) if len(sys.argv) > 1 else None
+        app = make_app(alone) if alone is not None else make_app()
         try:
             status = app(standalone_mode=False)
             sys.stdout.flush()
