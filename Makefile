@@ -21,6 +21,11 @@ define install-extra
 	$(PIP) install -q -c constraints.txt -r $(VENV)/$(1).txt
 endef
 
+# The native kernels are built in a folder that stays, so that what has not changed is not compiled again. With CI set,
+# as services that test have it, warnings are errors from the beginning: `test-native` finds all built as it wants it.
+BUILT := -C cmake.define.MLXR_NATIVE_BUILD="$(CURDIR)/build/native" \
+	$(if $(CI),-C cmake.define.CMAKE_COMPILE_WARNING_AS_ERROR=ON)
+
 # MLX for NVIDIA's GPUs, where CUDA=13 asks for it. Its library lies where mlx-cpu's does, so it is installed behind
 # that.
 CUDA ?=
@@ -48,7 +53,7 @@ $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@command -v $${CXX:-c++} > /dev/null || echo "there is no C++ compiler ($${CXX:-c++}): without one mlxr computes with plain" \
 		"MLX operations, many times slower on a CPU. Install g++ or clang (macOS: xcode-select --install), then: make -B setup"
 	@echo "setting up $(VENV) (3 of 3): building the native kernels, a minute or two on two cores"
-	@$(PIP) install -q -c constraints.txt --no-build-isolation --no-deps -e .
+	@$(PIP) install -q -c constraints.txt --no-build-isolation --no-deps $(BUILT) -e .
 	@$(BIN)/mlxr doctor | grep '^backend'
 	@touch $@
 	@test -n "$(CUDA)" || ! nvidia-smi -L > /dev/null 2>&1 || \
@@ -59,7 +64,7 @@ $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 ui/node_modules/.package-lock.json: ui/package.json ui/package-lock.json
 	@echo "fetching the packages of the web application"
 	@npm --prefix ui ci --silent
-$(BUNDLE): $(UI) | $(VENV)/installed
+$(BUNDLE): $(UI)
 	@{ $(MAKE) -s ui/node_modules/.package-lock.json && npm --prefix ui run --silent build -- --logLevel warn && touch $@; } || \
 		echo "the web application could not be built; all else works, and make setup tries again"
 
@@ -77,8 +82,7 @@ test: models ## run all tests
 
 # The C++ programs, and the Python module as `setup` builds it, with warnings as errors.
 test-native: setup ## build and run the native kernels' own tests
-	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/native -G Ninja \
-		-DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/native -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
 	$(BIN)/cmake --build build/native --parallel 2 --target native_tests _native
 	$(BIN)/ctest --test-dir build/native --output-on-failure
 

@@ -1,6 +1,7 @@
 # Builds the native CPU backend into STAGE, with a record of what it was built for. On failure STAGE holds the record
 # alone, with the reason.
-# Variables: SOURCE, BINARY, STAGE, PYTHON, GENERATOR, MAKE_PROGRAM (the generator's, which need not be on the path).
+# Variables: SOURCE, BINARY, STAGE, PYTHON, GENERATOR, MAKE_PROGRAM (the generator's, which need not be on the path),
+# WARNINGS_ARE_ERRORS (may be empty: then they are what they were in BINARY before).
 
 function(record_failure step log)
   string(LENGTH "${log}" length)
@@ -18,9 +19,13 @@ endfunction()
 file(REMOVE_RECURSE "${STAGE}")
 file(MAKE_DIRECTORY "${STAGE}" "${BINARY}")
 
+if(WARNINGS_ARE_ERRORS)
+  set(strict -DCMAKE_COMPILE_WARNING_AS_ERROR=ON)
+endif()
 execute_process(
   COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BINARY}" -G "${GENERATOR}" -DCMAKE_BUILD_TYPE=Release
           "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DPython_EXECUTABLE=${PYTHON}" "-DMLXR_STAGE=${STAGE}"
+          ${strict}
   RESULT_VARIABLE status OUTPUT_VARIABLE log ERROR_VARIABLE log)
 if(NOT status EQUAL 0)
   record_failure("configuring" "${log}")
