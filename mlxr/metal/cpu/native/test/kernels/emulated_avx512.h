@@ -10,6 +10,9 @@
 #include <cstdint>
 #include <cstring>
 
+// Each instruction stays a function that is called: taken into every kernel, they cost the compiler minutes.
+#define MLXR_INSTRUCTION [[gnu::noinline]]
+
 namespace mlxr::emulated {
 
 template <class T>
@@ -49,118 +52,118 @@ T element(const Register& x, int i) {
   return out;
 }
 
-inline Integers load(const void* p) {
+MLXR_INSTRUCTION inline Integers load(const void* p) {
   Integers out;
   std::memcpy(&out, p, sizeof(out));
   return out;
 }
 template <class T>
-Integers set1(T x) {
+MLXR_INSTRUCTION Integers set1(T x) {
   return integers<T>([&](int) { return x; });
 }
-inline Integers bit_and(Integers x, Integers y) {
+MLXR_INSTRUCTION inline Integers bit_and(Integers x, Integers y) {
   return each<int32_t>([&](int i) { return x.v[i] & y.v[i]; });
 }
-inline Integers bit_or(Integers x, Integers y) {
+MLXR_INSTRUCTION inline Integers bit_or(Integers x, Integers y) {
   return each<int32_t>([&](int i) { return x.v[i] | y.v[i]; });
 }
-inline Integers bit_xor(Integers x, Integers y) {
+MLXR_INSTRUCTION inline Integers bit_xor(Integers x, Integers y) {
   return each<int32_t>([&](int i) { return x.v[i] ^ y.v[i]; });
 }
 template <class T>
-Integers shift_right(Integers x, int n) {
+MLXR_INSTRUCTION Integers shift_right(Integers x, int n) {
   return integers<T>([&, w = as<T>(x)](int i) { return w.v[i] >> n; });
 }
 template <class T>
-Integers shift_left(Integers x, int n) {
+MLXR_INSTRUCTION Integers shift_left(Integers x, int n) {
   return integers<T>([&, w = as<T>(x)](int i) { return w.v[i] << n; });
 }
-inline Integers larger(Integers x, Integers y) {
+MLXR_INSTRUCTION inline Integers larger(Integers x, Integers y) {
   return each<int32_t>([&](int i) { return x.v[i] > y.v[i] ? x.v[i] : y.v[i]; });
 }
-inline Integers shuffle_bytes(Integers x, Integers index) {
+MLXR_INSTRUCTION inline Integers shuffle_bytes(Integers x, Integers index) {
   const auto bytes = as<uint8_t>(x), at = as<uint8_t>(index);
   return integers<uint8_t>([&](int i) { return at.v[i] & 0x80 ? 0 : bytes.v[i / 16 * 16 + (at.v[i] & 15)]; });
 }
-inline Integers repeat_128(__m128i x) {
+MLXR_INSTRUCTION inline Integers repeat_128(__m128i x) {
   return each<int32_t>([&](int i) { return element<int32_t>(x, i % 4); });
 }
-inline Integers dot_bytes(Integers sum, Integers x, Integers y) {
+MLXR_INSTRUCTION inline Integers dot_bytes(Integers sum, Integers x, Integers y) {
   const auto a = as<uint8_t>(x);
   const auto b = as<int8_t>(y);
   for (int i = 0; i < 64; ++i) sum.v[i / 4] += a.v[i] * b.v[i];
   return sum;
 }
-inline Integers repeat_32(const void* p) {
+MLXR_INSTRUCTION inline Integers repeat_32(const void* p) {
   int32_t v;
   std::memcpy(&v, p, sizeof(v));
   return each<int32_t>([&](int) { return v; });
 }
-inline Integers add(Integers x, Integers y) {
+MLXR_INSTRUCTION inline Integers add(Integers x, Integers y) {
   return each<int32_t>([&](int i) { return x.v[i] + y.v[i]; });
 }
 template <class To, class From, class Register>
-Integers widen(Register x) {
+MLXR_INSTRUCTION Integers widen(Register x) {
   return integers<To>([&](int i) { return element<From>(x, i); });
 }
-inline __m256i narrow(Integers x) {
+MLXR_INSTRUCTION inline __m256i narrow(Integers x) {
   int16_t out[16];
   for (int i = 0; i < 16; ++i) out[i] = static_cast<int16_t>(x.v[i]);
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(out));
 }
-inline __m256i narrow_saturated(Integers x) {
+MLXR_INSTRUCTION inline __m256i narrow_saturated(Integers x) {
   for (int32_t& v : x.v) v = v < -32768 ? -32768 : v > 32767 ? 32767 : v;
   return narrow(x);
 }
-inline void store_integers(void* p, Integers x) { std::memcpy(p, &x, sizeof(x)); }
-inline Integers dot_int16(Integers sum, Integers x, Integers y) {
+MLXR_INSTRUCTION inline void store_integers(void* p, Integers x) { std::memcpy(p, &x, sizeof(x)); }
+MLXR_INSTRUCTION inline Integers dot_int16(Integers sum, Integers x, Integers y) {
   const auto a = as<int16_t>(x), b = as<int16_t>(y);
   for (int i = 0; i < 32; ++i) {
     sum.v[i / 2] = static_cast<int32_t>(static_cast<uint32_t>(sum.v[i / 2]) + static_cast<uint32_t>(a.v[i] * b.v[i]));
   }
   return sum;
 }
-inline int largest(Integers x) {
+MLXR_INSTRUCTION inline int largest(Integers x) {
   int out = x.v[0];
   for (const int32_t v : x.v) out = v > out ? v : out;
   return out;
 }
-inline int total(Integers x) {
+MLXR_INSTRUCTION inline int total(Integers x) {
   int out = 0;
   for (const int32_t v : x.v) out += v;
   return out;
 }
 
-inline Floats set1_floats(float x) {
+MLXR_INSTRUCTION inline Floats set1_floats(float x) {
   return each<float>([&](int) { return x; });
 }
-inline void store(float* p, Floats x) { std::memcpy(p, &x, sizeof(x)); }
-inline Floats multiply(Floats x, Floats y) {
+MLXR_INSTRUCTION inline void store(float* p, Floats x) { std::memcpy(p, &x, sizeof(x)); }
+MLXR_INSTRUCTION inline Floats multiply(Floats x, Floats y) {
   return each<float>([&](int i) { return x.v[i] * y.v[i]; });
 }
-inline Floats multiply_add(Floats x, Floats y, Floats z) {
+MLXR_INSTRUCTION inline Floats multiply_add(Floats x, Floats y, Floats z) {
   return each<float>([&](int i) { return std::fma(x.v[i], y.v[i], z.v[i]); });
 }
-inline Floats add_floats(Floats x, Floats y) {
+MLXR_INSTRUCTION inline Floats add_floats(Floats x, Floats y) {
   return each<float>([&](int i) { return x.v[i] + y.v[i]; });
 }
-inline Floats subtract(Floats x, Floats y) {
+MLXR_INSTRUCTION inline Floats subtract(Floats x, Floats y) {
   return each<float>([&](int i) { return x.v[i] - y.v[i]; });
 }
-inline Floats divide(Floats x, Floats y) {
+MLXR_INSTRUCTION inline Floats divide(Floats x, Floats y) {
   return each<float>([&](int i) { return x.v[i] / y.v[i]; });
 }
 // As the instructions, of two numbers the second where either is NaN.
-inline Floats larger_floats(Floats x, Floats y) {
+MLXR_INSTRUCTION inline Floats larger_floats(Floats x, Floats y) {
   return each<float>([&](int i) { return x.v[i] > y.v[i] ? x.v[i] : y.v[i]; });
 }
-inline Floats smaller_floats(Floats x, Floats y) {
+MLXR_INSTRUCTION inline Floats smaller_floats(Floats x, Floats y) {
   return each<float>([&](int i) { return x.v[i] < y.v[i] ? x.v[i] : y.v[i]; });
 }
-inline Floats nearest(Floats x, int) {
+MLXR_INSTRUCTION inline Floats nearest(Floats x, int) {
   return each<float>([&](int i) { return std::nearbyint(x.v[i]); });
 }
-inline uint16_t compare(Floats x, Floats y, int predicate) {
+MLXR_INSTRUCTION inline uint16_t compare(Floats x, Floats y, int predicate) {
   uint16_t mask = 0;
   for (int i = 0; i < 16; ++i) {
     const bool holds = predicate == _CMP_LT_OQ ? x.v[i] < y.v[i] : std::isunordered(x.v[i], y.v[i]);
@@ -168,53 +171,53 @@ inline uint16_t compare(Floats x, Floats y, int predicate) {
   }
   return mask;
 }
-inline Floats blend(uint16_t mask, Floats x, Floats y) {
+MLXR_INSTRUCTION inline Floats blend(uint16_t mask, Floats x, Floats y) {
   return each<float>([&](int i) { return mask >> i & 1 ? y.v[i] : x.v[i]; });
 }
-inline __m256i narrow_floats(Floats x, int) {
+MLXR_INSTRUCTION inline __m256i narrow_floats(Floats x, int) {
   uint16_t out[16];
   for (int i = 0; i < 16; ++i) out[i] = _cvtss_sh(x.v[i], _MM_FROUND_TO_NEAREST_INT);
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(out));
 }
-inline float total_floats(Floats x) {
+MLXR_INSTRUCTION inline float total_floats(Floats x) {
   float out = 0;
   for (const float v : x.v) out += v;
   return out;
 }
 template <class... Values>
-Floats in_order(Values... values) {
+MLXR_INSTRUCTION Floats in_order(Values... values) {
   return {{static_cast<float>(values)...}};
 }
-inline Floats to_floats(Integers x) {
+MLXR_INSTRUCTION inline Floats to_floats(Integers x) {
   return each<float>([&](int i) { return static_cast<float>(x.v[i]); });
 }
-inline Integers round(Floats x) {
+MLXR_INSTRUCTION inline Integers round(Floats x) {
   return each<int32_t>([&](int i) { return _mm_cvtss_si32(_mm_set_ss(x.v[i])); });
 }
-inline Floats widen_halves(__m256i x) {
+MLXR_INSTRUCTION inline Floats widen_halves(__m256i x) {
   return each<float>([&](int i) { return _cvtsh_ss(element<uint16_t>(x, i)); });
 }
-inline Floats permute(Integers index, Floats table) {
+MLXR_INSTRUCTION inline Floats permute(Integers index, Floats table) {
   return each<float>([&](int i) { return table.v[index.v[i] & 15]; });
 }
 // Of quarters by themselves: two numbers of x, then two of y, each chosen by two bits; and whole quarters likewise.
-inline Floats choose(Floats x, Floats y, int chosen) {
+MLXR_INSTRUCTION inline Floats choose(Floats x, Floats y, int chosen) {
   return each<float>([&](int i) { return (i % 4 < 2 ? x : y).v[i / 4 * 4 + (chosen >> 2 * (i % 4) & 3)]; });
 }
-inline Floats choose_quarters(Floats x, Floats y, int chosen) {
+MLXR_INSTRUCTION inline Floats choose_quarters(Floats x, Floats y, int chosen) {
   return each<float>([&](int i) { return (i < 8 ? x : y).v[4 * (chosen >> 2 * (i / 4) & 3) + i % 4]; });
 }
-inline Floats interleave(Floats x, Floats y, int first) {
+MLXR_INSTRUCTION inline Floats interleave(Floats x, Floats y, int first) {
   return each<float>([&](int i) { return (i % 2 == 0 ? x : y).v[i / 4 * 4 + first + i % 4 / 2]; });
 }
-inline uint16_t equal_words(__m256i x, __m256i y) {
+MLXR_INSTRUCTION inline uint16_t equal_words(__m256i x, __m256i y) {
   uint16_t mask = 0;
   for (int i = 0; i < 16; ++i) {
     mask = static_cast<uint16_t>(mask | (element<uint16_t>(x, i) == element<uint16_t>(y, i)) << i);
   }
   return mask;
 }
-inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
+MLXR_INSTRUCTION inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y) {
   uint16_t out[16];
   for (int i = 0; i < 16; ++i) out[i] = mask >> i & 1 ? element<uint16_t>(y, i) : element<uint16_t>(x, i);
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(out));

@@ -21,7 +21,7 @@ inline TileState& tile_state() {
 
 struct Tiles {
   template <class Config>
-  static void configure(const Config& config) {
+  [[gnu::noinline]] static void configure(const Config& config) {
     TileState& state = tile_state();
     std::memset(&state, 0, sizeof(state));
     for (int tile = 0; tile < 8; ++tile) {
@@ -29,14 +29,14 @@ struct Tiles {
       state.row_bytes[tile] = config.row_bytes[tile];
     }
   }
-  static void release() { std::memset(&tile_state(), 0, sizeof(TileState)); }
+  [[gnu::noinline]] static void release() { std::memset(&tile_state(), 0, sizeof(TileState)); }
 
   template <int kTile>
-  static void zero() {
+  [[gnu::noinline]] static void zero() {
     std::memset(&tile_state().tiles[kTile], 0, sizeof(TileState::Tile));
   }
   template <int kTile>
-  static void load(const void* p, int64_t stride) {
+  [[gnu::noinline]] static void load(const void* p, int64_t stride) {
     TileState& state = tile_state();
     zero<kTile>();
     for (int row = 0; row < state.rows[kTile]; ++row) {
@@ -45,7 +45,7 @@ struct Tiles {
     }
   }
   template <int kTile>
-  static void store(void* p) {
+  [[gnu::noinline]] static void store(void* p) {
     const TileState& state = tile_state();
     for (int row = 0; row < state.rows[kTile]; ++row) {
       std::memcpy(static_cast<uint8_t*>(p) + 64 * row, state.tiles[kTile].bytes[row],
@@ -53,7 +53,7 @@ struct Tiles {
     }
   }
   template <int kSums, int kX, int kW, bool kSignedX, bool kSignedW>
-  static void add_products() {
+  [[gnu::noinline]] static void add_products() {
     TileState& state = tile_state();
     for (int row = 0; row < state.rows[kSums]; ++row) {
       for (int lane = 0; lane < state.row_bytes[kSums] / 4; ++lane) {

@@ -1,5 +1,0 @@
-// The AVX-512 and AMX kernels over emulated instructions; they take the place of the real ones in matmul_test_emulated.
-#include "test/kernels/emulated_avx512.h"
-// before the kernels
-#include "kernels/matmul_amx.cpp"
-#include "kernels/table_vnni.cpp"
