@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/check.h"
-#include "ops/partials.h"
+#include "ops/attention_buffers.h"
+#include "ops/page_rows.h"
 #include "quant/int16_matrix.h"
 
 namespace mlxr {
-namespace {
-
-/// A row's query, the first and last position it sees, its own and its slope, its scores, and its query as codes.
-int64_t row_floats(int head_dim) { return head_dim + kBlockKeys + 4 + query_code_floats(head_dim); }
-
-/// A thread's scratch for one item: its rows, then two partials.
-int64_t item_floats(int rows, int head_dim, int stride) {
-  return lines(rows * row_floats(head_dim)) + 2 * partial_floats(rows, stride);
-}
-
-}  // namespace
 
 float Temperature::at(int position) const {
   if (length == 0) return 1.0f;
@@ -51,21 +40,6 @@ void AttentionLayer::check() const {
   require(rope == nullptr || static_cast<int>(rope->inverse_frequencies.size()) * 2 <= shape.head_dim,
           "the rope is wider than a head");
 }
-
-/// Everything the phases read and write, looked up once a thread.
-struct AttentionOperation::Buffers {
-  Activations& inputs;
-  Activations& mixed_inputs;
-  float* query;   // [tokens, heads * head_dim]
-  float* key;     // [tokens, kv_heads * head_dim]
-  float* value;   // likewise
-  float* mixed;   // [tokens, heads * head_dim]
-  float* result;  // [tokens, width]
-  float* partials;
-  LayerPages pages;
-  int64_t query_width;
-  int64_t key_width;
-};
 
 AttentionOperation::AttentionOperation(std::shared_ptr<const AttentionLayer> layer, std::shared_ptr<const Batch> batch,
                                        std::shared_ptr<const PagePool> pool, int index)
@@ -321,157 +295,9 @@ void AttentionOperation::store_token(const Context& context, const Buffers& b, i
   for (int h = 0; h < layer.shape.kv_heads; ++h) {
     float* const own = value + h * dim;
     if (!layer.value_norm.empty()) kernels.rms_norm(own, layer.value_norm.data(), dim, layer.norm_eps, own);
-    store_key(context, shape, key + h * dim, offset, b.pages.keys + page * shape.page_keys() + h * shape.head_keys());
-    store_value(context, shape, own, offset, b.pages.values + page * shape.page_values() + h * shape.head_values());
+    store_key(kernels, shape, key + h * dim, offset, b.pages.keys + page * shape.page_keys() + h * shape.head_keys());
+    store_value(kernels, shape, own, offset, b.pages.values + page * shape.page_values() + h * shape.head_values());
   }
-}
-
-/// One head's key of the token at `offset` of its page; `keys`: that head's in the page.
-void AttentionOperation::store_key(const Context& context, const PageShape& shape, const float* key, int offset,
-                                   uint8_t* keys) const {
-  const int dim = shape.head_dim, lane = offset % kGroup;
-  uint8_t* const group = keys + offset / kGroup * shape.group_keys();
-  if (shape.types.keys == NumberType::Half) {
-    uint16_t* const to = reinterpret_cast<uint16_t*>(group) + lane;
-    uint16_t half[kGroup];
-    for (int d = 0; d < dim; d += kGroup) {
-      const int count = std::min(kGroup, dim - d);
-      context.kernels.to_half(key + d, count, half);
-      for (int i = 0; i < count; ++i) to[(d + i) * kGroup] = half[i];
-    }
-    return;
-  }
-  auto* const scales = reinterpret_cast<uint16_t*>(group + int64_t{shape.scale_blocks()} * kCodeBlock * kGroup) + lane;
-  for (int block = 0; block < shape.scale_blocks(); ++block) {
-    uint8_t codes[kCodeBlock];
-    std::memset(codes, 128, sizeof(codes));
-    const int begin = block * kCodeBlock;
-    context.kernels.to_codes(key + begin, std::min(kCodeBlock, dim - begin), kCodeBlock, codes,
-                             scales + block * kGroup);
-    for (int quad = 0; quad < kCodeBlock / 4; ++quad) {
-      std::memcpy(group + ((begin / 4 + quad) * kGroup + lane) * 4, codes + quad * 4, 4);
-    }
-  }
-}
-
-/// Likewise its value, whose numbers are used up.
-void AttentionOperation::store_value(const Context& context, const PageShape& shape, float* value, int offset,
-                                     uint8_t* values) const {
-  const int dim = shape.head_dim, stride = shape.value_stride();
-  if (shape.types.values == NumberType::Half) {
-    return context.kernels.to_half(value, dim, reinterpret_cast<uint16_t*>(values) + int64_t{offset} * stride);
-  }
-  uint8_t* const group = values + offset / kGroup * shape.group_values();
-  const int token = offset % kGroup;
-  // The numbers are not needed any more, and their codes are shorter.
-  auto* const codes = reinterpret_cast<uint8_t*>(value);
-  auto* const scales = reinterpret_cast<uint16_t*>(group + int64_t{stride} * kGroup);
-  context.kernels.to_codes(value, dim, dim, codes, scales + token);
-  uint8_t* const to = group + token / 4 * kGroup * 4 + token % 4;
-  for (int d = 0; d < dim; ++d) to[d / kGroup * kGroup * kGroup + d % kGroup * 4] = codes[d];
-}
-
-void AttentionOperation::attend_item(const Context& context, const Buffers& b, const AttentionItem& item,
-                                     float* scratch) const {
-  const AttentionLayer& layer = *layer_;
-  const AttentionShape& shape = layer.shape;
-  const PageShape pages = page_shape();
-  const int group = shape.heads_per_kv(), dim = shape.head_dim, stride = pages.value_stride(),
-            rows = item.tokens * group;
-  float* query = scratch;
-  float* first_seen = query + int64_t{plan_->rows} * dim;
-  float* last_seen = first_seen + plan_->rows;
-  float* positions = last_seen + plan_->rows;
-  float* slopes = positions + plan_->rows;
-  float* scores = slopes + plan_->rows;
-  float* partials = scratch + lines(plan_->rows * row_floats(dim));
-  for (int t = 0; t < item.tokens; ++t) {
-    const int token = item.first_token + t;
-    std::memcpy(query + int64_t{t} * group * dim, b.query + token * b.query_width + int64_t{item.kv_head} * group * dim,
-                sizeof(float) * static_cast<size_t>(group * dim));
-    const int position = batch_->position(token);
-    for (int g = 0; g < group; ++g) {
-      const int row = t * group + g;
-      last_seen[row] = static_cast<float>(shape.last_key(position));
-      first_seen[row] = static_cast<float>(shape.first_key(position));
-      positions[row] = static_cast<float>(position);
-      if (!layer.alibi.empty()) slopes[row] = layer.alibi[static_cast<size_t>(item.kv_head * group + g)];
-    }
-  }
-  const PagedKeys keys{b.pages.keys + item.kv_head * pages.head_keys(),
-                       b.pages.values + item.kv_head * pages.head_values(),
-                       batch_->pages(place_.group, item.sequence),
-                       pages.page_keys(),
-                       pages.page_values(),
-                       pages.group_keys(),
-                       pages.group_values(),
-                       types_.keys,
-                       types_.values,
-                       pages.page_size,
-                       batch_->context_length(item.sequence),
-                       item.first_seen,
-                       dim,
-                       stride};
-  const QueryRows queries{query,         last_seen, first_seen, positions, layer.alibi.empty() ? nullptr : slopes,
-                          layer.softcap, rows};
-  if (item.partial >= 0) {
-    const Partial out = partial_at(b.partials, plan_->rows, stride, item.partial);
-    return context.kernels.attend(keys, queries, item.group_begin, item.group_end, scores, out);
-  }
-  const Partial total = partial_at(partials, plan_->rows, stride, 0),
-                next = partial_at(partials, plan_->rows, stride, 1);
-  for (int from = item.group_begin; from < item.group_end;) {
-    const int to = std::min((from / kPartitionGroups + 1) * kPartitionGroups, item.group_end);
-    const bool first = from == item.group_begin;
-    context.kernels.attend(keys, queries, from, to, scores, first ? total : next);
-    if (!first) context.kernels.merge(next, rows, stride, total);
-    from = to;
-  }
-  for (int r = 0; r < rows; ++r) {
-    const int head = item.kv_head * group + r % group;
-    finish_row(total, r, head, b.mixed + (item.first_token + r / group) * b.query_width + int64_t{head} * dim);
-  }
-}
-
-/// Puts the partitions of a token together that were computed apart.
-void AttentionOperation::merge_token(const Context& context, const Buffers& b, int token, float* scratch) const {
-  const SplitToken split = plan_->split[static_cast<size_t>(token)];
-  if (split.base < 0) return;
-  const AttentionShape& shape = layer_->shape;
-  const int group = shape.heads_per_kv(), stride = page_shape().value_stride();
-  const Partial total = partial_at(scratch, plan_->rows, stride);
-  for (int kv = 0; kv < shape.kv_heads; ++kv) {
-    for (int part = 0; part < split.parts; ++part) {
-      const Partial parts = partial_at(b.partials, plan_->rows, stride, split.base + kv * split.parts + part);
-      const Partial from = from_row(parts, split.row, stride);
-      if (part > 0) {
-        context.kernels.merge(from, group, stride, total);
-        continue;
-      }
-      std::copy_n(from.max, group, total.max);
-      std::copy_n(from.sum, group, total.sum);
-      std::copy_n(from.values, int64_t{group} * stride, total.values);
-    }
-    for (int g = 0; g < group; ++g) {
-      const int head = kv * group + g;
-      finish_row(total, g, head, b.mixed + token * b.query_width + int64_t{head} * shape.head_dim);
-    }
-  }
-}
-
-/// Divides by the softmax's sum, a sink's project included; a row that saw nothing is zero.
-void AttentionOperation::finish_row(const Partial& from, int row, int head, float* out) const {
-  const int dim = layer_->shape.head_dim;
-  const float* values = from.values + int64_t{row} * page_shape().value_stride();
-  float keep = 1.0f, sum = from.sum[row];
-  if (!layer_->sinks.empty()) {
-    const float sink = layer_->sinks[static_cast<size_t>(head)];
-    const float top = std::max(from.max[row], sink);
-    keep = std::exp(from.max[row] - top);
-    sum = sum * keep + std::exp(sink - top);
-  }
-  const float factor = sum > 0.0f ? keep / sum : 0.0f;
-  for (int d = 0; d < dim; ++d) out[d] = values[d] * factor;
 }
 
 }  // namespace mlxr

@@ -71,8 +71,6 @@ class AttentionOperation : public Operation {
   }
   void turn_queries(const Context&, const Buffers&, int token) const;
   void store_token(const Context&, const Buffers&, int token) const;
-  void store_key(const Context&, const PageShape&, const float* key, int offset, uint8_t* keys) const;
-  void store_value(const Context&, const PageShape&, float* value, int offset, uint8_t* values) const;
   void shape_heads(const Context&, int token, const Vector& norm, int heads, float* all) const;
   void attend_item(const Context&, const Buffers&, const AttentionItem&, float* scratch) const;
   void gate_token(const Context&, const Buffers&, int64_t token) const;
