@@ -120,8 +120,9 @@ def test_streams_finish_with_the_same_text_though_the_executor_is_killed(server:
 
         streams = [pool.submit(disturbed, number) for number in range(len(PROMPTS))]
         (executor,) = server.actors()
-        while not all(begun):
-            assert not any(stream.done() for stream in streams), "a stream ended before all had begun"
+        # Not all: the last may begin when the first has already been answered.
+        while sum(map(bool, begun)) < len(PROMPTS) // 2:
+            assert not any(stream.done() for stream in streams), "a stream ended before half of them had begun"
             time.sleep(0.002)
         os.kill(executor, signal.SIGKILL)
         assert [stream.result() for stream in streams] == undisturbed
