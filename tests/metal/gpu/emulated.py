@@ -169,8 +169,7 @@ def run_and_measure(
         raw = array.bits.tobytes()
         job += struct.pack("<IQ", name in kernel.writes, len(raw)) + raw
     job += struct.pack("<I", len(sizes)) + b"".join(struct.pack("<Q", size) for size in sizes)
-    scratch = program.with_name(f"{program.name}.{os.getpid()}")
-    given, made = scratch.with_suffix(".in"), scratch.with_suffix(".out")
+    given, made = _scratch(program, "in"), _scratch(program, "out")
     try:
         given.write_bytes(job)
         ended = subprocess.run([program, given, made], capture_output=True, text=True, check=False, env=ENVIRONMENT)
@@ -268,8 +267,8 @@ def compiled(source: str, checked: Checked) -> Path:
     runtime = [_object(SOURCES / name, checked) for name in ("threads.cpp", "runner.cpp")]
     program = BUILD / _key(source, checked)
 
-    def compile(draft: Path) -> list[str]:
-        written = draft.with_suffix(".cpp")
+    def compile() -> list[str]:
+        written = _scratch(program, "cpp")
         written.write_text(source)
         return [*checked.value, str(written), *map(str, runtime)]
 
@@ -279,7 +278,7 @@ def compiled(source: str, checked: Checked) -> Path:
 def _object(path: Path, checked: Checked) -> Path:
     """Returns what a file of the emulator is compiled to."""
     made = BUILD / f"{_key(path.read_text(), checked)}.o"
-    return _made(made, lambda _: [*checked.value, "-c", str(path)])
+    return _made(made, lambda: [*checked.value, "-c", str(path)])
 
 
 def _key(source: str, checked: Checked) -> str:
@@ -291,15 +290,20 @@ def _emulator() -> bytes:
     return b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir()))
 
 
-def _made(target: Path, arguments: Callable[[Path], list[str]]) -> Path:
+def _scratch(program: Path, kind: str) -> Path:
+    """Returns a name of this process's own: others compile and run the same program at the same time."""
+    return program.with_name(f"{program.name}.{os.getpid()}.{kind}")
+
+
+def _made(target: Path, arguments: Callable[[], list[str]]) -> Path:
     """Returns ``target``, which the compiler makes of ``arguments`` where it is not there."""
     if target.exists():
         return target
     BUILD.mkdir(parents=True, exist_ok=True)
-    draft = BUILD / f"{target.stem}.{os.getpid()}"
-    command = [compiler(), *compiler_flags(), f"-I{SOURCES}", *arguments(draft), "-o", str(draft)]
+    draft = _scratch(target, "draft")
+    command = [compiler(), *compiler_flags(), f"-I{SOURCES}", *arguments(), "-o", str(draft)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    draft.with_suffix(".cpp").unlink(missing_ok=True)
+    _scratch(target, "cpp").unlink(missing_ok=True)
     if ended.returncode:
         raise CompileError(ended.stderr[:4000])
     draft.replace(target)
