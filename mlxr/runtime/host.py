@@ -142,11 +142,11 @@ def follow_parent(run_directory: Path) -> NoReturn:
 
 
 def read_line(descriptor: int) -> bytes:
-    """Returns one line, without taking in what follows it."""
+    """Returns one line, without taking in what follows it; nothing where the file ends before the line does."""
     line = b""
     while not line.endswith(b"\n"):
         if not (more := os.read(descriptor, 1)):
-            break
+            return b""
         line += more
     return line
 
@@ -154,7 +154,9 @@ def read_line(descriptor: int) -> bytes:
 def take_assignment() -> Assignment:
     """Returns what this process is to be; it may have to prepare itself first. Ends with the parent if nothing
     comes."""
-    order = msgspec.json.decode(read_line(STDIN), type=Prepare | Assignment)
+    if not (line := read_line(STDIN)):
+        end(0)  # the parent had no run directory yet
+    order = msgspec.json.decode(line, type=Prepare | Assignment)
     if isinstance(order, Assignment):
         return order
     with suppress(ImportError):  # said once it is wanted

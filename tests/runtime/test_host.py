@@ -54,6 +54,14 @@ def test_a_process_started_ahead_of_a_parent_that_dies_ends_and_clears_the_run_d
     assert not run.exists()
 
 
+def test_a_process_whose_parent_ends_before_it_says_anything_ends_without_a_word() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlxr.runtime.host", "ahead"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    _, said = process.communicate(b'{"type":"Prep')
+    assert (process.returncode, said) == (0, b"")
+
+
 def test_a_process_whose_actor_does_not_load_ends_with_a_status_of_its_own_and_one_line(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "mlxr.runtime.host", "kv/x"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
