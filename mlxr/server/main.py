@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from mlxr.runtime import first_processes
+from mlxr.runtime import descriptors, first_processes
 from mlxr.runtime.exit_status import exit_on_error
 from mlxr.runtime.paths import Home
 
@@ -40,6 +40,7 @@ def main() -> None:
             file.seek(0)
             given = file.read()
         wanted = msgspec.json.decode(given, type=_FirstArguments)
+        descriptors.raise_limit()  # of processes that it starts, too
         directory, first = Home(Path(wanted.home)).run / str(os.getpid()), None
         with suppress(OSError):  # too many processes, say: then those of actors and sandboxes are started in their time
             first = first_processes.start(str(directory), executor=wanted.config.placement.executor == "process")

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import msgspec
 
-from mlxr.runtime import descriptors, logs
+from mlxr.runtime import logs
 from mlxr.runtime.actor_process import StartedProcess
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.exit_status import sole_error
@@ -70,7 +70,6 @@ def run(given: bytes, first: FirstProcesses | None) -> int:
         directory = str(home.run / str(os.getpid()))
         spare = StartedProcess(first.executor, Prepare(Factories().executor, directory))
     logs.set_up(log_settings(config, home), hide=tuple(config.server.api_keys))
-    descriptors.raise_limit()
     work = partial(
         serve,
         config,
