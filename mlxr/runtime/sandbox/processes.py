@@ -38,7 +38,8 @@ from mlxr.runtime.sandbox.protocol import (
 
 @dataclass(eq=False)
 class Worker:
-    """One worker process. ``status`` is its wait status once it has ended."""
+    """One worker process. ``status`` is its wait status once it has ended; None where its zygote was gone before that:
+    then it was killed."""
 
     pid: int
     channel: Channel
@@ -50,7 +51,7 @@ class Worker:
         """Ends it, if it has not ended, and its socket. With a ``reason``, that is what its task is told."""
         if reason:
             self.killed_for = reason, text
-        if self.status is None:
+        if not self.ended.is_set():  # else its number may be somebody else's by now
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         self.channel.close()
@@ -108,7 +109,7 @@ class NestedProcess:
 
     async def wait(self) -> int:
         await self._worker.ended.wait()
-        return self._worker.status or 0
+        return signal.SIGKILL if self._worker.status is None else self._worker.status
 
     async def reap(self) -> None:
         """Its parent does that; one that is stopped says nothing, and nobody waits for it."""

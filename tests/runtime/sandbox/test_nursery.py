@@ -13,7 +13,7 @@ import pytest
 
 from mlxr.models.errors import ModelFileError
 from mlxr.runtime import first_processes
-from mlxr.runtime.sandbox import Nursery, Sandbox
+from mlxr.runtime.sandbox import Nursery, Sandbox, SandboxKilled
 
 TASKS = "tests.runtime.sandbox.tasks"
 AGAIN = {"word": "again", "path": "/"}
@@ -88,6 +88,23 @@ async def test_without_its_nursery_a_sandbox_starts_a_zygote_of_its_own(tmp_path
         assert await box.run(f"{TASKS}:what_was_prepared", returns=list[str]) == ["again", "/"]
         assert await box.run(f"{TASKS}:learned", returns=int) == 0
         await box.close()
+
+
+async def test_who_prepares_while_the_nursery_is_killed_was_killed_by_somebody_else(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    async with nursery(tmp_path) as made:
+        box = Sandbox(f"{TASKS}:sleep", {"seconds": 600.0, "mark": str(mark)}, nursery=made)
+
+        async def start() -> None:
+            with pytest.raises(SandboxKilled) as killed:
+                await box.start()
+            assert killed.value.reason == "killed"
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(start)
+            while not mark.exists():  # noqa: ASYNC110  (another process makes it)
+                await anyio.sleep(0.01)
+            os.kill(made.pid, signal.SIGKILL)
 
 
 async def test_a_nursery_that_nobody_needed_ends(tmp_path: Path) -> None:
