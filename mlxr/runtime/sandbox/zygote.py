@@ -2,7 +2,7 @@
 
 The descriptor is the control socket, over which its ``Setup`` comes first. It has one thread, so that a fork copies
 nothing half done, and it never looks at what strangers wrote, but for what it prepares. When the parent is gone it ends
-its workers and itself.
+its workers and itself; zygotes that it has forked have the same parent, and do so themselves.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Zygote:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._children: set[int] = set()
+        self._children: dict[int, bytes] = {}
+        """By their process ids, with the orders that they were forked for."""
         self._limits = PREPARE_LIMITS
 
     def run(self) -> None:
@@ -69,17 +70,18 @@ class Zygote:
         while True:
             order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
             if order == FORK:
-                self._fork(self._become_worker, descriptors[0])
+                self._fork(order, self._become_worker, descriptors[0])
             elif order == NEST:
-                self._fork(self._become_zygote, descriptors[0])
+                self._fork(order, self._become_zygote, descriptors[0])
             elif order == EXTEND:
                 self._report(self._call(decode(read_frame(self._control), str), {}, Extended()))
             else:
                 break
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for pid in self._children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for pid, order in self._children.items():
+            if order == FORK:  # a zygote has workers to end before itself
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _call(self, function: str, settings: dict[str, Any], done: Report) -> Report:
         """``done``, once ``function`` was called, if there is one, and what it left has been set apart from what the
@@ -99,7 +101,7 @@ class Zygote:
         gc.freeze()
         return done
 
-    def _fork(self, become: Callable[[socket.socket], NoReturn], descriptor: int) -> None:
+    def _fork(self, order: bytes, become: Callable[[socket.socket], NoReturn], descriptor: int) -> None:
         # A child that ends at once must not be reaped before it is known.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
@@ -109,7 +111,7 @@ class Zygote:
             self._control.close()
             become(socket.socket(fileno=descriptor))
         os.close(descriptor)
-        self._children.add(pid)
+        self._children[pid] = order
         self._report(Forked(pid))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
@@ -127,7 +129,7 @@ class Zygote:
                 return
             if not pid:
                 return
-            self._children.discard(pid)
+            self._children.pop(pid, None)
             with contextlib.suppress(OSError):
                 self._report(Died(pid, status))
 
