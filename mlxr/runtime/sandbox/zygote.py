@@ -67,6 +67,17 @@ class Zygote:
         self._limits = setup.limits
         self._report(self._call(setup.prepare, setup.settings, Prepared()))
         signal.signal(signal.SIGCHLD, self._reap)
+        try:
+            self._obey()
+        finally:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for pid, order in self._children.items():
+                if order == FORK:  # a zygote has workers to end before itself
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+
+    def _obey(self) -> None:
+        """Does what it is told. Raises ``OSError`` instead where the parent has ended with reports unread."""
         while True:
             order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
             if order == FORK:
@@ -76,12 +87,7 @@ class Zygote:
             elif order == EXTEND:
                 self._report(self._call(decode(read_frame(self._control), str), {}, Extended()))
             else:
-                break
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for pid, order in self._children.items():
-            if order == FORK:  # a zygote has workers to end before itself
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                return
 
     def _call(self, function: str, settings: dict[str, Any], done: Report) -> Report:
         """``done``, once ``function`` was called, if there is one, and what it left has been set apart from what the
@@ -106,6 +112,7 @@ class Zygote:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
         if not pid:
+            self._children.clear()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             self._control.close()

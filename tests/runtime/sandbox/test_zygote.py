@@ -58,6 +58,11 @@ def test_without_their_parent_a_nested_zygote_ends_the_workers_that_it_has_whoev
         for part in (Task("tests.runtime.sandbox.tasks:sleep", 2, TaskLimits()), 600.0, mark):
             say(channel, part)
         until(mark.exists)
+        # A report that nobody reads: who closes a socket with one resets it, which is no end of file.
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            socket.send_fds(nested, [FORK], [theirs.fileno()])
+            assert nested.recv(1, socket.MSG_PEEK)
         os.kill(zygote, signal.SIGSTOP)
         for end in (channel, nested, control):
             end.close()
