@@ -7,6 +7,7 @@ looks at what strangers wrote.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import subprocess
@@ -17,6 +18,10 @@ from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.sandbox.channel import Channel, Gone
 from mlxr.runtime.sandbox.processes import Worker, ZygoteProcess, wait_status
 from mlxr.runtime.sandbox.protocol import Setup, encode, frame
+
+ANSWER_SECONDS = 30.0
+"""What a nursery that has prepared may take to fork, which it mostly does in milliseconds. One that takes longer is
+stopped, or has lost its memory to others: nobody's load waits for it."""
 
 
 class Nursery:
@@ -37,16 +42,19 @@ class Nursery:
 
     async def fork(self) -> Worker | None:
         """Returns a zygote that is still to be told its setup, as soon as there can be one; None where the nursery has
-        ended."""
+        ended, or says nothing and is ended for it."""
         async with self._adopting:
             if self._zygote is None:
                 self._zygote = ZygoteProcess(_StartedProcess(self._process), Channel(self._control))
                 with contextlib.suppress(MlxrError):
                     await self._zygote.prepare(self._setup, told=True)
+        too_late = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self.kill)
         try:
             return await self._zygote.nest()
         except Gone:
             return None
+        finally:
+            too_late.cancel()
 
     def kill(self) -> None:
         """Ends it, whatever it is at; from any thread."""

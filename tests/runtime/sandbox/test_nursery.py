@@ -107,6 +107,17 @@ async def test_who_prepares_while_the_nursery_is_killed_was_killed_by_somebody_e
             os.kill(made.pid, signal.SIGKILL)
 
 
+async def test_nobody_waits_for_a_nursery_that_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with nursery(tmp_path) as made:
+        before, behind = Sandbox(nursery=made), Sandbox(nursery=made)
+        await before.start()
+        os.kill(made.pid, signal.SIGSTOP)
+        monkeypatch.setattr("mlxr.runtime.sandbox.nursery.ANSWER_SECONDS", 0.0)
+        assert await behind.run(f"{TASKS}:learned", returns=int) == 0
+        for box in (before, behind):
+            await box.close()
+
+
 async def test_a_nursery_that_nobody_needed_ends(tmp_path: Path) -> None:
     async with nursery(tmp_path) as made:
         pid = made.pid
