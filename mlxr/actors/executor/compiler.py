@@ -87,6 +87,7 @@ class Compiler:
         self._resting = resting
         self._wanted = threading.Event()
         """Somebody wants something, or the thread is to end."""
+        self._ending = False
         self._kept = kept or CompiledCache()
         self._queue: queue.SimpleQueue[tuple[Constraint, Future[Compiled]] | None] = queue.SimpleQueue()
 
@@ -98,6 +99,7 @@ class Compiler:
             threading.stack_size(before)
 
     def stop(self) -> None:
+        self._ending = True
         self._queue.put(None)
         self._wanted.set()
 
@@ -121,6 +123,8 @@ class Compiler:
     def _run(self) -> None:
         yield_to_others()
         self._wait_for_rest()
+        if self._ending:
+            return  # making it would hold the interpreter's lock, and whoever ends
         vocabulary = _made(self._make_vocabulary)
         while (asked := self._queue.get()) is not None:
             constraint, made = asked

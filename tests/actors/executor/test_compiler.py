@@ -64,6 +64,21 @@ def test_a_vocabulary_that_cannot_be_had_is_what_is_wrong_with_every_constraint(
     compiler.stop()
 
 
+def test_an_engine_that_ends_before_it_rests_makes_no_vocabulary() -> None:
+    made: list[Vocabulary] = []
+
+    def vocabulary() -> Vocabulary:
+        made.append(VOCABULARY)
+        return VOCABULARY
+
+    compiler, before = Compiler(vocabulary, resting=lambda: False), set(threading.enumerate())
+    compiler.start()
+    (thread,) = set(threading.enumerate()) - before
+    compiler.stop()
+    thread.join()
+    assert not made
+
+
 def test_nothing_is_compiled_on_the_thread_that_asks() -> None:
     threads: list[str] = []
 
