@@ -82,6 +82,7 @@ test: models ## run all tests
 
 # The C++ programs, and the Python module as `setup` builds it, with warnings as errors.
 test-native: setup ## build and run the native kernels' own tests
+	@test -f build/native/CMakeCache.txt || $(MAKE) -s -B $(VENV)/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S mlxr/metal/cpu/native -B build/native -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
 	$(BIN)/cmake --build build/native --parallel 2 --target native_tests _native
 	$(BIN)/ctest --test-dir build/native --output-on-failure

@@ -19,6 +19,20 @@ endfunction()
 file(REMOVE_RECURSE "${STAGE}")
 file(MAKE_DIRECTORY "${STAGE}" "${BINARY}")
 
+# BINARY may stay from build to build. What it was configured for it goes on being built for, or refuses: a folder of
+# another Python, compiler or generator, or one that was moved, is configured anew. Objects stay, for Ninja to judge.
+execute_process(COMMAND "${PYTHON}" -VV OUTPUT_VARIABLE version ERROR_VARIABLE version)
+set(made_for "${SOURCE}\n${BINARY}\n${GENERATOR}\n${PYTHON}\n${version}\n$ENV{CXX}\n$ENV{CXXFLAGS}\n")
+set(was_made_for "")
+if(EXISTS "${BINARY}/made_for.txt")
+  file(READ "${BINARY}/made_for.txt" was_made_for)
+endif()
+if(NOT was_made_for STREQUAL made_for)
+  file(REMOVE "${BINARY}/CMakeCache.txt")
+  file(REMOVE_RECURSE "${BINARY}/CMakeFiles/${CMAKE_VERSION}")
+  file(WRITE "${BINARY}/made_for.txt" "${made_for}")
+endif()
+
 if(WARNINGS_ARE_ERRORS)
   set(strict -DCMAKE_COMPILE_WARNING_AS_ERROR=ON)
 endif()
