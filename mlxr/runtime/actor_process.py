@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from types import TracebackType
 
 import anyio
@@ -28,7 +29,8 @@ class StartedProcess:
         self.pid = process.pid
         self.stdin = _Stdin(process)
         self._waiter = anyio.CapacityLimiter(2)
-        self.stdin.write(_line(prepare))
+        with suppress(anyio.BrokenResourceError):  # it has ended, as who wants it finds out
+            self.stdin.write(_line(prepare))
 
     @property
     def returncode(self) -> int | None:

@@ -1,0 +1,26 @@
+"""Processes of actors that were started before there was a loop."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import anyio
+import pytest
+
+from mlxr.runtime.actor_process import StartedProcess, send_order
+from mlxr.runtime.host import Prepare
+
+
+def ended() -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(["false"], stdin=subprocess.PIPE, bufsize=0)
+    process.wait()
+    return process
+
+
+async def test_one_that_ended_before_it_was_told_anything_is_missed_when_it_is_wanted(tmp_path: Path) -> None:
+    prepare = Prepare("some:Actor", str(tmp_path))
+    async with StartedProcess(ended(), prepare) as started:
+        with pytest.raises(anyio.BrokenResourceError):
+            await send_order(started, prepare)
+        assert await started.wait() == 1
