@@ -6,6 +6,7 @@ Cancellation contract: a step that was put here runs; its results may be dropped
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -104,7 +105,7 @@ class DeviceThread:
         """There is more to copy at once."""
         self._warm_up: WarmUp | None = None
         self._stepped = 0.0
-        """When the last step was looked at."""
+        """When the last step was collected; never, while one runs."""
 
     def start(self, inbox: Inbox[ExecutorInbox]) -> None:
         threading.Thread(target=self._run, args=(inbox,), name="device", daemon=True).start()
@@ -201,7 +202,7 @@ class DeviceThread:
         return runner, ready
 
     def _rests(self) -> bool:
-        """Whether there has been no step for a while; on the compiler's thread."""
+        """Whether there has been no step for a while, however long the last one took; on the compiler's thread."""
         return time.monotonic() - self._stepped > REST_SECONDS
 
     def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str]) -> None:
@@ -412,7 +413,7 @@ class DeviceThread:
         self, runner: ModelRunner, step: Step | None, wait_ns: int, previous: Launched | None
     ) -> Launched | None:
         """Queues ``step`` behind ``previous``, then collects ``previous``."""
-        self._stepped = time.monotonic()
+        self._stepped = math.inf
         running = [s for s in (previous.step if previous else None, step) if s is not None]
         launched: Launched | None = None
         try:
@@ -426,6 +427,8 @@ class DeviceThread:
                 running = running[1:]
             if launched is not None:
                 runner.sample(launched)
+            else:
+                self._stepped = time.monotonic()
             return launched
         except Exception as error:
             log.exception("step %s failed", [failed.step for failed in running])
@@ -454,3 +457,4 @@ class DeviceThread:
         if self._toucher is not None:
             self._toucher.clear()
         runner.clear()
+        self._stepped = time.monotonic()

@@ -50,6 +50,37 @@ def test_a_step_that_breaks_is_told_and_the_next_starts_from_a_clean_pool(
     assert runner.cleared
 
 
+class Busy(Runner):
+    """One whose steps run. ``rested``: whether its device rested meanwhile."""
+
+    def __init__(self, device: DeviceThread) -> None:
+        self.device = device
+        self.rested: list[bool] = []
+
+    def launch(self, step: Step, wait_ns: int) -> Any:
+        return SimpleNamespace(step=step)
+
+    def sample(self, launched: Any) -> None:
+        self.rested.append(self.device._rests())
+
+    def finish(self, launched: Any) -> Any:
+        self.rested.append(self.device._rests())
+
+
+def test_a_device_rests_behind_a_step_and_not_while_one_runs_however_long(
+    device: DeviceThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxr.actors.executor.device.REST_SECONDS", -1.0)
+    runner = Busy(device)
+    running = device._advance(runner, Step(3, 7, []), 0, None)  # type: ignore[arg-type]
+    assert not device._rests()
+    device._advance(runner, None, 0, running)  # type: ignore[arg-type]
+    assert runner.rested == [False, False]
+    assert device._rests()
+    device._advance(Runner(), Step(3, 8, []), 0, None)  # type: ignore[arg-type]
+    assert device._rests()
+
+
 def test_only_where_a_pool_shrinks_nobody_goes_on_touching_its_pages(device: DeviceThread) -> None:
     cleared: list[bool] = []
     device._toucher = SimpleNamespace(clear=lambda: cleared.append(True))  # type: ignore[assignment]
