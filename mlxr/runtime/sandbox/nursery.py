@@ -42,7 +42,7 @@ class Nursery:
 
     async def fork(self) -> Worker | None:
         """Returns a zygote that is still to be told its setup, as soon as there can be one; None where the nursery has
-        ended, or says nothing and is ended for it."""
+        ended, can't fork now, or says nothing and is ended for it."""
         async with self._adopting:
             if self._zygote is None:
                 self._zygote = ZygoteProcess(_StartedProcess(self._process), Channel(self._control))

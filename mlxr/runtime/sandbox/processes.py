@@ -194,7 +194,7 @@ class ZygoteProcess:
         return await self._child(FORK)
 
     async def nest(self) -> Worker:
-        """Returns a new zygote, which is still to be told its setup. Raises ``Gone`` if this one is."""
+        """Returns a new zygote, which is still to be told its setup. Raises ``Gone`` if this one is, or can't fork now."""
         return await self._child(NEST)
 
     async def _child(self, order: bytes) -> Worker:
@@ -233,6 +233,8 @@ class ZygoteProcess:
             while True:
                 report: Report = decode(await self._channel.receive(), Report)
                 match report:
+                    case Forked(0):
+                        self._births.popleft().set_exception(Gone())
                     case Forked(pid):
                         self._births.popleft().set_result(pid)
                     case Died(pid, status):

@@ -97,7 +97,7 @@ class Extended(Struct, frozen=True, array_like=True, tag=True):
 
 
 class Forked(Struct, frozen=True, array_like=True, tag=True):
-    """The worker or zygote that was asked for has come to life."""
+    """The worker or zygote that was asked for has come to life; 0: there can be no more zygotes for now."""
 
     pid: int
 

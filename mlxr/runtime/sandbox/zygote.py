@@ -110,7 +110,15 @@ class Zygote:
     def _fork(self, order: bytes, become: Callable[[socket.socket], NoReturn], descriptor: int) -> None:
         # A child that ends at once must not be reaped before it is known.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # too many processes, or too little memory, for now
+            if order == FORK:
+                raise
+            os.close(descriptor)
+            self._report(Forked(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            return
         if not pid:
             self._children.clear()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

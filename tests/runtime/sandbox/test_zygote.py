@@ -12,9 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mlxr.runtime.first_processes import zygote_command, zygote_environment
 from mlxr.runtime.sandbox.limits import TaskLimits
 from mlxr.runtime.sandbox.protocol import FORK, NEST, Forked, Report, Setup, Task, decode, encode, frame, read_frame
+from mlxr.runtime.sandbox.zygote import Zygote
 from tests.server.processes import alive
 
 
@@ -70,3 +73,18 @@ def test_without_their_parent_a_nested_zygote_ends_the_workers_that_it_has_whoev
         with suppress(ProcessLookupError):
             os.kill(zygote, signal.SIGCONT)
         until(lambda: not alive(worker) and not alive(zygote))
+
+
+def test_where_there_can_be_no_more_processes_a_zygote_lives_on_with_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", full)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Path(os.devnull).open() as some:
+        socket.send_fds(ours, [NEST], [some.fileno()])
+        ours.shutdown(socket.SHUT_WR)
+        Zygote(theirs)._obey()
+        assert decode(read_frame(ours), Report) == Forked(0)
