@@ -194,7 +194,7 @@ class ZygoteProcess:
         return await self._child(FORK)
 
     async def nest(self) -> Worker:
-        """Returns a new zygote, which is still to be told its setup. Raises ``Gone`` if this one is, or can't fork now."""
+        """Returns a new zygote, which is still to be told its setup. Raises ``Gone`` if this one is or can't fork."""
         return await self._child(NEST)
 
     async def _child(self, order: bytes) -> Worker:
