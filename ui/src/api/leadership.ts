@@ -17,8 +17,9 @@ export interface Role<Told> {
 /** How often a tab that waits for its turn asks whether the one that leads is still there. */
 const ASK_MS = 5_000;
 
-/** How long that one has to answer. A frozen tab keeps its lock and says nothing. */
-const ANSWER_MS = 3_000;
+/** How long that one has to answer, in parts: who was held up itself hears in between what has come meanwhile. */
+const ANSWER_PARTS = 3;
+const ANSWER_PART_MS = 1_000;
 
 /**
  * Has one of this browser's tabs that are seen do something for all of them. It passes on when that tab is closed, is
@@ -43,6 +44,8 @@ export function leadInTurns<Told>(name: string, role: Role<Told>, onRefused: () 
       if (end !== undefined) tellOfMe();
       return;
     }
+    // Who has the lock leads, whatever one says that was frozen and does not know yet that it has lost it.
+    if (end !== undefined) return;
     if ("leads" in note) {
       leader = note.from;
       if (role.last() !== undefined && role.last() !== note.last) role.onMissed(note.last);
@@ -129,6 +132,13 @@ function watchHolder(ask: () => void) {
     clearTimeout(silent);
     silent = undefined;
   };
+  const wait = (parts: number, onLost: () => void) => {
+    silent = setTimeout(() => {
+      heard();
+      if (parts > 1) wait(parts - 1, onLost);
+      else if (!document.hidden) onLost();
+    }, ANSWER_PART_MS);
+  };
   return {
     /** It has said something. */
     heard,
@@ -136,10 +146,7 @@ function watchHolder(ask: () => void) {
     watch: (onLost: () => void) => {
       look = () => {
         if (document.hidden || silent !== undefined) return;
-        silent = setTimeout(() => {
-          heard();
-          if (!document.hidden) onLost();
-        }, ANSWER_MS);
+        wait(ANSWER_PARTS, onLost);
         ask();
       };
       asking = setInterval(look, ASK_MS);

@@ -241,6 +241,56 @@ test("a tab that has missed what the others were told reads again", async () => 
   channel.close();
 });
 
+test("a tab that was held up itself takes nobody's turn", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  const { url } = await feed();
+  const leave = followTogether(
+    url,
+    feedOf(() => {}),
+  );
+  await pass(20);
+  const request = vi.spyOn(navigator.locks, "request");
+  const browser = freezable();
+  const leaveOther = followTogether(
+    url,
+    feedOf(() => {}),
+  );
+  browser.done();
+  browser.freeze();
+  await new Promise((done) => inTruth(done, 20));
+  // However long that was, what is due then runs once before it hears what the others have said.
+  vi.advanceTimersToNextTimer();
+  browser.thaw();
+  await pass(10);
+  expect(request).toHaveBeenCalledOnce();
+  leave();
+  leaveOther();
+});
+
+test("the tab that leads listens to none that does not know yet that its turn is over", async () => {
+  const { url } = await feed();
+  const missed = vi.fn();
+  const heard: string[] = [];
+  const leave = followTogether(
+    url,
+    feedOf(({ data }) => heard.push(data), missed),
+  );
+  await vi.waitFor(() => expect(heard).toEqual(["1"]));
+  const former = new BroadcastChannel(`mlxr.feed ${url}`);
+  const say = (note: object) => former.postMessage({ from: "former", ...note });
+  const answer = new Promise((answered) => {
+    former.onmessage = answered;
+  });
+  say({ leads: true, last: "0" });
+  say({ told: { name: "message", data: "old", id: "0" } });
+  say({ asks: true });
+  await answer;
+  expect(heard).toEqual(["1"]);
+  expect(missed).not.toHaveBeenCalled();
+  leave();
+  former.close();
+});
+
 test("a tab follows alone where the browser refuses its locks", async () => {
   const { url, connected } = await feed();
   const request = vi.fn(() => Promise.reject(new Error("refused")));
