@@ -152,6 +152,31 @@ test("a connection that is silent for longer than the server's comments let it b
   vi.useRealTimers();
 });
 
+test("a server that takes a connection and does not answer is waited for, and asked again", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  let asked = 0;
+  const url = await serve(
+    () => {
+      asked += 1;
+    },
+    (_, response) => {
+      begin(response);
+      response.write("data: x\n\n");
+    },
+  );
+  const states: string[] = [];
+  const data: string[] = [];
+  stop = followEvents(url, {
+    onEvent: (event) => data.push(event.data),
+    onState: (state, error) => states.push(error === undefined ? state : `${state}: ${error.status}`),
+  });
+  await vi.waitFor(() => expect(asked).toBe(1));
+  await vi.advanceTimersByTimeAsync(31_000);
+  await vi.waitFor(() => expect(data).toEqual(["x"]));
+  expect(states).toEqual(["connecting", "waiting: 0", "connecting", "open"]);
+  vi.useRealTimers();
+});
+
 describe("a page that nobody sees", () => {
   const look = (hidden: boolean) => {
     vi.spyOn(document, "hidden", "get").mockReturnValue(hidden);

@@ -57,7 +57,11 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
     const connection = new AbortController();
     const end = () => connection.abort();
     signal.addEventListener("abort", end);
-    const forget = whenUnseen(staysUnseen, end);
+    let unseen = false;
+    const forget = whenUnseen(staysUnseen, () => {
+      unseen = true;
+      end();
+    });
     try {
       onState?.("connecting");
       const headers = new Headers(options.init?.headers);
@@ -75,7 +79,7 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
       if (!reopens || signal.aborted) break;
     } catch (reason) {
       if (signal.aborted) return;
-      if (connection.signal.aborted) continue;
+      if (unseen) continue;
       error = reason instanceof ApiError ? reason : connectionError("broken");
       if (isFinal(error)) return onState?.("closed", error);
     } finally {
