@@ -33,11 +33,23 @@ export const chatsMatching = (words: string) =>
   });
 
 /** What people should know of all chats, in the server's words; null where there is nothing. Comes with the list. */
-export const chatsNotice = queryOptions<string | null>({
+export const chatsNotice = queryOptions<{ text: string; read: boolean } | null>({
   queryKey: [...CHATS, "notice"],
   queryFn: skipToken,
   staleTime: Number.POSITIVE_INFINITY,
+  gcTime: Number.POSITIVE_INFINITY,
 });
+
+/** Takes what the server says now: what was read already stays so until it is over. */
+export const takeNotice = (client: QueryClient, text: string | null): void => {
+  client.setQueryData(chatsNotice.queryKey, (known) =>
+    text === null ? null : known?.text === text ? known : { text, read: false },
+  );
+};
+
+export const readNotice = (client: QueryClient): void => {
+  client.setQueryData(chatsNotice.queryKey, (known) => known && { ...known, read: true });
+};
 
 /** More chats than these are found by searching. */
 const MOST = 5_000;
@@ -48,7 +60,7 @@ async function listAll(signal: AbortSignal, client: QueryClient): Promise<Found[
   do {
     const query = after == null ? { limit: 500 } : { limit: 500, after };
     const page: Schemas["ChatList"] = await unwrap(api.GET("/api/ui/chats", { params: { query }, signal }));
-    client.setQueryData(chatsNotice.queryKey, page.notice ?? null);
+    takeNotice(client, page.notice ?? null);
     found.push(...page.chats.map((chat) => ({ chat })));
     after = page.next;
   } while (after != null && found.length < MOST);

@@ -4,7 +4,7 @@ import type { ServerEvent } from "@/api/events";
 import { followTogether } from "@/api/together";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
-import { chatsNotice, type Found } from "./queries";
+import { type Found, takeNotice } from "./queries";
 
 const LIST = [...CHATS, "list"] as const;
 
@@ -21,7 +21,7 @@ export function useFollowChats(): void {
         const { id } = JSON.parse(data) as { id: string };
         client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
       } else if (name === "notice") {
-        client.setQueryData(chatsNotice.queryKey, (JSON.parse(data) as { notice: string | null }).notice);
+        takeNotice(client, (JSON.parse(data) as { notice: string | null }).notice);
       } else if (name === "reset") readAgain();
     };
     const unfollow = followTogether("/api/ui/chats/events", { onEvent: take, onMissed: readAgain });
