@@ -3,7 +3,12 @@ import { type KeyboardEvent, type RefObject, useMemo, useRef, useState, type Whe
 /** As near to the end as this one follows what comes, in pixels. */
 const NEAR_END = 32;
 
+/** A finger that has moved so far, in pixels, is meant to move the text. */
+const DRAGS = 4;
+
 const UP = new Set(["ArrowUp", "PageUp", "Home"]);
+
+const placeOf = (touches: React.TouchList) => ({ x: touches[0]?.clientX ?? 0, y: touches[0]?.clientY ?? 0 });
 
 const distanceOf = (element: HTMLElement) => element.scrollHeight - element.scrollTop - element.clientHeight;
 
@@ -15,7 +20,7 @@ const distanceOf = (element: HTMLElement) => element.scrollHeight - element.scro
 export function useFollow(scroller: RefObject<HTMLElement | null>, fromEnd = true) {
   const follows = useRef(fromEnd);
   const last = useRef(0);
-  const touched = useRef(0);
+  const touched = useRef({ x: 0, y: 0 });
   const [atEnd, setAtEnd] = useState(true);
   return useMemo(() => {
     const letGo = () => {
@@ -57,10 +62,13 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, fromEnd = tru
         if (UP.has(key)) letGo();
       },
       onTouchStart: ({ touches }: React.TouchEvent) => {
-        touched.current = touches[0]?.clientY ?? 0;
+        touched.current = placeOf(touches);
       },
       onTouchMove: ({ touches }: React.TouchEvent) => {
-        if ((touches[0]?.clientY ?? 0) > touched.current + 4) letGo();
+        const { x, y } = placeOf(touches);
+        const down = y - touched.current.y;
+        // One that moves sideways swipes to what is beside it.
+        if (down > DRAGS && down > Math.abs(x - touched.current.x)) letGo();
       },
       atEnd,
     };
