@@ -14,7 +14,7 @@ export function EmptyChat({ onPick }: { onPick: (text: string) => void }) {
     <div className="mx-auto w-full max-w-3xl px-4">
       <h1 className="text-center text-2xl font-semibold tracking-tight text-balance">{texts.welcome}</h1>
       {lacksModel ? (
-        <FirstModel otherwise={<NoModel />} />
+        <Lacking isEmpty={data?.length === 0} />
       ) : (
         <>
           <p className="mt-2 mb-6 text-center text-balance text-muted">{texts.welcomeText}</p>
@@ -23,6 +23,11 @@ export function EmptyChat({ onPick }: { onPick: (text: string) => void }) {
       )}
     </div>
   );
+}
+
+/** Says how to get a model that chats, or that one comes: a server fetches one by itself where it has none at all. */
+function Lacking({ isEmpty }: { isEmpty: boolean }) {
+  return isEmpty ? <FirstModel otherwise={<NoModel />} /> : <NoModel />;
 }
 
 function NoModel() {

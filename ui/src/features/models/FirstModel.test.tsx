@@ -20,3 +20,21 @@ test("the model that the server fetches at its first start is told of until it i
   await vi.advanceTimersByTimeAsync(1_100);
   expect(await screen.findByText("Get a model")).toBeVisible();
 });
+
+test("nothing is said before it is known whether one comes", async () => {
+  let answer: (response: Response) => void = () => {};
+  const asked = new Promise<Response>((answered) => {
+    answer = answered;
+  });
+  vi.stubGlobal("fetch", () => asked);
+  renderPage(
+    <>
+      <h1>Chat</h1>
+      <FirstModel otherwise={<p>Get a model</p>} />
+    </>,
+  );
+  expect(await screen.findByText("Chat")).toBeVisible();
+  expect(screen.queryByText("Get a model")).toBeNull();
+  answer(Response.json({ status: "ok" }));
+  expect(await screen.findByText("Get a model")).toBeVisible();
+});

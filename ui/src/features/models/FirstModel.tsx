@@ -21,12 +21,13 @@ export function FirstModel({ otherwise }: { otherwise: ReactNode }) {
   const texts = useTexts(firstModelTexts);
   const words = useServerWords();
   const client = useQueryClient();
-  const { data } = useQuery(serverHealth);
+  const { data, isPending } = useQuery(serverHealth);
   const model = data?.status === "loading" ? (data.model ?? "") : "";
   useEffect(() => {
     if (model === "") return;
     return () => void client.invalidateQueries({ queryKey: ["models"] });
   }, [client, model]);
+  if (isPending) return null;
   if (model === "") return otherwise;
   const { stage = "", progress = 0 } = data ?? {};
   return (
