@@ -1,13 +1,33 @@
 /** Starts to record, in the page, what people feel: frames, layout shifts, long tasks, interactions to next paint. */
 export function record() {
-  const figures = { frames: [], shift: 0, followingShift: 0, follows: true, jump: 0, longTasks: [], interactions: [] };
+  const figures = {
+    /** What somebody does now: follows, types, scrolls. Who measures says so. */
+    phase: "follows",
+    frames: [],
+    shifts: { follows: 0, types: 0, scrolls: 0 },
+    shifted: [],
+    jump: 0,
+    longTasks: [],
+    interactions: [],
+  };
   Object.assign(globalThis, { figures });
   const observe = (type, take, options = {}) =>
     new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, ...options });
-  observe("layout-shift", ({ value, hadRecentInput }) => {
+  const nameOf = (node) => {
+    const element = node instanceof Element ? node : node?.parentElement;
+    const row = element?.closest("[data-index]");
+    const within = row === element ? "" : ` in ${element?.tagName.toLowerCase()}`;
+    return row ? `row ${row.dataset.index}${within}` : (element?.tagName.toLowerCase() ?? "what is gone");
+  };
+  observe("layout-shift", ({ value, hadRecentInput, sources }) => {
     if (hadRecentInput) return;
-    figures.shift += value;
-    if (figures.follows) figures.followingShift += value;
+    const { phase } = figures;
+    figures.shifts[phase] += value;
+    const moves = sources.map(({ node, previousRect: before, currentRect: after }) => {
+      const [x, y] = [after.x - before.x, after.y - before.y].map(Math.round);
+      return `${nameOf(node)} by ${x}, ${y}`;
+    });
+    figures.shifted.push({ value, told: `${value.toFixed(4)} (${phase}): ${moves.join("; ")}` });
   });
   observe("longtask", ({ duration }) => figures.longTasks.push(duration));
   observe(
@@ -17,17 +37,30 @@ export function record() {
     },
     { durationThreshold: 16 },
   );
-  // Where the last row was painted: it stays where it is as long as the page follows.
+  // Where the last row is painted: it stays there as long as the page follows. Intersections are those of the frame as
+  // it is painted. What an animation frame finds is not: the page's own ResizeObservers come after it.
   const thread = document.querySelector("section[aria-label=Conversation]");
-  const bottomOf = () =>
-    ([...thread.querySelectorAll("[data-index]")].at(-1)?.getBoundingClientRect().bottom ?? 0) -
-    thread.getBoundingClientRect().bottom;
-  const bottom = bottomOf();
+  let bottom;
+  const look = () => {
+    const row = [...thread.querySelectorAll("[data-index]")].at(-1);
+    if (row === undefined || figures.phase === "scrolls") return;
+    const painted = new IntersectionObserver(
+      ([{ boundingClientRect, rootBounds }]) => {
+        painted.disconnect();
+        if (figures.phase === "scrolls" || !row.isConnected) return;
+        const now = boundingClientRect.bottom - rootBounds.bottom;
+        bottom ??= now;
+        figures.jump = Math.max(figures.jump, Math.abs(now - bottom));
+      },
+      { root: thread },
+    );
+    painted.observe(row);
+  };
   let last = performance.now();
   const frame = (now) => {
     figures.frames.push(now - last);
     last = now;
-    if (figures.follows) figures.jump = Math.max(figures.jump, Math.abs(bottomOf() - bottom));
+    look();
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
