@@ -59,8 +59,11 @@ export function Thread({
     directDomUpdatesMode: "position",
     onChange: keepUp,
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: other rows move the end
-  useLayoutEffect(keepUp, [keepUp, rows]);
+  // Other rows move the end. One that grows does so when it is measured, and until then sticks out of its place: who
+  // followed it there already would scroll twice in a frame.
+  const height = virtualizer.getTotalSize();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: at each other height
+  useLayoutEffect(keepUp, [keepUp, height]);
   const began = useRef(false);
   useLayoutEffect(() => {
     if (begin < 0 || began.current) return;
