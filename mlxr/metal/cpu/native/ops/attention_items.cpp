@@ -77,17 +77,7 @@ void AttentionOperation::merge_token(const Context& context, const Buffers& b, i
   const int group = shape.heads_per_kv(), stride = page_shape().value_stride();
   const Partial total = partial_at(scratch, plan_->rows, stride);
   for (int kv = 0; kv < shape.kv_heads; ++kv) {
-    for (int part = 0; part < split.parts; ++part) {
-      const Partial parts = partial_at(b.partials, plan_->rows, stride, split.base + kv * split.parts + part);
-      const Partial from = from_row(parts, split.row, stride);
-      if (part > 0) {
-        context.kernels.merge(from, group, stride, total);
-        continue;
-      }
-      std::copy_n(from.max, group, total.max);
-      std::copy_n(from.sum, group, total.sum);
-      std::copy_n(from.values, int64_t{group} * stride, total.values);
-    }
+    merge_parts(context.kernels, b.partials, plan_->rows, split, kv, group, stride, total);
     for (int g = 0; g < group; ++g) {
       const int head = kv * group + g;
       finish_row(total, g, head, b.mixed + token * b.query_width + int64_t{head} * shape.head_dim);

@@ -346,17 +346,7 @@ void LatentOperation::merge_token(const Context& context, const Buffers& b, int 
   const int group = plan_->shape.heads_per_kv(), rank = layer_->rank;
   const Partial total = partial_at(scratch, plan_->rows, rank);
   for (int tile = 0; tile < plan_->shape.kv_heads; ++tile) {
-    for (int part = 0; part < split.parts; ++part) {
-      const Partial parts = partial_at(b.partials, plan_->rows, rank, split.base + tile * split.parts + part);
-      const Partial from = from_row(parts, split.row, rank);
-      if (part > 0) {
-        context.kernels.merge(from, group, rank, total);
-        continue;
-      }
-      std::copy_n(from.max, group, total.max);
-      std::copy_n(from.sum, group, total.sum);
-      std::copy_n(from.values, int64_t{group} * rank, total.values);
-    }
+    merge_parts(context.kernels, b.partials, plan_->rows, split, tile, group, rank, total);
     for (int g = 0; g < group; ++g) {
       finish_row(total, g, b.mixed + (int64_t{token} * layer_->heads + tile * group + g) * rank);
     }
