@@ -46,6 +46,7 @@ from mlxr.metal.cpu.pages import (
 )
 from mlxr.metal.cpu.sampling import sampling_rows
 from mlxr.metal.cpu.sizes import CpuSizes
+from mlxr.metal.host_step import HostStep
 from mlxr.metal.operations import (
     EmbeddingOperation,
     FeedForwardOperation,
@@ -403,16 +404,7 @@ def _module_digest() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(HostStep):
     """The native backend's ``DeviceBatch``."""
 
-    batch: Batch
     native: _native.Batch
-
-    @property
-    def positions(self) -> mx.array:
-        return mx.array(self.batch.positions)
-
-    @property
-    def segments(self) -> mx.array | None:
-        return None if self.batch.segments is None else mx.array(self.batch.segments)
