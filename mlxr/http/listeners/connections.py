@@ -118,7 +118,8 @@ class Connection(web.RequestHandler):
         if request is not None:
             if not request.content.is_eof():
                 request.content.set_exception(web.RequestPayloadError("it ends before its end"))
-            elif request.writer.output_size == 0 or getattr(request.writer, "chunked", False):
+            # aiohttp reads on after every body, and then sees the same end again.
+            elif self._probe is None and (request.writer.output_size == 0 or getattr(request.writer, "chunked", False)):
                 self._probe = HalfClosedProbe(self, under_way=request.writer.output_size > 0)
         return True
 

@@ -19,7 +19,7 @@ from mlxr.runtime import descriptors
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta, Deltas, Finished, Started
 from mlxr.runtime.messages.tokenizer import Cancel, Generate
-from tests.http.rig import USAGE, Rig, embedded, rig
+from tests.http.rig import USAGE, Rig, embedded, hello, rig
 from tests.http.wire import connect, exchange, reply_of, rest
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -207,6 +207,25 @@ async def test_an_answer_that_the_clients_end_meets_under_way_comes_whole(tmp_pa
                     answer += data
             assert answer.startswith(b"HTTP/1.1 200 OK")
         await r.until(lambda: not open_connections(r))
+
+
+async def test_an_end_that_is_seen_twice_begins_one_answer(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = lambda command: []
+        async with await connect(r) as client:
+            await client.send(request("/v1/completions", stream=False))
+            await client.send_eof()
+            await r.until(lambda: r.got(Generate))
+            await anyio.sleep(0.1)
+            # As aiohttp does whenever some of a body is read, which may be after its end.
+            server = r.server._runner.server
+            assert server is not None
+            (connection,) = server.connections
+            connection.resume_reading()
+            await anyio.sleep(0.1)
+            r.tell(*hello(r.got(Generate)[0]))
+            answer = await rest(client)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
 
 
 async def test_requests_sent_together_before_the_end_are_all_answered(tmp_path: Path) -> None:
