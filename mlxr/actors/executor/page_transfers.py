@@ -179,8 +179,10 @@ class PageTransfers:
 
 def staging(pages: int, page_bytes: int) -> NDArray[np.uint8]:
     """Returns memory for pages, uint8 ``[pages, bytes]``, which goes back to the system with the last that looks at it.
-    The C library would keep what it has had of such sizes, some segments of 16 MB."""
-    return np.frombuffer(mmap.mmap(-1, pages * page_bytes), np.uint8).reshape(pages, page_bytes)
+    The C library would keep what it has had of such sizes, some segments of 16 MB. It is the process's own: shared
+    memory, which ``mmap`` gives by default, is a file of the system's without a name, and has no huge pages."""
+    memory = mmap.mmap(-1, pages * page_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANON)
+    return np.frombuffer(memory, np.uint8).reshape(pages, page_bytes)
 
 
 def _waits(behind: int | None, running: int | None) -> bool:

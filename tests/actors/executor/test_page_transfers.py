@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
-from mlxr.actors.executor.page_transfers import PageTransfers
+import pytest
+
+from mlxr.actors.executor.page_transfers import PageTransfers, staging
 from mlxr.runtime.messages.executor import RestorePages
 from mlxr.runtime.messages.kv import PagesRestored
 
@@ -20,3 +23,16 @@ def test_who_gives_up_a_read_is_answered_though_the_pool_has_been_emptied() -> N
     transfers.cancel(7)
     transfers.cancel(8)
     assert told == [PagesRestored(7, [], cancelled=True), PagesRestored(8, [], cancelled=True)]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_memory_for_pages_on_their_way_is_the_process_s_own() -> None:
+    pages = staging(2, 4096)
+    child = os.fork()
+    if not child:
+        pages[1, 7] = 1
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not pages.any()
+    pages[1, 7] = 1
+    assert pages.sum() == 1
