@@ -15,45 +15,27 @@ import msgspec
 from mlxr.runtime import pacing
 from mlxr.runtime.first_processes import host_command
 from mlxr.runtime.host import STOP, Assignment, Prepare
+from mlxr.runtime.started_process import StartedProcess
 
 STOP_SECONDS = 0.4
 """What a process gets to end in order before it is killed."""
 
 
-class StartedProcess:
-    """A process that was started before there was a loop: as much of ``anyio.abc.Process`` as actors' processes need.
-    It is told at once what to ``prepare``."""
+class SpareProcess(StartedProcess):
+    """An actor's process that was started before it is known whose it will be. It is told at once what to
+    ``prepare``."""
 
     def __init__(self, process: subprocess.Popen[bytes], prepare: Prepare) -> None:
-        self._process = process
-        self.pid = process.pid
+        super().__init__(process)
         self.stdin = _Stdin(process)
-        self._waiter = anyio.CapacityLimiter(2)
         with suppress(anyio.BrokenResourceError):  # it has ended, as who wants it finds out
             self.stdin.write(_line(prepare))
 
-    @property
-    def returncode(self) -> int | None:
-        return self._process.poll()
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    async def wait(self) -> int:
-        return await anyio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True, limiter=self._waiter)
-
     async def aclose(self) -> None:
-        """Waits for its end; kills it where that is cancelled."""
         self.stdin.close()
-        try:
-            await self.wait()
-        except BaseException:
-            self.kill()
-            with anyio.CancelScope(shield=True):
-                await self.wait()
-            raise
+        await super().aclose()
 
-    async def __aenter__(self) -> StartedProcess:
+    async def __aenter__(self) -> SpareProcess:
         return self
 
     async def __aexit__(
@@ -83,7 +65,7 @@ class _Stdin:
         self._pipe.close()
 
 
-ActorProcess = anyio.abc.Process | StartedProcess
+ActorProcess = anyio.abc.Process | SpareProcess
 
 
 async def open_process(label: str, run_directory: str) -> anyio.abc.Process:

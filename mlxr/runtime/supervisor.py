@@ -30,7 +30,7 @@ from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.actor_process import (
     ActorProcess,
-    StartedProcess,
+    SpareProcess,
     describe_exit,
     end_process,
     open_process,
@@ -107,7 +107,7 @@ class SupervisorActor(Actor):
         restarts: int,
         window: float,
         ahead: str = "",
-        spare: StartedProcess | None = None,
+        spare: SpareProcess | None = None,
     ) -> None:
         super().__init__(context)
         self._ahead = ahead

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import subprocess
 
@@ -16,8 +17,11 @@ import anyio
 
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.sandbox.channel import Channel, Gone
-from mlxr.runtime.sandbox.processes import Worker, ZygoteProcess, wait_status
+from mlxr.runtime.sandbox.processes import ChildProcess, Worker, ZygoteProcess
 from mlxr.runtime.sandbox.protocol import Setup, encode, frame
+from mlxr.runtime.started_process import StartedProcess
+
+log = logging.getLogger("mlxr.sandbox")
 
 ANSWER_SECONDS = 30.0
 """What a nursery that has prepared may take to fork, which it mostly does in milliseconds. One that takes longer is
@@ -29,7 +33,7 @@ class Nursery:
     (``module:function``) does. Its methods are for one loop's tasks."""
 
     def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, prepare: str) -> None:
-        self._process, self._control = process, control
+        self._process, self._control = StartedProcess(process), control
         self._setup = Setup(prepare)
         self._zygote: ZygoteProcess | None = None
         self._adopting = anyio.Lock()
@@ -42,16 +46,21 @@ class Nursery:
 
     async def fork(self) -> Worker | None:
         """Returns a zygote that is still to be told its setup, as soon as there can be one; None where the nursery has
-        ended, can't fork now, or says nothing and is ended for it."""
+        ended, can't fork now, or says nothing and is ended for it. The log says which."""
         async with self._adopting:
             if self._zygote is None:
-                self._zygote = ZygoteProcess(_StartedProcess(self._process), Channel(self._control))
-                with contextlib.suppress(MlxrError):
+                child, channel = ChildProcess(self._process), Channel(self._control)
+                self._zygote = ZygoteProcess(child, channel, hear_end=self._tell_end)
+                try:
                     await self._zygote.prepare(self._setup, told=True)
-        too_late = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self.kill)
+                except MlxrError as error:
+                    log.warning("the nursery can't prepare: %s", error)
+        too_late = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._give_up)
         try:
             return await self._zygote.nest()
         except Gone:
+            if self._zygote.alive:
+                log.warning("the nursery can't fork; a zygote starts by itself")
             return None
         finally:
             too_late.cancel()
@@ -67,21 +76,11 @@ class Nursery:
         else:
             self._control.close()
             self._process.kill()
-            self._process.wait()
+            await self._process.wait()
 
+    def _give_up(self) -> None:
+        log.warning("the nursery has not answered for %g s and is ended", ANSWER_SECONDS)
+        self.kill()
 
-class _StartedProcess:
-    """A process that was started before there was a loop."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self.pid = process.pid
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    async def wait(self) -> int:
-        return wait_status(await anyio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True))
-
-    async def reap(self) -> None:
-        await self.wait()
+    def _tell_end(self) -> None:
+        log.warning("the nursery (process %d) has ended; zygotes start by themselves from now on", self.pid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ from mlxr.runtime.sandbox.protocol import (
     encode,
     error_of,
 )
+
+log = logging.getLogger("mlxr.sandbox")
 
 WATCH_SECONDS = 0.05
 """Between two looks at a worker's memory, where the kernel does not hold it to its limit."""
@@ -76,6 +79,7 @@ class Sandbox:
         """Starts the zygote if it is not running. Raises what ``prepare`` raised, or ``SandboxKilled``."""
         async with self._starting:
             if self._zygote is not None and not self._zygote.alive:
+                log.warning("a sandbox's zygote (process %d) has ended; another takes its place", self._zygote.pid)
                 await self._zygote.close()
                 self._zygote = None
                 self._drop_idle()

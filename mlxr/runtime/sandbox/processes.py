@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ from mlxr.runtime.sandbox.protocol import (
     error_of,
     frame,
 )
+from mlxr.runtime.started_process import StartedProcess
 
 
 @dataclass(eq=False)
@@ -78,7 +80,7 @@ class ProcessHandle(Protocol):
 class ChildProcess:
     """A process that this one has started."""
 
-    def __init__(self, process: anyio.abc.Process) -> None:
+    def __init__(self, process: anyio.abc.Process | StartedProcess) -> None:
         self._process = process
         self.pid = process.pid
 
@@ -116,15 +118,18 @@ class NestedProcess:
 
 
 class ZygoteProcess:
-    """A running zygote process. Its control socket is read by one task for as long as it lives."""
+    """A running zygote process. Its control socket is read by one task for as long as it lives.
 
-    def __init__(self, process: ProcessHandle, channel: Channel) -> None:
+    ``hear_end``: is called where it ends and nobody has closed it."""
+
+    def __init__(self, process: ProcessHandle, channel: Channel, hear_end: Callable[[], None] = lambda: None) -> None:
         self._process = process
         self._channel = channel
         self._called: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._births: deque[asyncio.Future[int]] = deque()
         self._workers: dict[int, Worker] = {}
         self._early: dict[int, int] = {}
+        self._hear_end = hear_end
         self._fork_turn = anyio.Lock()
         self._reader = asyncio.ensure_future(self._read())
         self.alive = True
@@ -246,7 +251,7 @@ class ZygoteProcess:
                         if not self._called.done():
                             self._called.set_result(report)
         except Gone:
-            pass
+            self._hear_end()
         finally:
             self.alive = False
             waiting: list[asyncio.Future[Any]] = [self._called, *self._births]

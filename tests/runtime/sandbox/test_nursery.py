@@ -60,13 +60,33 @@ async def test_zygotes_have_what_the_nursery_learned_and_each_what_it_prepared_i
         await gone(pids[1])
 
 
-async def test_a_zygote_that_was_killed_is_forked_again(tmp_path: Path) -> None:
+async def test_a_zygote_that_was_killed_is_forked_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with nursery(tmp_path) as made:
         box = Sandbox(f"{TASKS}:prepare", AGAIN, nursery=made)
         os.kill(pid := await parent(box), signal.SIGKILL)
         await gone(pid)
         assert await box.run(f"{TASKS}:what_was_prepared", returns=list[str]) == ["again", "/"]
         assert await box.run(f"{TASKS}:learned", returns=int) == 1
+        assert f"zygote (process {pid}) has ended" in caplog.text
+        await box.close()
+
+
+async def test_the_end_of_a_nursery_is_told_once_unless_it_was_closed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with nursery(tmp_path) as made:
+        box = Sandbox(nursery=made)
+        await box.start()
+    assert not caplog.messages
+    await box.close()
+    async with nursery(tmp_path) as made:
+        box = Sandbox(nursery=made)
+        os.kill(await parent(box), signal.SIGKILL)
+        os.kill(made.pid, signal.SIGKILL)
+        while not caplog.messages:  # noqa: ASYNC110  (another process makes it)
+            await anyio.sleep(0.01)
+        assert await made.fork() is None
+        assert [f"nursery (process {made.pid}) has ended" in message for message in caplog.messages] == [True]
         await box.close()
 
 
@@ -107,13 +127,16 @@ async def test_who_prepares_while_the_nursery_is_killed_was_killed_by_somebody_e
             os.kill(made.pid, signal.SIGKILL)
 
 
-async def test_nobody_waits_for_a_nursery_that_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_waits_for_a_nursery_that_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async with nursery(tmp_path) as made:
         before, behind = Sandbox(nursery=made), Sandbox(nursery=made)
         await before.start()
         os.kill(made.pid, signal.SIGSTOP)
         monkeypatch.setattr("mlxr.runtime.sandbox.nursery.ANSWER_SECONDS", 0.0)
         assert await behind.run(f"{TASKS}:learned", returns=int) == 0
+        assert "has not answered for 0 s and is ended" in caplog.text
         for box in (before, behind):
             await box.close()
 
