@@ -184,7 +184,7 @@ class DeviceThread:
         self._adapter_loader = AdapterLoader(model, backend, self._adapters, self._adapter_loaded)
         self._adapter_loader.start()
         if spec is not None and isinstance(model.model, Decoder):
-            self._warm_up = WarmUp(model.model, backend, spec, time.monotonic())
+            self._warm_up = WarmUp(model.model, backend, spec, loaded.room_beside, time.monotonic())
         groups = loaded.groups
         longest = [self._settings.executor.context_length, model.context_length, capacity(groups)]
         context = min(length for length in longest if length)

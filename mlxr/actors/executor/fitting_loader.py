@@ -21,7 +21,7 @@ from mlxr.actors.executor.drafting.loading import (
     own_head,
 )
 from mlxr.actors.executor.memory import free_bytes, pool_budget
-from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need
+from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need, step_bytes
 from mlxr.actors.executor.pool_size import group_pages, pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
@@ -48,6 +48,8 @@ class Loaded:
         draft_bytes: what drafting takes of the memory.
         spec: of the pool; None for a model that keeps nothing in pages.
         groups: the pool's parts.
+        room_beside: returns how many bytes of what the longest step works with are free while one of so many tokens
+            runs.
     """
 
     model: LoadedModel
@@ -55,6 +57,7 @@ class Loaded:
     draft_bytes: int
     spec: PoolSpec | None
     groups: list[GroupPages]
+    room_beside: Callable[[int], int]
 
 
 class FittingLoader:
@@ -72,6 +75,8 @@ class FittingLoader:
         self._goes_without = goes_without
         self._again = again
         self._path = Path(settings.path)
+        self._footprint: Footprint | None = None
+        """Of the model that was last looked at."""
 
     def load(self, progress: Progress) -> Loaded:
         """Raises ``DoesNotFit``, ``NoDraftModel``, what ``load_model`` raises, and ``ModelFileError`` where the files
@@ -81,7 +86,8 @@ class FittingLoader:
         require_same(self._path, self._settings.identity)
         drafter, draft_bytes = self._load_drafter(draft, model)
         spec = self._pool_spec(model, draft_bytes) if model.cache_groups else None
-        return Loaded(model, drafter, draft_bytes, spec, _group_pages(spec, model, self._backend))
+        groups = _group_pages(spec, model, self._backend)
+        return Loaded(model, drafter, draft_bytes, spec, groups, partial(self._room_beside, model))
 
     def chosen_draft(self) -> ChosenDraft | None:
         """Returns the draft model. Raises ``NoDraftModel`` where one is required and can't draft."""
@@ -116,6 +122,7 @@ class FittingLoader:
 
     def _require_room(self, draft: ChosenDraft | None, head: bool, footprint: Footprint) -> None:
         """Raises ``DoesNotFit``. ``head``: whether the model's own is to draft."""
+        self._footprint = footprint
         sizes_of = self._backend.sizes
         available = free_bytes(self._backend.memory(), self._settings.memory_bytes)
         typed = footprint.typed(self._settings.kv.page_type)
@@ -145,6 +152,11 @@ class FittingLoader:
         if pages is None:
             return None, 0
         return own_head(model, backend, pages), backend.sizes.pool(pages) + seen_bytes(model.spec.width)
+
+    def _room_beside(self, model: LoadedModel, tokens: int) -> int:
+        assert self._footprint is not None
+        sizes = self._settings.pool_sizes(model.context_length, 0, self._backend.step_tokens)
+        return step_bytes(self._footprint, sizes.longest_row) - step_bytes(self._footprint, tokens)
 
     def _pool_spec(self, model: LoadedModel, draft_bytes: int) -> PoolSpec:
         kv, backend = self._settings.kv, self._backend

@@ -132,6 +132,11 @@ def memory_need(
 def working_bytes(footprint: Footprint, sizes: PoolSizes) -> int:
     """Returns what an engine takes besides weights and pages, about: its longest step, the vocabulary that constraints
     are compiled against, and pages on their way to the disk."""
-    rows = sizes.longest_row * (ROWS_BESIDE * footprint.width + HIDDEN_BESIDE * footprint.hidden)
     beside = VOCABULARY_BYTES + TOKEN_BYTES * footprint.vocabulary + sizes.staging if footprint.groups else 0
-    return (rows + SAMPLED_ROWS * footprint.vocabulary) * FLOAT_BYTES + beside
+    return step_bytes(footprint, sizes.longest_row) + beside
+
+
+def step_bytes(footprint: Footprint, tokens: int) -> int:
+    """Returns what a step of one sequence's tokens works with, about."""
+    rows = tokens * (ROWS_BESIDE * footprint.width + HIDDEN_BESIDE * footprint.hidden)
+    return (rows + SAMPLED_ROWS * footprint.vocabulary) * FLOAT_BYTES

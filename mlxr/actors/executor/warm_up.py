@@ -8,14 +8,15 @@ waits for that. A request that comes before waits for the kernels that it needs 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch, GroupTables
-from mlxr.metal.pool import GroupSpec, PoolSpec
+from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.models.architectures.decoder import Decoder
 from mlxr.runtime.messages.kv import CacheKind
 
@@ -29,26 +30,39 @@ streams, go first."""
 
 
 class WarmUp:
-    """Computes the backend's ``first_steps``, a layer at a time, in pages of its own that are gone with the last. What
-    comes out is not looked at. Belongs to the device's thread, which has no step in flight beside a piece.
+    """Computes the backend's ``first_steps``, a layer at a time, in pages of its own. What comes out is not looked at.
+    Belongs to the device's thread, which has no step in flight beside a piece.
+
+    Its pages take memory that the longest step would work with, and go back before one is computed.
 
     Attributes:
         due: whether there is a piece left.
         done: which part of all pieces has run.
     """
 
-    def __init__(self, model: Decoder, backend: Backend, pages: PoolSpec, now: float) -> None:
+    def __init__(
+        self, model: Decoder, backend: Backend, pages: PoolSpec, room_beside: Callable[[int], int], now: float
+    ) -> None:
         """``pages``: those of the engine; a step that has no room in so many is left out, as its like never runs.
-        ``now``: monotonic time."""
-        self._backend = backend
+        ``room_beside``: how many bytes its pages may take beside a step of so many tokens; one that has more is left
+        out, too. ``now``: monotonic time."""
+        self._model, self._backend = model, backend
         self._worked = now
-        steps = [step for step in backend.first_steps if all(_room(part, *step) for part in pages.groups)]
-        self._pieces = _pieces(model, backend, pages, steps)
+        self._pool: Pool | None = None
+        steps = [
+            _WarmUpStep(sequences, length, pages.sized([_taken(part, sequences, length) for part in pages.groups]))
+            for sequences, length in backend.first_steps
+            if all(part.pages >= _taken(part, sequences, length) for part in pages.groups)
+        ]
+        steps = [step for step in steps if backend.sizes.pool(step.pages) <= room_beside(step.tokens)]
+        self._pieces = self._computed(steps)
         self.due, self.done = bool(steps), 0.0
 
     def note_work(self, now: float) -> None:
-        """Somebody wants something of the device, or streams elsewhere."""
+        """Somebody wants something of the device, or streams elsewhere: the pages go back."""
         self._worked = now
+        if self._pool is not None:
+            self._pool.layers.clear()
 
     def wait(self, now: float) -> float | None:
         """Returns in how many seconds it is time for a piece, if nobody wants anything; None where none is left."""
@@ -63,25 +77,36 @@ class WarmUp:
             self._backend.forget_steps()
             self.done = 1.0
         if self.done == 1.0:
-            self.due, self._pieces = False, iter(())
+            self.due, self._pieces, self._pool = False, iter(()), None
+
+    def _computed(self, steps: Sequence[_WarmUpStep]) -> Iterator[float]:
+        """Yields behind each piece which part of all has run. Nothing is left to compute between two: what is asked for
+        meanwhile would be computed behind it."""
+        for number, step in enumerate(steps):
+            self._pool = pool = self._backend.pool(step.pages)
+            batch = _batch(step.pages, step.sequences, step.length)
+            tokens, hidden = mx.zeros(batch.tokens, mx.int32), mx.zeros(0)
+            layers = self._model.by_layer(tokens, self._backend.on_device(batch), pool)
+            for layer, hidden in enumerate(layers):
+                mx.eval(hidden, *self._backend.barrier(pool))
+                yield (number + layer / (self._model.depth + 1)) / len(steps)
+                if not pool.layers:
+                    pool.layers.update(self._backend.pool(step.pages).layers)
+            mx.eval(mx.argmax(self._model.logits(hidden, mx.array(batch.query_starts[1:] - 1)), axis=-1))
+            yield (number + 1) / len(steps)
 
 
-def _pieces(model: Decoder, backend: Backend, pages: PoolSpec, steps: Sequence[tuple[int, int]]) -> Iterator[float]:
-    """Yields behind each piece which part of all has run. Nothing is left to compute between two: what is asked for
-    meanwhile would be computed behind it."""
-    pool = backend.pool(pages.sized([max(_taken(part, *step) for step in steps) for part in pages.groups]))
-    for number, (sequences, length) in enumerate(steps):
-        batch = _batch(pages, sequences, length)
-        tokens, hidden = mx.zeros(batch.tokens, mx.int32), mx.zeros(0)
-        for layer, hidden in enumerate(model.by_layer(tokens, backend.on_device(batch), pool)):
-            mx.eval(hidden, *backend.barrier(pool))
-            yield (number + layer / (model.depth + 1)) / len(steps)
-        mx.eval(mx.argmax(model.logits(hidden, mx.array(batch.query_starts[1:] - 1)), axis=-1))
-        yield (number + 1) / len(steps)
+@dataclass(frozen=True, slots=True)
+class _WarmUpStep:
+    """A step of some sequences that begin. ``length``: tokens of each. ``pages``: a pool of as many as it takes."""
 
+    sequences: int
+    length: int
+    pages: PoolSpec
 
-def _room(part: GroupSpec, sequences: int, length: int) -> bool:
-    return part.pages >= _taken(part, sequences, length)
+    @property
+    def tokens(self) -> int:
+        return self.sequences * self.length
 
 
 def _taken(part: GroupSpec, sequences: int, length: int) -> int:

@@ -42,8 +42,13 @@ def model(tmp_path: Path) -> LoadedModel:
     return load_model(write_folder(tmp_path, config_of("qwen3_5")), Compiling())
 
 
-def warm_up_of(model: LoadedModel, backend: Compiling, decoder: Any = None) -> WarmUp:
-    return WarmUp(decoder or model.model, backend, small_pool(model, 64), now=0.0)
+def warm_up_of(
+    model: LoadedModel,
+    backend: Compiling,
+    decoder: Any = None,
+    room_beside: Callable[[int], int] = lambda tokens: 1 << 30,
+) -> WarmUp:
+    return WarmUp(decoder or model.model, backend, small_pool(model, 64), room_beside, now=0.0)
 
 
 def pieces(warm_up: WarmUp) -> list[float]:
@@ -112,6 +117,22 @@ def test_its_pages_are_gone_with_the_last_piece(model: LoadedModel) -> None:
     warm_up.advance()
     assert mx.get_active_memory() > before
     pieces(warm_up)
+    assert mx.get_active_memory() <= before
+
+
+def test_its_pages_take_what_the_longest_step_would_work_with_and_go_back_before_one_is_computed(
+    model: LoadedModel,
+) -> None:
+    backend, watched = Compiling(), Watched(model)
+    taken = backend.sizes.pool(small_pool(model, 64).sized([1, 3]))
+    warm_up = warm_up_of(model, backend, watched, lambda tokens: taken if tokens == 9 else 0)
+    before = mx.get_active_memory()
+    warm_up.advance()
+    held = mx.get_active_memory()
+    warm_up.note_work(2.0)
+    assert mx.get_active_memory() <= held - taken
+    assert pieces(warm_up)[-1] == 1.0
+    assert watched.ran == [(1, 9)]
     assert mx.get_active_memory() <= before
 
 
