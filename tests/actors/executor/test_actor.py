@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from mlxr.actors.executor.actor import ExecutorActor
-from mlxr.actors.executor.device import DeviceThread
+from mlxr.actors.executor.engine_reports import EngineReports
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.tensors import TensorType
 from mlxr.runtime.actor import Context
@@ -34,10 +34,10 @@ def absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = write_model(tmp_path / "model.gguf", "llama", TensorType.Q8_0, Sizes())
 
-    def cut(self: DeviceThread, pacer: Pacer) -> Callable[[str, float], None]:
+    def cut(self: EngineReports, pacer: Pacer) -> Callable[[str, float], None]:
         return lambda stage, fraction: os.truncate(path, 1 << 16)
 
-    monkeypatch.setattr(DeviceThread, "_progress", cut)
+    monkeypatch.setattr(EngineReports, "progress", cut)
     return "changed while it was read"
 
 

@@ -87,7 +87,7 @@ def thread(told: list[Any], monkeypatch: pytest.MonkeyPatch) -> DeviceThread:
     # The test's own log would keep the error, and with it all that its frames hold.
     monkeypatch.setattr(device.log, "exception", lambda *_: None)
     made = DeviceThread(SimpleNamespace(engine="tiny", epoch=0), SimpleNamespace())  # type: ignore[arg-type]
-    made._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
+    made._reports._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
     return made
 
 

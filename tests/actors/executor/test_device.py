@@ -10,9 +10,8 @@ import pytest
 
 from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.model_runner import DeviceLostError, require_device
-from mlxr.runtime.messages.executor import GroupSize, Step
-from mlxr.runtime.messages.registry import DrafterFailed
-from mlxr.runtime.messages.scheduler import DrafterInfo, DrafterKind, DrafterLost, StepFailed
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.scheduler import StepFailed
 
 
 class Runner:
@@ -35,7 +34,7 @@ def told() -> list[Any]:
 @pytest.fixture
 def device(told: list[Any]) -> DeviceThread:
     thread = DeviceThread(SimpleNamespace(engine="tiny", epoch=3), SimpleNamespace())  # type: ignore[arg-type]
-    thread._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
+    thread._reports._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
     return thread
 
 
@@ -81,14 +80,6 @@ def test_a_device_rests_behind_a_step_and_not_while_one_runs_however_long(
     assert device._rests()
 
 
-def test_only_where_a_pool_shrinks_nobody_goes_on_touching_its_pages(device: DeviceThread) -> None:
-    cleared: list[bool] = []
-    device._toucher = SimpleNamespace(clear=lambda: cleared.append(True))  # type: ignore[assignment]
-    for pages, expected in ((50, []), (60, []), (49, [True])):
-        device._keep_from_touching(Step(3, -1, [], sizes=[GroupSize(pages, 100)]), [50])
-        assert cleared == expected
-
-
 def test_without_a_device_no_request_fails_but_the_process_ends(
     device: DeviceThread, told: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,23 +98,3 @@ def test_a_device_that_adds_wrong_is_as_lost_as_one_that_does_not_answer(monkeyp
     monkeypatch.setattr(mx, "ones", lambda count: ones(count) * 3)
     with pytest.raises(DeviceLostError):
         require_device()
-
-
-def test_that_drafts_fail_is_told_to_who_shows_it_and_to_who_asks_for_them(
-    device: DeviceThread, told: list[Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    device._memory_changed = lambda: None  # type: ignore[method-assign]
-    device._weights, device._draft_bytes = 100, 30
-    device._drafter_failed("no memory")
-    assert told == [DrafterFailed("tiny", "no memory"), DrafterLost(3)]
-    assert device._weights == 70
-    assert "tiny goes without a draft model: no memory" in caplog.text
-
-
-def test_that_a_draft_model_is_left_out_is_told_where_nothing_else_drafts(device: DeviceThread) -> None:
-    device._settings.own_process = False
-    device._goes_without("it has another vocabulary")
-    backend: Any = SimpleNamespace(name="cpu", memory=lambda: None)
-    drafters = (None, DrafterInfo(DrafterKind.MTP, 0.1))
-    told = [device._up(64, backend, "", drafter) for drafter in drafters]
-    assert [(up.drafter, up.undrafted) for up in told] == [("", "it has another vocabulary"), ("mtp", "")]

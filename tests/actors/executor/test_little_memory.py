@@ -95,7 +95,7 @@ class Device:
 
     def __init__(self, model: LoadedModel, backend: Backend, spec: PoolSpec, engine: Callable[[], Engine]) -> None:
         self._thread = DeviceThread(SimpleNamespace(engine="tiny", epoch=0), SimpleNamespace())  # type: ignore[arg-type]
-        self._thread._sender = SimpleNamespace(tell=self._told)  # type: ignore[assignment]
+        self._thread._reports._sender = SimpleNamespace(tell=self._told)  # type: ignore[assignment]
         self._thread._backend, self._thread._spec = backend, spec
         self._runner = ModelRunner(model, backend, spec, ConstraintTable(Compiler(no_vocabulary), 100), AdapterTable())
         self._previous: Launched | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxr.actors.executor import device
+from mlxr.actors.executor import engine_reports
 from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.warm_up import QUIET_SECONDS, STAGE, WarmUp
 from mlxr.metal.mlx.device import WAYS
@@ -179,7 +179,7 @@ def thread(tmp_path: Path) -> tuple[DeviceThread, list[Any]]:
     told: list[Any] = []
     context: Any = SimpleNamespace(engine="tiny", epoch=0, run_directory=tmp_path)
     made = DeviceThread(context, SimpleNamespace())  # type: ignore[arg-type]
-    made._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
+    made._reports._sender = SimpleNamespace(tell=lambda _, message: told.append(message))  # type: ignore[assignment]
     return made, told
 
 
@@ -192,7 +192,7 @@ def test_pieces_run_where_no_message_comes_and_are_told(
     thread: tuple[DeviceThread, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, told = thread
-    monkeypatch.setattr(device, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(engine_reports, "PROGRESS_SECONDS", 0.0)
     made._warm_up = work = Pieces(3)  # type: ignore[assignment]
     messages, left = [Describe(), None, None, Describe(), None, None, None], []
 
