@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.kv.disk.folder import all_files
+from mlxr.actors.kv.disk.folder import StoredFile, all_files
 from tests.end_to_end.conversations import PAGE, Conversation, kill_everything, pages_in, stored
 from tests.server import Server, eventually, serving
 
@@ -64,8 +64,13 @@ def test_the_next_turn_after_kill_9_of_everything_reads_as_if_nothing_had_happen
         server.close()
 
 
+def whole_files(root: Path) -> list[StoredFile]:
+    """Those that get no other name any more."""
+    return [file for file in all_files(root) if file.path.suffix == ".pages"]
+
+
 def flip_bytes(root: Path) -> None:
-    for file in all_files(root):
+    for file in whole_files(root):
         with open(file.path, "r+b") as opened:
             for at in range(5000, file.bytes, 100_000):
                 opened.seek(at)
@@ -75,19 +80,19 @@ def flip_bytes(root: Path) -> None:
 
 
 def cut_short(root: Path) -> None:
-    for file in all_files(root):
+    for file in whole_files(root):
         os.truncate(file.path, file.bytes // 2)
 
 
 def make_another_version(root: Path) -> None:
-    for file in all_files(root):
+    for file in whole_files(root):
         with open(file.path, "r+b") as opened:
             opened.seek(8)
             opened.write(b"\x63")
 
 
 def delete_files(root: Path) -> None:
-    for file in all_files(root):
+    for file in whole_files(root):
         file.path.unlink()
 
 
@@ -98,7 +103,7 @@ def delete_all(root: Path) -> None:
 
 def set_the_clock_back(root: Path) -> None:
     """As files look that were written before."""
-    for file in all_files(root):
+    for file in whole_files(root):
         os.utime(file.path, (4e9, 4e9))
 
 
