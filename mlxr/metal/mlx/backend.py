@@ -223,7 +223,7 @@ class MlxBackend:
         self, weights: FeedForwardWeights, spec: FeedForwardSpec, layer: int | None = None
     ) -> FeedForwardOperation:
         if isinstance(spec, MLPSpec) and isinstance(weights, MLPWeights) and spec.sparsity is not None:
-            return SparseMLP(self, weights, spec)
+            return SparseMLP(self.linear, weights, spec)
         return self._feed_forward(weights, spec, layer)
 
     def parallel(

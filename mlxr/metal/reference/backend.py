@@ -172,7 +172,7 @@ class ReferenceBackend:
             return partial(experts_half, weights, spec)
         assert isinstance(spec, MLPSpec)
         if spec.sparsity is not None:
-            return SparseMLP(self, weights, spec)
+            return SparseMLP(self.linear, weights, spec)
         return partial(perceptron_half, weights, spec, layer)
 
     def low_rank(self, part: LowRank) -> Any:

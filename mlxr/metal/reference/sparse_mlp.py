@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import mlx.core as mx
 
 from mlxr.metal.specs import MLPSpec
-from mlxr.metal.weights import MLPWeights
+from mlxr.metal.weights import MLPWeights, Weight
 
 if TYPE_CHECKING:
-    from mlxr.metal.backend import Backend
-    from mlxr.metal.operations import DeviceBatch
+    from mlxr.metal.operations import DeviceBatch, RowOperation
+
+Linear = Callable[[Weight, "mx.array | None"], "RowOperation"]
+"""A backend's ``linear``."""
 
 
 class SparseMLP:
     """A gated perceptron of whose gate only what exceeds a row's mean by ``sparsity`` standard deviations counts."""
 
-    def __init__(self, backend: Backend, weights: MLPWeights, spec: MLPSpec) -> None:
+    def __init__(self, linear: Linear, weights: MLPWeights, spec: MLPSpec) -> None:
         assert weights.gate is not None
         assert spec.sparsity is not None
         self._weights, self._spec, self._sparsity = weights, spec, spec.sparsity
-        self._gate = backend.linear(weights.gate, weights.gate_bias)
-        self._up = backend.linear(weights.up, weights.up_bias)
-        self._down = backend.linear(weights.down, weights.down_bias)
+        self._gate = linear(weights.gate, weights.gate_bias)
+        self._up = linear(weights.up, weights.up_bias)
+        self._down = linear(weights.down, weights.down_bias)
 
     def __call__(self, x: mx.array, batch: DeviceBatch | None = None) -> mx.array:
         if not x.shape[0]:
