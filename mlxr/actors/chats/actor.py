@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from mlxr.actors.chats.answer_writer import AnswerWriter
 from mlxr.actors.chats.answers import Answers
 from mlxr.actors.chats.chat_operations import ChatOperations
 from mlxr.actors.chats.database import ChatsUnusable, Database
@@ -62,6 +63,7 @@ class ChatsActor(Actor):
         self._unusable: ErrorInfo | None = None
         self._database: Database | None = None
         self._state: ChatState
+        self._writer: AnswerWriter
         self._answers: Answers
         self._titles: Titles
         self._chats: ChatOperations
@@ -78,7 +80,7 @@ class ChatsActor(Actor):
 
     async def stop(self) -> None:
         if self._database is not None:
-            await self._answers.flush()
+            await self._writer.flush()
             await self._database.close()
 
     async def _open(self) -> None:
@@ -95,7 +97,7 @@ class ChatsActor(Actor):
             return
         self._furnish(self._database)
         self._opened.set()
-        self.spawn(self._answers.keep_flushing)
+        self.spawn(self._writer.keep_flushing)
         self.spawn(self._keep_purging)
         if not self.settings.resume:
             await self._wanted.wait()
@@ -106,7 +108,10 @@ class ChatsActor(Actor):
         section = self.settings.section
         state = self._state = ChatState(ChatStore(database), self._followers)
         self._titles = Titles(state, section, self._tell_frontend, self._next_number)
-        answers = self._answers = Answers(state, self._titles, self._tell_frontend, self.spawn, self._first)
+        self._writer = AnswerWriter(state)
+        answers = self._answers = Answers(
+            state, self._writer, self._titles, self._tell_frontend, self.spawn, self._first
+        )
         chats = self._chats = ChatOperations(state, answers, section)
         messages = MessageOperations(state, answers)
         library = LibraryOperations(state, section)

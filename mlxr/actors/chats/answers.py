@@ -1,14 +1,14 @@
-"""Answers: how they begin, what comes of them, when it is written, how they end, and how they go on after a death."""
+"""Answers: how they begin, what comes of them, how they end, and how they go on after a death."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 import anyio
 from msgspec import structs
 
+from mlxr.actors.chats.answer_writer import AnswerWriter
 from mlxr.actors.chats.live_answer import LiveAnswer
 from mlxr.actors.chats.run import Piece, Run
 from mlxr.actors.chats.state import ChatState
@@ -24,8 +24,6 @@ from mlxr.runtime.messages.tokenizer import Resumed
 
 log = logging.getLogger("mlxr.chats")
 
-FLUSH_SECONDS = 0.25
-"""How often what came is written. What a killed server has not written, it makes again, token by token the same."""
 MOST_TRIES = 5
 """How often in a row an answer is begun again that fails for reasons which pass."""
 LONGEST_WAIT = 5.0
@@ -40,12 +38,14 @@ class Answers:
     def __init__(
         self,
         state: ChatState,
+        writer: AnswerWriter,
         titles: Titles,
         tell: Callable[[Message], None],
         spawn: Callable[..., None],
         first: int,
     ) -> None:
         self._state = state
+        self._writer = writer
         self._titles = titles
         self._tell = tell
         self._spawn = spawn
@@ -141,7 +141,7 @@ class Answers:
             model=message.model,
         )
         answer.settle(run, turn)
-        self._spawn(self.flush)
+        self._spawn(self._writer.flush)
 
     def on_deltas(self, message: AnswerDeltas) -> None:
         if (answer := self._by_number.get(message.answer)) is None:
@@ -165,54 +165,6 @@ class Answers:
     def _tell_wait(self, answer: LiveAnswer, stage: Stage, done: int = 0, total: int = 0) -> None:
         waits = AnswerWaits(message=answer.message, stage=stage, done=done, total=total)
         self._state.followers.tell(answer.chat, "progress", waits)
-
-    # Writing.
-
-    async def keep_flushing(self) -> None:
-        while True:
-            await anyio.sleep(FLUSH_SECONDS)
-            state = self._state
-            if state.unsaved or any(answer.dirty for answer in state.live.values()):
-                await self.flush()
-
-    async def flush(self) -> None:
-        """Writes what came since the last time; what can't be written stays for the next."""
-        async with self._state.turn:
-            await self.flush_within()
-
-    async def flush_within(self) -> None:
-        """The same for whoever has the turn."""
-        state = self._state
-        try:
-            for message, (chat, turn, run) in list(state.unsaved.items()):
-                await self._save(chat, turn, run)
-                del state.unsaved[message]
-            for answer in list(state.live.values()):
-                if answer.dirty:
-                    await self._write(answer)
-            state.problem = None
-        except RequestError as error:
-            self._note_problem(error)
-
-    def _note_problem(self, error: RequestError) -> None:
-        if self._state.problem is None:
-            log.error("answers can't be written and stay in memory: %s", error)
-        self._state.problem = f"{error}; answers go on and are written once they can be"
-
-    async def _write(self, answer: LiveAnswer) -> None:
-        store, (mark, start, piece) = self._state.store, answer.unwritten()
-        settled = answer.run_changed
-        async with store.database.transaction():
-            if settled:
-                await store.put_run(answer.message, answer.run)
-                await store.put_message(answer.chat, answer.turn)
-                chat = await store.put_chat(await store.chat(answer.chat, deleted=True))
-            if piece is not None:
-                await store.put_piece(answer.message, start, piece)
-        answer.written(mark)
-        if settled:
-            answer.run_changed = False
-            self._state.announce(chat, answer.view())
 
     # Ending.
 
@@ -252,7 +204,7 @@ class Answers:
         error = message.error
         if error is not None and error.code is ErrorCode.SHUTTING_DOWN:
             # It goes on when the server is back.
-            await self.flush()
+            await self._writer.flush()
             return
         if error is not None and _passes(error) and not answer.stopping and answer.tries < MOST_TRIES:
             await anyio.sleep(min(error.retry_after or 0.0, LONGEST_WAIT) * (answer.tries > 0))
@@ -279,25 +231,10 @@ class Answers:
         )
         run = answer.final_run() if keeps else None
         del state.live[answer.message], self._by_number[answer.answer]
-        try:
-            await self._save(answer.chat, turn, run)
-        except RequestError as error:
-            self._note_problem(error)
-            state.unsaved[answer.message] = (answer.chat, turn, run)
-            state.announce_unsaved(answer.chat, turn)
+        await self._writer.save(answer.chat, turn, run)
         self._ended.pop(answer.message).set()
         if kind in ("done", "cut"):
             await self._titles.after(answer.chat, turn)
-
-    async def _save(self, chat_id: str, turn: ChatTurn, run: Run | None) -> None:
-        store = self._state.store
-        async with store.database.transaction():
-            await store.put_message(chat_id, turn)
-            await store.remove_pieces(turn.id)
-            await (store.put_run(turn.id, run) if run is not None else store.remove_run(turn.id))
-            chat = structs.replace(await store.chat(chat_id, deleted=True), updated=time.time())
-            chat = await store.put_chat(chat)
-        self._state.announce(chat, turn)
 
 
 def _passes(error: ErrorInfo) -> bool:
