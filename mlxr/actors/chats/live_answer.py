@@ -169,8 +169,8 @@ class LiveAnswer:
         return mark, pending.start, piece
 
     def written(self, mark: Mark) -> None:
-        """What there was at ``mark`` is written."""
-        self._unwritten.written(mark)
+        """What there was at ``mark`` is written; what was restated meanwhile is not."""
+        mark.of.written(mark)
 
     def view(self) -> ChatTurn:
         """Returns the message as it is now."""

@@ -8,8 +8,9 @@ from mlxr.api.chats.views import ChatLogprob
 
 
 class Mark(NamedTuple):
-    """How much an answer had when it was written: its tokens, and what was pending."""
+    """How much an answer had when it was written: its tokens, and how much of what was pending."""
 
+    of: Unwritten
     tokens: int
     texts: int
     reasonings: int
@@ -45,7 +46,7 @@ class Unwritten:
 
     def mark(self, tokens: int) -> Mark:
         """``tokens``: all of the answer's."""
-        return Mark(tokens, len(self._texts), len(self._reasonings), len(self.logprobs))
+        return Mark(self, tokens, len(self._texts), len(self._reasonings), len(self.logprobs))
 
     def written(self, mark: Mark) -> None:
         """What there was at ``mark`` is written."""
