@@ -9,8 +9,9 @@ from pathlib import Path
 
 import anyio
 
+from mlxr.actors.registry.lifecycle.actions import Action, Limit, Refusal
 from mlxr.actors.registry.lifecycle.engine import Engine
-from mlxr.actors.registry.lifecycle.policy import Action, EnginePolicy, Limit, Refusal
+from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 from mlxr.actors.registry.progress import Progress, Report
 from mlxr.runtime.errors import RequestError

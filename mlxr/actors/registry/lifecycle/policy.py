@@ -14,14 +14,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 from msgspec import structs
 
+from mlxr.actors.registry.lifecycle.actions import Action, Limit, Refusal
 from mlxr.actors.registry.lifecycle.engine import Engine, Explain
 from mlxr.actors.registry.lifecycle.engine_info import engine_info, waits_for, waits_for_pages
-from mlxr.actors.registry.lifecycle.room import Limits, find_room, order_of_giving
+from mlxr.actors.registry.lifecycle.page_limits import PageLimits
+from mlxr.actors.registry.lifecycle.room import Limits, find_room
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.catalogue import EngineInfo
 from mlxr.runtime.messages.registry import (
@@ -48,32 +50,6 @@ MAX_NAME = 24
 """Characters of an engine's name: it is part of socket paths, which are short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An engine that is not started, and why."""
-
-    engine: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Pages of an engine may take ``nbytes`` from now on, and those in use ``give_back`` less than now."""
-
-    engine: str
-    nbytes: int
-    give_back: int = 0
-
-
-Action = StartEngine | StopEngine | Refusal | Limit
-
-RAISE_SECONDS = 30.0
-"""How long after engines were told what pages may take they may be told to take more."""
-
-RELIEF_SECONDS = 3.0
-"""How long what was given back has to show in what the system has left."""
-
-
 class EnginePolicy:
     """Decides over all engines of a server.
 
@@ -89,8 +65,7 @@ class EnginePolicy:
         self._leaving: dict[str, int] = {}
         self._merged: dict[str, str] = {}
         self._count = 0
-        self._limited = -math.inf
-        """When an engine was last told what pages may take."""
+        self._pages = PageLimits()
 
     @property
     def memory(self) -> int:
@@ -297,32 +272,19 @@ class EnginePolicy:
         """Whether an engine could have more pages than it was last told."""
         return any(engine.lacks for engine in self.running())
 
-    def relieve(self, now: float, lacking: int) -> list[Action]:
+    def relieve(self, now: float, lacking: int) -> list[Limit]:
         """Has engines give back pages in use, since the system lacks so many bytes."""
-        if now < self._limited + RELIEF_SECONDS:
-            return []
-        givers = [engine for engine in order_of_giving(self.running()) if not engine.pending]
-        return [self._limit(giver, giver.pages, now, give_back=lacking) for giver in givers[:1]]
+        return self._pages.relieve(self.running(), now, lacking)
 
-    def raise_limits(self, now: float, free: int | None) -> list[Action]:
+    def raise_limits(self, now: float, free: int | None) -> list[Limit]:
         """Lets engines have pages again that they gave back, where nobody waits and there is room for twice as much.
         ``free`` as in ``Limits``."""
-        if now < self._limited + RAISE_SECONDS or self.waits():
+        if self.waits():
             return []
         left = [] if free is None else [free]
         if self._limits.memory:
             left.append(self._limits.memory - sum(e.takes for e in self.running()) - sum(self._leaving.values()))
-        actions: list[Action] = []
-        for engine in sorted((e for e in self.running() if e.lacks and not e.pending), key=lambda e: -e.used):
-            more = min([engine.lacks, *(room // 2 for room in left)])
-            if more > 0:
-                left = [room - more for room in left]
-                actions.append(self._limit(engine, engine.pages + more, now))
-        return actions
-
-    def _limit(self, engine: Engine, nbytes: int, now: float, give_back: int = 0) -> Limit:
-        engine.asked, engine.pending, self._limited = nbytes, True, now
-        return Limit(engine.name, nbytes, give_back)
+        return self._pages.raise_all(self.running(), now, left)
 
     def infos(self, now: float, wall: float) -> list[EngineInfo]:
         """One entry for each engine and name. ``wall``: seconds since the epoch at ``now``."""
@@ -347,7 +309,7 @@ class EnginePolicy:
                 self._remove(engine)
                 continue
             if room.asks:
-                actions += [self._limit(other, other.pages - gives, now) for other, gives in room.asks]
+                actions += [self._pages.limit(other, other.pages - gives, now) for other, gives in room.asks]
                 engine.stage = waits_for_pages([other for other, _ in room.asks])
             elif room.there:
                 engine.started, engine.room = True, room.bytes

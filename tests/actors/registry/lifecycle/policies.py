@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from mlxr.actors.registry.lifecycle.actions import Action
 from mlxr.actors.registry.lifecycle.engine import Engine
-from mlxr.actors.registry.lifecycle.policy import (
-    Action,
-    EnginePolicy,
-)
+from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.registry import EngineReleased, EngineUp, TokenizerUp
 from mlxr.runtime.messages.supervisor import StopEngine

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mlxr.actors.registry.lifecycle.actions import Limit, Refusal
 from mlxr.actors.registry.lifecycle.engine import OVERHEAD_BYTES, Engine
-from mlxr.actors.registry.lifecycle.policy import RAISE_SECONDS, RELIEF_SECONDS, EnginePolicy, Limit, Refusal
+from mlxr.actors.registry.lifecycle.page_limits import RAISE_SECONDS, RELIEF_SECONDS
+from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.runtime.messages.registry import EngineMemory, EngineUp, TokenizerUp
 from mlxr.runtime.messages.supervisor import StartEngine
 from tests.actors.registry.lifecycle.policies import settle, spec

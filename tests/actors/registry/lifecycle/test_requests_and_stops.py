@@ -13,8 +13,9 @@ import pytest
 from anyio import lowlevel
 
 from mlxr.actors.frontend.gateway import FrontendGateway
+from mlxr.actors.registry.lifecycle.actions import Refusal
 from mlxr.actors.registry.lifecycle.engine import OVERHEAD_BYTES
-from mlxr.actors.registry.lifecycle.policy import EnginePolicy, Refusal
+from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.api.metrics import Metrics
 from mlxr.runtime.bus import Address
 from mlxr.runtime.engine_spec import EngineSpec

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from mlxr.actors.registry.lifecycle.actions import Refusal
 from mlxr.actors.registry.lifecycle.engine import OVERHEAD_BYTES
-from mlxr.actors.registry.lifecycle.policy import (
-    EnginePolicy,
-    Refusal,
-)
+from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.runtime.messages.registry import EngineMemory, EngineReleased
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 from tests.actors.registry.lifecycle.policies import GB, come_up, loaded, settle, spec, states

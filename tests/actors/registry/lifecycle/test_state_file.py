@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlxr.actors.registry.lifecycle.policy import (
-    FIRST_USE_SECONDS,
-    EnginePolicy,
-)
+from mlxr.actors.registry.lifecycle.policy import FIRST_USE_SECONDS, EnginePolicy
 from mlxr.actors.registry.lifecycle.state_file import EngineStateFile
 from mlxr.runtime.messages.supervisor import StopEngine
 from tests.actors.registry.lifecycle.policies import come_up, serve, settle, spec, states
