@@ -157,7 +157,7 @@ class Guard:
             raise HttpError(Problem(403, message, "origin"))
         if not origin or self.allows_origin(origin):
             return
-        if urlsplit(origin).netloc == request.headers.get("Host", ""):
+        if origin.partition("://")[2] == request.headers.get("Host", ""):
             return
         message = f"pages of {origin} are not let in; server.cors_origins lists those that are"
         raise HttpError(Problem(403, message, "origin"))

@@ -109,6 +109,7 @@ async def test_a_loopback_server_answers_to_local_names_only(tmp_path: Path, hos
         ("https://evil.example", False),
         ("http://localhost.evil.example", False),
         ("null", False),
+        ("http://[", False),
     ],
 )
 async def test_pages_of_listed_origins_are_let_in(tmp_path: Path, origin: str, allowed: bool) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
+from yarl import URL
 
 from mlxr.actors.profile.limits import (
     MOST_MODES,
@@ -80,8 +80,8 @@ def _kept(before: McpServer | None, server: McpServer, name: str) -> str:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    parts = URL(url)
+    return parts.scheme, parts.host, parts.port
 
 
 def _delete_server(profile: Profile, command: DeleteMcpServer) -> Profile:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from mlxr.api.errors import invalid
 from mlxr.models.names import quoted
@@ -43,15 +44,15 @@ def check_server(server: McpServer) -> None:
 def check_url(url: str) -> None:
     """Raises ``RequestError`` for what is no address of a server."""
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        parts = URL(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.host) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or len(url) > LONGEST_URL or not url.isprintable() or " " in url:
         raise invalid("`url` takes the address of a server, as in http://127.0.0.1:3000/mcp", "url")
-    if parts.username is not None or parts.password is not None:
+    if parts.raw_user is not None or parts.raw_password is not None:
         raise invalid("`url` holds a password, which everybody sees; put it into an Authorization header", "url")
-    if parts.fragment:
+    if parts.raw_fragment:
         raise invalid("`url` ends in a #fragment, which no server is sent; leave it out", "url")
 
 

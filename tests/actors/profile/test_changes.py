@@ -74,6 +74,8 @@ def test_a_client_on_another_machine_opens_no_way_to_private_addresses() -> None
         (McpServer(name="a", url="http://x:y@host/"), "password"),
         (McpServer(name="a", url="http://host/#a"), "fragment"),
         (McpServer(name="a", url="http://host:99999/"), "`url`"),
+        (McpServer(name="a", url="http://xn--/"), "`url`"),
+        (McpServer(name="a", url="http://[::1]a/"), "`url`"),
         (McpServer(name="a", url=URL, headers={"A b": "1"}), "no name of a header"),
         (McpServer(name="a", url=URL, headers={"Host": "x"}), "said by the connection"),
         (McpServer(name="a", url=URL, headers={"X": "a\r\nY: b"}), "one line"),

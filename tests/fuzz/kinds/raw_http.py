@@ -27,6 +27,7 @@ LINES = (
     b"Connection: close", b"Connection: Upgrade", b"Upgrade: websocket", b"Upgrade: h2c", b"X: \x00", b"X: \xff",
     b" folded", b"X", b": x", b"X: " + b"a" * 9000, b"Content-Encoding: gzip", b"Authorization: Bearer \r",
     b"Origin: null", b"Range: bytes=0-1", b"X-Request-Id: \x1b[2J", b"Content-Type: \xe9",
+    b"Origin: http://[", b"Host: [", b"Referer: http://[::1", b"Authorization: Basic \xff",
 )  # fmt: skip
 WHOLE = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"", b"\r\n" * 500,
