@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 import mlxr
@@ -57,19 +57,8 @@ def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(keep_responsive(metrics))
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _bind(route, services, pending), expect_handler=_expect)
+        app.router.add_route(route.method, route.path, _bind(route, services, pending))
     return app
-
-
-async def _expect(request: web.Request) -> web.StreamResponse | None:
-    """Ask for the body of a client that waits to be asked."""
-    expected = request.headers.get("Expect", "")
-    if expected.lower() != "100-continue":
-        return answer(request, Problem(417, f"this server can't meet Expect: {expected}", "expectation_failed"))
-    if request.version == HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-    return None
 
 
 def _bind(route: Route, services: Services, pending: PendingBytes) -> AiohttpHandler:

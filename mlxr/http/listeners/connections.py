@@ -17,7 +17,7 @@ from mlxr.http.app import answer
 from mlxr.http.errors import OUR_MISTAKE
 from mlxr.http.listeners.connection_slots import ConnectionSlots
 from mlxr.http.listeners.half_closed import HalfClosedProbe
-from mlxr.http.listeners.malformed import HEADER_BYTES, VersionError, problem_with, reason_of
+from mlxr.http.listeners.malformed import HEADER_BYTES, problem_with, reason_of, unspoken
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -91,15 +91,13 @@ class Connection(web.RequestHandler):
             error = getattr(self._messages[-1][0], "exc", None)
             if isinstance(error, HttpProcessingError):
                 self._current_request.content.set_exception(web.RequestPayloadError(reason_of(error)))
-        self._refuse_versions()
+        self._refuse_unspoken()
 
-    def _refuse_versions(self) -> None:
-        """Take requests of other versions than 1.x for malformed ones: they would be answered in their own version,
-        which nobody can read (0.9 has no status line, 2 is binary)."""
+    def _refuse_unspoken(self) -> None:
+        """Take for malformed what would else be answered as nobody can read: requests of other versions than 1.x (0.9
+        has no status line, 2 is binary), and those that expect what aiohttp refuses in words of its own."""
         for at, (message, _) in enumerate(self._messages):
-            version = None if isinstance(message, _ErrInfo) else message.version
-            if version is not None and version.major != 1:
-                error = VersionError(message=f"it is of HTTP/{version.major}.{version.minor}; use HTTP/1.1")
+            if not isinstance(message, _ErrInfo) and (error := unspoken(message)) is not None:
                 self._messages[at] = _ErrInfo(status=error.code, exc=error, message=error.message), EMPTY_PAYLOAD
 
     def eof_received(self) -> bool:  # type: ignore[override]

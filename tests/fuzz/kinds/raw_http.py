@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.kind import Kind
 from tests.fuzz.mutations import mutated_bytes
 from tests.fuzz.served import NoAnswerError, Served
+from tests.fuzz.served_kind import ServedKind
 
 BODY = b'{"model": "tiny", "prompt": "Hi", "max_tokens": 1}'
 HEADS = (
@@ -23,7 +23,7 @@ LINES = (
     b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: 99999999999999999999", b"Content-Length: 1, 2",
     b"Content-Length: +5", b"Content-Length : 5", b"Transfer-Encoding: chunked",
     b"Transfer-Encoding: chunked, identity", b"Transfer-Encoding: xchunked", b"Transfer-Encoding:\tchunked",
-    b"Transfer-Encoding: gzip", b"Expect: 100-continue", b"Host: evil.example", b"Host: localhost",
+    b"Transfer-Encoding: gzip", b"Expect: 100-continue", b"Expect: tea", b"Host: evil.example", b"Host: localhost",
     b"Connection: close", b"Connection: Upgrade", b"Upgrade: websocket", b"Upgrade: h2c", b"X: \x00", b"X: \xff",
     b" folded", b"X", b": x", b"X: " + b"a" * 9000, b"Content-Encoding: gzip", b"Authorization: Bearer \r",
     b"Origin: null", b"Range: bytes=0-1", b"X-Request-Id: \x1b[2J", b"Content-Type: \xe9",
@@ -38,14 +38,11 @@ WHOLE = (
 )  # fmt: skip
 
 
-class RawHttp(Kind):
+class RawHttp(ServedKind):
     BATCH = 20_000
-    SMALL_STACK = False
-    SERVED = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._served: Served | None = None
 
     def make(self, random: Random) -> bytes:
         if random.random() < 0.1:
@@ -58,19 +55,9 @@ class RawHttp(Kind):
         data = b"".join(parts)
         return mutated_bytes(random, data) if random.random() < 0.6 else data
 
-    def read(self, data: bytes) -> None:
-        served = self._served = self._served or Served(self.folder)
+    def send(self, served: Served, data: bytes) -> None:
         answer = served.raw(data)
         if answer and not answer.startswith(b"HTTP/"):
             raise NoAnswerError(f"not HTTP: {answer[:80]!r}")
         if b" 500 " in answer.partition(b"\r\n")[0]:
             raise NoAnswerError(f"500: {answer[-200:]!r}")
-        served.check(len(data))
-
-    @property
-    def gap(self) -> float:
-        return self._served.gap if self._served else 0.0
-
-    def close(self) -> None:
-        if self._served is not None:
-            self._served.close()

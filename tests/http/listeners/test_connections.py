@@ -61,9 +61,10 @@ async def test_malformed_http_is_answered_in_our_shape_and_leaves_no_traceback(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-async def test_an_expectation_that_cant_be_met_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [POST, POST.replace(b"/v1/", b"/nothing/")])
+async def test_an_expectation_that_cant_be_met_is_named(tmp_path: Path, asked: bytes) -> None:
     async with rig(tmp_path) as r:
-        pieces = POST + b"Connection: close\r\nExpect: tea\r\nContent-Length: 3\r\n\r\nabc"
+        pieces = asked + b"Connection: close\r\nExpect: tea\r\nContent-Length: 3\r\n\r\nabc"
         assert await send(r, pieces) == (417, "this server can't meet Expect: tea")
 
 
