@@ -11,10 +11,10 @@ from typing import Any
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.http.routes import ROUTES
 from mlxr.runtime.errors import RequestError
-from tests.fuzz.kind import Kind
 from tests.fuzz.kinds import grammars, regexes, schemas, templates
 from tests.fuzz.mutations import EXTREMES, TEXTS, mutated_bytes, mutated_json, written_json
 from tests.fuzz.served import NoAnswerError, Served, error_of
+from tests.fuzz.served_kind import ServedKind
 from tests.http.cases import HONOURED
 from tests.http.cases.plain import PLAIN
 
@@ -44,19 +44,16 @@ UNLOADING = "/api/ui/models/unload"
 """What ends the model's process is any client's right, so that only others are unloaded."""
 
 
-class Bodies(Kind):
+class Bodies(ServedKind):
     """A case is the route's path, header lines, an empty line, and the body."""
 
     BATCH = 10_000
-    SMALL_STACK = False
-    SERVED = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._paths = sorted({route.path for route in ROUTES if route.method == "POST"})
         self._plain = {path: PLAIN.get(path) or PLAIN.get("/v1" + path) or {"model": "x"} for path in self._paths}
         self._cases = [case for cases in HONOURED.values() for case in cases.values()]
-        self._served: Served | None = None
 
     def make(self, random: Random) -> bytes:
         path = random.choice(self._paths)
@@ -82,23 +79,13 @@ class Bodies(Kind):
         lines = "".join(f"{name}: {value}\n" for name, value in headers.items())
         return f"{path.replace('{digest}', random.choice(('sha256:' + 'a' * 64, 'x', '..')))}\n{lines}\n".encode() + raw
 
-    def read(self, data: bytes) -> None:
-        served = self._served = self._served or Served(self.folder)
+    def send(self, served: Served, data: bytes) -> None:
         head, _, body = data.partition(b"\n\n")
         path, *lines = head.decode().split("\n")
         headers = dict(line.split(": ", 1) for line in lines)
         wrong = error_of(*served.post(path, body, headers))
         if wrong:
             raise NoAnswerError(f"{path.partition('{')[0]}: {wrong}")
-        served.check(len(data))
-
-    @property
-    def gap(self) -> float:
-        return self._served.gap if self._served else 0.0
-
-    def close(self) -> None:
-        if self._served is not None:
-            self._served.close()
 
 
 LEAST_KEPT = 60.0
