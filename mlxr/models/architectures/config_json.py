@@ -99,18 +99,13 @@ LEFTOVERS = Leftovers(
 )
 
 
-LANGUAGE_LEFTOVERS = Leftovers(
-    {
-        **LEFTOVERS.tensors,
+LANGUAGE_LEFTOVERS = LEFTOVERS.extended(
+    tensors={
         r"(model\.)?(vision_tower|vision_model|multi_modal_projector|patch_merger)\..*": (
             "they look at images, of which this model gets none"
         ),
     },
-    {
-        **LEFTOVERS.settings,
-        r".*_token_index|spatial_merge_size|vision_.*|(multimodal_)?projector_.*": "of what looks at images",
-    },
-    LEFTOVERS.neutral,
+    settings={r".*_token_index|spatial_merge_size|vision_.*|(multimodal_)?projector_.*": "of what looks at images"},
 )
 """Those of the language models of families that look at images, too."""
 

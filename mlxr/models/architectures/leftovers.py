@@ -28,6 +28,16 @@ class Leftovers:
     settings: Mapping[str, str] = field(default_factory=dict)
     neutral: Mapping[str, tuple[object, ...]] | None = None
 
+    def extended(
+        self,
+        tensors: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        neutral: Mapping[str, tuple[object, ...]] | None = None,
+    ) -> Leftovers:
+        """Returns these and more."""
+        neutrals = self.neutral if neutral is None else {**(self.neutral or {}), **neutral}
+        return Leftovers({**self.tensors, **(tensors or {})}, {**self.settings, **(settings or {})}, neutrals)
+
     def check(self, architecture: str, parameters: Hyperparameters, weights: Weights, layers: int = 0) -> None:
         """Call it once the model has taken what it uses. Raises ``UnsupportedModelError`` naming what is left.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, Gate, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, patterned_windows, require_activation, scale_of
@@ -76,14 +76,9 @@ IN_FOLDERS = FormatTable(
         "router": f"{LAYER}.mlp.router.gate.weight",
         "choice_bias": f"{LAYER}.mlp.expert_bias",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
-            r"load_balance_coeff|use_grouped_mm|attn_implementation": "of training, and how its makers ran it",
-        },
-        {
-            **(config_json.LEFTOVERS.neutral or {}),
+    config_json.LEFTOVERS.extended(
+        settings={r"load_balance_coeff|use_grouped_mm|attn_implementation": "of training, and how its makers ran it"},
+        neutral={
             "score_func": (),
             "num_expert_groups": (1,),
             "num_limited_groups": (1,),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle, Xielu
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
@@ -74,10 +74,6 @@ IN_FOLDERS = FormatTable(
         "attention_norm": "model.layers.{layer}.attention_layernorm.weight",
         "feed_forward_norm": "model.layers.{layer}.feedforward_layernorm.weight",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        config_json.LEFTOVERS.settings,
-        {**(config_json.LEFTOVERS.neutral or {}), "post_norm": (False,), "qk_norm": (True,)},
-    ),
+    config_json.LEFTOVERS.extended(neutral={"post_norm": (False,), "qk_norm": (True,)}),
 )
 FAMILY = Family("apertus", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

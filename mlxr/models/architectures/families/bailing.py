@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, partial_rope, require_activation, scale_of
@@ -103,16 +103,13 @@ IN_FOLDERS = FormatTable(
         "output": f"{LAYER}.attention.dense.weight",
         "choice_bias": f"{LAYER}.mlp.gate.expert_bias",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        settings={
             r"num_(mtp_layers|nextn_predict_layers)|mtp_.*": "of layers that draft tokens, which no file of it has",
             r"router_(dtype|type)|multi_gate|moe_router_topk_scaling_factor|ep_size": "how its makers ran it",
             r"seq_aux|.*_aux_loss_alpha": "of training",
         },
-        {
-            **(config_json.LEFTOVERS.neutral or {}),
+        neutral={
             "norm_head": (False,),
             "norm_softmax": (False,),
             "use_qkv_bias": (False,),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, GGUF_SETTINGS, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, patterned_windows, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
@@ -61,11 +61,9 @@ def _scaled(parameters: Hyperparameters, spec: DecoderSpec) -> DecoderSpec:
 
 GGUF_NAMES = {**names.GGUF, "feed_forward_norm": names.GGUF["attention_norm"]}
 FOLDER_NAMES = {**names.HUGGING_FACE, "feed_forward_norm": names.HUGGING_FACE["attention_norm"]}
-FOLDER_LEFTOVERS = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {**config_json.LEFTOVERS.settings, r"rotary_pct|order_of_interleaved_layers|position_embedding_type": "all alike"},
-    {
-        **(config_json.LEFTOVERS.neutral or {}),
+FOLDER_LEFTOVERS = config_json.LEFTOVERS.extended(
+    settings={r"rotary_pct|order_of_interleaved_layers|position_embedding_type": "all alike"},
+    neutral={
         "use_qk_norm": (False,),
         "use_gated_activation": (True,),
         "use_parallel_block": (True,),
@@ -74,7 +72,7 @@ FOLDER_LEFTOVERS = Leftovers(
         "layer_switch": (PATTERN,),
     },
 )
-GGUF_LEFTOVERS = Leftovers(GGUF.tensors, GGUF_SETTINGS, GGUF_NEUTRAL)
+GGUF_LEFTOVERS = GGUF
 FAMILY = Family(
     "command-r",
     read,

@@ -9,7 +9,7 @@ from mlxr.metal.specs import Activation
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.routing import sparse_layers
 from mlxr.models.architectures.sizes import Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
@@ -96,9 +96,7 @@ IN_GGUF = FormatTable(
         **names.GGUF_SHARED_EXPERT,
         "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
-    Leftovers(
-        {r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"}, GGUF.settings, GGUF.neutral
-    ),
+    GGUF.extended(tensors={r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"}),
     drafting=names.GGUF_DRAFTING,
 )
 IN_FOLDERS_NAMES = {
@@ -110,16 +108,14 @@ IN_FOLDERS_NAMES = {
     "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
 }
 KINDS = ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "kimi_k2", "youtu")
-NOTES = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {
-        **config_json.LEFTOVERS.settings,
+NOTES = config_json.LEFTOVERS.extended(
+    settings={
         r"ep_size": "how its makers ran it",
         r"(qk_)?head_dim": "follows from the parts of a head",
         r"rope_(scaling|parameters)\.max_position_embeddings": "said outside, too",
         r"aux_loss_alpha|seq_aux|embedding_initializer_range": "of training",
     },
-    {**(config_json.LEFTOVERS.neutral or {}), "moe_layer_freq": (1,)},
+    neutral={"moe_layer_freq": (1,)},
 )
 IN_FOLDERS = FormatTable(KINDS, IN_FOLDERS_NAMES, NOTES, drafting=names.HUGGING_FACE_DRAFTING)
 FAMILY = Family(

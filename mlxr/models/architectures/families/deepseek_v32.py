@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from mlxr.models.architectures.families import deepseek2
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import Leftovers
 from mlxr.models.architectures.spec import DecoderSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -27,19 +26,16 @@ UNREAD = "they choose what attention reads beyond the context that mlxr takes, w
 IN_GGUF = FormatTable(
     ("deepseek32", "glm-dsa"),
     deepseek2.IN_GGUF.names,
-    Leftovers(
-        {**deepseek2.IN_GGUF.leftovers.tensors, r"blk\.\d+\.indexer\..*": UNREAD},
-        {**deepseek2.IN_GGUF.leftovers.settings, r"attention\.indexer\..*": UNREAD},
-        deepseek2.IN_GGUF.leftovers.neutral,
+    deepseek2.IN_GGUF.leftovers.extended(
+        tensors={r"blk\.\d+\.indexer\..*": UNREAD}, settings={r"attention\.indexer\..*": UNREAD}
     ),
 )
 IN_FOLDERS = FormatTable(
     ("deepseek_v32", "glm_moe_dsa"),
     deepseek2.IN_FOLDERS_NAMES,
-    Leftovers(
-        {**deepseek2.NOTES.tensors, r"model\.layers\.\d+\.self_attn\.indexer\..*": UNREAD},
-        {**deepseek2.NOTES.settings, r"index(er)?_.*|layer_types(\.\d+)?": UNREAD},
-        deepseek2.NOTES.neutral,
+    deepseek2.NOTES.extended(
+        tensors={r"model\.layers\.\d+\.self_attn\.indexer\..*": UNREAD},
+        settings={r"index(er)?_.*|layer_types(\.\d+)?": UNREAD},
     ),
 )
 FAMILY = Family(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
@@ -72,14 +72,12 @@ IN_FOLDERS = FormatTable(
         **names.MLX_EXPERTS,
         "choice_bias": f"{LAYER}.moe_statics.e_score_correction_bias",
     },
-    Leftovers(
-        {**config_json.LEFTOVERS.tensors, r"model\.mtp_.*": "they draft tokens, which the others then check"},
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        tensors={r"model\.mtp_.*": "they draft tokens, which the others then check"},
+        settings={
             r"moe_(capacity|gate|multimodal_paired_experts|use_aux_free|norm_min|.*loss.*)": "of training",
             r"num_nextn_predict_layers|multi_token_pred_lambda": "of what drafts tokens",
         },
-        config_json.LEFTOVERS.neutral,
     ),
     defaults={"tie_word_embeddings": True},
     keys={

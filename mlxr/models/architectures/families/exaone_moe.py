@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import Sizes, patterned_windows, require_activation, scale_of
@@ -53,11 +53,7 @@ IN_GGUF = FormatTable(
         **names.GGUF_SHARED_EXPERT,
         "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
-    Leftovers(
-        GGUF.tensors,
-        {**GGUF.settings, r"expert_shared_feed_forward_length": "follows from how many there are"},
-        GGUF.neutral,
-    ),
+    GGUF.extended(settings={r"expert_shared_feed_forward_length": "follows from how many there are"}),
 )
 IN_FOLDERS = FormatTable(
     ("exaone_moe",),
@@ -69,14 +65,12 @@ IN_FOLDERS = FormatTable(
         **names.MLX_EXPERTS,
         "choice_bias": "model.layers.{layer}.mlp.e_score_correction_bias",
     },
-    Leftovers(
-        {**config_json.LEFTOVERS.tensors, r"mtp\..*": "they draft tokens that the model then checks"},
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        tensors={r"mtp\..*": "they draft tokens that the model then checks"},
+        settings={
             r"mtp_.*|num_nextn_predict_layers": "of the layers that draft tokens",
             r"is_moe_layer": "what other settings say",
         },
-        config_json.LEFTOVERS.neutral,
     ),
     keys={"num_shared_experts": "n_shared_experts", "first_last_k_dense_replace": "first_k_dense_replace"},
     renamed={r"\.mlp\.gate\.e_score_correction_bias$": ".mlp.e_score_correction_bias"},

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HEADS, MAX_HIDDEN, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
@@ -93,14 +93,12 @@ HUGGING_FACE: Names = {
 IN_FOLDERS = FormatTable(
     ("falcon",),
     HUGGING_FACE,
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        settings={
             r"apply_residual_connection_post_layernorm": "of layers whose halves are no neighbours",
             r"rope_(theta|scaling)": "read where ropes are",
         },
-        {**(config_json.LEFTOVERS.neutral or {}), "bias": (False,)},
+        neutral={"bias": (False,)},
     ),
     defaults={"max_position_embeddings": 2048},
     keys={"n_head": "num_attention_heads", "n_layer": "num_hidden_layers", "n_head_kv": "num_kv_heads"},

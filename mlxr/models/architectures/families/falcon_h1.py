@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from mlxr.metal.specs import Activation, AttentionAndMamba2Spec, Mamba2Spec, RopeStyle
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
@@ -136,15 +136,12 @@ HUGGING_FACE: Names = {
     "up": f"{LAYER}.feed_forward.up_proj.weight",
     "down": f"{LAYER}.feed_forward.down_proj.weight",
 }
-NOTES = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {
-        **config_json.LEFTOVERS.settings,
+NOTES = config_json.LEFTOVERS.extended(
+    settings={
         r"mamba_(chunk_size|expand|use_mlp)|mlp_expansion_factor|num_logits_to_keep": "how it is computed, and made",
         r"time_step_(min|max|floor)|rescale_prenorm_residual|residual_in_fp32": "how it was made",
     },
-    {
-        **(config_json.LEFTOVERS.neutral or {}),
+    neutral={
         "mamba_norm_before_gate": (False,),
         "projectors_bias": (False,),
         "attention_bias": (False,),

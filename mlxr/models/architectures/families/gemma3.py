@@ -13,7 +13,7 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.encoder_sizes import half_window
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.gemma2 import scaled_by
-from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, sliding_layers
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, LayerSpec, Norms
@@ -80,10 +80,10 @@ IN_GGUF = FormatTable(
         **names.GGUF_HEAD_NORMS,
         **names.GGUF_POST_NORMS,
     },
-    Leftovers(
-        {r"(v|mm)\..*": "they look at images, of which this model gets none"},
-        {**GGUF.settings, r"(vision|mm)\..*": "of what looks at images"},
-        {**GGUF_NEUTRAL, "rope.local.freq_base": (10000,), "rope.global.freq_base": (1000000,)},
+    GGUF.extended(
+        tensors={r"(v|mm)\..*": "they look at images, of which this model gets none"},
+        settings={r"(vision|mm)\..*": "of what looks at images"},
+        neutral={"rope.local.freq_base": (10000,), "rope.global.freq_base": (1000000,)},
     ),
 )
 IN_FOLDERS = FormatTable(
@@ -93,13 +93,11 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE_HEAD_NORMS,
         **names.HUGGING_FACE_GEMMA_NORMS,
     },
-    Leftovers(
-        {
-            **config_json.LEFTOVERS.tensors,
+    config_json.LEFTOVERS.extended(
+        tensors={
             r"(model\.)?(vision_tower|multi_modal_projector)\..*": "they look at images, of which this model gets none",
         },
-        {**config_json.LEFTOVERS.settings, r".*_token_index|mm_tokens_per_image": "of what looks at images"},
-        config_json.LEFTOVERS.neutral,
+        settings={r".*_token_index|mm_tokens_per_image": "of what looks at images"},
     ),
     norm_offset=1.0,
     defaults={"num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 131072},

@@ -19,7 +19,7 @@ from mlxr.models.architectures.families.gemma4 import (
     kv_sources,
     per_layer_embedding,
 )
-from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, Leftovers
+from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, sliding_layers
 from mlxr.models.architectures.spec import MLP, Alternating, DecoderSpec, LayerSpec, Norms
@@ -114,10 +114,9 @@ IN_GGUF = FormatTable(
         "laurel_right": "blk.{layer}.laurel_r.weight",
         "laurel_norm": "blk.{layer}.laurel_post_norm.weight",
     },
-    Leftovers(
-        {r"(v|a|mm)\..*": SENSES, r"blk\.\d+\.attn_(k|v|k_norm)\.weight": SHARED_KEYS},
-        {**GGUF.settings, r"(vision|audio|mm)\..*": SENSES},
-        GGUF_NEUTRAL,
+    GGUF.extended(
+        tensors={r"(v|a|mm)\..*": SENSES, r"blk\.\d+\.attn_(k|v|k_norm)\.weight": SHARED_KEYS},
+        settings={r"(vision|audio|mm)\..*": SENSES},
     ),
 )
 IN_FOLDERS = FormatTable(

@@ -21,7 +21,7 @@ from mlxr.metal.specs import (
 )
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import plain_rope, rope_from
 from mlxr.models.architectures.rope_config import rope_of_config
 from mlxr.models.architectures.rope_frequencies import made_rope, proportional
@@ -259,14 +259,13 @@ IN_GGUF = FormatTable(
         "experts_norm": "blk.{layer}.pre_ffw_norm_2.weight",
         "mixture_post_norm": "blk.{layer}.post_ffw_norm_2.weight",
     },
-    Leftovers(
-        {
+    GGUF.extended(
+        tensors={
             r"(v|a|mm)\..*": SENSES,
             r"blk\.\d+\.attn_(k|v|k_norm)\.weight": SHARED_KEYS,
             r"rope_freqs\.weight": "of layers that see everything",
         },
-        {**GGUF.settings, r"(vision|audio|mm)\..*": SENSES},
-        GGUF_NEUTRAL,
+        settings={r"(vision|audio|mm)\..*": SENSES},
     ),
 )
 _NAMES_IN_FOLDERS: Names = {
@@ -291,22 +290,17 @@ _NAMES_IN_FOLDERS: Names = {
     "experts_norm": "model.layers.{layer}.pre_feedforward_layernorm_2.weight",
     "mixture_post_norm": "model.layers.{layer}.post_feedforward_layernorm_2.weight",
 }
-FOLDER_LEFTOVERS = Leftovers(
-    {
-        **config_json.LEFTOVERS.tensors,
+FOLDER_LEFTOVERS = config_json.LEFTOVERS.extended(
+    tensors={
         r"(model\.)?((vision|audio)_tower|embed_(vision|audio)|vision_embedder|multi_modal_projector)\..*": SENSES,
         r"model\.layers\.\d+\.self_attn\.[kv]_(proj|norm)\..*": SHARED_KEYS,
     },
-    {
-        **config_json.LEFTOVERS.settings,
+    settings={
         r"audio_config(\..*)?|(vision|audio)_.*|.*_token_index|mm_tokens_per_image": SENSES,
         r"vocab_size_per_layer_input": "the table tells",
         r"(top_k_experts|moe_intermediate_size|num_experts)": "of experts, which are looked at where they are in use",
     },
-    {
-        **(config_json.LEFTOVERS.neutral or {}),
-        "rope_parameters.sliding_attention.partial_rotary_factor": (1.0,),
-    },
+    neutral={"rope_parameters.sliding_attention.partial_rotary_factor": (1.0,)},
 )
 IN_FOLDERS = FormatTable(
     ("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"), _NAMES_IN_FOLDERS, FOLDER_LEFTOVERS

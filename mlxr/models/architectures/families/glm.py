@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, GGUF_SETTINGS, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
@@ -35,7 +35,7 @@ IN_GGUF = FormatTable(
         "query_key_value_bias": "blk.{layer}.attn_qkv.bias",
         "gate_up": "blk.{layer}.ffn_up.weight",
     },
-    Leftovers({**GGUF.tensors, r"rope_freqs\.weight": "what the rope's base says"}, GGUF_SETTINGS, GGUF.neutral),
+    GGUF.extended(tensors={r"rope_freqs\.weight": "what the rope's base says"}),
 )
 IN_FOLDERS = FormatTable(
     ("glm",),

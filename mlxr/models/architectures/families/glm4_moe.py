@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
@@ -59,11 +59,7 @@ IN_GGUF = FormatTable(
         "feed_forward_norm": "blk.{layer}.post_attention_norm.weight",
         "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
-    Leftovers(
-        GGUF.tensors,
-        {**GGUF.settings, r"rope\.dimension_sections": "of places in images; in text they are all one"},
-        GGUF.neutral,
-    ),
+    GGUF.extended(settings={r"rope\.dimension_sections": "of places in images; in text they are all one"}),
     drafting=names.GGUF_DRAFTING,
 )
 IN_FOLDERS = FormatTable(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
@@ -65,14 +65,13 @@ HUGGING_FACE: Names = {
 IN_FOLDERS = FormatTable(
     ("gpt_neox",),
     HUGGING_FACE,
-    Leftovers(
-        {
-            **config_json.LEFTOVERS.tensors,
+    config_json.LEFTOVERS.extended(
+        tensors={
             r".*\.attention\.(masked_)?bias": "which tokens see which, as every decoder's do",
             r"embed_out\.weight": "the embedding serves where a file ties the two",
         },
-        {**config_json.LEFTOVERS.settings, r"classifier_dropout": "of training"},
-        {**(config_json.LEFTOVERS.neutral or {}), "attention_bias": (True,)},
+        settings={r"classifier_dropout": "of training"},
+        neutral={"attention_bias": (True,)},
     ),
     keys={"rotary_emb_base": "rope_theta"},
     by_key_head=True,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, sliding_layers
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
@@ -76,15 +76,12 @@ IN_FOLDERS = FormatTable(
         "experts_up_bias": f"{LAYER}.mlp.experts.up_proj.bias",
         "experts_down_bias": f"{LAYER}.mlp.experts.down_proj.bias",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        settings={
             r"initial_context_length": "what its rope was stretched from, which is read there",
             r"experts_per_token": "what num_experts_per_tok says, too",
         },
-        {
-            **(config_json.LEFTOVERS.neutral or {}),
+        neutral={
             "attention_bias": (True,),
             "swiglu_alpha": (1.702,),
             "swiglu_limit": (7.0,),

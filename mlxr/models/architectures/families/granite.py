@@ -13,7 +13,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
@@ -65,14 +65,11 @@ def residual(parameters: Hyperparameters) -> float:
     return factor
 
 
-NOTES = Leftovers(
-    GGUF.tensors,
-    {
-        **GGUF.settings,
+NOTES = GGUF.extended(
+    settings={
         r"ssm\..*": "of Mamba-2 layers, of which a Granite 4 of this kind has none",
         r"expert_shared_feed_forward_length": "of mixtures of experts",
-    },
-    GGUF.neutral,
+    }
 )
 IN_GGUF = FormatTable(("granite",), names.GGUF, NOTES)
 IN_FOLDERS = FormatTable(("granite",), names.HUGGING_FACE, config_json.LEFTOVERS)

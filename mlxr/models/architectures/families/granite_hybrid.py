@@ -12,7 +12,7 @@ from mlxr.metal.specs import Activation, Mamba2Spec, RopeStyle
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families import granite
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, listed_layers, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
@@ -125,21 +125,18 @@ IN_MLX: Names = {
 }
 """mlx-lm takes experts and dense perceptrons apart."""
 
-NOTES = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {
-        **config_json.LEFTOVERS.settings,
+NOTES = config_json.LEFTOVERS.extended(
+    settings={
         r"mamba_chunk_size": "how states are computed",
         r"mamba_.*|time_step_.*": "of Mamba-2 layers, which are asked where there are any",
         r"rope_(theta|scaling|parameters)(\..*)?": "asked where attention has a rope",
         r"normalization_function|init_method|num_experts_per_tok": "what is the case anyway",
-    },
-    config_json.LEFTOVERS.neutral,
+    }
 )
 IN_GGUF = FormatTable(
     ("granitehybrid",),
     {**names.GGUF, **state_spaces.GGUF_NAMES, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT},
-    Leftovers(GGUF.tensors, {**GGUF.settings, r"rope\..*": "asked where attention has a rope"}, GGUF.neutral),
+    GGUF.extended(settings={r"rope\..*": "asked where attention has a rope"}),
 )
 FAMILY = Family(
     "granitehybrid",

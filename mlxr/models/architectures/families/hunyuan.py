@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, GGUF_NEUTRAL, GGUF_SETTINGS, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
@@ -70,11 +70,9 @@ HEAD_NORMS = {
     "query_norm": f"{LAYER}.self_attn.query_layernorm.weight",
     "key_norm": f"{LAYER}.self_attn.key_layernorm.weight",
 }
-GGUF_LEFTOVERS = Leftovers(GGUF.tensors, GGUF_SETTINGS, {**GGUF_NEUTRAL, "expert_count": (0, 1)})
-FOLDER_LEFTOVERS = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {
-        **config_json.LEFTOVERS.settings,
+GGUF_LEFTOVERS = GGUF.extended(neutral={"expert_count": (0, 1)})
+FOLDER_LEFTOVERS = config_json.LEFTOVERS.extended(
+    settings={
         r"im_.*_id|mask_init_id|pad_id|text_.*_id|org_vocab_size|eod_.*": "the tokenizer's",
         r"attention_head_dim": "what head_dim says, too",
         r"cla_share_factor|moe_router_.*|group_limited_.*|dense_list|class_num|num_media_embeds": (
@@ -83,8 +81,7 @@ FOLDER_LEFTOVERS = Leftovers(
         r"num_experts|num_shared_expert": "of one expert, which is a perceptron",
         r"anyres_.*|vit_.*|img_.*|image_.*|video_.*|vision_.*|skip_cls_token|max_(image|vit).*": "of images",
     },
-    {
-        **(config_json.LEFTOVERS.neutral or {}),
+    neutral={
         "add_classification_head": (False,),
         "moe_drop_tokens": (False,),
         "moe_layer_num_skipped": (0,),

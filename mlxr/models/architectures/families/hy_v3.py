@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
@@ -72,15 +72,12 @@ IN_FOLDERS = FormatTable(
         "shared_up": f"{LAYER}.mlp.shared_mlp.up_proj.weight",
         "shared_down": f"{LAYER}.mlp.shared_mlp.down_proj.weight",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        settings={
             r"enable_.*_fp32.*": "how its makers ran it: here sums are float32",
             r"expert_hidden_dim": "said by another name, too",
         },
-        {
-            **(config_json.LEFTOVERS.neutral or {}),
+        neutral={
             "moe_router_enable_expert_bias": (True,),
             "moe_router_use_sigmoid": (True,),
             "qk_norm": (True,),

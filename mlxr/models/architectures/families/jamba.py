@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, Mamba1Spec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, MixerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
@@ -106,17 +106,14 @@ HUGGING_FACE: Names = {
 IN_FOLDERS = FormatTable(
     ("jamba",),
     HUGGING_FACE,
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        settings={
             r"use_(mamba_kernels|mambapy|associative_scan)|num_logits_to_keep|calc_logits_for_entire_prompt": (
                 "how it is computed"
             ),
             r"layer_types(\.\d+)?|layers_block_type(\.\d+)?|mamba_inner_layernorms": "what other settings say",
             r"num_experts_per_tok|expert_layer_(period|offset)": "asked where layers have experts",
-        },
-        config_json.LEFTOVERS.neutral,
+        }
     ),
 )
 IN_GGUF = FormatTable(
@@ -129,6 +126,6 @@ IN_GGUF = FormatTable(
         "ssm_write_norm": "blk.{layer}.ssm_b_norm.weight",
         "ssm_read_norm": "blk.{layer}.ssm_c_norm.weight",
     },
-    Leftovers(GGUF.tensors, {**GGUF.settings, r"rope\..*": "its attention has no rope"}, GGUF.neutral),
+    GGUF.extended(settings={r"rope\..*": "its attention has no rope"}),
 )
 FAMILY = Family("jamba", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

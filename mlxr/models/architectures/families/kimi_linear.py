@@ -9,7 +9,7 @@ from mlxr.metal.specs import Activation, KimiDeltaSpec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import (
     MAX_HEAD_DIM,
@@ -133,16 +133,13 @@ IN_MLX: Names = {
     "delta_key_conv": f"{LAYER}.self_attn.k_conv.conv.weight",
     "delta_value_conv": f"{LAYER}.self_attn.v_conv.conv.weight",
 }
-NOTES = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {
-        **config_json.LEFTOVERS.settings,
+NOTES = config_json.LEFTOVERS.extended(
+    settings={
         rf"(qk_)?head_dim|ep_size|linear_conv_kernel_dim|{OF_DELTA}\..*|layer_types(\.\d+)?": "what other settings say",
         r"rope_(theta|scaling|parameters)(\..*)?|rope_interleave": "its attention has no rope",
         r"aux_loss_alpha|seq_aux": "of training",
     },
-    {
-        **(config_json.LEFTOVERS.neutral or {}),
+    neutral={
         "mla_use_nope": (True,),
         "moe_layer_freq": (1,),
         "num_nextn_predict_layers": (0,),
@@ -163,10 +160,9 @@ FAMILY = Family(
         Format.GGUF: FormatTable(
             ("kimi-linear",),
             GGUF_NAMES,
-            Leftovers(
-                {r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"},
-                {**GGUF.settings, r"rope\..*": "its attention has no rope"},
-                GGUF.neutral,
+            GGUF.extended(
+                tensors={r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"},
+                settings={r"rope\..*": "its attention has no rope"},
             ),
         ),
         Format.HUGGING_FACE: FormatTable(("kimi_linear",), HUGGING_FACE, NOTES, keys=SETTINGS),

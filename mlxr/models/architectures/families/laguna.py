@@ -9,7 +9,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import (
@@ -193,14 +193,9 @@ IN_FOLDERS = FormatTable(
         "attention_gate": f"{LAYER}.self_attn.g_proj.weight",
         "choice_bias": f"{LAYER}.mlp.gate.e_score_correction_bias",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
-            r"mlp_only_layers": "said by mlp_layer_types",
-        },
-        {
-            **(config_json.LEFTOVERS.neutral or {}),
+    config_json.LEFTOVERS.extended(
+        settings={r"mlp_only_layers": "said by mlp_layer_types"},
+        neutral={
             "decoder_sparse_step": (1,),
             "gating": (True,),  # beside gating_types
             "moe_router_use_sigmoid": (True,),

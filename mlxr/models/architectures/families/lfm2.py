@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, ShortConvSpec
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, listed_layers, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
@@ -105,14 +105,12 @@ HUGGING_FACE: Names = {
     "conv_output": "model.layers.{layer}.conv.out_proj.weight",
     "conv_output_bias": "model.layers.{layer}.conv.out_proj.bias",
 }
-NOTES = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {
-        **config_json.LEFTOVERS.settings,
+NOTES = config_json.LEFTOVERS.extended(
+    settings={
         r"block_(dim|norm_eps)|num_heads|conv_dim(_out)?|theta": "what other settings say, by older names",
         r"block_(mlp|out)_init_scale|(block|conv)_use_xavier_init": "of training",
     },
-    {**(config_json.LEFTOVERS.neutral or {}), "block_use_swiglu": (True,), "use_pos_enc": (True,)},
+    neutral={"block_use_swiglu": (True,), "use_pos_enc": (True,)},
 )
 IN_GGUF = FormatTable(("lfm2",), GGUF_NAMES, GGUF)
 IN_FOLDERS = FormatTable(("lfm2",), HUGGING_FACE, NOTES)

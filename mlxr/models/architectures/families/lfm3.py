@@ -9,7 +9,6 @@ from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle, S
 from mlxr.models.architectures import names
 from mlxr.models.architectures.families import lfm2
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import Leftovers
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.rope_frequencies import made_rope, proportional
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
@@ -91,7 +90,7 @@ IN_FOLDERS = FormatTable(
         "output_bias": f"{LAYER}.self_attn.o_proj.bias",
         "attention_gate": f"{LAYER}.self_attn.gate_proj.weight",
     },
-    Leftovers(lfm2.NOTES.tensors, lfm2.NOTES.settings, lfm2.NOTES.neutral),
+    lfm2.NOTES,
     renamed={r"\.self_attn\.g_proj\.": ".self_attn.gate_proj."},
 )
 FAMILY = Family("lfm3", read, {Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS}, written=False)

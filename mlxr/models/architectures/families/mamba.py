@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Mamba1Spec
 from mlxr.models.architectures import config_json, state_spaces
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.sizes import (
     MAX_HEAD_DIM,
     MAX_HIDDEN,
@@ -100,10 +100,8 @@ FOLDER_ENDS: Names = {
 }
 UNNORMED: Names = dict.fromkeys(("ssm_step_norm", "ssm_write_norm", "ssm_read_norm"), WITHOUT_WEIGHTS)
 MIXER = "backbone.layers.{layer}.mixer"
-NOTES = Leftovers(
-    config_json.LEFTOVERS.tensors,
-    {
-        **config_json.LEFTOVERS.settings,
+NOTES = config_json.LEFTOVERS.extended(
+    settings={
         r"time_step_(min|max|floor|scale|init_scheme|rank)|rescale_prenorm_residual|residual_in_fp32|fused_add_norm": (
             "how it was made and trained"
         ),
@@ -112,18 +110,14 @@ NOTES = Leftovers(
             "what other settings say"
         ),
         r"layer_types(\.\d+)?": "all are alike",
-    },
-    config_json.LEFTOVERS.neutral,
+    }
 )
-IN_GGUF = Leftovers(
-    GGUF.tensors,
-    GGUF.settings,
-    {
-        **(GGUF.neutral or {}),
+IN_GGUF = GGUF.extended(
+    neutral={
         "feed_forward_length": (0,),
         "attention.head_count": (0,),
         "attention.head_count_kv": (0,),
-    },
+    }
 )
 IN_FOLDERS = FormatTable(
     ("mamba", "falcon_mamba"), {**FOLDER_ENDS, **state_spaces.folder_names_of_first(MIXER), **UNNORMED}, NOTES

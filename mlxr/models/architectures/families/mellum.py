@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.routing import sparse_layers
 from mlxr.models.architectures.sizes import Sizes, patterned_windows, require_activation, scale_of
@@ -44,13 +44,9 @@ IN_GGUF = FormatTable(("mellum",), {**names.GGUF, **names.GGUF_HEAD_NORMS, **nam
 IN_FOLDERS = FormatTable(
     ("mellum",),
     {**names.HUGGING_FACE, **names.HUGGING_FACE_HEAD_NORMS, **names.HUGGING_FACE_EXPERTS, **names.MLX_EXPERTS},
-    Leftovers(
-        {**config_json.LEFTOVERS.tensors, r"mtp\..*": "they draft tokens that the model then checks"},
-        {
-            **config_json.LEFTOVERS.settings,
-            r"mtp_.*|num_(mtp_layers|nextn_predict_layers)": "of the layers that draft tokens",
-        },
-        config_json.LEFTOVERS.neutral,
+    config_json.LEFTOVERS.extended(
+        tensors={r"mtp\..*": "they draft tokens that the model then checks"},
+        settings={r"mtp_.*|num_(mtp_layers|nextn_predict_layers)": "of the layers that draft tokens"},
     ),
 )
 FAMILY = Family("mellum", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

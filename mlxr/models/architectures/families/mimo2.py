@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import (
@@ -164,13 +164,10 @@ IN_FOLDERS = FormatTable(
         "sinks": f"{LAYER}.self_attn.attention_sink_bias",
         "choice_bias": f"{LAYER}.mlp.gate.e_score_correction_bias",
     },
-    Leftovers(
-        {**config_json.LEFTOVERS.tensors, r"model\.mtp\..*": "they draft tokens that the model then checks"},
-        {
-            **config_json.LEFTOVERS.settings,
-            r"attention_chunk_size|swa_rope_theta|topk_method|hybrid_block_size": "what other settings say",
-        },
-        {**(config_json.LEFTOVERS.neutral or {}), "add_full_attention_sink_bias": (False,)},
+    config_json.LEFTOVERS.extended(
+        tensors={r"model\.mtp\..*": "they draft tokens that the model then checks"},
+        settings={r"attention_chunk_size|swa_rope_theta|topk_method|hybrid_block_size": "what other settings say"},
+        neutral={"add_full_attention_sink_bias": (False,)},
     ),
 )
 FAMILY = Family("mimo2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

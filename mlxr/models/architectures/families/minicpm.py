@@ -10,7 +10,7 @@ from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.minicpm3 import BASE_WIDTH, DEPTH_SCALE, EMBEDDING_SCALE
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import long_rope_factors, model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
@@ -63,11 +63,7 @@ IN_GGUF = FormatTable(("minicpm",), names.GGUF, GGUF)
 IN_FOLDERS = FormatTable(
     ("minicpm",),
     names.HUGGING_FACE,
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {**config_json.LEFTOVERS.settings, r"mup_denominator": "of training", r"sparse_config\..*": SPARSE},
-        config_json.LEFTOVERS.neutral,
-    ),
+    config_json.LEFTOVERS.extended(settings={r"mup_denominator": "of training", r"sparse_config\..*": SPARSE}),
 )
 FAMILY = Family(
     "minicpm",

@@ -10,7 +10,7 @@ from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import long_rope_factors
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, require_activation
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
@@ -44,10 +44,6 @@ IN_GGUF = FormatTable(("minicpm3",), {**names.GGUF, **names.GGUF_LATENT_ATTENTIO
 IN_FOLDERS = FormatTable(
     ("minicpm3",),
     {**names.HUGGING_FACE, **names.HUGGING_FACE_LATENT_ATTENTION},
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {**config_json.LEFTOVERS.settings, r"(qk_)?head_dim": "follows from the parts of a head"},
-        config_json.LEFTOVERS.neutral,
-    ),
+    config_json.LEFTOVERS.extended(settings={r"(qk_)?head_dim": "follows from the parts of a head"}),
 )
 FAMILY = Family("minicpm3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

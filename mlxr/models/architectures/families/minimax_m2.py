@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
@@ -53,14 +53,9 @@ IN_FOLDERS = FormatTable(
         "experts_down_together": f"{LAYER}.switch_mlp.down_proj.weight",
         "choice_bias": f"{LAYER}.e_score_correction_bias",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
-            r"(num_)?mtp_.*|mlp_intermediate_size|layernorm_.*_beta": "of layers and settings that no layer has",
-        },
-        {
-            **(config_json.LEFTOVERS.neutral or {}),
+    config_json.LEFTOVERS.extended(
+        settings={r"(num_)?mtp_.*|mlp_intermediate_size|layernorm_.*_beta": "of layers and settings that no layer has"},
+        neutral={
             "use_qk_norm": (True,),
             "use_routing_bias": (True,),
             "use_mtp": (True, False),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.sizes import (
     MAX_HEAD_DIM,
     MAX_HIDDEN,
@@ -172,10 +172,9 @@ HUGGING_FACE: Names = {
 }
 """Experts are in one tensor where mlx-lm wrote them."""
 
-NOTES = Leftovers(
-    {**config_json.LEFTOVERS.tensors, r"mtp\..*": "of layers that draft tokens"},
-    {
-        **config_json.LEFTOVERS.settings,
+NOTES = config_json.LEFTOVERS.extended(
+    tensors={r"mtp\..*": "of layers that draft tokens"},
+    settings={
         r"time_step_(min|max|floor|rank)|rescale_prenorm_residual|residual_in_fp32": "how it was made and trained",
         r"chunk_size|mamba_ssm_cache_dtype|use_mamba_kernels|num_logits_to_keep": "how it is computed",
         r"expand|num_query_groups|mtp_.*|n_shared_experts|moe_shared_expert_overlap": "what other settings say",
@@ -189,7 +188,7 @@ NOTES = Leftovers(
         ),
         r"mlp_bias|intermediate_size": "asked where layers have what they are of",
     },
-    {**(config_json.LEFTOVERS.neutral or {}), "attention_bias": (False,)},
+    neutral={"attention_bias": (False,)},
 )
 IN_FOLDERS = FormatTable(("nemotron_h",), HUGGING_FACE, NOTES)
 FAMILY = Family(
@@ -199,7 +198,7 @@ FAMILY = Family(
         Format.GGUF: FormatTable(
             ("nemotron_h", "nemotron_h_moe"),
             IN_GGUF,
-            Leftovers(GGUF.tensors, {**GGUF.settings, r"rope\..*": "its attention has no rope"}, GGUF.neutral),
+            GGUF.extended(settings={r"rope\..*": "its attention has no rope"}),
         ),
         Format.HUGGING_FACE: IN_FOLDERS,
         Format.MLX: IN_FOLDERS,

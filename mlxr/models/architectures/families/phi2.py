@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
@@ -60,10 +60,6 @@ IN_FOLDERS = FormatTable(
         "feed_forward_norm": f"{LAYER}.input_layernorm.weight",
         "feed_forward_norm_bias": f"{LAYER}.input_layernorm.bias",
     },
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        config_json.LEFTOVERS.settings,
-        {**(config_json.LEFTOVERS.neutral or {}), "qk_layernorm": (False,)},
-    ),
+    config_json.LEFTOVERS.extended(neutral={"qk_layernorm": (False,)}),
 )
 FAMILY = Family("phi2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

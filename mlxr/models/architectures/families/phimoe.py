@@ -10,7 +10,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, NormKind, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import long_rope_factors, model_rope
 from mlxr.models.architectures.rope_config import rope_kind
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
@@ -65,9 +65,7 @@ IN_GGUF = FormatTable(
         "output_bias": "blk.{layer}.attn_output.bias",
         "head_bias": "output.bias",
     },
-    Leftovers(
-        {r"rope_factors_(short|long)\.weight": "those of another context than the model's"}, GGUF.settings, GGUF.neutral
-    ),
+    GGUF.extended(tensors={r"rope_factors_(short|long)\.weight": "those of another context than the model's"}),
 )
 LAYER = "model.layers.{layer}.block_sparse_moe"
 IN_FOLDERS_NAMES: Names = {
@@ -87,15 +85,12 @@ IN_FOLDERS_NAMES: Names = {
 IN_FOLDERS = FormatTable(
     ("phimoe",),
     IN_FOLDERS_NAMES,
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        {
-            **config_json.LEFTOVERS.settings,
+    config_json.LEFTOVERS.extended(
+        settings={
             r"input_jitter_noise|router_aux_loss_coef": "of training",
             r"rope_(scaling|parameters)\.(short|long)_mscale": "read where the rope is scaled",
             r"lm_head_bias": "the tensors tell",
-        },
-        config_json.LEFTOVERS.neutral,
+        }
     ),
 )
 FAMILY = Family("phimoe", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

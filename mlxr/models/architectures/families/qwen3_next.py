@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, Gate, GatedDeltaNetSpec, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import (
     MAX_HEAD_DIM,
@@ -130,25 +130,19 @@ IN_ONE = {
     "delta_heads": "model.layers.{layer}.linear_attn.in_proj_qkvz.weight",
     "delta_beta_alpha": "model.layers.{layer}.linear_attn.in_proj_ba.weight",
 }
-GGUF_LEFTOVERS = Leftovers(
-    GGUF.tensors,
-    {**GGUF.settings, r"rope\.dimension_sections": "of places in images; in text they are all one"},
-    GGUF.neutral,
-)
-FOLDER_LEFTOVERS = Leftovers(
-    {
-        **config_json.LEFTOVERS.tensors,
+GGUF_LEFTOVERS = GGUF.extended(settings={r"rope\.dimension_sections": "of places in images; in text they are all one"})
+FOLDER_LEFTOVERS = config_json.LEFTOVERS.extended(
+    tensors={
         r"(model\.)?mtp\..*": "they draft tokens that the model then checks",
         r"(model\.)?(visual|vision_tower)\..*": "they look at images, of which this model gets none",
     },
-    {
-        **config_json.LEFTOVERS.settings,
+    settings={
         r"mtp_.*": "of the layers that draft tokens",
         r"rope_(parameters|scaling)\.mrope_.*": "of places in images; in text they are all one",
         r"mamba_ssm_dtype": "states are float32 here",
         r"language_model_only|.*_token_index": "of what looks at images",
     },
-    {**(config_json.LEFTOVERS.neutral or {}), "attn_output_gate": (True,)},
+    neutral={"attn_output_gate": (True,)},
 )
 IN_GGUF = FormatTable(
     ("qwen3next",),

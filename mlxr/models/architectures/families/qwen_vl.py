@@ -7,23 +7,15 @@ from dataclasses import replace
 
 from mlxr.models.architectures.families import qwen2, qwen3, qwen3_moe, qwen3_next
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import Leftovers
 from mlxr.models.hyperparameters import Format
 
 OF_IMAGES = "of what looks at images"
-IN_GGUF = Leftovers(
-    qwen3_next.GGUF_LEFTOVERS.tensors,
-    {**qwen3_next.GGUF_LEFTOVERS.settings, r"n_deepstack_layers": OF_IMAGES},
-    qwen3_next.GGUF_LEFTOVERS.neutral,
-)
-IN_FOLDERS = Leftovers(
-    qwen3_next.FOLDER_LEFTOVERS.tensors,
-    {
-        **qwen3_next.FOLDER_LEFTOVERS.settings,
+IN_GGUF = qwen3_next.GGUF_LEFTOVERS.extended(settings={r"n_deepstack_layers": OF_IMAGES})
+IN_FOLDERS = qwen3_next.FOLDER_LEFTOVERS.extended(
+    settings={
         r"vision_config\..*|(image|video|vision|audio)_(token|start|end).*|spatial_merge_size": OF_IMAGES,
         r"tokens_per_second": OF_IMAGES,
-    },
-    qwen3_next.FOLDER_LEFTOVERS.neutral,
+    }
 )
 
 

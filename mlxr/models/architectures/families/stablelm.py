@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
@@ -29,14 +29,11 @@ IN_GGUF = FormatTable(("stablelm",), {**names.GGUF, **names.GGUF_NORM_BIASES, **
 IN_FOLDERS = FormatTable(
     ("stablelm",),
     {**names.HUGGING_FACE, **names.HUGGING_FACE_NORM_BIASES, **names.HUGGING_FACE_ATTENTION_BIASES},
-    Leftovers(
-        config_json.LEFTOVERS.tensors,
-        config_json.LEFTOVERS.settings,
-        {
-            **(config_json.LEFTOVERS.neutral or {}),
+    config_json.LEFTOVERS.extended(
+        neutral={
             "qk_layernorm": (False,),
             "use_parallel_residual": (False,),
-        },
+        }
     ),
 )
 FAMILY = Family("stablelm", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})
