@@ -55,6 +55,14 @@ GGUF_SHARED_EXPERT: Names = {
     "shared_down": "blk.{layer}.ffn_down_shexp.weight",
 }
 
+GGUF_DEEPSEEK_EXPERTS: Names = {
+    **GGUF_EXPERTS,
+    **GGUF_SHARED_EXPERT,
+    "choice_bias": "blk.{layer}.exp_probs_b.bias",
+}
+"""A mixture as DeepSeek-V3 has it (``routing.py``): what is added to scores where experts are chosen, and some that
+every token uses."""
+
 GGUF_GATED_EXPERT: Names = {**GGUF_SHARED_EXPERT, "shared_router": "blk.{layer}.ffn_gate_inp_shexp.weight"}
 """An expert that every token uses as far as a gate of its own lets it."""
 
@@ -119,6 +127,12 @@ HUGGING_FACE_SHARED_EXPERT: Names = {
     "shared_gate": "model.layers.{layer}.mlp.shared_experts.gate_proj.weight",
     "shared_up": "model.layers.{layer}.mlp.shared_experts.up_proj.weight",
     "shared_down": "model.layers.{layer}.mlp.shared_experts.down_proj.weight",
+}
+
+HUGGING_FACE_DEEPSEEK_EXPERTS: Names = {
+    **HUGGING_FACE_EXPERTS,
+    **HUGGING_FACE_SHARED_EXPERT,
+    "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
 }
 
 MLX_EXPERTS: Names = {

@@ -93,6 +93,9 @@ class Experts:
 QKV_BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
 """Roles of the biases that most families with biases have."""
 
+CHOICE_BIAS = frozenset({"choice_bias"})
+"""The role of what is added to the scores of experts where they are chosen, and not where they are weighed."""
+
 FeedForward: TypeAlias = MLP | Experts
 
 

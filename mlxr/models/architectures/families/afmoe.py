@@ -12,15 +12,13 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, patterned_windows, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 PATTERN = 4
 """Every so many-th layer sees everything, where a file does not say."""
-
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -51,10 +49,8 @@ IN_GGUF = FormatTable(
         **names.GGUF,
         **names.GGUF_HEAD_NORMS,
         **names.GGUF_POST_NORMS,
-        **names.GGUF_EXPERTS,
-        **names.GGUF_SHARED_EXPERT,
+        **names.GGUF_DEEPSEEK_EXPERTS,
         "attention_gate": "blk.{layer}.attn_gate.weight",
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
     GGUF,
 )

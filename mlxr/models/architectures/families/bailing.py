@@ -12,13 +12,11 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, partial_rope, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read_first(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:

@@ -92,9 +92,7 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_LATENT_ATTENTION,
-        **names.GGUF_EXPERTS,
-        **names.GGUF_SHARED_EXPERT,
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
+        **names.GGUF_DEEPSEEK_EXPERTS,
     },
     GGUF.extended(tensors={r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"}),
     drafting=names.GGUF_DRAFTING,
@@ -102,10 +100,8 @@ IN_GGUF = FormatTable(
 IN_FOLDERS_NAMES = {
     **names.HUGGING_FACE,
     **names.MLX_LATENT_ATTENTION,
-    **names.HUGGING_FACE_EXPERTS,
+    **names.HUGGING_FACE_DEEPSEEK_EXPERTS,
     **names.MLX_EXPERTS,
-    **names.HUGGING_FACE_SHARED_EXPERT,
-    "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
 }
 KINDS = ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "kimi_k2", "youtu")
 NOTES = config_json.LEFTOVERS.extended(

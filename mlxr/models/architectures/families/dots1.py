@@ -10,12 +10,10 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -47,9 +45,7 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_HEAD_NORMS,
-        **names.GGUF_EXPERTS,
-        **names.GGUF_SHARED_EXPERT,
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
+        **names.GGUF_DEEPSEEK_EXPERTS,
     },
     GGUF,
 )
@@ -58,10 +54,8 @@ IN_FOLDERS = FormatTable(
     {
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_HEAD_NORMS,
-        **names.HUGGING_FACE_EXPERTS,
-        **names.HUGGING_FACE_SHARED_EXPERT,
+        **names.HUGGING_FACE_DEEPSEEK_EXPERTS,
         **{f"{role}_together": name for role, name in MLX_EXPERTS.items()},
-        "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
     },
     config_json.LEFTOVERS,
 )

@@ -11,13 +11,11 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -57,9 +55,7 @@ IN_GGUF = FormatTable(
     ("ernie4_5-moe",),
     {
         **names.GGUF,
-        **names.GGUF_EXPERTS,
-        **names.GGUF_SHARED_EXPERT,
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
+        **names.GGUF_DEEPSEEK_EXPERTS,
     },
     GGUF,
 )

@@ -10,7 +10,7 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import Sizes, patterned_windows, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -19,7 +19,6 @@ PATTERN = 4
 """Every so many-th layer sees everything, where a folder does not list layers."""
 
 NORMS = Norms(heads=True)
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -49,9 +48,7 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_HEAD_NORMS,
-        **names.GGUF_EXPERTS,
-        **names.GGUF_SHARED_EXPERT,
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
+        **names.GGUF_DEEPSEEK_EXPERTS,
     },
     GGUF.extended(settings={r"expert_shared_feed_forward_length": "follows from how many there are"}),
 )

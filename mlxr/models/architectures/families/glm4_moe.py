@@ -10,12 +10,10 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import dense_first, sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
-from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, QKV_BIASES, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -43,10 +41,8 @@ HUGGING_FACE = {
     **names.HUGGING_FACE,
     **names.HUGGING_FACE_ATTENTION_BIASES,
     **names.HUGGING_FACE_HEAD_NORMS,
-    **names.HUGGING_FACE_EXPERTS,
-    **names.HUGGING_FACE_SHARED_EXPERT,
+    **names.HUGGING_FACE_DEEPSEEK_EXPERTS,
     **names.MLX_EXPERTS,
-    "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
 }
 IN_GGUF = FormatTable(
     ("glm4moe",),
@@ -54,10 +50,8 @@ IN_GGUF = FormatTable(
         **names.GGUF,
         **names.GGUF_ATTENTION_BIASES,
         **names.GGUF_HEAD_NORMS,
-        **names.GGUF_EXPERTS,
-        **names.GGUF_SHARED_EXPERT,
+        **names.GGUF_DEEPSEEK_EXPERTS,
         "feed_forward_norm": "blk.{layer}.post_attention_norm.weight",
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
     GGUF.extended(settings={r"rope\.dimension_sections": "of places in images; in text they are all one"}),
     drafting=names.GGUF_DRAFTING,

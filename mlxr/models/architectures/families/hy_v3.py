@@ -12,13 +12,12 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 BASE = 11_158_840.0
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:

@@ -18,12 +18,11 @@ from mlxr.models.architectures.sizes import (
     listed_layers,
     require_activation,
 )
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, MixerSpec
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, MixerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
-CHOICE_BIAS = frozenset({"choice_bias"})
 LAYER_TYPES = {"linear_attention": True, "full_attention": False}
 OF_DELTA = "linear_attn_config"
 
@@ -74,9 +73,7 @@ def _recurrent(parameters: Hyperparameters, layers: int) -> list[bool]:
 GGUF_NAMES: Names = {
     **names.GGUF,
     **names.GGUF_LATENT_ATTENTION,
-    **names.GGUF_EXPERTS,
-    **names.GGUF_SHARED_EXPERT,
-    "choice_bias": "blk.{layer}.exp_probs_b.bias",
+    **names.GGUF_DEEPSEEK_EXPERTS,
     "delta_query": "blk.{layer}.attn_q.weight",
     "delta_key": "blk.{layer}.attn_k.weight",
     "delta_value": "blk.{layer}.attn_v.weight",

@@ -22,7 +22,7 @@ from mlxr.models.architectures.sizes import (
     require_activation,
     sliding_layers,
 )
-from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, QKV_BIASES, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -44,7 +44,6 @@ WINDOWS = {
 }
 """The rope of windows as Poolside's older folders have it, and as others do."""
 
-CHOICE_BIAS = frozenset({"choice_bias"})
 GATES = {"per-head": True, "per_head": True, "per-element": False, "per_element": False}
 
 
@@ -173,10 +172,8 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_HEAD_NORMS,
-        **names.GGUF_EXPERTS,
-        **names.GGUF_SHARED_EXPERT,
+        **names.GGUF_DEEPSEEK_EXPERTS,
         "attention_gate": "blk.{layer}.attn_gate.weight",
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
     GGUF,
 )
@@ -186,12 +183,10 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
         **names.HUGGING_FACE_HEAD_NORMS,
-        **names.HUGGING_FACE_EXPERTS,
-        **names.HUGGING_FACE_SHARED_EXPERT,
+        **names.HUGGING_FACE_DEEPSEEK_EXPERTS,
         **names.MLX_EXPERTS,
         "output_bias": f"{LAYER}.self_attn.o_proj.bias",
         "attention_gate": f"{LAYER}.self_attn.g_proj.weight",
-        "choice_bias": f"{LAYER}.mlp.gate.e_score_correction_bias",
     },
     config_json.LEFTOVERS.extended(
         settings={r"mlp_only_layers": "said by mlp_layer_types"},

@@ -23,7 +23,7 @@ from mlxr.models.architectures.sizes import (
     require_activation,
     sliding_layers,
 )
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError
@@ -33,7 +33,6 @@ SHARE = 0.334
 """Of a head, how much the rope turns where a folder does not say."""
 
 BASE, NEAR_BASE = 5_000_000.0, 10_000.0
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 @dataclass(frozen=True, slots=True)

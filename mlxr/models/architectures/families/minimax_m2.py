@@ -10,12 +10,10 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-CHOICE_BIAS = frozenset({"choice_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:

@@ -23,7 +23,7 @@ from mlxr.models.architectures.sizes import (
     require_sigmoid,
     scale_of,
 )
-from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
+from mlxr.models.architectures.spec import CHOICE_BIAS, MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -60,8 +60,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         half = MLP(sizes.hidden, MLPSpec(Activation.RELU_SQUARED, sizes.norm_eps), gated=False)
         made["mlp"] = LayerSpec(None, half, biases=frozenset(biases))
     if "moe" in kinds:
-        required = {"choice_bias"}
-        made["moe"] = LayerSpec(None, _experts(parameters, sizes), biases=frozenset(required))
+        made["moe"] = LayerSpec(None, _experts(parameters, sizes), biases=CHOICE_BIAS)
     return sizes.decoder([made[kind] for kind in kinds])
 
 
@@ -134,12 +133,10 @@ def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
 IN_GGUF: Names = {
     **names.GGUF,
     **state_spaces.GGUF_NAMES,
-    **names.GGUF_EXPERTS,
-    **names.GGUF_SHARED_EXPERT,
+    **names.GGUF_DEEPSEEK_EXPERTS,
     "feed_forward_norm": "blk.{layer}.attn_norm.weight",
     "up_bias": "blk.{layer}.ffn_up.bias",
     "down_bias": "blk.{layer}.ffn_down.bias",
-    "choice_bias": "blk.{layer}.exp_probs_b.bias",
     "latent_down": "blk.{layer}.ffn_latent_down.weight",
     "latent_up": "blk.{layer}.ffn_latent_up.weight",
 }
