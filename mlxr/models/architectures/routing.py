@@ -36,22 +36,3 @@ def sigmoid_experts(
     spec = replace(experts.spec, sigmoid=True, scale=scale, groups=groups, used_groups=used)
     shared = parameters.integer("expert_shared_count", 0) * experts.hidden
     return replace(experts, spec=spec, shared_hidden=max(0, shared))
-
-
-def dense_first(parameters: Hyperparameters, layers: int, usual: int) -> list[bool]:
-    """Returns which layers have experts: all behind the first ones; ``usual``: how many have none where a folder does
-    not say."""
-    first = parameters.integer("leading_dense_block_count", 0 if parameters.format is Format.GGUF else usual)
-    return [layer >= first for layer in range(layers)]
-
-
-def sparse_layers(parameters: Hyperparameters, layers: int, usual: int) -> list[bool]:
-    """Returns the same where a folder may list its ``mlp_layer_types`` instead. Raises ``ModelFileError`` for a list of
-    another length or of other words."""
-    kinds, dense = parameters.texts("mlp_layer_types"), dense_first(parameters, layers, usual)
-    if kinds is None:
-        return dense
-    if len(kinds) != layers or not set(kinds) <= {"dense", "sparse"}:
-        reason = f"has {len(kinds)} mlp_layer_types for {layers} layers, each of them 'dense' or 'sparse'"
-        raise ModelFileError(parameters.path, reason)
-    return [kind == "sparse" for kind in kinds]

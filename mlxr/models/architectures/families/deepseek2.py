@@ -9,8 +9,8 @@ from mlxr.metal.specs import Activation
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
+from mlxr.models.architectures.layer_kinds import sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.routing import sparse_layers
 from mlxr.models.architectures.sizes import Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable

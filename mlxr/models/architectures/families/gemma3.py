@@ -13,9 +13,10 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.encoder_sizes import half_window
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.gemma2 import scaled_by
+from mlxr.models.architectures.layer_kinds import sliding_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
-from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, sliding_layers
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights

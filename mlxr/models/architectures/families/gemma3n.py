@@ -19,9 +19,10 @@ from mlxr.models.architectures.families.gemma4 import (
     kv_sources,
     per_layer_embedding,
 )
+from mlxr.models.architectures.layer_kinds import sliding_layers
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.rope import model_rope, plain_rope
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, sliding_layers
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation
 from mlxr.models.architectures.spec import MLP, Alternating, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights

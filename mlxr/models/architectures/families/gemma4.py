@@ -21,6 +21,7 @@ from mlxr.metal.specs import (
 )
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import sliding_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import plain_rope, rope_from
 from mlxr.models.architectures.rope_config import rope_of_config
@@ -33,7 +34,6 @@ from mlxr.models.architectures.sizes import (
     MAX_WIDTH,
     Sizes,
     require_activation,
-    sliding_layers,
 )
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable, Names

@@ -12,9 +12,10 @@ from mlxr.metal.specs import Activation, Mamba2Spec, RopeStyle
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families import granite
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import listed_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, listed_layers, require_activation, scale_of
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights

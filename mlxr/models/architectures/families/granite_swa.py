@@ -9,9 +9,10 @@ from mlxr.metal.specs import Activation, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families import granite, granite_moe
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import sliding_layers
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.rope_config import rope_base, rope_kind
-from mlxr.models.architectures.sizes import Sizes, scale_of, sliding_layers
+from mlxr.models.architectures.sizes import Sizes, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights

@@ -8,9 +8,10 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
+from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable

@@ -9,15 +9,10 @@ from mlxr.metal.specs import Activation, KimiDeltaSpec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
+from mlxr.models.architectures.layer_kinds import listed_layers, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
-from mlxr.models.architectures.sizes import (
-    MAX_HEAD_DIM,
-    MAX_HEADS,
-    Sizes,
-    listed_layers,
-    require_activation,
-)
+from mlxr.models.architectures.routing import sigmoid_experts
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes, require_activation
 from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, MixerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights

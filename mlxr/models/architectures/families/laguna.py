@@ -9,19 +9,11 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import dense_first, expert_layers, sliding_layers, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
-from mlxr.models.architectures.routing import dense_first, sigmoid_experts, sparse_layers
-from mlxr.models.architectures.sizes import (
-    MAX_HEAD_DIM,
-    MAX_HEADS,
-    MAX_HIDDEN,
-    MAX_LAYERS,
-    Sizes,
-    expert_layers,
-    require_activation,
-    sliding_layers,
-)
+from mlxr.models.architectures.routing import sigmoid_experts
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_LAYERS, Sizes, require_activation
 from mlxr.models.architectures.spec import CHOICE_BIAS, QKV_BIASES, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights

@@ -7,9 +7,10 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, ShortConvSpec
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import listed_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, listed_layers, scale_of
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights

@@ -5,10 +5,10 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import patterned_windows, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
-from mlxr.models.architectures.routing import sparse_layers
-from mlxr.models.architectures.sizes import Sizes, patterned_windows, require_activation, scale_of
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights

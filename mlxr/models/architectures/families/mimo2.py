@@ -13,16 +13,11 @@ from dataclasses import dataclass, replace
 from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import sliding_layers, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
-from mlxr.models.architectures.routing import sigmoid_experts, sparse_layers
-from mlxr.models.architectures.sizes import (
-    MAX_HEAD_DIM,
-    MAX_HEADS,
-    Sizes,
-    require_activation,
-    sliding_layers,
-)
+from mlxr.models.architectures.routing import sigmoid_experts
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes, require_activation
 from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights

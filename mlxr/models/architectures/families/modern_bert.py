@@ -6,9 +6,9 @@ from __future__ import annotations
 from mlxr.metal.specs import NormKind, RopeStyle
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, half_window, require_settings
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import sliding_layers
 from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
 from mlxr.models.architectures.rope import model_rope, plain_rope
-from mlxr.models.architectures.sizes import sliding_layers
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights

@@ -10,10 +10,11 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, NormKind, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import windows
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import long_rope_factors, model_rope
 from mlxr.models.architectures.rope_config import rope_kind
-from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of, windows
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights

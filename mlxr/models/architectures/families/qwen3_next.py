@@ -8,6 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, Gate, GatedDeltaNetSpec, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import expert_layers, listed_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import (
@@ -15,8 +16,6 @@ from mlxr.models.architectures.sizes import (
     MAX_HEADS,
     MAX_HIDDEN,
     Sizes,
-    expert_layers,
-    listed_layers,
     partial_rope,
     require_activation,
     scale_of,

@@ -1,0 +1,91 @@
+"""Which layers of a model have windows, and which experts, as files of either format list them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlxr.models.architectures.sizes import Sizes
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.hyperparameters import Format, Hyperparameters
+
+LAYER_TYPES = {"full_attention": False, "sliding_attention": True}
+"""Whether they see no more than the window."""
+
+
+def expert_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
+    """Returns which layers have experts, where a ``config.json`` may make some of them dense."""
+    step = parameters.positive("decoder_sparse_step", 1)
+    dense = parameters.integers("mlp_only_layers") or []
+    return [(layer + 1) % step == 0 and layer not in dense for layer in range(layers)]
+
+
+def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> list[int]:
+    """Returns how far back each layer sees, 0 for all the way. ``used``: whether a ``config.json`` that has a window
+    but does not say whether it counts means that it does."""
+    size = parameters.integer("attention.sliding_window", 0)
+    if parameters.format is Format.GGUF:
+        return [size if 0 < size < sizes.context_length else 0] * sizes.layers
+    slides = sliding_layers(parameters, sizes.layers)
+    if not parameters.flag("use_sliding_window", used) or size <= 0:
+        return [0] * sizes.layers
+    if slides is None:
+        first = parameters.integer("max_window_layers", 0)
+        slides = [number >= first for number in range(sizes.layers)]
+    return [size if slide else 0 for slide in slides]
+
+
+def patterned_windows(parameters: Hyperparameters, sizes: Sizes, pattern: int) -> list[int]:
+    """Returns how far back each layer sees, 0 for all the way, in families where windows and layers that see everything
+    take turns: a list tells, or every so many-th layer sees everything, ``pattern`` where a file does not say."""
+    size = parameters.integer("attention.sliding_window", 0)
+    key = "attention.sliding_window_pattern"
+    slides = sliding_layers(parameters, sizes.layers)
+    if slides is None and parameters.is_list(key):
+        slides = parameters.flags(key, sizes.layers)
+    elif slides is None:
+        every = parameters.positive(key, pattern)
+        slides = [(layer + 1) % every != 0 for layer in range(sizes.layers)]
+    if size <= 0 or slides is None:
+        return [0] * sizes.layers
+    return [size if slide else 0 for slide in slides]
+
+
+def sliding_layers(parameters: Hyperparameters, layers: int) -> list[bool] | None:
+    """Returns which layers see no more than the window, where a ``config.json`` lists its ``layer_types``. Raises
+    ``UnsupportedModelError`` for other types."""
+    return listed_layers(parameters, parameters.texts("layer_types"), layers, LAYER_TYPES)
+
+
+def listed_layers(
+    parameters: Hyperparameters, kinds: list[str] | None, layers: int, known: Mapping[str, bool]
+) -> list[bool] | None:
+    """Returns what ``known`` says of each of the listed kinds of layers; None where there is no list. Raises
+    ``ModelFileError`` for a list of another length, ``UnsupportedModelError`` for a kind that is not known."""
+    if kinds is None:
+        return None
+    if len(kinds) != layers:
+        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
+    for kind in kinds:
+        if kind not in known:
+            reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(known)}"
+            raise UnsupportedModelError(parameters.path, reason)
+    return [known[kind] for kind in kinds]
+
+
+def dense_first(parameters: Hyperparameters, layers: int, usual: int) -> list[bool]:
+    """Returns which layers have experts: all behind the first ones; ``usual``: how many have none where a folder does
+    not say."""
+    first = parameters.integer("leading_dense_block_count", 0 if parameters.format is Format.GGUF else usual)
+    return [layer >= first for layer in range(layers)]
+
+
+def sparse_layers(parameters: Hyperparameters, layers: int, usual: int) -> list[bool]:
+    """Returns the same where a folder may list its ``mlp_layer_types`` instead. Raises ``ModelFileError`` for a list of
+    another length or of other words."""
+    kinds, dense = parameters.texts("mlp_layer_types"), dense_first(parameters, layers, usual)
+    if kinds is None:
+        return dense
+    if len(kinds) != layers or not set(kinds) <= {"dense", "sparse"}:
+        reason = f"has {len(kinds)} mlp_layer_types for {layers} layers, each of them 'dense' or 'sparse'"
+        raise ModelFileError(parameters.path, reason)
+    return [kind == "sparse" for kind in kinds]
