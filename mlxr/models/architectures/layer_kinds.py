@@ -50,6 +50,14 @@ def patterned_windows(parameters: Hyperparameters, sizes: Sizes, pattern: int) -
     return [size if slide else 0 for slide in slides]
 
 
+def listed_windows(parameters: Hyperparameters, layers: int) -> list[bool] | None:
+    """Returns which layers see no more than the window, in families whose GGUF files list them, too; None where a file
+    has no list."""
+    if parameters.format is Format.GGUF:
+        return parameters.flags("attention.sliding_window_pattern", layers)
+    return sliding_layers(parameters, layers)
+
+
 def sliding_layers(parameters: Hyperparameters, layers: int) -> list[bool] | None:
     """Returns which layers see no more than the window, where a ``config.json`` lists its ``layer_types``. Raises
     ``UnsupportedModelError`` for other types."""

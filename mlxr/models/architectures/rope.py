@@ -91,6 +91,15 @@ def plain_rope(dims: int, base: float) -> Rope:
     return made_rope(RopeStyle.NEOX, plain(dims, base))
 
 
+def window_rope(parameters: Hyperparameters, dims: int, base: float, key: str = "rope.freq_base_swa") -> Rope:
+    """Returns the rope of layers with a window, which a folder may describe, where those that see everything have
+    another; else it has the base that ``key`` says, or ``base``."""
+    own = parameters.positive_number(key, base)
+    if "rope_parameters.sliding_attention.rope_type" in parameters:
+        return model_rope(parameters, dims, RopeStyle.NEOX, None, base, "sliding_attention")
+    return plain_rope(dims, own)
+
+
 def _gguf_yarn_magnitude(parameters: Hyperparameters, factor: float) -> float:
     """Returns YaRN's attention factor by llama.cpp's keys. ``yarn_attn_factor`` is what a ``config.json`` had for it,
     1 where nobody has; ``yarn_log_multiplier`` its ``mscale_all_dim``, beside an ``mscale`` of 1."""

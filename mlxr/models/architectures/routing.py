@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation
+from mlxr.metal.specs import Activation, ExpertsSpec
 from mlxr.models.architectures.sizes import Sizes
 from mlxr.models.architectures.spec import Experts
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -18,21 +18,28 @@ def sigmoid_experts(
     parameters: Hyperparameters, sizes: Sizes, activation: Activation, hidden: int | None = None
 ) -> Experts:
     """Returns experts whose scores are sigmoids, in groups, with some that every token uses. ``hidden``: as in
-    ``Sizes.experts``. Raises
-    ``UnsupportedModelError`` for other scores and ``ModelFileError`` for groups that do not fit."""
+    ``Sizes.experts``. Raises ``UnsupportedModelError`` for other scores, and as ``in_groups``."""
     experts = sizes.experts(parameters, activation, normalized=True, hidden=hidden)
     function = parameters.integer("expert_gating_func", SIGMOID) if parameters.format is Format.GGUF else SIGMOID
     if function not in (0, SIGMOID):
         reason = f"scores its experts by function {function}; mlxr's family knows {SIGMOID} (sigmoid)"
         raise UnsupportedModelError(parameters.path, reason)
-    groups = parameters.integer("expert_group_count", 0) or 1
-    used = parameters.integer("expert_group_used_count", 0) or groups
-    fits = 0 < used <= groups and experts.spec.experts % groups == 0
-    if not fits or experts.spec.used > experts.spec.experts // groups * used:
-        count = f"{experts.spec.experts} experts in {groups} groups"
-        reason = f"has {count}; of {used} groups each token would use {experts.spec.used} experts"
-        raise ModelFileError(parameters.path, reason)
     scale = parameters.number("expert_weights_scale", 1.0) or 1.0
-    spec = replace(experts.spec, sigmoid=True, scale=scale, groups=groups, used_groups=used)
+    spec = replace(in_groups(parameters, experts.spec), sigmoid=True, scale=scale)
     shared = parameters.integer("expert_shared_count", 0) * experts.hidden
     return replace(experts, spec=spec, shared_hidden=max(0, shared))
+
+
+def in_groups(parameters: Hyperparameters, spec: ExpertsSpec, *, whole: bool = False) -> ExpertsSpec:
+    """Returns a mixture whose tokens choose groups of experts first, then experts within those. ``whole``: all experts
+    are one group, whatever is said. Raises ``ModelFileError`` for groups that do not fit."""
+    groups = parameters.integer("expert_group_count", 0) or 1
+    used = parameters.integer("expert_group_used_count", 0) or groups
+    if whole:
+        groups = used = 1
+    fits = 0 < used <= groups and spec.experts % groups == 0
+    if not fits or spec.used > spec.experts // groups * used:
+        count = f"{spec.experts} experts in {groups} groups"
+        reason = f"has {count}; of {used} groups each token would use {spec.used} experts"
+        raise ModelFileError(parameters.path, reason)
+    return replace(spec, groups=groups, used_groups=used)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, NormKind, Rope, Temperature
+from mlxr.models.architectures.heads import require_equal_values, require_even_heads, turned_dims
 from mlxr.models.architectures.leftovers import drafting_layers
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -188,10 +189,7 @@ def partial_rope(parameters: Hyperparameters, sizes: Sizes, usual: float = 1.0) 
     share = parameters.number(
         "partial_rotary_factor", parameters.number("rope_parameters.partial_rotary_factor", usual)
     )
-    dims = int(sizes.head_dim * share)
-    if dims < 2 or dims % 2 or dims > sizes.head_dim:
-        raise ModelFileError(parameters.path, f"turns {share} of the {sizes.head_dim} dimensions of a head by its rope")
-    return dims
+    return turned_dims(parameters, sizes.head_dim, share)
 
 
 def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hidden_act") -> None:
@@ -207,12 +205,8 @@ def _usual_heads(parameters: Hyperparameters, heads: int, default: int) -> tuple
     """Returns how many key heads there are, how long heads are, and how much of that the rope turns."""
     kv_heads = parameters.shared("attention.head_count_kv", heads, MAX_HEADS)
     head_dim = parameters.positive("attention.key_length", default, MAX_HEAD_DIM)
-    if heads % kv_heads:
-        reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"
-        raise ModelFileError(parameters.path, reason)
-    if (values := parameters.positive("attention.value_length", head_dim)) != head_dim:
-        reason = f"has values of {values} numbers a head and keys of {head_dim}; mlxr runs equal ones"
-        raise UnsupportedModelError(parameters.path, reason)
+    require_even_heads(parameters, heads, kv_heads)
+    require_equal_values(parameters, head_dim)
     dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)
     if dims % 2 or dims > head_dim:
         reason = f"turns {dims} dimensions by its rope; a head has {head_dim}, in pairs"

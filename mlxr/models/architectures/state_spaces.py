@@ -68,12 +68,35 @@ def step_rank(parameters: Hyperparameters, key: str, width: int) -> int:
     return parameters.positive(key, usual, MAX_HEADS)
 
 
+FOLDER_KEYS = {
+    "time_step_rank": "mamba_n_heads",
+    "group_count": "mamba_n_groups",
+    "state_size": "mamba_d_state",
+    "conv_kernel": "mamba_d_conv",
+}
+"""What folders of most models with Mamba-2 beside attention have for GGUF's names of its sizes."""
+
+
+def biases(parameters: Hyperparameters, projected: str, convolved: str) -> frozenset[str]:
+    """Returns the roles of the biases that a layer has. ``projected``, ``convolved``: settings that say whether its
+    projections have some, and its convolution, as it usually has in a folder."""
+    roles = {"ssm_input_bias", "ssm_output_bias"} if parameters.flag(projected, False) else set()
+    if parameters.flag(convolved, parameters.format is not Format.GGUF):
+        roles |= {"ssm_conv_bias"}
+    return frozenset(roles)
+
+
 def taps_of(parameters: Hyperparameters, key: str) -> int:
     """Returns how many tokens a convolution sees. Raises ``ModelFileError`` for one."""
     taps = parameters.positive(key, 4, MOST_TAPS)
+    require_taps(parameters, taps)
+    return taps
+
+
+def require_taps(parameters: Hyperparameters, taps: int) -> None:
+    """Raises ``ModelFileError`` for a convolution that sees one token."""
     if taps < 2:
         raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
-    return taps
 
 
 def mamba2_spec(
@@ -100,8 +123,7 @@ def mamba2_spec(
         reason = f"has state spaces of {heads} heads, which {groups} groups can't share evenly"
         raise ModelFileError(parameters.path, reason)
     taps = size("conv_kernel", MOST_TAPS)
-    if taps < 2:
-        raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
+    require_taps(parameters, taps)
     limits = None if gguf else parameters.limits("time_step_limit")
     spec = Mamba2Spec(heads, head_dim, groups, size("state_size", MAX_HEAD_DIM), taps, norm_eps, gate_eps)
     return spec if limits is None else replace(spec, step_limits=limits)

@@ -11,11 +11,12 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
 from mlxr.models.architectures.layer_kinds import sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.routing import in_groups
 from mlxr.models.architectures.sizes import Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 SOFTMAX, SIGMOID = 1, 2
@@ -50,22 +51,12 @@ def routed(parameters: Hyperparameters, sizes: Sizes, biased: bool) -> Experts:
     second = not sigmoid and parameters.text("model_type", "deepseek_v2") == "deepseek_v2"
     normalized = not second and parameters.format is not Format.GGUF
     experts = sizes.experts(parameters, Activation.SILU, normalized=normalized)
-    groups = parameters.integer("expert_group_count", 0) or 1
-    used = parameters.integer("expert_group_used_count", 0) or groups
     usual = "greedy" if second and parameters.format is not Format.GGUF else ""
-    if parameters.text("topk_method", usual) == "greedy":
-        groups = used = 1
-    fits = 0 < used <= groups and experts.spec.experts % groups == 0
-    if not fits or experts.spec.used > experts.spec.experts // groups * used:
-        count = f"{experts.spec.experts} experts in {groups} groups"
-        reason = f"has {count}; of {used} groups each token would use {experts.spec.used} experts"
-        raise ModelFileError(parameters.path, reason)
+    greedy = parameters.text("topk_method", usual) == "greedy"
     spec = replace(
-        experts.spec,
+        in_groups(parameters, experts.spec, whole=greedy),
         sigmoid=sigmoid,
         scale=parameters.number("expert_weights_scale", 1.0) or 1.0,
-        groups=groups,
-        used_groups=used,
         group_best=1 if second else 2,
     )
     shared = parameters.integer("expert_shared_count", 0) * experts.hidden

@@ -8,13 +8,14 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.heads import require_even_heads
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HEADS, MAX_HIDDEN, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 BIASES = frozenset({"attention_norm_bias", "feed_forward_norm_bias"})
@@ -59,8 +60,7 @@ def _key_heads(parameters: Hyperparameters, heads: int) -> int:
     else:
         count = 1 if multi_query else heads
         parameters.integer("num_kv_heads", count)
-    if heads % count:
-        raise ModelFileError(parameters.path, f"has {heads} query heads, which {count} key heads can't share evenly")
+    require_even_heads(parameters, heads, count)
     return count
 
 

@@ -26,13 +26,6 @@ from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
-KEYS = {
-    "time_step_rank": "mamba_n_heads",
-    "group_count": "mamba_n_groups",
-    "state_size": "mamba_d_state",
-    "conv_kernel": "mamba_d_conv",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Multipliers:
@@ -77,13 +70,11 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
             by.projected[3] / by.projected[4],
         ),
     )
-    biases = {"ssm_input_bias", "ssm_output_bias"} if parameters.flag("mamba_proj_bias", False) else set()
-    if biases and by != Multipliers():
+    biases = state_spaces.biases(parameters, "mamba_proj_bias", "mamba_conv_bias")
+    if "ssm_input_bias" in biases and by != Multipliers():
         raise ModelFileError(parameters.path, "has biases of mamba_proj_bias beside multipliers")
-    if parameters.flag("mamba_conv_bias", parameters.format is not Format.GGUF):
-        biases |= {"ssm_conv_bias"}
     half = replace(sizes.mlp(Activation.SILU), input_scale=by.gate)
-    layer = LayerSpec(mixers, half, biases=frozenset(biases))
+    layer = LayerSpec(mixers, half, biases=biases)
     embedding_scale = parameters.positive_number("embedding_scale", 1.0) * by.hidden
     return replace(sizes.decoder([layer] * sizes.layers, embedding_scale), logit_scale=by.logits)
 
@@ -91,7 +82,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 def _state_space(parameters: Hyperparameters, weights: Weights, sizes: Sizes, gate_eps: float) -> Mamba2Spec:
     gguf = parameters.format is Format.GGUF
     head_dim = 0 if gguf else parameters.positive("mamba_d_head", most=MAX_HEAD_DIM)
-    spec = state_spaces.mamba2_spec(parameters, KEYS, head_dim, sizes.norm_eps, gate_eps)
+    spec = state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, head_dim, sizes.norm_eps, gate_eps)
     if not gguf and (inner := parameters.positive("mamba_d_ssm", spec.inner)) != spec.inner:
         reason = f"has {spec.heads} heads of {head_dim} numbers in its state spaces, where mamba_d_ssm is {inner}"
         raise ModelFileError(parameters.path, reason)

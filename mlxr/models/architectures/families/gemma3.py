@@ -13,14 +13,14 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.encoder_sizes import half_window
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.gemma2 import scaled_by
+from mlxr.models.architectures.heads import require_all_turned
 from mlxr.models.architectures.layer_kinds import sliding_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.rope import model_rope, plain_rope
+from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 LAYERS_27B = 62
@@ -37,12 +37,10 @@ def causal(parameters: Hyperparameters) -> DecoderSpec:
     """Returns the model whose tokens see those before them."""
     sizes = Sizes.read(parameters, head_dim=256)
     require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
-    if (dims := sizes.rope_dims) != sizes.head_dim:
-        raise UnsupportedModelError(parameters.path, f"turns {dims} of {sizes.head_dim} dimensions; mlxr turns all")
+    dims = sizes.rope_dims
+    require_all_turned(parameters, sizes.head_dim, dims)
     whole = model_rope(parameters, dims, RopeStyle.NEOX, None, 1_000_000.0, "full_attention")
-    near = plain_rope(dims, parameters.positive_number("rope.freq_base_swa", 10000.0))
-    if "rope_parameters.sliding_attention.rope_type" in parameters:
-        near = model_rope(parameters, dims, RopeStyle.NEOX, None, 10000.0, "sliding_attention")
+    near = window_rope(parameters, dims, 10000.0)
     window = parameters.positive("attention.sliding_window")
     scale = scale_of(parameters, scaled_by(parameters, sizes, LAYERS_27B))
     kinds = {False: sizes.attention(whole, scale), True: sizes.attention(near, scale, window)}

@@ -19,14 +19,15 @@ from mlxr.models.architectures.families.gemma4 import (
     kv_sources,
     per_layer_embedding,
 )
-from mlxr.models.architectures.layer_kinds import sliding_layers
+from mlxr.models.architectures.heads import require_all_turned
+from mlxr.models.architectures.layer_kinds import listed_windows
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
-from mlxr.models.architectures.rope import model_rope, plain_rope
+from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation
 from mlxr.models.architectures.spec import MLP, Alternating, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 PATTERN = 5
@@ -41,16 +42,12 @@ MAX_STREAMS = 64
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, head_dim=256, usual_hidden=False)
     require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
-    if (dims := sizes.rope_dims) != sizes.head_dim:
-        raise UnsupportedModelError(parameters.path, f"turns {dims} of {sizes.head_dim} dimensions; mlxr turns all")
+    dims = sizes.rope_dims
+    require_all_turned(parameters, sizes.head_dim, dims)
     count, in_gguf = sizes.layers, parameters.format is Format.GGUF
     whole = model_rope(parameters, dims, RopeStyle.NEOX, None, 1_000_000.0, "full_attention")
-    near = plain_rope(dims, parameters.positive_number("rope.freq_base_swa", 10000.0))
-    if "rope_parameters.sliding_attention.rope_type" in parameters:
-        near = model_rope(parameters, dims, RopeStyle.NEOX, None, 10000.0, "sliding_attention")
-    key = "attention.sliding_window_pattern"
-    listed = parameters.flags(key, count) if in_gguf else sliding_layers(parameters, count)
-    slides = listed or [(layer + 1) % PATTERN != 0 for layer in range(count)]
+    near = window_rope(parameters, dims, 10000.0)
+    slides = listed_windows(parameters, count) or [(layer + 1) % PATTERN != 0 for layer in range(count)]
     usually_shared = max(0, count - KEYED_LAYERS) if in_gguf else 15
     sources = kv_sources(parameters, slides, parameters.integer("attention.shared_kv_layers", usually_shared))
     window = parameters.positive("attention.sliding_window")

@@ -21,7 +21,8 @@ from mlxr.metal.specs import (
 )
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import sliding_layers
+from mlxr.models.architectures.heads import require_equal_values, require_even_heads
+from mlxr.models.architectures.layer_kinds import listed_windows
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import plain_rope, rope_from
 from mlxr.models.architectures.rope_config import rope_of_config
@@ -65,7 +66,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
     sizes = Sizes.read(parameters, experts=True, usual_heads=False, usual_hidden=False)
     count = sizes.layers
-    slides = _slides(parameters, count)
+    slides = listed_windows(parameters, count) or [(layer + 1) % PATTERN != 0 for layer in range(count)]
     shared = parameters.integer("attention.shared_kv_layers", 0)
     sources = kv_sources(parameters, slides, shared)
     heads = _heads(parameters, sizes, slides)
@@ -123,21 +124,12 @@ def per_layer_embedding(parameters: Hyperparameters, sizes: Sizes) -> PerLayerEm
     return PerLayerEmbeddingSpec(sizes.layers, size, sizes.width**-0.5, size**0.5, 0.5**0.5, sizes.norm_eps)
 
 
-def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
-    in_gguf = parameters.format is Format.GGUF
-    key = "attention.sliding_window_pattern"
-    listed = parameters.flags(key, layers) if in_gguf else sliding_layers(parameters, layers)
-    return listed or [(layer + 1) % PATTERN != 0 for layer in range(layers)]
-
-
 def _heads(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
     """Returns each layer's. Files in either format differ in what is the exception, layers with a window or others."""
     in_gguf = parameters.format is Format.GGUF
     found = _heads_in_gguf(parameters, sizes, slides) if in_gguf else _heads_in_folder(parameters, sizes, slides)
     for own in set(found):
-        if sizes.heads % own.kv_heads:
-            reason = f"has {sizes.heads} query heads, which {own.kv_heads} key heads can't share evenly"
-            raise ModelFileError(parameters.path, reason)
+        require_even_heads(parameters, sizes.heads, own.kv_heads)
         if own.head_dim % 2:
             raise ModelFileError(parameters.path, f"has heads of {own.head_dim} numbers, which no rope can turn")
     return found
@@ -149,9 +141,7 @@ def _heads_in_gguf(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]
     if (turned := parameters.positive("rope.dimension_count", whole)) != whole:
         raise UnsupportedModelError(parameters.path, f"turns {turned} of {whole} dimensions of a head by its rope")
     for key, dim in (("attention.value_length", whole), ("attention.value_length_swa", near)):
-        if (values := parameters.positive(key, dim)) != dim:
-            reason = f"has values of {values} numbers a head and keys of {dim}; mlxr runs equal ones"
-            raise UnsupportedModelError(parameters.path, reason)
+        require_equal_values(parameters, dim, key)
     kv_heads = parameters.positives("attention.head_count_kv", len(slides), sizes.heads, MAX_HEADS)
     return [Heads(count, near if slide else whole) for count, slide in zip(kv_heads, slides, strict=True)]
 

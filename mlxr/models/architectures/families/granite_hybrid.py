@@ -25,13 +25,6 @@ from mlxr.models.hyperparameters import Format, Hyperparameters
 KINDS = {"mamba": False, "linear_attention": False, "attention": True, "full_attention": True}
 """Of layers in a ``config.json``, and whether they have attention."""
 
-KEYS = {
-    "time_step_rank": "mamba_n_heads",
-    "group_count": "mamba_n_groups",
-    "state_size": "mamba_d_state",
-    "conv_kernel": "mamba_d_conv",
-}
-
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     whole = Sizes.read(parameters, experts=True)
@@ -49,10 +42,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 
 def _recurrent(parameters: Hyperparameters, sizes: Sizes, gate_eps: float, half: FeedForward) -> LayerSpec:
-    biases = {"ssm_input_bias", "ssm_output_bias"} if parameters.flag("mamba_proj_bias", False) else set()
-    if parameters.flag("mamba_conv_bias", parameters.format is not Format.GGUF):
-        biases |= {"ssm_conv_bias"}
-    return LayerSpec(_state_space(parameters, sizes, gate_eps), half, biases=frozenset(biases))
+    biases = state_spaces.biases(parameters, "mamba_proj_bias", "mamba_conv_bias")
+    return LayerSpec(_state_space(parameters, sizes, gate_eps), half, biases=biases)
 
 
 def _state_space(parameters: Hyperparameters, sizes: Sizes, gate_eps: float) -> Mamba2Spec:
@@ -67,7 +58,7 @@ def _state_space(parameters: Hyperparameters, sizes: Sizes, gate_eps: float) -> 
         if head_dim * heads != inner:
             reason = f"has {heads} heads of {head_dim} numbers in its state spaces, where mamba_expand makes {inner}"
             raise ModelFileError(parameters.path, reason)
-    return state_spaces.mamba2_spec(parameters, KEYS, head_dim, sizes.norm_eps, gate_eps)
+    return state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, head_dim, sizes.norm_eps, gate_eps)
 
 
 def _half(parameters: Hyperparameters, sizes: Sizes) -> FeedForward:

@@ -9,7 +9,7 @@ from mlxr.metal.specs import Activation, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families import granite, granite_moe
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import sliding_layers
+from mlxr.models.architectures.layer_kinds import listed_windows
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.rope_config import rope_base, rope_kind
 from mlxr.models.architectures.sizes import Sizes, scale_of
@@ -32,22 +32,15 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         experts = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
         half = replace(experts, shared_hidden=granite_moe.shared_hidden(parameters))
     scale, window = scale_of(parameters, sizes.head_dim), parameters.positive("attention.sliding_window", WINDOW)
+    slides = listed_windows(parameters, sizes.layers) or [layer % PATTERN != 0 for layer in range(sizes.layers)]
     return granite.scaled(
         parameters,
         sizes,
         [
-            LayerSpec(sizes.attention(rope, scale, window if slides else 0), half, biases=SINKS)
-            for rope, slides in zip(_ropes(parameters, sizes), _slides(parameters, sizes.layers), strict=True)
+            LayerSpec(sizes.attention(rope, scale, window if slide else 0), half, biases=SINKS)
+            for rope, slide in zip(_ropes(parameters, sizes), slides, strict=True)
         ],
     )
-
-
-def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
-    if parameters.format is Format.GGUF:
-        slides = parameters.flags("attention.sliding_window_pattern", layers)
-    else:
-        slides = sliding_layers(parameters, layers)
-    return [layer % PATTERN != 0 for layer in range(layers)] if slides is None else slides
 
 
 def _ropes(parameters: Hyperparameters, sizes: Sizes) -> list[Rope | None]:

@@ -20,7 +20,6 @@ from mlxr.models.hyperparameters import Format, Hyperparameters
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, experts=True)
     require_activation(parameters, "silu")
-    gguf = parameters.format is Format.GGUF
     attends, sparse = (_attends(parameters, sizes), _sparse(parameters, sizes, weights))
     attention: MixerSpec = sizes.attention(None, scale_of(parameters, sizes.head_dim))
     mamba, mlp = _mamba(parameters, sizes), sizes.mlp(Activation.SILU)
@@ -30,10 +29,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         half = replace(experts, spec=replace(experts.spec, normalized=False))
     else:
         parameters.integer("expert_used_count", 0)
-    biases = frozenset[str]()
-    if not gguf:
-        biases |= {"ssm_conv_bias"} if parameters.flag("mamba_conv_bias", True) else set()
-        biases |= {"ssm_input_bias", "ssm_output_bias"} if parameters.flag("mamba_proj_bias", False) else set()
+    biases = state_spaces.biases(parameters, "mamba_proj_bias", "mamba_conv_bias")
     return sizes.decoder(
         [
             LayerSpec(attention, half if has else mlp)

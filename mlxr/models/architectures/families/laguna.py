@@ -9,6 +9,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.heads import require_equal_values, require_even_heads, turned_dims
 from mlxr.models.architectures.layer_kinds import dense_first, expert_layers, sliding_layers, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope
@@ -17,7 +18,7 @@ from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN,
 from mlxr.models.architectures.spec import CHOICE_BIAS, QKV_BIASES, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 HEAD_DIM, WINDOW, PATTERN = 128, 512, 4
@@ -45,9 +46,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = replace(sizes, head_dim=parameters.positive("attention.key_length", HEAD_DIM, MAX_HEAD_DIM))
     require_activation(parameters, "silu")
     require_activation(parameters, "sigmoid", key="moe_router_score_func")
-    if (values := parameters.positive("attention.value_length", sizes.head_dim)) != sizes.head_dim:
-        reason = f"has values of {values} numbers a head and keys of {sizes.head_dim}; mlxr runs equal ones"
-        raise UnsupportedModelError(parameters.path, reason)
+    require_equal_values(parameters, sizes.head_dim)
     if parameters.flag("moe_apply_router_weight_on_input", False):
         raise UnsupportedModelError(parameters.path, "weighs what experts get; mlxr knows weighing what they give")
     if parameters.number("moe_router_logit_softcapping", 0.0):
@@ -75,9 +74,7 @@ def _attention(
     parameters: Hyperparameters, weights: Weights, sizes: Sizes, layer: int, heads: int, rope: Rope, window: int
 ) -> AttentionSpec:
     kv_heads = parameters.positive("attention.head_count_kv", most=MAX_HEADS)
-    if heads % kv_heads:
-        reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"
-        raise ModelFileError(parameters.path, reason)
+    require_even_heads(parameters, heads, kv_heads)
     spec = AttentionSpec(heads, kv_heads, sizes.head_dim, sizes.head_dim**-0.5, rope, sizes.norm_eps, window)
     return replace(spec, gate=Gate.SOFTPLUS, head_gates=_gates_heads(parameters, weights, layer, heads))
 
@@ -134,10 +131,7 @@ def _rope(parameters: Hyperparameters, head_dim: int, kind: str, used: bool) -> 
         dims = parameters.positive("rope.dimension_count_swa", dims, head_dim)
         base = parameters.positive_number("rope.freq_base", BASE[NEAR])
         return plain_rope(dims, parameters.positive_number("rope.freq_base_swa", base))
-    share = _share(parameters, kind, used)
-    dims = int(head_dim * share)
-    if dims < 2 or dims % 2 or dims > head_dim:
-        raise ModelFileError(parameters.path, f"turns {share} of the {head_dim} dimensions of a head by its rope")
+    dims = turned_dims(parameters, head_dim, _share(parameters, kind, used))
     return model_rope(parameters, dims, RopeStyle.NEOX, None, BASE[kind], kind)
 
 

@@ -12,6 +12,7 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
+from mlxr.models.architectures.state_spaces import require_taps
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError
@@ -41,8 +42,7 @@ def decoder(parameters: Hyperparameters, sizes: Sizes, halves: list[FeedForward]
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX, default_base=1e6)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
     taps = parameters.positive("shortconv.l_cache", 3, MOST_TAPS)
-    if taps < 2:
-        raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
+    require_taps(parameters, taps)
     convolution = ShortConvSpec(sizes.width, taps, sizes.norm_eps)
     biases = {"conv_input_bias", "conv_bias", "conv_output_bias"} if parameters.flag("conv_bias", False) else set()
     attends = _attends(parameters, sizes.layers)

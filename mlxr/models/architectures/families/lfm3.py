@@ -13,6 +13,7 @@ from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.rope_frequencies import made_rope, proportional
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.state_spaces import require_taps
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
@@ -32,8 +33,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = replace(sizes, norm_eps=parameters.epsilon("norm_eps", 1e-5), tied=tied)
     norms = Norms(after=parameters.flag("use_sandwich_norm", True))
     taps = parameters.positive("shortconv.l_cache", TAPS, lfm2.MOST_TAPS)
-    if taps < 2:
-        raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
+    require_taps(parameters, taps)
     convolution = ShortConvSpec(sizes.width, taps, sizes.norm_eps)
     attention = {WHOLE: _attention(parameters, sizes, WHOLE), NEAR: _attention(parameters, sizes, NEAR)}
     biased = parameters.flag("conv_bias", False)

@@ -71,10 +71,7 @@ def _epsilon(parameters: Hyperparameters) -> float:
 
 def _decoder(parameters: Hyperparameters, width: int, eps: float, mixer: MixerSpec) -> DecoderSpec:
     require_activation(parameters, "silu")
-    biases = frozenset[str]()
-    if parameters.format is not Format.GGUF:
-        biases |= {"ssm_conv_bias"} if parameters.flag("use_conv_bias", True) else set()
-        biases |= {"ssm_input_bias", "ssm_output_bias"} if parameters.flag("use_bias", False) else set()
+    biases = state_spaces.biases(parameters, "use_bias", "use_conv_bias")
     layers = parameters.positive("block_count", most=MAX_LAYERS)
     tied = parameters.flag("tie_word_embeddings", False) if "tie_word_embeddings" in parameters else None
     return DecoderSpec(

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.heads import require_even_heads
 from mlxr.models.architectures.layer_kinds import sliding_layers, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.rope import model_rope, plain_rope
+from mlxr.models.architectures.rope import model_rope, plain_rope, window_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes, require_activation
 from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec
@@ -69,9 +70,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 def _attention(
     parameters: Hyperparameters, sizes: Sizes, heads: Heads, kv_heads: int, rope: Rope, window: int
 ) -> AttentionSpec:
-    if sizes.heads % kv_heads:
-        reason = f"has {sizes.heads} query heads, which {kv_heads} key heads can't share evenly"
-        raise ModelFileError(parameters.path, reason)
+    require_even_heads(parameters, sizes.heads, kv_heads)
     gguf = parameters.format is Format.GGUF
     times = parameters.positive_number("attention.value_scale" if gguf else "attention_value_scale", 1.0)
     scale = heads.head_dim**-0.5 / times**2
@@ -125,9 +124,7 @@ def _ropes(parameters: Hyperparameters, head_dim: int) -> tuple[Rope, Rope]:
     if min(dims, near_dims) < 2 or dims % 2 or near_dims % 2 or max(dims, near_dims) > head_dim:
         raise ModelFileError(parameters.path, f"turns {shares} of {head_dim} dimensions by its ropes")
     whole = model_rope(parameters, dims, RopeStyle.NEOX, None, BASE, "full_attention")
-    if "rope_parameters.sliding_attention.rope_type" in parameters:
-        return whole, model_rope(parameters, near_dims, RopeStyle.NEOX, None, NEAR_BASE, "sliding_attention")
-    return whole, plain_rope(near_dims, parameters.positive_number("swa_rope_theta", NEAR_BASE))
+    return whole, window_rope(parameters, near_dims, NEAR_BASE, "swa_rope_theta")
 
 
 def _window(parameters: Hyperparameters) -> int:

@@ -8,7 +8,7 @@ from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of,
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.layer_kinds import sliding_layers
 from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
-from mlxr.models.architectures.rope import model_rope, plain_rope
+from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -25,9 +25,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
     sizes = EncoderSizes.read(parameters, norm_eps=1e-5)
     dims = sizes.head_dim
     whole = model_rope(parameters, dims, RopeStyle.NEOX, None, GLOBAL_BASE, "full_attention")
-    near = plain_rope(dims, parameters.positive_number("rope.freq_base_swa", LOCAL_BASE))
-    if "rope_parameters.sliding_attention.rope_type" in parameters:
-        near = model_rope(parameters, dims, RopeStyle.NEOX, None, LOCAL_BASE, "sliding_attention")
+    near = window_rope(parameters, dims, LOCAL_BASE)
     window = half_window(parameters.positive("attention.sliding_window", 128))
     kinds = {
         False: sizes.attention(whole, norm=NormKind.LAYER),

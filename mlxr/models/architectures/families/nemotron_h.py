@@ -14,6 +14,7 @@ from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.routing import in_groups
 from mlxr.models.architectures.sizes import (
     MAX_HEAD_DIM,
     MAX_HIDDEN,
@@ -101,26 +102,17 @@ def _counted(parameters: Hyperparameters, layers: int) -> list[str]:
 def _mamba(parameters: Hyperparameters, sizes: Sizes) -> LayerSpec:
     folder = parameters.format is not Format.GGUF
     head_dim = parameters.positive("mamba_head_dim", most=MAX_HEAD_DIM) if folder else 0
-    projected = parameters.flag("use_bias", parameters.flag("mamba_proj_bias", False))
-    biases = {"ssm_input_bias", "ssm_output_bias"} if projected else set()
-    if parameters.flag("use_conv_bias", folder):
-        biases |= {"ssm_conv_bias"}
+    projected = "use_bias" if "use_bias" in parameters else "mamba_proj_bias"
+    biases = state_spaces.biases(parameters, projected, "use_conv_bias")
     spec = state_spaces.mamba2_spec(parameters, KEYS, head_dim, sizes.norm_eps, sizes.norm_eps)
-    return LayerSpec(spec, None, biases=frozenset(biases))
+    return LayerSpec(spec, None, biases=biases)
 
 
 def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
     require_sigmoid(parameters)
     experts = sizes.experts(parameters, Activation.RELU_SQUARED, normalized=True, hidden=sizes.hidden)
-    groups = parameters.integer("expert_group_count", 0) or 1
-    used = parameters.integer("expert_group_used_count", 0) or groups
-    fits = 0 < used <= groups and experts.spec.experts % groups == 0
-    if not fits or experts.spec.used > experts.spec.experts // groups * used:
-        count = f"{experts.spec.experts} experts in {groups} groups"
-        reason = f"has {count}; of {used} groups each token would use {experts.spec.used} experts"
-        raise ModelFileError(parameters.path, reason)
     scale = parameters.positive_number("expert_weights_scale", 1.0)
-    spec = replace(experts.spec, sigmoid=True, scale=scale, groups=groups, used_groups=used)
+    spec = replace(in_groups(parameters, experts.spec), sigmoid=True, scale=scale)
     gguf = parameters.format is Format.GGUF
     key = "expert_shared_feed_forward_length" if gguf else "moe_shared_expert_intermediate_size"
     shared = parameters.positive(key, most=MAX_HIDDEN) if parameters.integer("expert_shared_count", 1) else 0
