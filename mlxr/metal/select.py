@@ -174,7 +174,7 @@ def select_backend(
 def _mlx_backend(choice: BackendChoice, checks: Path | None) -> tuple[Backend, BackendChoice]:
     from mlxr.metal.mlx import device
     from mlxr.metal.mlx.backend import MlxBackend
-    from mlxr.metal.mlx.checks import DeviceChecks
+    from mlxr.metal.mlx.device_checks import DeviceChecks
 
     ways = device.WAYS[device.kind()]
     if checks is None:

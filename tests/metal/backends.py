@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from mlxr.metal.backend import Backend
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.checks import DeviceChecks
 from mlxr.metal.mlx.device import WAYS, kind
+from mlxr.metal.mlx.device_checks import DeviceChecks
 from mlxr.metal.reference.backend import ReferenceBackend
 
 ON_GPU = kind() != "cpu"

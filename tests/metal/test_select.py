@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.metal.mlx import checks
+from mlxr.metal.mlx import device_checks
 from mlxr.metal.select import BackendChoice, Installation, NativeUnavailableError, choose, select_backend
 
 
@@ -84,6 +84,6 @@ def test_mlx_s_kernels_can_be_asked_for_where_there_is_no_gpu(tmp_path: Path) ->
 
 
 def test_what_a_device_computes_wrong_is_told_with_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "holds", lambda ways, name: name not in ("rope", "fused"))
+    monkeypatch.setattr(device_checks, "holds", lambda ways, name: name not in ("rope", "fused"))
     _, choice = select_backend("mlx", checks=tmp_path)
     assert choice.reason.endswith("without fused, rope: wrong on this device")

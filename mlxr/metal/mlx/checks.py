@@ -1,17 +1,9 @@
-"""Whether MLX computes rightly on this very device: each way of ``device.Ways`` against plain float32 arithmetic.
-
-Wheels have shipped with kernels left out or miscompiled, so that a version proves nothing. The checks run once for a
-device, its driver and a version of MLX; what fails is not used.
-"""
+"""The checks that ``device_checks.py`` runs: each way of ``device.Ways`` against plain float32 arithmetic."""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from importlib import metadata
-from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
@@ -21,11 +13,10 @@ from mlxr.metal import affine
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import CacheGroup, attention_group
 from mlxr.metal.gpu import recurrence
-from mlxr.metal.gpu.kernel import digest_of_kernels
-from mlxr.metal.mlx import device, few_rows
+from mlxr.metal.mlx import few_rows
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
-from mlxr.metal.mlx.weights import BLOCKS_AS_THEY_ARE, KINDS, MXFP4, MXFP8, NVFP4, Kind
+from mlxr.metal.mlx.weights import BLOCKS_AS_THEY_ARE, MXFP4, MXFP8, NVFP4, Kind
 from mlxr.metal.operations import MixerOperation
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
@@ -50,102 +41,13 @@ from mlxr.metal.weights import (
     Weight,
 )
 
-log = logging.getLogger("mlxr.metal")
-
 Values = NDArray[np.float32]
 
 FEATURES, HEADS, KV_HEADS, HEAD_DIM, PAGE = 128, 4, 2, 64, 16
 TOLERANCE = 0.01
 """Of the result's own size: some times what 16-bit floats lose."""
 
-IN_PLACE = ("paged_decode", "step_attention", "paged_prefill", "recurrence")
-"""Ways that are only taken where pages are written in place."""
-
 ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
-
-
-class DeviceChecks:
-    """What has been found of this device, remembered in ``folder`` for its name, its driver, the version of MLX
-    and our own kernels.
-
-    It contains the kinds of codes whose products are right, and looks when it is first asked for them: a kernel for
-    each may have to be compiled first, and few models have all.
-    """
-
-    def __init__(self, ways: Ways, folder: Path) -> None:
-        self._ways = ways
-        self._path = folder / "device-checks.json"
-        version = metadata.version("mlx")
-        self._identity = {
-            "device": device.described(),
-            "driver": device.driver(),
-            "mlx": version,
-            "ways": repr(ways),
-            "kernels": digest_of_kernels(),
-        }
-        self._found = _remembered(self._path, self._identity)
-
-    @property
-    def failing(self) -> frozenset[str]:
-        """Names of what was looked at and is wrong, as in ``CHECKS``, or ``codes KIND``."""
-        return frozenset(name for name, right in self._found.items() if not right)
-
-    def sound_ways(self) -> Ways:
-        """The ways that are right here."""
-        return self._ways.without(frozenset(name for name in CHECKS if not self._right(name)))
-
-    def __contains__(self, kind: object) -> bool:
-        return kind in KINDS and self._right(f"codes {kind}")
-
-    def _right(self, name: str) -> bool:
-        if name not in self._found:
-            self._found[name] = holds(self._ways, name)
-            if not self._found[name]:
-                log.warning("%s computes %r wrong: a plain way is taken", self._identity["device"], name)
-            self._write()
-        return self._found[name]
-
-    def _write(self) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps({**self._identity, "found": self._found}))
-        except OSError as error:
-            log.warning("what was found of the device can't be kept: %s", error)
-
-
-def holds(ways: Ways, name: str) -> bool:
-    """Whether the way ``name`` computes rightly here, alone among plain ones so that a fault has one name; True for one
-    that the device does not have."""
-    if name.startswith("codes "):
-        only: Ways | None = _only(ways, set())
-        check: Callable[[Ways], bool] = partial(_products, _kind(name.removeprefix("codes ")))
-    else:
-        only = _only(ways, {name, "in_place"} if name in IN_PLACE else {name})
-        check = CHECKS[name]
-    if only is None:
-        return True
-    try:
-        return check(only)
-    except Exception as error:  # of any kind: a kernel that does not compile, or that the wheel lacks
-        log.warning("a check of the device failed: %s", error)
-        return False
-
-
-def _remembered(path: Path, identity: Mapping[str, str]) -> dict[str, bool]:
-    try:
-        record = json.loads(path.read_text())
-        if {key: record[key] for key in identity} == dict(identity):
-            return {str(name): bool(right) for name, right in record["found"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass  # there is none, or it is damaged: it is made anew
-    return {}
-
-
-def _only(ways: Ways, names: set[str]) -> Ways | None:
-    """``ways`` with the plain way for everything but ``names``; None where the device does not have those."""
-    if not all(getattr(ways, name) for name in names):
-        return None
-    return ways.without(frozenset(name for name in CHECKS if name not in names))
 
 
 def _near(ours: mx.array, theirs: mx.array) -> bool:
@@ -160,10 +62,6 @@ def _normal(seed: int, *shape: int) -> Values:
 def _matrix(seed: int, outputs: int, inputs: int) -> Tensor:
     values = _normal(seed, outputs, inputs) / np.float32(inputs**0.5)
     return Tensor("w", TensorType.F32, values.shape, values.view(np.uint8))
-
-
-def _kind(name: str) -> Kind:
-    return int(name) if name.isdecimal() else name
 
 
 def _codes(kind: Kind, outputs: int, inputs: int) -> Tensor:
@@ -188,7 +86,7 @@ def _codes(kind: Kind, outputs: int, inputs: int) -> Tensor:
     return Tensor("w", type, (outputs, inputs), blocks.reshape(outputs, -1))
 
 
-def _products(kind: Kind, ways: Ways) -> bool:
+def products(kind: Kind, ways: Ways) -> bool:
     """One row, as many as a kernel for some takes, and as many as are multiplied densely."""
     own, reference = MlxBackend(ways), ReferenceBackend()
     tensor = _codes(kind, 256, 512)

@@ -14,8 +14,9 @@ from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu.matmul import NUMBERS
 from mlxr.metal.mlx import checks, device
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.checks import CHECKS, holds
+from mlxr.metal.mlx.checks import CHECKS
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.device_checks import holds
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS
 from mlxr.metal.mlx.step_attention import StepAttention
 from mlxr.metal.mlx.weights import KINDS, Blocks, Codes

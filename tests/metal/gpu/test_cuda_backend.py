@@ -15,8 +15,9 @@ from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.gpu import recurrence, rms_norm
 from mlxr.metal.mlx import device, own_experts
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.checks import CHECKS, holds
+from mlxr.metal.mlx.checks import CHECKS
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.device_checks import holds
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, ExpertsSpec, GatedDeltaNetSpec, Mamba2Spec, ShortConvSpec

@@ -10,10 +10,11 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.mlx import attention, checks, device, experts, products
+from mlxr.metal.mlx import attention, checks, device, device_checks, experts, products
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.checks import CHECKS, DeviceChecks, holds
+from mlxr.metal.mlx.checks import CHECKS
 from mlxr.metal.mlx.device import WAYS, Ways
+from mlxr.metal.mlx.device_checks import DeviceChecks, holds
 from mlxr.metal.mlx.weights import CODE_KINDS, Codes
 from mlxr.metal.tensors import TensorType
 from tests.metal.tensors import random_tensor
@@ -76,21 +77,21 @@ def test_findings_are_remembered_for_the_device_its_driver_and_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(checks, "holds", lambda ways, name: looked.append(name) or name != "rope")
+    monkeypatch.setattr(device_checks, "holds", lambda ways, name: looked.append(name) or name != "rope")
     for _ in range(2):
         found = DeviceChecks(WAYS_HERE, tmp_path / "new")
         assert not found.sound_ways().rope
         assert found.failing == {"rope"}
     assert sorted(looked) == sorted(CHECKS)
     DeviceChecks(replace(WAYS_HERE, query_grid=9), tmp_path / "new").sound_ways()
-    monkeypatch.setattr(checks.device, "driver", lambda: "another")
+    monkeypatch.setattr(device_checks.device, "driver", lambda: "another")
     DeviceChecks(WAYS_HERE, tmp_path / "new").sound_ways()
     assert len(looked) == 3 * len(CHECKS)
 
 
 def test_products_of_codes_are_looked_at_when_a_model_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(checks, "holds", lambda ways, name: looked.append(name) or name != "codes 4")
+    monkeypatch.setattr(device_checks, "holds", lambda ways, name: looked.append(name) or name != "codes 4")
     backend = MlxBackend(WAYS_HERE, DeviceChecks(WAYS_HERE, tmp_path))
     matrices = [
         backend.weight(random_tensor(type, 4, 64, np.random.default_rng(0))).handle.matrix
@@ -115,8 +116,8 @@ def test_a_folder_that_can_t_be_written_stops_nothing(tmp_path: Path) -> None:
 
 def test_another_kernel_of_ours_is_looked_at_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(checks, "holds", lambda ways, name: looked.append(name) or True)
+    monkeypatch.setattr(device_checks, "holds", lambda ways, name: looked.append(name) or True)
     for digest in ("one", "one", "another"):
-        monkeypatch.setattr(checks, "digest_of_kernels", lambda digest=digest: digest)
+        monkeypatch.setattr(device_checks, "digest_of_kernels", lambda digest=digest: digest)
         DeviceChecks(WAYS["cuda"], tmp_path).sound_ways()
     assert len(looked) == 2 * len(checks.CHECKS)

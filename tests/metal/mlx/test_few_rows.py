@@ -13,8 +13,8 @@ import pytest
 from mlxr.metal.gpu.affine_matmul import Epilogue, Shape
 from mlxr.metal.mlx import few_rows
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.checks import DeviceChecks, holds
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.device_checks import DeviceChecks, holds
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.select import select_backend
 from mlxr.metal.specs import Activation, MLPSpec
