@@ -17,11 +17,12 @@ import anyio
 from mlxr.actors.executor.adapters import AdapterLoader, AdapterTable
 from mlxr.actors.executor.compiler import REST_SECONDS, Compiler
 from mlxr.actors.executor.constraints import ConstraintTable, vocabulary_of
+from mlxr.actors.executor.device_faults import PoolFullError, require_device
 from mlxr.actors.executor.disk import page_contents
 from mlxr.actors.executor.engine_reports import EngineBytes, EngineReports
 from mlxr.actors.executor.fitting_loader import FittingLoader, Loaded, least_pages_bytes
 from mlxr.actors.executor.launched import Launched
-from mlxr.actors.executor.model_runner import ModelRunner, PoolFullError, require_device
+from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pages_on_disk import PagesOnDisk
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.executor.warm_up import STAGE, WarmUp

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.buffer_cache import BufferCache
 from mlxr.actors.executor.constraints import ConstraintTable
+from mlxr.actors.executor.device_faults import PoolFullError
 from mlxr.actors.executor.drafting import CANNOT, Drafter, Made, Wanted
 from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
 from mlxr.actors.executor.pool_size import group_pages
@@ -36,29 +37,6 @@ log = logging.getLogger("mlxr.executor")
 PROMPT_LOGPROB_ROWS = 64
 """Positions whose logits are held at once for a prompt's log-probabilities: a row takes a megabyte with a large
 vocabulary."""
-
-
-class PoolFullError(Exception):
-    """There is no memory for more pages than ``pages`` of each group."""
-
-    def __init__(self, pages: list[int], reason: str) -> None:
-        super().__init__(f"no memory for more pages: {reason}")
-        self.pages = pages
-
-
-class DeviceLostError(Exception):
-    """The device computes nothing any more: what this process has there is gone, and only another one can go on."""
-
-
-def require_device() -> None:
-    """Raises ``DeviceLostError`` where the device does not even add two numbers: after a fault of the driver every
-    operation of the process fails."""
-    try:
-        right = (mx.ones(1) + 1).item() == 2
-    except RuntimeError as error:
-        raise DeviceLostError(f"the device does not answer any more: {error}") from error
-    if not right:
-        raise DeviceLostError("the device adds one and one wrong")
 
 
 class ModelRunner:

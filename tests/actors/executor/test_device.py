@@ -9,7 +9,7 @@ import mlx.core as mx
 import pytest
 
 from mlxr.actors.executor.device import DeviceThread
-from mlxr.actors.executor.model_runner import DeviceLostError, require_device
+from mlxr.actors.executor.device_faults import DeviceLostError, require_device
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import StepFailed
 
