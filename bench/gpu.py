@@ -35,8 +35,8 @@ from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.models.constraints import Vocabulary
 from mlxr.models.loading import LoadedModel, load_model
 from mlxr.runtime.messages.common import Sampling
-from mlxr.runtime.messages.executor import GroupSize, Step, StepRow, TableEntries
-from mlxr.runtime.messages.kv import CacheKind, RowSetup
+from mlxr.runtime.messages.executor import GroupSize, Step
+from mlxr.runtime.messages.kv import CacheKind, PlanRow, RowSetup, TableEntries
 from mlxr.runtime.messages.scheduler import Sampled
 from mlxr.runtime.messages.token_ids import TokenIds
 from tests.models import CACHE
@@ -83,7 +83,7 @@ class Driver:
                 pages = [[order.pop() for _ in range(count)] for order, count in zip(orders, counts, strict=True)]
                 setup = RowSetup(GREEDY, TokenIds.of(tokens), length)
                 tables = [TableEntries(0, own) for own in pages]
-                rows.append(StepRow(id, 0, length, TokenIds.of(tokens), [id], setup, tables=tables))
+                rows.append(PlanRow(id, 0, length, TokenIds.of(tokens), [id], setup, tables=tables))
             for sampled in self._finish(self._launch(rows)):
                 first_tokens[sampled.sequence] = sampled.token
         self._at = dict.fromkeys(range(sequences), length)
@@ -113,14 +113,14 @@ class Driver:
             self._finish(launched)
         return taken / steps
 
-    def _decoding(self, tokens: Mapping[int, int] | None = None) -> list[StepRow]:
+    def _decoding(self, tokens: Mapping[int, int] | None = None) -> list[PlanRow]:
         rows = []
         for id, at in self._at.items():
-            rows.append(StepRow(id, at, 1, TokenIds.of([tokens[id]]) if tokens else None, [id]))
+            rows.append(PlanRow(id, at, 1, TokenIds.of([tokens[id]]) if tokens else None, [id]))
             self._at[id] = at + 1
         return rows
 
-    def _launch(self, rows: list[StepRow]) -> Launched:
+    def _launch(self, rows: list[PlanRow]) -> Launched:
         number = next(self._steps)
         # The pool is a part of what it may become, until it is told.
         sizes = [] if number else [GroupSize(group.pages, group.pages) for group in self._groups]

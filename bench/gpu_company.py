@@ -23,8 +23,8 @@ from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS, described, kind
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import load_model
-from mlxr.runtime.messages.executor import GroupSize, Step, StepRow, TableEntries
-from mlxr.runtime.messages.kv import RowSetup
+from mlxr.runtime.messages.executor import GroupSize, Step
+from mlxr.runtime.messages.kv import PlanRow, RowSetup, TableEntries
 from mlxr.runtime.messages.token_ids import TokenIds
 
 VOCABULARY = 4096
@@ -56,18 +56,18 @@ class Texts:
         for id, prompt in enumerate(prompts):
             own = [next(pages) for _ in range(-(-(len(prompt) + count) // PAGE))]
             setup = RowSetup(GREEDY, TokenIds.of(prompt), len(prompt))
-            row = StepRow(id, 0, len(prompt), TokenIds.of(prompt), [id], setup, tables=[TableEntries(0, own)])
+            row = PlanRow(id, 0, len(prompt), TokenIds.of(prompt), [id], setup, tables=[TableEntries(0, own)])
             texts.append(self._run([row], reset=id == 0))
         for done in range(count - 1):
             rows = [
-                StepRow(id, len(prompt) + done, 1, TokenIds.of([text[-1]]), [id])
+                PlanRow(id, len(prompt) + done, 1, TokenIds.of([text[-1]]), [id])
                 for id, (prompt, text) in enumerate(zip(prompts, texts, strict=True))
             ]
             for text, token in zip(texts, self._run(rows), strict=True):
                 text.append(token)
         return texts
 
-    def _run(self, rows: list[StepRow], reset: bool = False) -> list[int]:
+    def _run(self, rows: list[PlanRow], reset: bool = False) -> list[int]:
         number = next(self._steps)
         # The pool is a part of what it may become, until it is told.
         sizes = [GroupSize(ROOMY // PAGE, ROOMY // PAGE)] if reset else []

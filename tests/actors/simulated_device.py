@@ -15,8 +15,8 @@ from typing import Protocol
 import msgspec
 
 from mlxr.runtime.messages.common import Adapter, adapters_address
-from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
-from mlxr.runtime.messages.kv import CacheKind, GroupPages
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.kv import CacheKind, GroupPages, PlanRow, TableEntries
 from mlxr.runtime.messages.scheduler import Sampled, StepDone, Verified
 
 VOCABULARY = 97
@@ -199,7 +199,7 @@ class Device:
         assert len(digests) == 1, "groups have seen different contexts"
         return digests.pop()
 
-    def _made(self, row: StepRow, context: int, given: list[int]) -> tuple[list[int], int]:
+    def _made(self, row: PlanRow, context: int, given: list[int]) -> tuple[list[int], int]:
         """Makes what is wanted of a draft, behind what is ``given``."""
         context, right = reduce(extended, given, context), list[int]()
         for at in range(row.wanted):
@@ -207,7 +207,7 @@ class Device:
             context = extended(context, right[-1])
         return self.make(right)
 
-    def _verify(self, row: StepRow, known: int, draft: list[int], sampled: list[Sampled], unread: int = 0) -> Verified:
+    def _verify(self, row: PlanRow, known: int, draft: list[int], sampled: list[Sampled], unread: int = 0) -> Verified:
         """Computes all of a draft, as a device does, and samples as far as it is right."""
         accepted = 0
         for at, token in enumerate(draft, row.start + known):

@@ -28,7 +28,8 @@ from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows
 from mlxr.models.loading import LoadedModel
-from mlxr.runtime.messages.executor import Step, StepRow
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.kv import PlanRow
 from mlxr.runtime.messages.scheduler import ForwardPass, Pooled, PromptLogprobsRow, StepDone
 from mlxr.runtime.messages.token_ids import ID_BYTES, TokenIds
 
@@ -291,7 +292,7 @@ class ModelRunner:
                 self._sampled_rows = rows, mx.array(np.array(rows, np.int32))
             launched.logits = self._model.logits(hidden, self._sampled_rows[1])
 
-    def _sample_draft(self, launched: Launched, row: StepRow, end: int, rows: list[int]) -> None:
+    def _sample_draft(self, launched: Launched, row: PlanRow, end: int, rows: list[int]) -> None:
         """Has the position before a draft, and each position of it, sampled."""
         assert row.tokens is not None
         launched.drafts[len(launched.samplers)] = row.tokens[row.length - row.draft :].list()
@@ -328,7 +329,7 @@ class ModelRunner:
         return arrays
 
 
-def _wanted(row: StepRow, sequence: KnownSequence) -> Wanted:
+def _wanted(row: PlanRow, sequence: KnownSequence) -> Wanted:
     """Returns what a row asks of a drafter. Nothing of its sequence is in flight."""
     assert row.tokens is not None
     given, known = row.draft - row.wanted, len(sequence.tokens)

@@ -13,8 +13,8 @@ from mlxr.metal.adapters import AdapterStack
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.pool import PoolSpec
 from mlxr.runtime.messages.common import Adapter, Constraint, Sampling
-from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
-from mlxr.runtime.messages.kv import CacheKind, RowSetup
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.kv import CacheKind, PlanRow, RowSetup, TableEntries
 
 UINT64 = (1 << 64) - 1
 
@@ -121,7 +121,7 @@ class Layout:
         self._batch: Batch | None = None
         self._next: list[tuple[int, int]] = []
 
-    def of(self, rows: list[StepRow], table: SequenceTable) -> Batch:
+    def of(self, rows: list[PlanRow], table: SequenceTable) -> Batch:
         """As ``lay_out``."""
         starts = [(row.sequence, row.start) for row in rows]
         decodes = all(row.length == 1 for row in rows)
@@ -145,7 +145,7 @@ class Layout:
         return Batch(before.query_starts, contexts, positions, tuple(groups), before.adapters)
 
 
-def lay_out(rows: list[StepRow], table: SequenceTable, page_sizes: PageSizes) -> Batch:
+def lay_out(rows: list[PlanRow], table: SequenceTable, page_sizes: PageSizes) -> Batch:
     """The ragged batch of a step's rows."""
     starts, contexts, positions = [0], list[int](), list[int]()
     for row in rows:
@@ -166,7 +166,7 @@ def lay_out(rows: list[StepRow], table: SequenceTable, page_sizes: PageSizes) ->
     )
 
 
-def _segments(rows: list[StepRow], table: SequenceTable, positions: list[int]) -> NDArray[np.int32] | None:
+def _segments(rows: list[PlanRow], table: SequenceTable, positions: list[int]) -> NDArray[np.int32] | None:
     """The segment of each token; None where all are of the first."""
     starts = [table[row.sequence].segment_start for row in rows]
     if all(start is None for start in starts):
@@ -176,7 +176,7 @@ def _segments(rows: list[StepRow], table: SequenceTable, positions: list[int]) -
     return (np.array(positions) >= np.repeat([never if at is None else at for at in starts], lengths)).astype(np.int32)
 
 
-def _group(rows: list[StepRow], held: list[NDArray[np.int32]], page_size: int | None) -> GroupTables:
+def _group(rows: list[PlanRow], held: list[NDArray[np.int32]], page_size: int | None) -> GroupTables:
     """Tables of one group, of which each row's sequence has the pages ``held``."""
     slots: list[int] = []
     for row, pages in zip(rows, held, strict=True):

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from mlxr.actors.kv.pages import PagePool
 from mlxr.actors.kv.prefix import PrefixChain
 from mlxr.actors.kv.recent_prompts import EvictionLog
-from mlxr.runtime.messages.executor import PageCopy, TableEntries
-from mlxr.runtime.messages.kv import CacheKind, GroupPages, StoredPage
+from mlxr.runtime.messages.executor import PageCopy
+from mlxr.runtime.messages.kv import CacheKind, GroupPages, StoredPage, TableEntries
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,13 @@ class TokenPages:
         return table
 
     # Steps.
+
+    def holds(self, table: BlockTable, start: int, end: int) -> bool:
+        """Whether a row of tokens ``start`` to ``end`` without a draft finds all its pages in the table, and may write
+        to them."""
+        first, pages = table.first, table.pages
+        entry, offset = divmod(start, self._size)
+        return end <= (first + len(pages)) * self._size and self.pool.writable(pages[entry - first], offset)
 
     def missing(self, table: BlockTable, start: int, end: int, *, draft: bool = False) -> int:
         """Pages that a row of tokens ``start`` to ``end`` can't do without beyond those it has: new ones, and one more
@@ -234,6 +241,9 @@ class States:
         return table
 
     # Steps.
+
+    def holds(self, table: BlockTable, start: int, end: int) -> bool:
+        return bool(table.pages) and not table.stale and self.pool.writable(table.pages[0], 0)
 
     def missing(self, table: BlockTable, start: int, end: int, *, draft: bool = False) -> int:
         return 1 if draft or not table.pages or self.pool.shared(table.pages[0]) else 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from mlxr.actors.kv.groups import BlockTable, Group
 from mlxr.actors.kv.prefix import PrefixChain
-from mlxr.runtime.messages.executor import ForkRow, PageCopy, StepRow
+from mlxr.runtime.messages.executor import ForkRow, PageCopy
 from mlxr.runtime.messages.kv import CacheKind, PlanRow
 
 
@@ -54,6 +56,19 @@ class Placed:
         self.filled, self.drafted = position, 0
         return True
 
+    def go_on(self, row: PlanRow) -> bool:
+        """Takes the row if it is right behind the one before and has no draft, and the sequence has all pages for it.
+        Returns whether it was such a one, which goes on as it came."""
+        if self.drafted or row.draft or row.start != self.filled or row.setup is not None or self.moved:
+            return False
+        end = row.start + row.length
+        for group, table in zip(self.groups, self.tables, strict=True):
+            if not group.holds(table, row.start, end):
+                return False
+        self.may_end = self.row_start or end
+        self.filled, self.row_start = end, 0
+        return True
+
     def lacks(self, row: PlanRow) -> int:
         """Returns how many pages the row needs that are not to be had, of all groups together."""
         end, lacking = row.start + row.length, 0
@@ -63,7 +78,7 @@ class Placed:
                 lacking += max(0, missing - group.pool.available)
         return lacking
 
-    def fill(self, row: PlanRow, copies: list[PageCopy]) -> StepRow:
+    def fill(self, row: PlanRow, copies: list[PageCopy]) -> PlanRow:
         """Takes the pages that the row needs, which are there; returns the row with them. ``copies``: where it says
         which pages are to be copied before."""
         end = row.start + row.length
@@ -79,9 +94,9 @@ class Placed:
             changed = [0] * len(changed)
             self.moved = False
         if changed.count(None) == len(changed):
-            return StepRow.of(row, [])
+            return row
         tables = zip(self.tables, changed, strict=True)
-        return StepRow.of(row, [table.entries(table.end if first is None else first) for table, first in tables])
+        return replace(row, tables=[table.entries(table.end if first is None else first) for table, first in tables])
 
     def publish(self, end: int, *, snapshot: bool) -> None:
         """Makes what the first ``end`` tokens fill findable. ``snapshot``: also what they fill in part, and states

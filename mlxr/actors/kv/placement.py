@@ -17,7 +17,7 @@ from mlxr.actors.kv.pool_limit import PoolLimit
 from mlxr.actors.kv.prefix_lookup import PrefixLookup
 from mlxr.actors.kv.recent_prompts import Eviction, EvictionLog
 from mlxr.runtime.messages.common import request_of
-from mlxr.runtime.messages.executor import ForkRow, GroupSize, PageCopy, Step, StepRow
+from mlxr.runtime.messages.executor import ForkRow, GroupSize, PageCopy, Step
 from mlxr.runtime.messages.kv import Fork, GroupPages, Plan, PlanRow, Release
 from mlxr.runtime.messages.scheduler import Deferred
 from mlxr.runtime.messages.token_ids import TokenIds
@@ -168,7 +168,7 @@ class Placement:
         """Fills ``plan`` in with pages: the step (None when nothing is left to run), and which rows are not in it."""
         self.release(plan.releases)
         forks = [self._fork(fork) for fork in plan.forks if self._filled(fork.parent) == fork.length]
-        rows: list[StepRow] = []
+        rows: list[PlanRow] = []
         copies: list[PageCopy] = []
         deferred: list[int] = []
         unknown: list[int] = []
@@ -177,6 +177,9 @@ class Placement:
             placed = self._sequences.get(row.sequence)
             if placed is None:
                 unknown.append(row.sequence)
+                continue
+            if row.start >= placed.prompt_length and placed.go_on(row):
+                rows.append(row)
                 continue
             if not placed.settle(row.start):
                 deferred.append(row.sequence)
@@ -204,7 +207,7 @@ class Placement:
         self,
         epoch: int,
         step: int,
-        rows: list[StepRow],
+        rows: list[PlanRow],
         forks: list[ForkRow],
         copies: list[PageCopy],
         sizes: list[GroupSize],
@@ -247,7 +250,7 @@ class Placement:
             if missing > 0:
                 group.pool.resize(group.pool.limit + missing)
 
-    def _fill(self, placed: Placed, row: PlanRow, copies: list[PageCopy]) -> StepRow:
+    def _fill(self, placed: Placed, row: PlanRow, copies: list[PageCopy]) -> PlanRow:
         end = row.start + row.length
         self.evictions.request = request_of(row.sequence)
         filled = placed.fill(row, copies)

@@ -36,7 +36,8 @@ class Feedback:
         if self._drafts.on:
             self._drafts.observed(_cost(rows, event))
             self._take_verified(rows, event.verified)
-        outcome.prompts_read += [_prompt_read(row) for row in rows if _reads_on(row) and row.sequence.id in ran]
+        inner = [row for row in rows if not row.samples]
+        outcome.prompts_read += [_prompt_read(row) for row in inner if _reads_on(row) and row.sequence.id in ran]
         self._take_lost_samples(event.lost)
         for row in event.prompt_logprobs:
             self._take_prompt_logprobs(row, outcome)
@@ -153,7 +154,12 @@ class Feedback:
         if sampled.error is not None:
             self._fail(sequence, sampled.error, outcome)
             return
-        self._append(sequence, sampled.token, now)
+        request = sequence.request
+        if request.first_token is None:
+            request.first_token = now
+        sequence.output.append(sampled.token)
+        request.completion_tokens += 1
+        self._counters.generated_tokens += 1
         if sequence.speculates:
             self._drafts.accepted(sequence, sampled.token)
         finish = _finish(sequence, sampled)
@@ -161,16 +167,8 @@ class Feedback:
         outcome.rows.append(TokenRow(sequence.id, [sampled.token], logprobs, finish))
         if finish is not None:
             self._lifecycle.end(sequence)
-            if done := self._lifecycle.close(sequence.request, now):
+            if done := self._lifecycle.close(request, now):
                 outcome.done.append(done)
-
-    def _append(self, sequence: Sequence, token: int, now: float) -> None:
-        request = sequence.request
-        if request.first_token is None:
-            request.first_token = now
-        sequence.output.append(token)
-        request.completion_tokens += 1
-        self._counters.generated_tokens += 1
 
     def _fail(self, sequence: Sequence, error: ErrorInfo, outcome: Outcome) -> None:
         request = sequence.request
@@ -201,9 +199,9 @@ def _cost(rows: list[InFlightRow], event: StepDone) -> StepCost:
 
 
 def _reads_on(row: InFlightRow) -> bool:
-    """Whether the row is a part of a tracked prompt, behind which more is to be read."""
+    """Whether the row, which samples nothing, is a part of a tracked prompt."""
     sequence = row.sequence
-    return sequence.request.submit.tracked and not row.samples and sequence.status is not Status.DONE
+    return sequence.request.submit.tracked and sequence.status is not Status.DONE
 
 
 def _prompt_read(row: InFlightRow) -> PromptRead:
@@ -216,4 +214,4 @@ def _finish(sequence: Sequence, sampled: Sampled) -> FinishReason | None:
     submit = sequence.request.submit
     if sampled.token in submit.stop_tokens or sampled.finished:
         return FinishReason.STOP
-    return FinishReason.LENGTH if sequence.generated >= submit.max_tokens else None
+    return FinishReason.LENGTH if len(sequence.output) >= submit.max_tokens else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlxr.actors.scheduler.sequences import Sequence
 
@@ -22,8 +23,7 @@ def steps_in_flight(step_seconds: float) -> int:
     return 3 if step_seconds < SHORT_STEP_SECONDS else 2
 
 
-@dataclass(slots=True)
-class InFlightRow:
+class InFlightRow(Struct, eq=False):
     """One row of a step.
 
     Attributes:
@@ -75,8 +75,10 @@ class InFlightSteps:
         """Lets nothing be planned until a step is done: whatever came of it now would be left out again."""
         self._paused = True
 
-    def add(self, step: int, row: InFlightRow) -> None:
-        self._steps.setdefault(step, []).append(row)
+    def add(self, step: int, rows: list[InFlightRow]) -> None:
+        """Notes the rows of ``step``, which then count as in flight; a step without rows does not."""
+        if rows:
+            self._steps[step] = rows
 
     def clear(self) -> None:
         self._steps.clear()

@@ -8,6 +8,7 @@ from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.row_drafts import RowDrafts
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
+from mlxr.actors.scheduler.speculation import NO_DRAFT
 from mlxr.actors.scheduler.step_rows import NO_DRAFTS, Chunk, schedule
 from mlxr.runtime.messages.kv import CacheKind, Plan, PlanRow, WantedPromptLogprobs, snapshot_grid
 from mlxr.runtime.messages.scheduler import ExecutorReady, Task
@@ -51,7 +52,9 @@ class Planner:
         # What the rows fork is shared once they have run, so that goes with the next step.
         forks, releases = self._lifecycle.take_forks(), self._lifecycle.take_releases(step)
         goes_back = bool(drafts) and any(group.kind is CacheKind.STATE for group in executor.groups)
-        rows = [self._row(chunk, step, goes_back) for chunk in chunks]
+        noted: list[InFlightRow] = []
+        rows = [self._next_token(chunk, noted) or self._row(chunk, noted, goes_back) for chunk in chunks]
+        self._in_flight.add(step, noted)
         if drafts:
             self._in_flight.pause()  # What comes next depends on what is accepted.
         return Plan(executor.epoch, step, rows, releases, forks)
@@ -76,12 +79,29 @@ class Planner:
             request.alone_until = 0
         return running
 
-    def _row(self, chunk: Chunk, step: int, goes_back: bool) -> PlanRow:
+    def _next_token(self, chunk: Chunk, noted: list[InFlightRow]) -> PlanRow | None:
+        """Returns what ``_row`` would of a chunk that is one token of a sequence that decodes, and nothing else: of
+        these there may be a batch full in each step. None for any other chunk."""
+        sequence = chunk.sequence
+        request = sequence.request
+        if not chunk.decodes or chunk.length > 1 or chunk.draft is not NO_DRAFT:
+            return None
+        if not sequence.registered or len(request.sequences) > 1:
+            return None
+        start = sequence.computed
+        known = None if sequence.in_flight else sequence.tokens(start, start + 1)
+        noted.append(InFlightRow(sequence, start, [sequence], False, decodes=True))
+        sequence.computed = start + 1
+        sequence.in_flight += 1
+        self._counters.decode_rows += 1
+        return PlanRow(sequence.id, start, 1, known, [sequence.id])
+
+    def _row(self, chunk: Chunk, noted: list[InFlightRow], goes_back: bool) -> PlanRow:
         sequence, start = chunk.sequence, chunk.sequence.computed
         end = start + chunk.length
         completes = end == sequence.planned
         embeds = sequence.request.submit.task is Task.EMBED
-        decodes = sequence.decoding
+        decodes = chunk.decodes
         if decodes:
             self._counters.decode_rows += 1
         else:
@@ -104,27 +124,22 @@ class Planner:
             wanted=chunk.draft.wanted,
             least=chunk.draft.least,
         )
-        noted = InFlightRow(sequence, start, samples, not sequence.registered, row.length)
+        in_flight = InFlightRow(sequence, start, samples, not sequence.registered, row.length)
         if self._drafts.on:
-            noted.draft, noted.behind, noted.goes_back = draft, sequence.behind, goes_back
-            noted.decodes, noted.wanted = decodes, chunk.draft.wanted
+            in_flight.draft, in_flight.behind, in_flight.goes_back = draft, sequence.behind, goes_back
+            in_flight.decodes, in_flight.wanted = decodes, chunk.draft.wanted
             sequence.behind = 0
-        self._note(step, noted, end)
+        noted.append(in_flight)
+        # It computes its sequence up to here, and further with what is accepted of its draft.
+        sequence.registered, sequence.computed = True, end
+        for sampler in samples:
+            sampler.in_flight += 1
         return row
 
     def _samples(self, sequence: Sequence) -> list[Sequence]:
         """Who samples from this row: the sequence, and with it all choices that were waiting for the shared prompt."""
         leads = sequence is sequence.request.sequences[0]
         return [sequence, *self._lifecycle.fork(sequence)] if leads else [sequence]
-
-    def _note(self, step: int, row: InFlightRow, end: int) -> None:
-        """The row is in flight and computes its sequence up to ``end``, and further with what is accepted of its
-        draft."""
-        row.sequence.registered = True
-        row.sequence.computed = end
-        for sampler in row.samples:
-            sampler.in_flight += 1
-        self._in_flight.add(step, row)
 
 
 def _prompt_logprobs(sequence: Sequence, start: int, end: int) -> WantedPromptLogprobs | None:

@@ -162,13 +162,13 @@ class Sequence:
     @property
     def may_sample(self) -> bool:
         """Whether one more token is wanted beyond those in flight."""
-        return self.planned < self.max_length
+        return self.prompt_length + len(self.output) + self.in_flight < self.max_length
 
     @property
     def decoding(self) -> bool:
         """Whether its next row is its last token, and those that are computed once more, before which nothing is
         missing."""
-        planned = self.planned
+        planned = self.prompt_length + len(self.output) + self.in_flight
         return self.computed == planned - 1 - self.behind and planned > self.prompt_length
 
     def setup(self, *, foretell: bool = False) -> RowSetup:

@@ -23,11 +23,13 @@ from mlxr.runtime.messages.scheduler import Task
 
 
 class Chunk(Struct, frozen=True):
-    """The next ``length`` tokens of ``sequence``, and behind them a ``draft``."""
+    """The next ``length`` tokens of ``sequence``, and behind them a ``draft``. ``decodes``: they are no part of a
+    prompt."""
 
     sequence: Sequence
     length: int
     draft: RowDraft = NO_DRAFT
+    decodes: bool = False
 
 
 SCORED_COST = 8
@@ -52,8 +54,10 @@ def schedule(
             prompts.append(sequence)
         elif sequence.may_sample:
             draft = drafts.get(sequence.id, NO_DRAFT) if drafts else NO_DRAFT
-            decodes.append(Chunk(sequence, 1 + sequence.behind, draft))
-            extra += sequence.behind + len(draft)
+            decodes.append(Chunk(sequence, 1 + sequence.behind, draft, decodes=True))
+            extra += sequence.behind
+            if draft is not NO_DRAFT:
+                extra += len(draft)
     budget = limits.token_budget - len(decodes) - extra
     if decodes:
         budget = min(budget, limits.prefill_chunk)

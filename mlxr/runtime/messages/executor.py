@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from msgspec.structs import astuple
-
 from mlxr.runtime.messages.common import Adapter, Constraint, Message, Value
-from mlxr.runtime.messages.kv import PlanRow, StoredPage
-
-
-class TableEntries(Value, frozen=True):
-    """``pages[i]`` becomes entry ``first + i`` of a block table, and the last of them its end. Entries before ``first``
-    stay, or will never be read."""
-
-    first: int
-    pages: list[int]
-
-
-class StepRow(PlanRow, frozen=True):
-    """A planned row with what changes in its sequence's block tables, one for each cache group; empty where nothing
-    does."""
-
-    tables: list[TableEntries] = []
-
-    @classmethod
-    def of(cls, row: PlanRow, tables: list[TableEntries]) -> StepRow:
-        fields: tuple[Any, ...] = (*astuple(row), tables)
-        return cls(*fields)
+from mlxr.runtime.messages.kv import PlanRow, StoredPage, TableEntries
 
 
 class ForkRow(Value, frozen=True):
@@ -66,7 +42,7 @@ class Step(Message, frozen=True):
 
     epoch: int
     step: int
-    rows: list[StepRow]
+    rows: list[PlanRow]
     forks: list[ForkRow] = []
     copies: list[PageCopy] = []
     forget: list[int] = []

@@ -109,6 +109,14 @@ class WantedPromptLogprobs(Value, frozen=True):
     top: int
 
 
+class TableEntries(Value, frozen=True):
+    """``pages[i]`` becomes entry ``first + i`` of a block table, and the last of them its end. Entries before ``first``
+    stay, or will never be read."""
+
+    first: int
+    pages: list[int]
+
+
 class PlanRow(Value, frozen=True):
     """One sequence's part of a step: tokens at positions ``start`` to ``start + length``.
 
@@ -125,6 +133,8 @@ class PlanRow(Value, frozen=True):
     one sampled behind it. Where pages are short, the row goes on without them.
     ``wanted``: how many of these, the last, are not in ``tokens``: the executor makes them itself, or fewer. ``least``:
     none that is less likely to be right.
+    ``tables``: what changes in its sequence's block tables, one for each cache group; empty where nothing does. The KV
+    manager fills this in.
     """
 
     sequence: int
@@ -140,6 +150,7 @@ class PlanRow(Value, frozen=True):
     draft: int = 0
     wanted: int = 0
     least: float = 0.0
+    tables: list[TableEntries] = []
 
 
 class Fork(Value, frozen=True):

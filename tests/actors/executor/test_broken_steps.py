@@ -22,8 +22,8 @@ from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.architectures.pooling_head import Pooling
 from mlxr.runtime.messages.common import Sampling
-from mlxr.runtime.messages.executor import Step, StepRow, TableEntries
-from mlxr.runtime.messages.kv import RowSetup
+from mlxr.runtime.messages.executor import Step
+from mlxr.runtime.messages.kv import PlanRow, RowSetup, TableEntries
 from mlxr.runtime.messages.scheduler import StepFailed
 from mlxr.runtime.messages.token_ids import TokenIds
 from tests.actors.executor.engines import no_vocabulary
@@ -91,14 +91,14 @@ def thread(told: list[Any], monkeypatch: pytest.MonkeyPatch) -> DeviceThread:
     return made
 
 
-def row(sequence: int, start: int, length: int, **more: Any) -> StepRow:
+def row(sequence: int, start: int, length: int, **more: Any) -> PlanRow:
     setup = RowSetup(Sampling(temperature=0.0), TokenIds.of(range(8)), 8, normalize=False) if not start else None
     tables = [TableEntries(0, [sequence])] if not start else []
     tokens = TokenIds.of(range(start, start + length))
-    return StepRow(sequence, start, length, tokens, setup=setup, tables=tables, **more)
+    return PlanRow(sequence, start, length, tokens, setup=setup, tables=tables, **more)
 
 
-def sampled(sequence: int) -> StepRow:
+def sampled(sequence: int) -> PlanRow:
     return row(sequence, 0, 4, sample=[sequence])
 
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from mlxr.actors.executor.sequences import Layout, SequenceTable, lay_out
 from mlxr.runtime.messages.common import Sampling
-from mlxr.runtime.messages.executor import ForkRow, Step, StepRow, TableEntries
-from mlxr.runtime.messages.kv import RowSetup
+from mlxr.runtime.messages.executor import ForkRow, Step
+from mlxr.runtime.messages.kv import PlanRow, RowSetup, TableEntries
 from mlxr.runtime.messages.token_ids import TokenIds
 
 
-def row(sequence: int, start: int, length: int, first: int, pages: list[int], known: bool = False) -> StepRow:
+def row(sequence: int, start: int, length: int, first: int, pages: list[int], known: bool = False) -> PlanRow:
     setup = None if known else RowSetup(Sampling(), TokenIds.of(range(start + length)), start + length)
     tables = [TableEntries(first, pages)] if pages else []
-    return StepRow(sequence, start, length, TokenIds.of(range(length)), setup=setup, tables=tables)
+    return PlanRow(sequence, start, length, TokenIds.of(range(length)), setup=setup, tables=tables)
 
 
 def test_tokens_of_a_step_lie_side_by_side_and_go_to_their_own_slots() -> None:
@@ -47,7 +47,7 @@ def test_a_choice_is_registered_with_its_own_settings_and_placed_by_its_fork() -
     shared = [TableEntries(0, [4])]
     own = RowSetup(Sampling(seed=4), TokenIds.of([1, 2, 3]), 3)
     table.apply(
-        Step(0, 1, [StepRow(1, 0, 3, TokenIds.of([1, 2, 3]), [1, 2], own, register=[(2, setup)], tables=shared)])
+        Step(0, 1, [PlanRow(1, 0, 3, TokenIds.of([1, 2, 3]), [1, 2], own, register=[(2, setup)], tables=shared)])
     )
     table.apply(Step(0, 2, [], forks=[ForkRow(2, shared)]))
     assert (table[1].sampling.seed, table[2].sampling.seed) == (4, 9)
@@ -74,7 +74,7 @@ def test_each_cache_group_has_tables_of_its_own_and_a_state_one_entry() -> None:
     table = SequenceTable()
     setup = RowSetup(Sampling(), TokenIds.of(range(7)), 7)
     tables = [TableEntries(0, [7, 3, 4, 6]), TableEntries(2, [1, 8]), TableEntries(0, [5])]
-    rows = [StepRow(1, 5, 2, TokenIds.of([5, 6]), setup=setup, tables=tables)]
+    rows = [PlanRow(1, 5, 2, TokenIds.of([5, 6]), setup=setup, tables=tables)]
     table.apply(Step(0, 1, rows))
     batch = lay_out(rows, table, (2, 2, None))
     full, window, state = batch.groups
@@ -100,7 +100,7 @@ def test_a_layout_made_from_the_step_before_is_the_one_made_anew(
     pages = itertools.count(3)
     held = dict.fromkeys(range(len(prompts)), 0)
 
-    def step_row(id: int, start: int, length: int) -> StepRow:
+    def step_row(id: int, start: int, length: int) -> PlanRow:
         first, wanted = held[id], -(-(start + length) // page_size)
         held[id] = wanted
         return row(id, start, length, first, [next(pages) for _ in range(first, wanted)], known=start > 0)

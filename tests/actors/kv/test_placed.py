@@ -42,6 +42,17 @@ def test_a_sequence_goes_on_nowhere_else() -> None:
         assert rows(placement, PlanRow(1, start, 1)) == []
 
 
+def test_tables_change_with_pages_and_otherwise_a_row_goes_on_as_it_came() -> None:
+    for group, changing in ((FULL, [8, 12]), (WINDOW, [8, 12]), (STATE, [8])):
+        placement = placed(group)
+        changed = []
+        for position in range(8, 14):
+            step, _ = placement.place(Plan(0, position, [PlanRow(1, position, 1)]))
+            assert step is not None
+            changed += [position] if step.rows[0].tables else []
+        assert changed == changing
+
+
 def test_rejected_tokens_are_found_by_nobody() -> None:
     placement = placed(FULL)
     rows(placement, drafted(1, 8, 1, 7))
