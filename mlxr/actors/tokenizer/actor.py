@@ -20,7 +20,7 @@ from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import MlxrError, RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, request_of
-from mlxr.runtime.messages.frontend import Delta, Deltas, Embedding, Failed, PromptLogprobs, PromptProgress
+from mlxr.runtime.messages.frontend import Deltas, Embedding, Failed, PromptLogprobs, PromptProgress
 from mlxr.runtime.messages.registry import EngineDown, TokenizerUp
 from mlxr.runtime.messages.scheduler import StopSequence
 from mlxr.runtime.messages.tokenizer import (
@@ -38,7 +38,6 @@ from mlxr.runtime.messages.tokenizer import (
     RequestFailed,
     SchedulerReset,
     Tokenize,
-    TokenRow,
     Tokens,
 )
 from mlxr.runtime.sandbox import SandboxKilled
@@ -186,15 +185,17 @@ class TokenizerActor(Actor):
 
     @on(Tokens)
     def tokens(self, message: Tokens) -> None:
-        items = []
+        items, lives = [], self._live
         for row in message.rows:
             request = request_of(row.sequence)
-            live = self._live.get(request)
+            live = lives.get(request)
             if live is None:
                 self.tell(self._scheduler, Cancel(request))
                 continue
             try:
-                delta = self._take(live, row)
+                delta, output = live.take(row)
+                if delta is not None and output.stopped:
+                    self.tell(self._scheduler, StopSequence(row.sequence, len(output.tokens)))
             except Exception as error:
                 self._give_up(request, error)
                 continue
@@ -202,12 +203,6 @@ class TokenizerActor(Actor):
                 items.append(delta)
         if items:
             self.tell(self._frontend, Deltas(items, message.done_ns))
-
-    def _take(self, live: LiveRequest, row: TokenRow) -> Delta | None:
-        delta, output = live.take(row)
-        if delta is not None and output.stopped:
-            self.tell(self._scheduler, StopSequence(row.sequence, len(output.tokens)))
-        return delta
 
     def _give_up(self, request: int, error: Exception) -> None:
         """Ends a request whose output can't be read, for a fault that nobody foresaw."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
 from collections.abc import Iterable, Sequence
 
 from mlxr.models.tokenizers import TokenTexts
 
-Utf8Decoder = getincrementaldecoder("utf-8")
 NO_TOKENS: frozenset[int] = frozenset()
 
 
@@ -18,41 +17,51 @@ class Detokenizer:
     tokens are a whole text rather than the continuation of one, so that SentencePiece's dummy space goes.
     """
 
-    __slots__ = ("_decoder", "_hidden", "_strip", "_token_bytes")
+    __slots__ = ("_begun", "_hidden", "_strip", "_token_bytes")
 
     def __init__(self, tokenizer: TokenTexts, *, show: frozenset[int] = NO_TOKENS, at_start: bool = False) -> None:
         self._token_bytes = tokenizer.token_bytes
         self._hidden = tokenizer.special.control - show if show else tokenizer.special.control
-        self._decoder = Utf8Decoder("replace")
+        self._begun = b""
+        """The bytes of an unfinished character."""
         self._strip = at_start and tokenizer.strips_space
 
     def push(self, tokens: Iterable[int]) -> str:
         """Returns the text that ``tokens`` complete; bytes of an unfinished character wait for the next call."""
-        hidden = self._hidden
-        raw = b"".join([self._token_bytes(token) for token in tokens if token not in hidden])
+        hidden, token_bytes = self._hidden, self._token_bytes
+        raw = b"".join([token_bytes(token) for token in tokens if token not in hidden])
         if self._strip and raw:
             raw = raw.removeprefix(b" ")
             self._strip = False
-        return self._decoder.decode(raw)
+        # The codec's own incremental decoder is Python, and costs a token as much as all else here.
+        if self._begun:
+            raw = self._begun + raw
+        text, used = utf_8_decode(raw, "replace", False)
+        self._begun = raw[used:]
+        return text
 
     def finish(self) -> str:
         """U+FFFD for a character that never became whole, else nothing."""
-        return self._decoder.decode(b"", final=True)
+        text, _ = utf_8_decode(self._begun, "replace", True)
+        self._begun = b""
+        return text
 
 
 class StopStrings:
     """Passes text on until one of ``stop_strings`` appears, which it swallows with all that follows.
 
     Text that may still turn out to begin a stop string is held back. The stop that is complete first wins; of several
-    complete at the same place, the longest. ``matched`` is the stop string met, None so far.
+    complete at the same place, the longest. ``matched`` is the stop string met, None so far. ``any``: there are stop
+    strings at all; otherwise nothing here need be called.
     """
 
-    __slots__ = ("_held", "_stops", "_window", "matched")
+    __slots__ = ("_held", "_stops", "_window", "any", "matched")
 
     def __init__(self, stop_strings: Sequence[str]) -> None:
         self._stops = tuple(stop for stop in stop_strings if stop)
         self._window = max(map(len, self._stops), default=0) - 1
         self._held = ""
+        self.any = bool(self._stops)
         self.matched: str | None = None
 
     def push(self, text: str) -> str:

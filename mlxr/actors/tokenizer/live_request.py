@@ -30,6 +30,7 @@ class LiveRequest:
         started: what its client is told once the scheduler has queued it; None before and after.
         truncated: something of an input to embed was left out.
         restated: what a resumed answer said before, where its client is told again; None once it was.
+        silent: only the prompt is asked about: the one token that comes with reading it is nobody's.
     """
 
     command: Generate | Embed
@@ -39,14 +40,11 @@ class LiveRequest:
     started: Started | None = None
     truncated: bool = False
     restated: Delta | None = None
-
-    @property
-    def silent(self) -> bool:
-        """Whether only the prompt is asked about: the one token that comes with reading it is nobody's."""
-        return isinstance(self.command, Generate) and self.command.max_tokens == 0
+    silent: bool = False
 
     def begin(self, command: Generate, prompt: EncodedPrompt, info: TokenizerInfo, texts: TokenTexts) -> None:
         """The prompt is encoded, and about to be submitted."""
+        self.silent = command.max_tokens == 0
         self.prompt = prompt.tokens
         spec = OutputSpec.of(command, info.signs, prompt)
         self.outputs = [spec.stream(index, texts) for index in range(command.n)]

@@ -52,6 +52,8 @@ class OutputStream:
         self._only_calls = only_calls
         self._tracked = tracked
         self._untold: list[int] = []
+        self._plain = not (only_calls or tracked)
+        """Text is told as it is, and nothing beside it."""
 
     def resume(self, tokens: list[int]) -> Delta:
         """Goes on behind ``tokens``, which it had before. Returns what they say; nothing of it is told otherwise."""
@@ -71,8 +73,10 @@ class OutputStream:
         self.tokens.extend(row.tokens)
         if self._tracked:
             self._untold.extend(row.tokens)
-        text = self._stop_strings.push(self._detokenizer.push(row.tokens))
+        text = self._detokenizer.push(row.tokens)
         finish = row.finish
+        if self._stop_strings.any:
+            text = self._stop_strings.push(text)
         if self._stop_strings.matched is not None:
             finish = FinishReason.STOP
         elif finish is not None:
@@ -83,6 +87,9 @@ class OutputStream:
         if self._one_call and self._parser.calls > 1:
             events = [event for event in events if not _later_call(event)]
             finish = FinishReason.TOOL_CALLS
+        simple = finish is None and len(events) == 1 and self._plain and not row.logprobs
+        if simple and isinstance(event := events[0], Content):  # Nearly every token is one of these.
+            return Delta(self.request, self.index, event.text, tokens=len(row.tokens))
         self.ended = finish is not None
         self.stopped = self.ended and row.finish is None
         return self._delta(row, events, finish)
@@ -93,9 +100,9 @@ class OutputStream:
         return Delta(self.request, self.index, finish=FinishReason.LENGTH) if self.ended else None
 
     def _delta(self, row: TokenRow, events: list[Event], finish: FinishReason | None) -> Delta | None:
-        logprobs = [text_logprob(self._tokenizer, logprob) for logprob in row.logprobs]
-        if not (events or finish or logprobs):
+        if not (events or finish or row.logprobs):
             return None
+        logprobs = [text_logprob(self._tokenizer, logprob) for logprob in row.logprobs]
         content, reasoning = "", ""
         calls: list[ToolCallDelta] = []
         for event in events:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from mlxr.models.tokenizers.pairs import PairFrame, frame_of
@@ -31,14 +31,14 @@ class TokenTexts(Protocol):
 class TableTokenTexts:
     """``TokenTexts`` over a ``TokenTable``."""
 
+    token_bytes: Callable[[int], bytes]
+
     def __init__(self, table: TokenTable, special: SpecialTokens, *, strips_space: bool = False) -> None:
         self.special = special
         self.strips_space = strips_space
         self.vocab_size = len(table)
         self.table = table
-
-    def token_bytes(self, token: int) -> bytes:
-        return self.table[token]
+        self.token_bytes = table.__getitem__  # Every token of every stream asks for it.
 
 
 class Tokenizer(TokenTexts, Protocol):

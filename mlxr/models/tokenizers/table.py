@@ -46,9 +46,8 @@ class TokenTable:
     def __getitem__(self, token: int) -> bytes:
         """Returns the bytes of ``token``; empty for an id beyond the vocabulary (a padded output layer can produce
         one)."""
-        if not 0 <= token < len(self):
-            return b""
-        return self._blob[self._offsets[token] : self._offsets[token + 1]]
+        offsets = self._offsets
+        return self._blob[offsets[token] : offsets[token + 1]] if 0 <= token < len(offsets) - 1 else b""
 
     def join(self, tokens: Iterable[int]) -> bytes:
         left, stretches = iter(tokens), []
