@@ -6,10 +6,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlxr.runtime.messages.scheduler import MissKind, PrefixMiss
-from mlxr.runtime.messages.token_ids import TokenIds
+from mlxr.runtime.messages.token_ids import ID_BYTES, TokenIds
 
 MOST_PROMPTS = 64
 MOST_TOKENS = 2_000_000
@@ -52,7 +51,7 @@ class EvictionLog:
 class _Recent:
     """``pool``: which pool it was computed in."""
 
-    tokens: NDArray[np.int32]
+    tokens: TokenIds
     adapters: str
     pool: int
 
@@ -74,7 +73,7 @@ class RecentPrompts:
             if before is None:
                 return
             adapters = before.adapters
-        self._prompts[sequence] = _Recent(np.frombuffer(tokens.packed, np.int32), adapters, self.pool)
+        self._prompts[sequence] = _Recent(tokens, adapters, self.pool)
         self._tokens += len(tokens)
         while len(self._prompts) > MOST_PROMPTS or self._tokens > MOST_TOKENS:
             self._tokens -= len(self._prompts.popitem(last=False)[1].tokens)
@@ -91,38 +90,46 @@ class RecentPrompts:
     ) -> PrefixMiss | None:
         """Returns why a prompt of which ``found`` tokens are in the pool has no more there; None where none was to be
         expected. ``block``: tokens of a page. ``evicted``: what became of the first page that was not found."""
-        wanted = np.frombuffer(tokens.packed, np.int32)
+        best, shared = self._most_alike(tokens, adapters)
+        if best is None:
+            return None
+        usable = min(shared, len(tokens) - 1)
+        if found >= usable // block * block:
+            ends = shared in (len(tokens), len(best.tokens))
+            if usable < block and len(tokens) <= block:
+                return PrefixMiss(MissKind.SHORT, shared, block)
+            return None if ends else PrefixMiss(MissKind.DIFFERS, shared, len(tokens))
+        if not reuse:
+            return PrefixMiss(MissKind.OFF, shared, len(tokens))
+        if best.adapters != adapters:
+            return PrefixMiss(MissKind.ADAPTERS, shared, len(tokens))
+        if best.pool != self.pool:
+            return PrefixMiss(MissKind.RESTARTED, shared, len(tokens))
+        if evicted is not None:
+            return PrefixMiss(MissKind.EVICTED, usable - found, len(tokens), now - evicted.at, evicted.request)
+        return PrefixMiss(MissKind.NOT_KEPT, usable - found, len(tokens))
+
+    def _most_alike(self, tokens: TokenIds, adapters: str) -> tuple[_Recent | None, int]:
+        """Returns which of them begins with most of ``tokens``, and how many these are: the latest, but for one with
+        the same ``adapters``."""
         best, shared = None, 0
         for recent in reversed(self._prompts.values()):
-            common = _common(wanted, recent.tokens)
-            if common > shared or (
-                common == shared and best is not None and recent.adapters == adapters != best.adapters
-            ):
-                best, shared = recent, common
-        if best is None or not shared:
-            return None
-        usable = min(shared, len(wanted) - 1)
-        if found >= usable // block * block:
-            ends = shared in (len(wanted), len(best.tokens))
-            if usable < block and len(wanted) <= block:
-                return PrefixMiss(MissKind.SHORT, shared, block)
-            return None if ends else PrefixMiss(MissKind.DIFFERS, shared, len(wanted))
-        if not reuse:
-            return PrefixMiss(MissKind.OFF, shared, len(wanted))
-        if best.adapters != adapters:
-            return PrefixMiss(MissKind.ADAPTERS, shared, len(wanted))
-        if best.pool != self.pool:
-            return PrefixMiss(MissKind.RESTARTED, shared, len(wanted))
-        if evicted is not None:
-            return PrefixMiss(MissKind.EVICTED, usable - found, len(wanted), now - evicted.at, evicted.request)
-        return PrefixMiss(MissKind.NOT_KEPT, usable - found, len(wanted))
+            preferred = best is not None and recent.adapters == adapters != best.adapters
+            least = shared if preferred else shared + 1
+            if _begin_alike(tokens, recent.tokens, least):
+                best, shared = recent, _common(tokens, recent.tokens)
+        return best, shared
 
 
-def _common(one: NDArray[np.int32], other: NDArray[np.int32]) -> int:
+def _begin_alike(one: TokenIds, other: TokenIds, tokens: int) -> bool:
+    """Tells whether both begin with the same so many ``tokens``. There may be 64 to ask for each prompt."""
+    end = ID_BYTES * tokens
+    return end <= min(len(one.packed), len(other.packed)) and one.packed[:end] == other.packed[:end]
+
+
+def _common(one: TokenIds, other: TokenIds) -> int:
     """How many tokens two prompts begin with alike."""
     length = min(len(one), len(other))
-    if not length or one[0] != other[0]:
-        return 0
-    differs = one[:length] != other[:length]
+    differs = np.frombuffer(one.packed, np.int32, length) != np.frombuffer(other.packed, np.int32, length)
     first = int(differs.argmax())
     return first if differs[first] else length

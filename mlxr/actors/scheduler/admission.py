@@ -53,6 +53,8 @@ class Admission:
         """Admits whose turn it is, as far as there is room. Those whose constraints are being compiled, or whose
         adapters are being loaded, let others pass."""
         admits: list[Admit] = []
+        if not self._lifecycle.waiting:
+            return admits
         waiting = [
             s
             for s in self._lifecycle.waiting
