@@ -10,6 +10,8 @@ from mlxr.runtime.sandbox.protocol import LENGTH_BYTES, frame
 _CLOSED = (OSError, ValueError)
 """What a socket raises whose end is closed: the loop has another error for one that was closed on this side."""
 
+READ_BYTES = 1 << 14
+
 
 class Gone(Exception):  # noqa: N818  (reads as what happened)
     """The worker's end of a socket is closed."""
@@ -21,36 +23,49 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
         self._end = end
+        self._unread = bytearray()
         self._loop = asyncio.get_running_loop()
 
     async def send(self, body: bytes) -> None:
         await self.send_raw(frame(body))
 
-    async def send_raw(self, data: bytes) -> None:
+    async def send_raw(self, data: bytes | bytearray) -> None:
         try:
-            await self._loop.sock_sendall(self._end, data)
+            sent = self._send_now(data)
+            if sent < len(data):
+                await self._loop.sock_sendall(self._end, memoryview(data)[sent:])
         except _CLOSED as error:
             raise Gone from error
+
+    def _send_now(self, data: bytes | bytearray) -> int:
+        """Returns how many bytes the socket took at once: nearly always all, and the loop need not be asked."""
+        try:
+            return self._end.send(data)
+        except BlockingIOError:
+            return 0
 
     def pass_descriptor(self, order: bytes, descriptor: int) -> None:
         """Sends one byte and a descriptor, at once. Raises ``OSError``."""
         socket.send_fds(self._end, [order], [descriptor])
 
     async def receive(self) -> bytes:
-        return await self._read(int.from_bytes(await self._read(LENGTH_BYTES), "big"))
+        await self._read(LENGTH_BYTES)
+        end = LENGTH_BYTES + int.from_bytes(self._unread[:LENGTH_BYTES], "big")
+        await self._read(end)
+        body = bytes(self._unread[LENGTH_BYTES:end])
+        del self._unread[:end]
+        return body
 
-    async def _read(self, size: int) -> bytes:
-        buffer = bytearray(size)
-        view = memoryview(buffer)
-        while view:
+    async def _read(self, size: int) -> None:
+        """Returns once so many bytes are unread. Most frames are there as a whole after one look at the socket."""
+        while (missing := size - len(self._unread)) > 0:
             try:
-                count = await self._loop.sock_recv_into(self._end, view)
+                data = await self._loop.sock_recv(self._end, max(missing, READ_BYTES))
             except _CLOSED as error:
                 raise Gone from error
-            if not count:
+            if not data:
                 raise Gone
-            view = view[count:]
-        return bytes(buffer)
+            self._unread += data
 
     @property
     def open(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from mlxr.runtime.fair_lock import FairLock
-from mlxr.runtime.sandbox.channel import Gone
+from mlxr.runtime.sandbox.channel import Channel, Gone
 from mlxr.runtime.sandbox.limits import TaskLimits, describe_end, resident, was_killed
 from mlxr.runtime.sandbox.nursery import Nursery
 from mlxr.runtime.sandbox.processes import Worker, ZygoteProcess
@@ -29,6 +29,7 @@ from mlxr.runtime.sandbox.protocol import (
     decode,
     encode,
     error_of,
+    frame,
 )
 
 log = logging.getLogger("mlxr.sandbox")
@@ -36,7 +37,7 @@ log = logging.getLogger("mlxr.sandbox")
 WATCH_SECONDS = 0.05
 """Between two looks at a worker's memory, where the kernel does not hold it to its limit."""
 LARGE_BYTES = 1 << 16
-"""Of an argument, behind which other tasks of the loop get a turn before the next is encoded."""
+"""Of arguments, behind which they are sent, and other tasks of the loop get a turn before the next is encoded."""
 
 
 class Sandbox:
@@ -144,12 +145,7 @@ class Sandbox:
         while True:
             async with self._worker(limits.nice) as worker:
                 try:
-                    await worker.channel.send(task)
-                    for argument in arguments:
-                        body = encode(argument)
-                        await worker.channel.send(body)
-                        if len(body) > LARGE_BYTES:
-                            await asyncio.sleep(0)
+                    await _send(worker.channel, task, arguments)
                     outcome = await self._watch(worker, limits)
                 except Gone:
                     await worker.ended.wait()
@@ -202,6 +198,19 @@ class Sandbox:
             worker.kill()
         else:
             self._idle.setdefault(nice, []).append(worker)
+
+
+async def _send(channel: Channel, task: bytes, arguments: tuple[Any, ...]) -> None:
+    """Sends a task, small arguments together with it: each piece wakes the worker."""
+    unsent = bytearray(frame(task))
+    for argument in arguments:
+        unsent += frame(encode(argument))
+        if len(unsent) > LARGE_BYTES:
+            await channel.send_raw(unsent)
+            await asyncio.sleep(0)
+            unsent = bytearray()
+    if unsent:
+        await channel.send_raw(unsent)
 
 
 async def _watch_memory(worker: Worker, limit: int) -> None:

@@ -11,6 +11,8 @@ import builtins
 import importlib
 import socket
 from collections.abc import Callable
+from functools import cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +124,11 @@ def function_of(name: str) -> Callable[..., Any]:
 
 def encode(value: Any) -> bytes:
     """Returns ``value`` as MessagePack; paths are text."""
-    return msgspec.msgpack.encode(value, enc_hook=_path_as_text)
+    return _ENCODER.encode(value)
 
 
 def decode(raw: bytes | msgspec.Raw, type: Any) -> Any:
-    return msgspec.msgpack.decode(raw, type=type, dec_hook=_text_as_path)
+    return _decoder(type).decode(raw)
 
 
 def convert(value: Any, type: Any) -> Any:
@@ -141,6 +143,11 @@ def frame(body: bytes) -> bytes:
 def read_frame(source: socket.socket) -> bytes:
     """Returns one frame, by blocking. Raises ``EOFError`` when the other side is gone."""
     return _read(source, int.from_bytes(_read(source, LENGTH_BYTES), "big"))
+
+
+def next_frame(source: BufferedReader) -> bytes:
+    """Returns one frame as ``read_frame`` does, and reads ahead: no descriptors come with what is behind it."""
+    return _next(source, int.from_bytes(_next(source, LENGTH_BYTES), "big"))
 
 
 def raised(error: MlxrError) -> Raised:
@@ -189,6 +196,18 @@ def _read(source: socket.socket, size: int) -> bytes:
     return bytes(buffer)
 
 
+def _next(source: BufferedReader, size: int) -> bytes:
+    found = source.read(size)
+    if len(found) < size:
+        raise EOFError
+    return found
+
+
+@cache
+def _decoder(type: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(type, dec_hook=_text_as_path)
+
+
 def _path_as_text(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
@@ -199,3 +218,6 @@ def _text_as_path(kind: type[Any], value: Any) -> Any:
     if kind is Path:
         return Path(value)
     raise NotImplementedError(f"a sandbox can't carry {kind.__name__}")
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_path_as_text)

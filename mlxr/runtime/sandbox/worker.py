@@ -1,4 +1,4 @@
-"""A worker process of a sandbox: runs tasks one by one, each on a thread with a small stack."""
+"""A worker process of a sandbox: runs tasks one by one, on a thread with a small stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import msgspec
 
 from mlxr.runtime.sandbox.limits import STACK_BYTES, address_space, hold_to, let_go, never_dump_core
 from mlxr.runtime.sandbox.protocol import (
-    Broke,
     Outcome,
     Returned,
     Task,
@@ -23,7 +22,7 @@ from mlxr.runtime.sandbox.protocol import (
     failure_of,
     frame,
     function_of,
-    read_frame,
+    next_frame,
 )
 
 SPENT_SHARE = 0.25
@@ -35,16 +34,24 @@ def serve(channel: socket.socket) -> NoReturn:
     never_dump_core()
     _mute()
     threading.stack_size(STACK_BYTES)
+    tasks = threading.Thread(target=_run_tasks, args=(channel,), daemon=True)
+    tasks.start()
+    tasks.join()
+    os._exit(1)  # A task has ended the thread.
+
+
+def _run_tasks(channel: socket.socket) -> NoReturn:
     base, niceness = address_space(), 0
     status = 0
+    source = channel.makefile("rb")
     try:
         while True:
-            task = decode(read_frame(channel), Task)
-            arguments = [read_frame(channel) for _ in range(task.arguments)]
+            task = decode(next_frame(source), Task)
+            arguments = [next_frame(source) for _ in range(task.arguments)]
             if task.limits.nice > niceness:
                 niceness = os.nice(task.limits.nice - niceness)
             hold_to(task.limits, base)
-            outcome = _on_small_stack(task.function, arguments)
+            outcome = _run(task.function, arguments)
             let_go()
             if isinstance(outcome, Returned) and address_space() > base + SPENT_SHARE * task.limits.memory:
                 outcome = msgspec.structs.replace(outcome, spent=True)
@@ -54,14 +61,6 @@ def serve(channel: socket.socket) -> NoReturn:
     except BaseException:
         status = 1
     os._exit(status)
-
-
-def _on_small_stack(function: str, arguments: list[bytes]) -> Outcome:
-    outcomes: list[Outcome] = []
-    thread = threading.Thread(target=lambda: outcomes.append(_run(function, arguments)), daemon=True)
-    thread.start()
-    thread.join()
-    return outcomes[0] if outcomes else Broke("error", "ended the thread that looked at it")
 
 
 def _run(function: str, arguments: list[bytes]) -> Outcome:
