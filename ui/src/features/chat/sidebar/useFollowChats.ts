@@ -1,37 +1,69 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { hashKey, type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import type { ServerEvent } from "@/api/events";
 import { followTogether } from "@/api/together";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
-import { type Found, takeNotice } from "./queries";
+import { chatsMatching, type Found, folderList, takeNotice } from "./queries";
 
-const LIST = [...CHATS, "list"] as const;
+const { queryKey: ALL } = chatsMatching("");
+const RESET: ServerEvent = { name: "reset", data: "{}", id: undefined };
 
 /** Keeps the list of chats as it is on the server, whoever changes it. */
 export function useFollowChats(): void {
   const client = useQueryClient();
   useEffect(() => {
-    const all = [...LIST, ""];
-    const readAgain = () => void client.invalidateQueries({ queryKey: CHATS, predicate: isOfList });
-    const isOfList = ({ queryKey }: { queryKey: readonly unknown[] }) => queryKey[1] !== "detail";
-    const take = ({ name, data }: ServerEvent) => {
-      if (name === "chat") client.setQueryData<Found[]>(all, (known) => known && withChat(known, JSON.parse(data)));
-      else if (name === "removed") {
-        const { id } = JSON.parse(data) as { id: string };
-        client.setQueryData<Found[]>(all, (known) => known?.filter(({ chat }) => chat.id !== id));
-      } else if (name === "notice") {
-        takeNotice(client, (JSON.parse(data) as { notice: string | null }).notice);
-      } else if (name === "reset") readAgain();
+    // What is told while the list is read may have happened after the server made the list that comes then.
+    let meanwhile: ServerEvent[] = [];
+    const take = (event: ServerEvent) => {
+      if (client.isFetching({ queryKey: ALL, exact: true }) > 0) meanwhile.push(event);
+      apply(client, event);
     };
-    const unfollow = followTogether("/api/ui/chats/events", { onEvent: take, onMissed: readAgain });
+    const unwatch = client.getQueryCache().subscribe((change) => {
+      if (change.type !== "updated" || change.query.queryHash !== hashKey(ALL)) return;
+      const { action } = change;
+      if (action.type === "fetch") meanwhile = [];
+      if (action.type !== "success" || action.manual === true) return;
+      for (const event of meanwhile.splice(0)) apply(client, event);
+    });
+    const unfollow = followTogether("/api/ui/chats/events", { onEvent: take, onMissed: () => take(RESET) });
     // What changed while nothing was followed comes from nobody, where another tab holds the connection.
-    if (client.getQueryData(all) !== undefined) readAgain();
-    return unfollow;
+    if (client.getQueryData(ALL) !== undefined) readAgain(client);
+    return () => {
+      unfollow();
+      unwatch();
+    };
   }, [client]);
 }
 
+const readAgain = (client: QueryClient) =>
+  void client.invalidateQueries({ queryKey: CHATS, predicate: ({ queryKey }) => queryKey[1] !== "detail" });
+
+function apply(client: QueryClient, { name, data }: ServerEvent): void {
+  switch (name) {
+    case "chat": {
+      const chat = JSON.parse(data) as Chat;
+      client.setQueryData(ALL, (known) => known && withChat(known, chat));
+      const folders = client.getQueryData(folderList.queryKey);
+      if (chat.folder != null && folders?.every(({ id }) => id !== chat.folder) === true)
+        void client.invalidateQueries(folderList);
+      return;
+    }
+    case "removed": {
+      const { id } = JSON.parse(data) as { id: string };
+      client.setQueryData(ALL, (known) => known?.filter(({ chat }) => chat.id !== id));
+      return;
+    }
+    case "notice":
+      return takeNotice(client, (JSON.parse(data) as { notice: string | null }).notice);
+    case "reset":
+      return readAgain(client);
+  }
+}
+
 function withChat(known: readonly Found[], chat: Chat): Found[] {
+  const before = known.find((found) => found.chat.id === chat.id)?.chat;
+  if ((before?.version ?? 0) > (chat.version ?? 0)) return [...known];
   const rest = known.filter((found) => found.chat.id !== chat.id);
   return chat.deleted != null || chat.archived === true ? rest : [{ chat }, ...rest];
 }
