@@ -33,8 +33,8 @@ export class LiveAnswer {
     this.tokens = turn.tokens ?? 0;
     this.calls = turn.tool_calls ?? [];
     this.logprobs = [...(turn.logprobs ?? [])];
-    this.text = textWith((turn.content ?? []).map((part) => (part.type === "text" ? part.text : "")).join(""));
-    this.reasoning = textWith(turn.reasoning ?? "");
+    this.text = new LiveText((turn.content ?? []).map((part) => (part.type === "text" ? part.text : "")).join(""));
+    this.reasoning = new LiveText(turn.reasoning ?? "");
     this.parts = this.makeParts();
   }
 
@@ -90,11 +90,4 @@ export class LiveAnswer {
     for (const call of this.calls) parts.push({ kind: "call", call });
     return parts;
   }
-}
-
-function textWith(text: string): LiveText {
-  const live = new LiveText();
-  live.append(text);
-  live.flush();
-  return live;
 }

@@ -15,6 +15,12 @@ export class LiveText {
   private notBefore = 0;
   private readonly listeners = new Set<() => void>();
 
+  /** `known`: what there was of it before anybody followed it here. */
+  constructor(readonly known = "") {
+    this.append(known);
+    if (known !== "") this.flush();
+  }
+
   /** Everything that came, shown or not yet. */
   get text(): string {
     return this.whole;

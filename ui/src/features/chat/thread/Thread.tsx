@@ -127,8 +127,8 @@ export function Thread({
   );
 }
 
-/** Returns the text that streams in, if one does: it is always of the last message's last part. */
+/** Returns the text of the answer that streams in, if one does: it is always the last message's last part. */
 function liveTextOf(messages: readonly Message[]): LiveText | undefined {
   const part = messages.at(-1)?.parts.at(-1);
-  return part?.kind === "text" || part?.kind === "reasoning" ? part.live : undefined;
+  return part?.kind === "text" ? part.live : undefined;
 }

@@ -1,5 +1,5 @@
 import { ChevronRight, Wrench } from "lucide-react";
-import { type ReactNode, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useState } from "react";
 import { Badge, type Tone } from "@/components/Badge";
 import { Button } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
@@ -10,27 +10,24 @@ import { panelTexts } from "../panels/texts";
 import type { PartProps } from "../parts/registry";
 import { ApprovalForm } from "./ApprovalForm";
 import { MOST_ROUNDS } from "./runner";
-import { modeOf } from "./settings";
 import { useTools } from "./ToolsProvider";
 import { toolTexts } from "./texts";
 import { pretty } from "./tool";
-import { useRounds } from "./useCalling";
+import { useAsksForWord, useRounds } from "./useCalling";
 
 /** A tool call of an answer: what is asked for, the person's word on it, and what came of it. */
 export default function ToolCard({ part: { call }, message }: PartProps<"call">) {
   const texts = useTexts(toolTexts);
   const panel = useTexts(panelTexts);
-  const { runner, all, settings } = useTools();
-  useSyncExternalStore(runner.subscribe, runner.version);
+  const { runner, all } = useTools();
+  const asksForWord = useAsksForWord();
   const round = useRounds(message.id);
   const tool = all.find(({ id }) => id === call.name);
   const open = message.state === "tools";
   const state = call.state ?? "waiting";
   const here = runner.runsHere(message.id, call.id);
   const error = runner.error(message.id, call.id);
-  const mode = tool === undefined ? undefined : modeOf(settings, tool);
-  const asks =
-    open && state === "waiting" && !here && (mode?.approval !== "always" || round > MOST_ROUNDS || error !== undefined);
+  const asks = asksForWord(message, call);
   return (
     <section
       aria-label={`${panel.tools}: ${call.name}`}

@@ -1,8 +1,9 @@
-import { useEffect, useMemo } from "react";
+import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { useChatController } from "../controller";
 import type { Message } from "../model";
 import { giveResults, patchCall } from "../requests";
-import { aloneInBrowser, type Calling } from "./runner";
+import type { ChatCall } from "../wire";
+import { aloneInBrowser, type Calling, MOST_ROUNDS } from "./runner";
 import { modeOf } from "./settings";
 import { useTools } from "./ToolsProvider";
 
@@ -18,6 +19,21 @@ function roundsUpTo(messages: readonly Message[], id: string): number {
 }
 
 export const useRounds = (id: string): number => roundsUpTo(useChatController().messages, id);
+
+/** Tells whether a call waits for the person's word: nothing runs it by itself, and nothing denies it. */
+export function useAsksForWord(): (message: Message, call: ChatCall) => boolean {
+  const { runner, all, settings } = useTools();
+  useSyncExternalStore(runner.subscribe, runner.version);
+  const { messages } = useChatController();
+  return ({ id, state }, call) => {
+    if (state !== "tools" || (call.state ?? "waiting") !== "waiting" || settings === undefined) return false;
+    if (runner.runsHere(id, call.id)) return false;
+    if (runner.error(id, call.id) !== undefined) return true;
+    const tool = all.find((known) => known.id === call.name);
+    const approval = tool === undefined ? "ask" : modeOf(settings, tool).approval;
+    return approval === "ask" || (approval === "always" && roundsUpTo(messages, id) > MOST_ROUNDS);
+  };
+}
 
 /** Returns the answers in view that wait for results of their calls. */
 function callingOf(messages: readonly Message[]): Calling[] {
