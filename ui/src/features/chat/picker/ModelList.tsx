@@ -1,32 +1,34 @@
 import { Link } from "@tanstack/react-router";
 import { Check } from "lucide-react";
 import { useState } from "react";
-import type { InstalledModel, LoadedModel } from "@/api/models";
+import type { InstalledModel } from "@/api/models";
 import { Badge } from "@/components/Badge";
 import { SearchField } from "@/components/Field";
+import { useLibrary } from "@/features/models/library";
 import { commonTexts } from "@/i18n/common";
 import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
-import { FitLine } from "./FitLine";
+import { LoadLine } from "./LoadLine";
 
 export interface ModelListProps {
   models: readonly InstalledModel[];
-  loaded: readonly LoadedModel[];
   chosen: string | null;
   onChoose: (name: string) => void;
 }
 
-/** The models that can chat; the loaded ones first. */
-export function ModelList({ models, loaded, chosen, onChoose }: ModelListProps) {
+/** The models that can chat, as they are now: those that are loaded, or are just being, come first. */
+export function ModelList({ models, chosen, onChoose }: ModelListProps) {
   const texts = useTexts(chatTexts);
   const common = useTexts(commonTexts);
   const format = useFormat();
   const [search, setSearch] = useState("");
-  const inMemory = new Set(loaded.map(({ name }) => name));
+  const { data: library } = useLibrary();
+  const engines = new Map(library?.models.map(({ name, loaded }) => [name, loaded]));
+  const rank = (name: string) => ["loading", "restarting", "ready"].indexOf(engines.get(name)?.state ?? "");
   const shown = models
     .filter(({ name }) => name.toLowerCase().includes(search.trim().toLowerCase()))
-    .toSorted((a, b) => Number(inMemory.has(b.name)) - Number(inMemory.has(a.name)) || a.name.localeCompare(b.name));
+    .toSorted((a, b) => rank(b.name) - rank(a.name) || a.name.localeCompare(b.name));
   return (
     <div className="flex flex-col gap-1">
       {models.length > 6 && <SearchField label={common.search} value={search} onSearch={setSearch} />}
@@ -43,14 +45,14 @@ export function ModelList({ models, loaded, chosen, onChoose }: ModelListProps) 
               <span className="min-w-0 flex-1">
                 <span className="flex items-center gap-2">
                   <span className="truncate font-medium">{name}</span>
-                  {inMemory.has(name) && <Badge tone="success">{texts.loaded}</Badge>}
+                  {engines.get(name)?.state === "ready" && <Badge tone="success">{texts.loaded}</Badge>}
                 </span>
                 <span className="block truncate text-sm text-muted">
                   {[details.family, details.parameter_size, details.quantization_level, format.bytes(size)]
                     .filter((fact) => fact !== "")
                     .join(" · ")}
                 </span>
-                {!inMemory.has(name) && <FitLine model={name} />}
+                {library !== undefined && <LoadLine model={name} loaded={engines.get(name) ?? null} />}
               </span>
             </button>
           </li>

@@ -40,7 +40,6 @@ export function ModelPicker({ model, onChange }: { model: string | null; onChang
       {installed.error !== null && <ErrorNotice error={installed.error} onRetry={() => void installed.refetch()} />}
       <ModelList
         models={(installed.data ?? []).filter(({ capabilities }) => capabilities.includes("completion"))}
-        loaded={loaded.data ?? []}
         chosen={model}
         onChoose={(name) => {
           onChange(name);

@@ -1,6 +1,5 @@
 import { Pin } from "lucide-react";
 import { Badge, type Tone } from "@/components/Badge";
-import { ProgressBar } from "@/components/ProgressBar";
 import { sentence } from "@/i18n/sentence";
 import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
@@ -8,6 +7,7 @@ import { isAdapter } from "../facts";
 import type { LoadedState, Model } from "../library";
 import { useNow } from "../useNow";
 import { clock, secondsLeft } from "./countdown";
+import { LoadProgress } from "./LoadProgress";
 import { stateTexts } from "./texts";
 
 /** Whether a model is loaded, how far its load is, and when it unloads. */
@@ -33,17 +33,7 @@ function EngineState({ loaded, name }: { loaded: LoadedState; name: string }) {
   const texts = useTexts(stateTexts);
   const words = useServerWords();
   const { state } = loaded;
-  if (state === "loading") {
-    const known = loaded.progress > 0 && loaded.progress < 1 ? loaded.progress : null;
-    return (
-      <div className="flex max-w-48 min-w-32 flex-col gap-1">
-        <span className="text-sm text-muted">
-          {loaded.stage === "" ? texts.loading : texts.loadingStage(words(loaded.stage))}
-        </span>
-        <ProgressBar label={`${texts.loading}: ${name}`} value={known} />
-      </div>
-    );
-  }
+  if (state === "loading") return <LoadProgress loaded={loaded} name={name} />;
   if (state === "failed")
     return (
       <div className="flex flex-col items-start gap-1">
