@@ -54,16 +54,25 @@ test("an edited question is a branch, and the old one stays", async ({ page, ser
   await expect(thread(page).getByText("Name a colour.")).toBeVisible();
 });
 
-test("an answer whose question is edited meanwhile is not written on", async ({ page, server }) => {
+test("an answer whose question is edited meanwhile, by the arrow up, is not written on", async ({ page, server }) => {
   const id = await openChat(page, server, { max_tokens: 4000, temperature: 0 });
   await send(page, LONG);
   await expect(thread(page).locator(".markdown")).toBeVisible();
-  await thread(page).getByText(LONG).hover();
-  await page.getByRole("button", { name: "Edit" }).click();
-  await page.getByRole("textbox", { name: "Edit" }).fill("Count on and on.");
-  await page.getByRole("textbox", { name: "Edit" }).press("Enter");
+  await expect(page).toHaveTitle(/^● /);
+  const editor = page.getByRole("textbox", { name: "Edit" });
+  await composer(page).press("ArrowUp");
+  await expect(editor).toBeFocused();
+  // Escape leaves the message as it is, and the answer alone.
+  await editor.press("Escape");
+  await expect(composer(page)).toBeFocused();
+  expect((await turnsOf(page, server, id)).at(-1)?.state).toBe("streaming");
+  await composer(page).press("ArrowUp");
+  await editor.fill("Count on and on.");
+  await editor.press("Enter");
   await expect(thread(page).getByText("Count on and on.")).toBeVisible();
-  expect((await turnsOf(page, server, id)).find(({ role }) => role === "assistant")?.state).toBe("stopped");
+  await expect
+    .poll(async () => (await turnsOf(page, server, id)).find(({ role }) => role === "assistant")?.state)
+    .toBe("stopped");
   await stopped(page);
 });
 

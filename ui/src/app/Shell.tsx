@@ -9,6 +9,7 @@ import { OfflineNotice } from "./OfflineNotice";
 import { setPreferences, usePreferences } from "./preferences";
 import { Sidebar } from "./Sidebar";
 import { shellTexts } from "./texts";
+import { useNoStrayDrops } from "./useNoStrayDrops";
 import { useShellCommands } from "./useShellCommands";
 
 const CommandPalette = lazy(() => import("./CommandPalette"));
@@ -23,6 +24,7 @@ export function Shell() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the drawer closes when the page changes
   useEffect(() => setOpen(null), [path]);
   useShellCommands(setOpen);
+  useNoStrayDrops();
   const close = () => setOpen(null);
   return (
     <div data-sidebar={sidebarClosed ? "closed" : "open"} className="group/shell flex h-dvh">

@@ -5,6 +5,7 @@ import { ChatView } from "./ChatView";
 import type { ChatController } from "./controller";
 import { withSearch } from "./search";
 import { chatTexts } from "./texts";
+import { EditingProvider } from "./thread/editing";
 import { ToolsProvider } from "./tools/ToolsProvider";
 
 /** Shows `chat` as the page, with `children` for its messages, and the panel that the URL names. */
@@ -14,17 +15,21 @@ export function ShownChat({ chat, children }: { chat: ChatController; children?:
   const { panel } = useSearch({ strict: false });
   const title = chat.title === "" ? texts.untitled : chat.title;
   useEffect(() => {
-    document.title = `${title} · mlxr`;
-  }, [title]);
+    document.title = `${chat.busy ? "● " : ""}${title} · mlxr`;
+  }, [title, chat.busy]);
   return (
     <ToolsProvider>
-      <ChatView
-        chat={chat}
-        panel={panel}
-        onPanel={(next) => void navigate({ to: ".", search: (now) => withSearch(now, { panel: next }), replace: true })}
-      >
-        {children}
-      </ChatView>
+      <EditingProvider>
+        <ChatView
+          chat={chat}
+          panel={panel}
+          onPanel={(next) =>
+            void navigate({ to: ".", search: (now) => withSearch(now, { panel: next }), replace: true })
+          }
+        >
+          {children}
+        </ChatView>
+      </EditingProvider>
     </ToolsProvider>
   );
 }

@@ -7,24 +7,32 @@ const note = new File(["milk"], "note.txt", { type: "text/plain" });
 const picture = new File(["x"], "image.png", { type: "image/png" });
 
 /** Has something dragged over the text within, as a browser tells of it. */
-function drag(name: "dragEnter" | "dragOver" | "dragLeave" | "drop", types: readonly string[], files: readonly File[]) {
-  const event = createEvent[name](screen.getByText("within"));
+function drag(
+  name: "dragEnter" | "dragOver" | "dragLeave" | "drop",
+  types: readonly string[],
+  files: readonly File[],
+  over = "within",
+) {
+  const event = createEvent[name](screen.getByText(over));
   Object.defineProperty(event, "dataTransfer", { value: { types, files } });
-  fireEvent(screen.getByText("within"), event);
+  fireEvent(screen.getByText(over), event);
   return event;
 }
 
-test("files are taken where they are dropped, and the place says so while they are over it", () => {
+test("files are taken wherever they are dropped, and the place says so while they are over the page", () => {
   const onFiles = vi.fn();
   render(
-    <DropZone onFiles={onFiles}>
-      <p>within</p>
-    </DropZone>,
+    <>
+      <p>beside</p>
+      <DropZone onFiles={onFiles}>
+        <p>within</p>
+      </DropZone>
+    </>,
   );
   drag("dragEnter", ["Files"], []);
   expect(screen.getByText("Drop files to attach them")).toBeVisible();
   expect(drag("dragOver", ["Files"], []).defaultPrevented).toBe(true);
-  expect(drag("drop", ["Files"], [note]).defaultPrevented).toBe(true);
+  expect(drag("drop", ["Files"], [note], "beside").defaultPrevented).toBe(true);
   expect(onFiles).toHaveBeenCalledExactlyOnceWith([note]);
   expect(screen.queryByText("Drop files to attach them")).toBeNull();
 });

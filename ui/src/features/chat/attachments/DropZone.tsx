@@ -1,32 +1,39 @@
-import { type DragEvent, type ReactNode, useRef, useState } from "react";
+import { type ReactNode, useEffect, useEffectEvent, useState } from "react";
 import { useTexts } from "@/i18n/texts";
 import { attachmentLabels } from "./labels";
 
-const hasFiles = (event: DragEvent) => event.dataTransfer.types.includes("Files");
+const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;
 
-/** Takes files that are dropped anywhere on it. */
+/** Takes files that are dropped anywhere on the page, as long as it is shown, and says so within its place. */
 export function DropZone({ onFiles, children }: { onFiles: (files: Iterable<File>) => void; children: ReactNode }) {
   const texts = useTexts(attachmentLabels);
-  // Elements within tell of entering and leaving, too.
-  const depth = useRef(0);
   const [over, setOver] = useState(false);
-  const count = (change: number) => {
-    depth.current = Math.max(0, depth.current + change);
-    setOver(depth.current > 0);
-  };
+  const take = useEffectEvent(onFiles);
+  useEffect(() => {
+    const shown = new AbortController();
+    const listen = (type: "dragenter" | "dragleave" | "dragover" | "drop", on: (event: DragEvent) => void) =>
+      window.addEventListener(type, (event) => hasFiles(event) && on(event), { signal: shown.signal });
+    // Elements within tell of entering and leaving, too.
+    let depth = 0;
+    const count = (change: number) => {
+      depth = Math.max(0, depth + change);
+      setOver(depth > 0);
+    };
+    listen("dragenter", () => count(1));
+    listen("dragleave", () => count(-1));
+    listen("dragover", (event) => {
+      event.preventDefault();
+      if (event.dataTransfer !== null) event.dataTransfer.dropEffect = "copy";
+    });
+    listen("drop", (event) => {
+      event.preventDefault();
+      count(-depth);
+      take(event.dataTransfer?.files ?? []);
+    });
+    return () => shown.abort();
+  }, []);
   return (
-    <div
-      className="relative flex min-w-0 flex-1 flex-col"
-      onDragEnter={(event) => hasFiles(event) && count(1)}
-      onDragLeave={(event) => hasFiles(event) && count(-1)}
-      onDragOver={(event) => hasFiles(event) && event.preventDefault()}
-      onDrop={(event) => {
-        if (!hasFiles(event)) return;
-        event.preventDefault();
-        count(-depth.current);
-        onFiles(event.dataTransfer.files);
-      }}
-    >
+    <div className="relative flex min-w-0 flex-1 flex-col">
       {children}
       {over && (
         <div className="pointer-events-none absolute inset-2 z-20 flex items-center justify-center rounded-lg border-2 border-dashed border-accent bg-accent-soft/90 text-lg font-medium text-accent-ink">

@@ -31,15 +31,17 @@ export interface ComposerProps {
   /** Something that can be sent without a text is attached. */
   sendsWithoutText?: boolean;
   onPaste?: (event: React.ClipboardEvent) => void;
+  /** The arrow up was pressed where nothing is written yet. */
+  onArrowUp?: (() => void) | undefined;
   ref?: Ref<ComposerHandle>;
 }
 
 /** On a touch screen the focus would open the keyboard over the chat. */
-const hasKeyboard = (): boolean => matchMedia("(pointer: fine)").matches;
+export const hasKeyboard = (): boolean => matchMedia("(pointer: fine)").matches;
 
 /** Where a message is written. Enter sends it, Shift and Enter begins a line. */
 export function Composer(props: ComposerProps) {
-  const { chatId, onSend, onStop, blocked, waits, losses = 0, attachments, tools, onPaste, ref } = props;
+  const { chatId, onSend, onStop, blocked, waits, losses = 0, attachments, tools, onPaste, onArrowUp, ref } = props;
   const { sendsWithoutText = false } = props;
   const texts = useTexts(chatTexts);
   const [text, setText] = useDraft(chatId);
@@ -93,6 +95,10 @@ export function Composer(props: ComposerProps) {
           if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
             event.preventDefault();
             send();
+          }
+          if (event.key === "ArrowUp" && text === "" && !event.shiftKey && onArrowUp !== undefined) {
+            event.preventDefault();
+            onArrowUp();
           }
         }}
         className="block field-sizing-content max-h-60 min-h-9 w-full resize-none bg-transparent px-2 py-1.5 text-lg outline-none"

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, type Ref, Suspense } from "react";
+import { lazy, type RefObject, Suspense, useEffect, useRef } from "react";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
 import { AttachButton } from "../attachments/AttachButton";
@@ -9,11 +9,13 @@ import type { Attachments } from "../attachments/useAttachments";
 import { CompareButton } from "../compare/CompareButton";
 import type { Compare } from "../compare/useCompare";
 import type { ChatController } from "../controller";
+import { textOf } from "../model";
 import { chatTexts } from "../texts";
+import { useEditing } from "../thread/editing";
 import { toolSettings } from "../tools/settings";
 import { ToolsButton } from "../tools/ToolsButton";
 import { useAnswerRequests } from "../tools/useAnswerRequests";
-import { Composer, type ComposerHandle } from "./Composer";
+import { Composer, type ComposerHandle, hasKeyboard } from "./Composer";
 
 const AttachmentChips = lazy(() => import("../attachments/AttachmentChips"));
 
@@ -22,7 +24,7 @@ interface MessageComposerProps {
   attachments: Attachments;
   compare: Compare;
   onTools: () => void;
-  ref: Ref<ComposerHandle>;
+  ref: RefObject<ComposerHandle | null> | null;
 }
 
 /** Where a message to the chat is written: its text, what is attached, which models answer, and with which tools. */
@@ -50,6 +52,15 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
     event.preventDefault();
     attachments.add(files);
   };
+  const { edited, edit } = useEditing();
+  const edits = edited !== null;
+  const before = useRef(false);
+  // The keys go on here when a message is no longer changed.
+  useEffect(() => {
+    if (before.current && !edits && hasKeyboard()) ref?.current?.focus();
+    before.current = edits;
+  }, [edits, ref]);
+  const own = chat.messages.findLast(({ role }) => role === "user");
   const waits = attachments.busy ? files.wait : chat.modelPending || toolsPending ? "" : undefined;
   const blocked = chat.model === null && !chat.modelPending ? texts.chooseModelFirst : undefined;
   return (
@@ -60,6 +71,7 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
       onSend={send}
       onStop={chat.busy ? chat.stop : undefined}
       onPaste={paste}
+      onArrowUp={own && (() => edit({ id: own.id, text: textOf(own), isNew: true }))}
       blocked={blocked}
       waits={waits}
       losses={attachments.losses}

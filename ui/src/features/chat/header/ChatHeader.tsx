@@ -1,11 +1,13 @@
-import { Ellipsis, MessageSquareQuote } from "lucide-react";
+import { Download, Ellipsis, FileJson, MessageSquareQuote } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { IconButton } from "@/components/Button";
-import { Menu } from "@/components/Menu";
+import { Menu, type MenuEntry } from "@/components/Menu";
+import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
 import { useChatController } from "../controller";
 import { type ChatPanel, PANELS } from "../panels/registry";
 import { ModelPicker } from "../picker/ModelPicker";
+import { type ExportFormat, saveChat } from "../sidebar/queries";
 import { chatTexts } from "../texts";
 import { ChatTitle } from "./ChatTitle";
 import { ContextMeter } from "./ContextMeter";
@@ -24,6 +26,15 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
   const chat = useChatController();
   const context = useContextUse(chat);
   const [editsSystem, setEditsSystem] = useState(false);
+  const toast = useToast();
+  const { id, title } = chat;
+  const save = (format: ExportFormat) =>
+    id !== null &&
+    void saveChat({ id, title }, format).catch((error: Error) => toast({ tone: "danger", text: error.message }));
+  const exports: MenuEntry[] = [
+    { label: texts.saveMarkdown, icon: <Download />, onSelect: () => save("markdown") },
+    { label: texts.saveJson, icon: <FileJson />, onSelect: () => save("json") },
+  ];
   return (
     <header className="flex h-12 shrink-0 items-center gap-1 border-b border-line pr-2 pl-12 md:pr-3 md:pl-3 md:group-data-[sidebar=closed]/shell:pl-12">
       {chat.messages.length > 0 && <h1 className="sr-only">{chat.title === "" ? texts.untitled : chat.title}</h1>}
@@ -54,6 +65,7 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
             icon: <MessageSquareQuote />,
             onSelect: () => setEditsSystem(true),
           },
+          ...(id === null ? [] : exports),
         ]}
       />
       <Suspense>

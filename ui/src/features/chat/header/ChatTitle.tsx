@@ -19,7 +19,9 @@ export function ChatTitle({ title, onChange }: { title: string; onChange: (title
       onBlur={done}
       onKeyDown={(event) => {
         if (event.key === "Enter") event.currentTarget.blur();
-        if (event.key === "Escape") setTyped(null);
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        setTyped(null);
       }}
       className="h-8 max-w-2xl min-w-0 flex-1 truncate rounded-md border border-transparent bg-transparent px-2 text-muted hover:border-line focus:border-line-strong focus:text-ink pointer-coarse:h-11"
     />

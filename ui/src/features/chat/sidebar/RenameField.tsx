@@ -23,7 +23,9 @@ export function RenameField({ label, name, maxLength, onDone }: RenameFieldProps
       onBlur={() => onDone(typed.trim())}
       onKeyDown={(event) => {
         if (event.key === "Enter") onDone(typed.trim());
-        if (event.key === "Escape") onDone(null);
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        onDone(null);
       }}
       className={`${FIELD} h-8 pointer-coarse:h-11`}
     />

@@ -110,7 +110,7 @@ export const restoreChat = (id: string): Promise<Chat> =>
 export type ExportFormat = "json" | "markdown";
 
 /** Saves a chat as a file of the browser's. */
-export const saveChat = ({ id, title }: ChatSummary, format: ExportFormat): Promise<void> =>
+export const saveChat = ({ id, title }: Pick<ChatSummary, "id" | "title">, format: ExportFormat): Promise<void> =>
   save(`/api/ui/chats/${encodeURIComponent(id)}/export`, title, format);
 
 export const saveAllChats = (): Promise<void> => save("/api/ui/chats/export", "chats", "json");

@@ -7,6 +7,7 @@ import type { LiveText } from "../live/LiveText";
 import type { Message } from "../model";
 import { chatTexts } from "../texts";
 import { Announcer } from "./Announcer";
+import { useEditing } from "./editing";
 import { RowView } from "./RowView";
 import { estimatedHeight, SegmentCache } from "./rows";
 import { useFollow } from "./useFollow";
@@ -40,7 +41,7 @@ export function Thread({
   const segments = useSyncExternalStore(live?.subscribe ?? never, live?.segments ?? (() => none));
   // biome-ignore lint/correctness/useExhaustiveDependencies: `segments` says that `messages` have more text
   const rows = useMemo(() => cache.rows(messages), [cache, messages, segments]);
-  const { keepUp, toEnd, atEnd, ...listeners } = useFollow(scroller, from === undefined);
+  const { keepUp, letGo, toEnd, atEnd, ...listeners } = useFollow(scroller, from === undefined);
   const begin = from === undefined ? -1 : rows.findIndex(({ message }) => message.id === from);
   const virtualizer = useVirtualizer({
     count: rows.length,
@@ -74,6 +75,15 @@ export function Thread({
   useLayoutEffect(() => {
     if (sent > 0) toEnd();
   }, [sent]);
+  const { edited } = useEditing();
+  const begun = edited?.isNew ? edited.id : undefined;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each that is begun
+  useLayoutEffect(() => {
+    const index = rows.findIndex(({ kind, message }) => kind === "user" && message.id === begun);
+    if (index < 0) return;
+    letGo();
+    virtualizer.scrollToIndex(index, { align: "auto" });
+  }, [begun]);
   // The composer grows, too, as somebody writes, and takes the room from the end.
   useLayoutEffect(() => {
     const observer = new ResizeObserver(keepUp);

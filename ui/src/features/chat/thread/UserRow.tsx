@@ -1,5 +1,5 @@
 import { Pencil } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Button, IconButton } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
 import { commonTexts } from "@/i18n/common";
@@ -9,6 +9,7 @@ import { PartView } from "../parts/registry";
 import { chatTexts } from "../texts";
 import { useMessageActions } from "./actions";
 import { BranchSwitch } from "./BranchSwitch";
+import { type Edited, useEditing } from "./editing";
 
 /** Beyond this a message is folded until somebody wants to see all of it. */
 const LONG = 2_000;
@@ -16,11 +17,11 @@ const LONG = 2_000;
 /** What the person said, with what can be done about it. */
 export function UserRow({ message }: { message: Message }) {
   const texts = useTexts(chatTexts);
-  const [editing, setEditing] = useState(false);
+  const { edited, edit } = useEditing();
   const [unfolded, setUnfolded] = useState(false);
   const text = textOf(message);
   const folded = text.length > LONG && !unfolded;
-  if (editing) return <Editor message={message} onDone={() => setEditing(false)} />;
+  if (edited?.id === message.id) return <Editor message={message} edited={edited} />;
   return (
     <div className="group flex flex-col items-end pt-4 pb-1">
       <h2 className="sr-only">{texts.youSaid}</h2>
@@ -50,7 +51,7 @@ export function UserRow({ message }: { message: Message }) {
       <div className="mt-1 flex items-center opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 pointer-coarse:opacity-100">
         <BranchSwitch message={message} />
         <CopyButton text={text} label={texts.copyMessage} />
-        <IconButton label={texts.edit} size="small" onClick={() => setEditing(true)}>
+        <IconButton label={texts.edit} size="small" onClick={() => edit({ id: message.id, text, isNew: true })}>
           <Pencil />
         </IconButton>
       </div>
@@ -58,24 +59,35 @@ export function UserRow({ message }: { message: Message }) {
   );
 }
 
-function Editor({ message, onDone }: { message: Message; onDone: () => void }) {
+function Editor({ message, edited: { text, isNew = false } }: { message: Message; edited: Edited }) {
   const texts = useTexts(chatTexts);
   const common = useTexts(commonTexts);
   const actions = useMessageActions();
-  const [text, setText] = useState(() => textOf(message));
+  const { edit } = useEditing();
+  const area = useRef<HTMLTextAreaElement>(null);
+  // The thread scrolls to it. One that comes back into the page must not take the keys from what has them by then.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: as it is begun
+  useEffect(() => {
+    if (isNew) area.current?.focus({ preventScroll: true });
+  }, []);
+  const done = () => edit(null);
   const send = () => {
+    if (text.trim() === "") return;
     actions.edit(message, text);
-    onDone();
+    done();
   };
   return (
     <div className="my-4 rounded-lg border border-line-strong bg-surface p-2 focus-within:border-accent">
       <textarea
+        ref={area}
         aria-label={texts.edit}
-        autoFocus
         value={text}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => edit({ id: message.id, text: event.target.value })}
         onKeyDown={(event) => {
-          if (event.key === "Escape") onDone();
+          if (event.key === "Escape") {
+            event.preventDefault();
+            done();
+          }
           if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
             event.preventDefault();
             send();
@@ -85,7 +97,7 @@ function Editor({ message, onDone }: { message: Message; onDone: () => void }) {
       />
       <div className="flex flex-wrap items-center gap-2">
         <p className="flex-1 px-2 text-sm text-muted max-sm:basis-full">{texts.editHint}</p>
-        <Button className="ml-auto" onClick={onDone}>
+        <Button className="ml-auto" onClick={done}>
           {common.cancel}
         </Button>
         <Button look="primary" disabled={text.trim() === ""} onClick={send}>

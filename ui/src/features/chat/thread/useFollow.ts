@@ -40,6 +40,7 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, fromEnd = tru
     };
     return {
       keepUp,
+      letGo,
       toEnd: () => {
         follows.current = true;
         keepUp();
