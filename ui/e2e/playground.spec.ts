@@ -27,6 +27,10 @@ test("a completion shows each token's probability and alternatives @short", asyn
 });
 
 test("a long completion stops when it is told to", async ({ page, server }) => {
+  let asked = 0;
+  page.on("request", (request) => {
+    if (request.url().endsWith("/v1/completions")) asked += 1;
+  });
   await page.goto("/ui/playground");
   await page.getByLabel("Text to go on with").fill("1, 2, 3, 4, 5, 6, 7, 8,");
   await page.getByRole("spinbutton", { name: "Temperature" }).fill("0");
@@ -39,6 +43,7 @@ test("a long completion stops when it is told to", async ({ page, server }) => {
   const counted = async () => (await fetch(`${server.url}/metrics`)).text();
   await expect.poll(counted).toMatch(/mlxr_requests_total\{[^}]*outcome="cancelled"[^}]*\} [1-9]/);
   expect(await counted()).toMatch(/^mlxr_open_requests 0/m);
+  expect(asked).toBe(1);
 });
 
 test("structured output keeps to its schema, and a wrong schema is told by its place", async ({ page }) => {

@@ -5,9 +5,10 @@ import base from "../playwright.config";
 export default defineConfig({
   ...base,
   testDir: ".",
-  testMatch: "pages.ts",
+  testMatch: ["pages.ts", "states.ts"],
   outputDir: "../../build/screenshots/failed",
-  timeout: 300_000,
+  timeout: 600_000,
+  use: { ...base.use, actionTimeout: 120_000 },
   projects: [
     { name: "desktop", use: { viewport: { width: 1440, height: 900 } } },
     {

@@ -95,7 +95,8 @@ export class Server {
 
   private environment(): NodeJS.ProcessEnv {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("MLXR_"));
-    return { ...Object.fromEntries(inherited), MLXR_HOME: this.home };
+    // Other tools keep their models in a person's home: whoever runs the tests has some, perhaps.
+    return { ...Object.fromEntries(inherited), MLXR_HOME: this.home, HOME: this.home };
   }
 
   private async isReady(): Promise<boolean> {

@@ -110,6 +110,7 @@ export function Composer(props: ComposerProps) {
         </p>
         {onStop === undefined ? (
           <IconButton
+            key="send"
             label={texts.send}
             keys="enter"
             look="primary"
@@ -120,7 +121,7 @@ export function Composer(props: ComposerProps) {
             <ArrowUp />
           </IconButton>
         ) : (
-          <IconButton label={texts.stop} keys="escape" look="secondary" className="ml-auto" onClick={onStop}>
+          <IconButton key="stop" label={texts.stop} keys="escape" look="secondary" className="ml-auto" onClick={onStop}>
             <Square className="fill-current" />
           </IconButton>
         )}
