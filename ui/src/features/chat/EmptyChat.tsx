@@ -11,7 +11,7 @@ export function EmptyChat({ onPick }: { onPick: (text: string) => void }) {
   const { data } = useQuery(installedModels);
   const lacksModel = data?.every(({ capabilities }) => !capabilities.includes("completion")) === true;
   return (
-    <div className="mx-auto w-full max-w-3xl px-4">
+    <div className="mx-4 sm:mx-auto sm:w-[min(100%-32px,48rem)]">
       <h1 className="text-center text-2xl font-semibold tracking-tight text-balance">{texts.welcome}</h1>
       {lacksModel ? (
         <Lacking isEmpty={data?.length === 0} />

@@ -67,7 +67,7 @@ export function KeyCard() {
             {stored && <Button onClick={() => keep(null)}>{texts.keyRemove}</Button>}
           </div>
         </div>
-        <p role="status" className={verdict?.good === true ? "text-success" : "text-danger"}>
+        <p role="status" className={`empty:-mt-3 ${verdict?.good === true ? "text-success" : "text-danger"}`}>
           {verdict !== null && (
             <span className="inline-flex items-center gap-1.5 [&_svg]:size-4">
               {verdict.good ? <Check aria-hidden /> : <CircleAlert aria-hidden />}

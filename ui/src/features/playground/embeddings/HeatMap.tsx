@@ -13,7 +13,12 @@ export function HeatMap({ texts: inputs, matrix }: { texts: readonly string[]; m
   const share = (value: number) => (least >= 1 ? STRONGEST : (STRONGEST * (value - least)) / (1 - least));
   const colour = (value: number) => `color-mix(in srgb, var(--accent) ${share(value).toFixed(1)}%, var(--surface))`;
   return (
-    <div className="overflow-x-auto rounded-md border border-line" tabIndex={0} role="region" aria-label={texts.matrix}>
+    <div
+      className="max-w-full self-start overflow-x-auto rounded-md border border-line pr-1.5 pb-1.5"
+      tabIndex={0}
+      role="region"
+      aria-label={texts.matrix}
+    >
       <table className="border-collapse text-sm">
         <caption className="sr-only">{texts.matrix}</caption>
         <thead>
