@@ -16,8 +16,8 @@ from mlxr.metal.sizes import FLOAT_BYTES, BackendSizes, MatrixForm
 from mlxr.metal.specs import AttentionAndMamba2Spec, AttentionSpec, LatentSpec
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
-from mlxr.models.architectures.weights import HeaderWeights
 from mlxr.models.modelfile import StoredTensor
 from mlxr.models.page_type import PageType
 from mlxr.models.page_types import typed_groups

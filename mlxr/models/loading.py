@@ -21,10 +21,11 @@ from mlxr.models.architectures.drafting_head import (
 )
 from mlxr.models.architectures.encoder import Encoder
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.architectures.pooling_head import Pooling, PoolingHead, PreparedPoolingHead, check_pooling_head
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import NamedTensors
-from mlxr.models.architectures.weights import HeaderWeights, Progress, Weights
+from mlxr.models.architectures.weights import Progress, Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.models.footprint import EarlyReads, Footprint, SizedWeights, footprint
 from mlxr.models.header import ModelHeader, read_header

@@ -1,4 +1,4 @@
-"""Which layers of a model have windows, and which experts, as files of either format list them."""
+"""Which layers of a model have windows, which experts, and which read others' keys, as files of either format say."""
 
 from __future__ import annotations
 
@@ -97,3 +97,14 @@ def sparse_layers(parameters: Hyperparameters, layers: int, usual: int) -> list[
         reason = f"has {len(kinds)} mlp_layer_types for {layers} layers, each of them 'dense' or 'sparse'"
         raise ModelFileError(parameters.path, reason)
     return [kind == "sparse" for kind in kinds]
+
+
+def kv_sources(parameters: Hyperparameters, slides: list[bool], shared: int) -> list[int | None]:
+    """Returns for each layer the one whose keys and values it reads, None for its own: each of the last ``shared``
+    layers reads those of the last layer of its kind before them."""
+    first = len(slides) - shared
+    if not 0 <= shared < len(slides) or not set(slides[first:]) <= set(slides[:first]):
+        reason = f"lets {shared} of {len(slides)} layers read the keys of earlier ones of their kind, which it lacks"
+        raise ModelFileError(parameters.path, reason)
+    last = {slide: number for number, slide in enumerate(slides[:first])}
+    return [None] * first + [last[slide] for slide in slides[first:]]

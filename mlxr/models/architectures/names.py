@@ -77,6 +77,16 @@ GGUF_LATENT_ATTENTION: Names = {
     "key_value_up": "blk.{layer}.attn_kv_b.weight",
 }
 
+GGUF_PER_LAYER: Names = {
+    "per_layer_table": "per_layer_token_embd.weight",
+    "per_layer_projection": "per_layer_model_proj.weight",
+    "per_layer_norm": "per_layer_proj_norm.weight",
+    "per_layer_gate": "blk.{layer}.inp_gate.weight",
+    "per_layer_output": "blk.{layer}.proj.weight",
+    "per_layer_post_norm": "blk.{layer}.post_norm.weight",
+}
+"""Of further inputs of each layer, which are looked up by token."""
+
 HUGGING_FACE: Names = {
     "embedding": "model.embed_tokens.weight",
     "norm": "model.norm.weight",
@@ -141,6 +151,15 @@ MLX_EXPERTS: Names = {
     "experts_down_together": "model.layers.{layer}.mlp.switch_mlp.down_proj.weight",
 }
 """mlx-lm's own, beside those of Hugging Face, in folders quantized or not."""
+
+HUGGING_FACE_PER_LAYER: Names = {
+    "per_layer_table": "model.embed_tokens_per_layer.weight",
+    "per_layer_projection": "model.per_layer_model_projection.weight",
+    "per_layer_norm": "model.per_layer_projection_norm.weight",
+    "per_layer_gate": "model.layers.{layer}.per_layer_input_gate.weight",
+    "per_layer_output": "model.layers.{layer}.per_layer_projection.weight",
+    "per_layer_post_norm": "model.layers.{layer}.post_per_layer_input_norm.weight",
+}
 
 HUGGING_FACE_LATENT_ATTENTION: Names = {
     "query_down": "model.layers.{layer}.self_attn.q_a_proj.weight",

@@ -16,8 +16,8 @@ import numpy as np
 from mlxr.metal.specs import ExpertsSpec, RopeStyle
 from mlxr.models.architectures import config_json
 from mlxr.models.architectures.families.family import ModelSpec
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.architectures.spec import DecoderSpec
-from mlxr.models.architectures.weights import HeaderWeights
 from mlxr.models.conversion.gguf_config_rows import ROWS
 from mlxr.models.conversion.gguf_source import Config, Source, numbers
 from mlxr.models.conversion.rope_tensors import llama3_factors

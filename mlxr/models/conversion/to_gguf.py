@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.architectures.config_json import text_settings
-from mlxr.models.architectures.weights import HeaderWeights
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.conversion.given import Model as Folder
 from mlxr.models.conversion.heads import head_of
 from mlxr.models.conversion.recipes import recipe_of

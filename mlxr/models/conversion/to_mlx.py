@@ -19,7 +19,7 @@ import numpy as np
 
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.models.architectures.weights import HeaderWeights
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.conversion.given import Model
 from mlxr.models.conversion.mlx_rules import FROM_FOLDER, OWN_FROM_FOLDER, to_mlx
 from mlxr.models.conversion.transforms import Readable

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.models.architectures.weights import HeaderWeights
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import read_header
 from mlxr.models.loading import check_model, load_model

@@ -10,18 +10,11 @@ from statistics import NormalDist
 from mlxr.metal.specs import Activation, AlternatingSpec, MLPSpec, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.families.gemma4 import (
-    FOLDER_LEFTOVERS,
-    PER_LAYER_IN_FOLDERS,
-    PER_LAYER_IN_GGUF,
-    SENSES,
-    SHARED_KEYS,
-    kv_sources,
-    per_layer_embedding,
-)
+from mlxr.models.architectures.families.gemma4 import FOLDER_LEFTOVERS, SENSES, SHARED_KEYS
 from mlxr.models.architectures.heads import require_all_turned
-from mlxr.models.architectures.layer_kinds import listed_windows
+from mlxr.models.architectures.layer_kinds import kv_sources, listed_windows
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
+from mlxr.models.architectures.per_layer import per_layer_embedding
 from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation
 from mlxr.models.architectures.spec import MLP, Alternating, DecoderSpec, LayerSpec, Norms
@@ -100,7 +93,7 @@ IN_GGUF = FormatTable(
         **names.GGUF,
         **names.GGUF_HEAD_NORMS,
         **names.GGUF_POST_NORMS,
-        **PER_LAYER_IN_GGUF,
+        **names.GGUF_PER_LAYER,
         "stream_projection": "altup_proj.weight",
         "stream_unprojection": "altup_unembd_proj.weight",
         "stream_router": "blk.{layer}.altup_router.weight",
@@ -123,7 +116,7 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_HEAD_NORMS,
         **names.HUGGING_FACE_GEMMA_NORMS,
-        **PER_LAYER_IN_FOLDERS,
+        **names.HUGGING_FACE_PER_LAYER,
         "stream_projection": "model.altup_projections.{expert}.weight",
         "stream_unprojection": "model.altup_unembed_projections.{expert}.weight",
         "stream_router": "model.layers.{layer}.altup.modality_router.weight",

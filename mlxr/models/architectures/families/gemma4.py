@@ -14,7 +14,6 @@ from mlxr.metal.specs import (
     AttentionSpec,
     ExpertsSpec,
     MLPSpec,
-    PerLayerEmbeddingSpec,
     PerLayerInputSpec,
     Rope,
     RopeStyle,
@@ -22,8 +21,9 @@ from mlxr.metal.specs import (
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.heads import require_equal_values, require_even_heads
-from mlxr.models.architectures.layer_kinds import listed_windows
+from mlxr.models.architectures.layer_kinds import kv_sources, listed_windows
 from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.per_layer import per_layer_embedding
 from mlxr.models.architectures.rope import plain_rope, rope_from
 from mlxr.models.architectures.rope_config import rope_of_config
 from mlxr.models.architectures.rope_frequencies import made_rope, proportional
@@ -32,7 +32,6 @@ from mlxr.models.architectures.sizes import (
     MAX_HEAD_DIM,
     MAX_HEADS,
     MAX_HIDDEN,
-    MAX_WIDTH,
     Sizes,
     require_activation,
 )
@@ -102,26 +101,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         layers.append(LayerSpec(attention, half, Norms(after=True, heads=True), per_layer=added))
     spec = sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", 0.0))
     return replace(spec, per_layer=further)
-
-
-def kv_sources(parameters: Hyperparameters, slides: list[bool], shared: int) -> list[int | None]:
-    """Returns for each layer the one whose keys and values it reads, None for its own: each of the last ``shared``
-    layers reads those of the last layer of its kind before them."""
-    first = len(slides) - shared
-    if not 0 <= shared < len(slides) or not set(slides[first:]) <= set(slides[:first]):
-        reason = f"lets {shared} of {len(slides)} layers read the keys of earlier ones of their kind, which it lacks"
-        raise ModelFileError(parameters.path, reason)
-    last = {slide: number for number, slide in enumerate(slides[:first])}
-    return [None] * first + [last[slide] for slide in slides[first:]]
-
-
-def per_layer_embedding(parameters: Hyperparameters, sizes: Sizes) -> PerLayerEmbeddingSpec | None:
-    """Returns the further inputs of all layers; None where a model has none."""
-    size = parameters.integer("embedding_length_per_layer_input", 0)
-    if not size:
-        return None
-    size = parameters.positive("embedding_length_per_layer_input", most=MAX_WIDTH)
-    return PerLayerEmbeddingSpec(sizes.layers, size, sizes.width**-0.5, size**0.5, 0.5**0.5, sizes.norm_eps)
 
 
 def _heads(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
@@ -206,22 +185,6 @@ def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts | None:
     return Experts(hidden.pop(), ExpertsSpec(ACTIVATION, count, used, sizes.norm_eps), own_norms=True)
 
 
-PER_LAYER_IN_GGUF: Names = {
-    "per_layer_table": "per_layer_token_embd.weight",
-    "per_layer_projection": "per_layer_model_proj.weight",
-    "per_layer_norm": "per_layer_proj_norm.weight",
-    "per_layer_gate": "blk.{layer}.inp_gate.weight",
-    "per_layer_output": "blk.{layer}.proj.weight",
-    "per_layer_post_norm": "blk.{layer}.post_norm.weight",
-}
-PER_LAYER_IN_FOLDERS: Names = {
-    "per_layer_table": "model.embed_tokens_per_layer.weight",
-    "per_layer_projection": "model.per_layer_model_projection.weight",
-    "per_layer_norm": "model.per_layer_projection_norm.weight",
-    "per_layer_gate": "model.layers.{layer}.per_layer_input_gate.weight",
-    "per_layer_output": "model.layers.{layer}.per_layer_projection.weight",
-    "per_layer_post_norm": "model.layers.{layer}.post_per_layer_input_norm.weight",
-}
 SHARED_KEYS = "they are of layers that read the keys and values of earlier ones"
 """Files may keep projections that such layers had in training."""
 SENSES = "they see or hear, which the text model does not"
@@ -232,14 +195,10 @@ IN_GGUF = FormatTable(
         **names.GGUF,
         **names.GGUF_HEAD_NORMS,
         **names.GGUF_POST_NORMS,
-        **PER_LAYER_IN_GGUF,
+        **names.GGUF_PER_LAYER,
         "output_scale": "blk.{layer}.layer_output_scale.weight",
-        "router": "blk.{layer}.ffn_gate_inp.weight",
+        **names.GGUF_EXPERTS,
         "router_norm": "blk.{layer}.ffn_gate_inp.scale",
-        "experts_gate_up": "blk.{layer}.ffn_gate_up_exps.weight",
-        "experts_gate": "blk.{layer}.ffn_gate_exps.weight",
-        "experts_up": "blk.{layer}.ffn_up_exps.weight",
-        "experts_down": "blk.{layer}.ffn_down_exps.weight",
         "expert_scale": "blk.{layer}.ffn_down_exps.scale",
         "shared_norm": "blk.{layer}.ffn_norm.weight",
         "shared_gate": "blk.{layer}.ffn_gate.weight",
@@ -262,7 +221,7 @@ _NAMES_IN_FOLDERS: Names = {
     **names.HUGGING_FACE,
     **names.HUGGING_FACE_HEAD_NORMS,
     **names.HUGGING_FACE_GEMMA_NORMS,
-    **PER_LAYER_IN_FOLDERS,
+    **names.HUGGING_FACE_PER_LAYER,
     "output_scale": "model.layers.{layer}.layer_scalar",
     "router": "model.layers.{layer}.router.proj.weight",
     "router_norm": "model.layers.{layer}.router.scale",

@@ -13,8 +13,8 @@ import pytest
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import AttentionSpec
 from mlxr.models.architectures.families import laguna
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
-from mlxr.models.architectures.weights import HeaderWeights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import read_header
 from mlxr.models.hyperparameters import Hyperparameters
