@@ -44,7 +44,7 @@ class ChangeFeed(Generic[R]):
         return [row for _, row in self._rows.values()]
 
     def put(self, rows: Mapping[str, R], gone: Iterable[str] = ()) -> None:
-        """Take in rows as they are now, and keys that stand for nothing any more."""
+        """Takes in rows as they are now, and keys that stand for nothing any more."""
         fresh = {key: row for key, row in rows.items() if key not in self._rows or self._rows[key][1] != row}
         left = [key for key in gone if key in self._rows]
         if not (fresh or left):
@@ -75,6 +75,6 @@ class ChangeFeed(Generic[R]):
         return Changes(self.version, False, rows, [key for key, left in self._gone.items() if left > seen])
 
     async def changed(self, version: str) -> None:
-        """Return once there is something since ``version``."""
+        """Returns once there is something since ``version``."""
         while self.version == version:
             await self._changed.wait()

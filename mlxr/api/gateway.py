@@ -82,11 +82,11 @@ class Stream(Protocol):
     load_seconds: float
 
     async def started(self) -> Started:
-        """Wait until the prompt is tokenized and queued; raises ``RequestError`` (a bad prompt, a full queue)."""
+        """Waits until the prompt is tokenized and queued; raises ``RequestError`` (a bad prompt, a full queue)."""
         ...
 
     async def follow(self, write: Callable[[list[Delta]], bool], drained: Callable[[], Awaitable[None]]) -> None:
-        """Have ``write`` called with the deltas of every step as they come, until the request has ended.
+        """Has ``write`` called with the deltas of every step as they come, until the request has ended.
 
         It is called from wherever they arrive, and says whether there is room for more; where there is none, what
         comes while ``drained`` is awaited is kept for one call. What it raises is raised here.
@@ -94,7 +94,7 @@ class Stream(Protocol):
         ...
 
     async def rest(self) -> list[Delta]:
-        """Wait for the end, then every delta: for answers that are not streamed."""
+        """Waits for the end, then every delta: for answers that are not streamed."""
         ...
 
     def prompt_logprobs(self) -> list[PromptLogprobs]:
@@ -111,7 +111,7 @@ class Blobs(Protocol):
     async def has(self, digest: str) -> bool: ...
 
     async def save(self, digest: str, length: int | None, pieces: AsyncIterator[bytes]) -> None:
-        """Keep what comes, ``length`` bytes or, with None, as many as there are. Raises ``RequestError`` if it is not
+        """Keeps what comes, ``length`` bytes or, with None, as many as there are. Raises ``RequestError`` if it is not
         what ``digest`` says."""
         ...
 
@@ -136,7 +136,7 @@ class Gateway(Protocol):
         ...
 
     async def catalog_ready(self) -> None:
-        """Wait until it is known what models there are; raises ``RequestError`` when that takes too long."""
+        """Waits until it is known what models there are; raises ``RequestError`` when that takes too long."""
         ...
 
     def models(self) -> list[ModelEntry]:
@@ -170,7 +170,7 @@ class Gateway(Protocol):
         surface: str = "",
         keep_alive: float | None = None,
     ) -> AbstractAsyncContextManager[Stream]:
-        """Send ``command`` to the model's engine, loading it first if need be. Leaving the context early cancels.
+        """Sends ``command`` to the model's engine, loading it first if need be. Leaving the context early cancels.
 
         Raises ``RequestError`` with ``MODEL_NOT_FOUND`` for an unknown name.
         """
@@ -188,7 +188,7 @@ class Gateway(Protocol):
     async def tokenize(self, model: str, command: Tokenize | Detokenize, *, surface: str = "") -> Tokenized: ...
 
     def cancel(self, request: int) -> None:
-        """End a request that somebody else has sent: its engine stops, and its client is told. Raises ``RequestError``
+        """Ends a request that somebody else has sent: its engine stops, and its client is told. Raises ``RequestError``
         where it is not open any more."""
         ...
 

@@ -21,15 +21,15 @@ class Transport(Protocol):
     addresses: list[str]
 
     async def start(self) -> None:
-        """Begin to listen; raises ``StartError`` naming the setting when an address can't be had."""
+        """Begins to listen; raises ``StartError`` naming the setting when an address can't be had."""
         ...
 
     async def close_listeners(self) -> None:
-        """Take no new connections; those open go on."""
+        """Takes no new connections; those open go on."""
         ...
 
     async def stop(self) -> None:
-        """End every connection."""
+        """Ends every connection."""
         ...
 
 

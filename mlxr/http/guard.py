@@ -93,7 +93,7 @@ class Guard:
             self._hosts |= {name, name.partition(".")[0]}
 
     def check_host(self, request: web.Request) -> None:
-        """Refuse names that a page elsewhere may have bound to this address (DNS rebinding)."""
+        """Refuses names that a page elsewhere may have bound to this address (DNS rebinding)."""
         if not self._check_hosts or _is_unix(request):
             return
         # The target of a request may have a host of its own, which then counts (RFC 9112, 3.2.2).
@@ -150,7 +150,7 @@ class Guard:
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": "*"}
 
     def check_origin(self, request: web.Request) -> None:
-        """Refuse pages of other sites: a browser sends a simple request before it asks whether it may."""
+        """Refuses pages of other sites: a browser sends a simple request before it asks whether it may."""
         origin = request.headers.get("Origin", "")
         if not origin and request.method not in SAFE and request.headers.get("Sec-Fetch-Site") == "cross-site":
             message = "pages of other sites are not let in; server.cors_origins lists those that are"

@@ -21,7 +21,7 @@ class Writable(Protocol):
 
 @contextmanager
 def keepalive(stream: Writable, ping: bytes) -> Iterator[None]:
-    """Write ``ping`` whenever ``stream`` has been silent for ``QUIET_SECONDS``; an empty one never."""
+    """Writes ``ping`` whenever ``stream`` has been silent for ``QUIET_SECONDS``; an empty one never."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
 

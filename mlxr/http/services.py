@@ -26,7 +26,7 @@ IGNORED = web.RequestKey("ignored", list[str])
 
 
 def note_ignored(request: web.Request, places: list[str]) -> None:
-    """Have the response name ``places`` among what it takes no account of."""
+    """Has the response name ``places`` among what it takes no account of."""
     if places:
         request[IGNORED] = [*request.get(IGNORED, []), *places]
 

@@ -81,7 +81,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check(settings: ServerSettings) -> None:
-    """Refuse what would open the server by accident; raises ``StartError`` naming the setting to change."""
+    """Refuses what would open the server by accident; raises ``StartError`` naming the setting to change."""
     if not is_loopback(settings.host) and not settings.api_keys and not settings.allow_anonymous:
         raise StartError(
             f"server.host {settings.host!r} can be reached from other machines: set server.api_keys "

@@ -69,7 +69,7 @@ class LiveResponse(web.StreamResponse):
         return writer
 
     def put(self, data: bytes) -> bool:
-        """Write ``data`` (some bytes); whether the client's socket takes more. What it does not take waits here.
+        """Writes ``data`` (some bytes); whether the client's socket takes more. What it does not take waits here.
 
         aiohttp's own ``write`` is a coroutine, which costs a task its turn of the loop for every token.
         """
@@ -82,12 +82,12 @@ class LiveResponse(web.StreamResponse):
         return transport.get_write_buffer_size() < FULL_BYTES
 
     async def drained(self) -> None:
-        """Wait until the client has taken what waits here."""
+        """Waits until the client has taken what waits here."""
         await self._client.writer.drain()
 
 
 async def open_response(request: web.Request, content_type: str) -> LiveResponse:
-    """Send the headers of a streaming response."""
+    """Sends the headers of a streaming response."""
     response = LiveResponse()
     response.content_type = content_type
     response.headers["Cache-Control"] = "no-cache"
@@ -110,7 +110,7 @@ async def relay(request: web.Request, parts: AsyncGenerator[bytes], ping: bytes)
 
 
 async def pump(stream: Stream, encoder: Encoder, response: LiveResponse) -> bool:
-    """Write a request's deltas as they come, and its end or failure; False after a failure.
+    """Writes a request's deltas as they come, and its end or failure; False after a failure.
 
     Deltas are written where they arrive. While the client's socket is full they wait, and go out as one piece.
     """

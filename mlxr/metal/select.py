@@ -149,9 +149,9 @@ def choose(name: str = "auto", installation: Installation | None = None) -> Back
 def select_backend(
     name: str = "auto", threads: int = 0, checks: Path | None = None, pause: Callable[[], None] | None = None
 ) -> tuple[Backend, BackendChoice]:
-    """Make the chosen backend. ``threads``: 0 for as many as the process may use; only the native one has that setting.
-    ``checks``: the folder where is remembered which of a GPU's kernels compute rightly; None not to check them.
-    ``pause``: called now and then while the native one takes weights.
+    """Makes the chosen backend. ``threads``: 0 for as many as the process may use; only the native one has that
+    setting. ``checks``: the folder where is remembered which of a GPU's kernels compute rightly; None not to check
+    them. ``pause``: called now and then while the native one takes weights.
 
     Raises as ``choose`` does.
     """

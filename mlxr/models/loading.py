@@ -111,7 +111,7 @@ def load_model(
     admit: Callable[[Footprint], None] = lambda footprint: None,
     drafts: bool = False,
 ) -> LoadedModel:
-    """Load a GGUF file, or a folder with ``config.json`` and ``*.safetensors``. ``admit``: is told what the model will
+    """Loads a GGUF file, or a folder with ``config.json`` and ``*.safetensors``. ``admit``: is told what the model will
     take before a weight is read, and may raise. ``drafts``: with the layer that drafts, if it has one.
 
     Raises ``ModelError`` for what is wrong with it, ``OSError`` where it can't be opened.
@@ -138,7 +138,7 @@ def load_model(
 
 
 def check_model(path: str | Path, families: Sequence[Family] | None = None) -> None:
-    """Look whether ``load_model`` would take this, by its headers alone; raises as it does. Makes no use of MLX."""
+    """Looks whether ``load_model`` would take this, by its headers alone; raises as it does. Makes no use of MLX."""
     _checked(read_header(Path(path), families))
 
 

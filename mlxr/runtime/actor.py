@@ -65,7 +65,7 @@ class Sender:
         self._bus = bus
 
     def tell(self, address: Address, message: Message) -> None:
-        """Send; raises ``TypeError`` for a message the map of routes does not know."""
+        """Sends; raises ``TypeError`` for a message the map of routes does not know."""
         if (self._kind, type(message), address.kind) not in _ALLOWED:
             name = type(message).__name__
             raise TypeError(f"{self._kind} does not send {name} to {address.kind}; see messages.ROUTES")
@@ -110,7 +110,7 @@ class Actor:
         return Address.of(kind, self.address.engine)
 
     def tell(self, address: Address, message: Message) -> None:
-        """Send; raises ``TypeError`` for a message the map of routes does not know."""
+        """Sends; raises ``TypeError`` for a message the map of routes does not know."""
         self._sender.tell(address, message)
 
     def spawn(self, task: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:

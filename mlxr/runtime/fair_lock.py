@@ -25,7 +25,7 @@ class FairLock:
 
     @asynccontextmanager
     async def held_by(self, client: str | None) -> AsyncIterator[None]:
-        """Hold a place for ``client``, after who comes first, as long as the context lasts."""
+        """Holds a place for ``client``, after who comes first, as long as the context lasts."""
         if self._free and self._held[client] < self._most:
             self._take(client)
         else:
@@ -47,7 +47,7 @@ class FairLock:
         self._held[client] += 1
 
     def _give_back(self, client: str | None) -> None:
-        """Give a place back, and let in who comes next."""
+        """Gives a place back, and lets in who comes next."""
         self._free += 1
         self._held[client] -= 1
         if not self._held[client]:

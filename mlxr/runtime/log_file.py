@@ -173,7 +173,8 @@ class LogFileHandler(logging.Handler):
         self._file = os.open(self._path, flags, 0o600)
 
     def _rotate(self) -> None:
-        """Rename the file and open a new one, unless somebody else is just doing so: then this one grows by a line."""
+        """Renames the file and opens a new one, unless somebody else is just doing so: then this one grows by a
+        line."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

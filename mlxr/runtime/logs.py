@@ -184,7 +184,7 @@ def in_force() -> LogSettings:
 
 
 def set_up(settings: LogSettings, actor: str = "", hide: tuple[str, ...] = ()) -> None:
-    """Log as ``settings`` say. ``actor``: whose process this is; ``hide``: texts that never get into the file."""
+    """Logs as ``settings`` say. ``actor``: whose process this is; ``hide``: texts that never get into the file."""
     handler = LineHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     handler.addFilter(lambda record: record.name != REQUESTS)
@@ -200,7 +200,7 @@ def set_up(settings: LogSettings, actor: str = "", hide: tuple[str, ...] = ()) -
 
 
 def close() -> None:
-    """Write out what is left for the file, where a process ends by ``os._exit``."""
+    """Writes out what is left for the file, where a process ends by ``os._exit``."""
     for handler in logging.getLogger("mlxr").handlers:
         if isinstance(handler, LogFileHandler):
             handler.close()

@@ -111,7 +111,7 @@ class RunDirectory:
 
 
 def remove(path: Path) -> None:
-    """Remove a run directory, and its parent if that was the last one."""
+    """Removes a run directory, and its parent if that was the last one."""
     shutil.rmtree(path, ignore_errors=True)
     with suppress(OSError):
         path.parent.rmdir()
@@ -126,7 +126,7 @@ def live(parent: Path) -> list[Path]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove the directories of servers that are gone."""
+    """Removes the directories of servers that are gone."""
     for path in parent.iterdir():
         if path.is_dir() and _abandoned(path):
             shutil.rmtree(path, ignore_errors=True)

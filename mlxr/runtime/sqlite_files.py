@@ -39,7 +39,7 @@ def is_full(error: sqlite3.Error, folder: Path) -> bool:
 
 
 def set_aside(database: Path) -> Path:
-    """Rename a damaged file, with what SQLite has beside it; returns its new name."""
+    """Renames a damaged file, with what SQLite has beside it; returns its new name."""
     aside = database.with_name(f"{database.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     for suffix in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):
@@ -50,7 +50,7 @@ def set_aside(database: Path) -> Path:
 async def migrate(
     database: aiosqlite.Connection, steps: Sequence[Callable[[aiosqlite.Connection], Awaitable[None]]]
 ) -> None:
-    """Bring a schema up to date; ``user_version`` counts the ``steps`` it has had. Call within a transaction."""
+    """Brings a schema up to date; ``user_version`` counts the ``steps`` it has had. Call within a transaction."""
     async with database.execute("PRAGMA user_version") as cursor:
         row = await cursor.fetchone()
     done = int(row[0]) if row else 0

@@ -318,12 +318,12 @@ class Telemetry:
         return self._sink is not None and self._sink.wants(topic)
 
     def relay(self, topic: str, body: bytes) -> None:
-        """Pass on an event that was built elsewhere."""
+        """Passes on an event that was built elsewhere."""
         if self._sink is not None and self._sink.wants(topic):
             self._sink.publish(topic, body)
 
     def emit(self, topic: str, event: Event, t: float | None = None) -> None:
-        """Tell whoever reads ``topic``. ``t``: when it happened, in seconds since the epoch; None for now."""
+        """Tells whoever reads ``topic``. ``t``: when it happened, in seconds since the epoch; None for now."""
         if self._sink is None or not self._sink.wants(topic):
             return
         at = round(time.time() if t is None else t, 6)

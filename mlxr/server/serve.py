@@ -48,7 +48,7 @@ async def serve(
     nursery: Nursery | None = None,
     spare: SpareProcess | None = None,
 ) -> int:
-    """Run a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start.
+    """Runs a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start.
 
     background: it loads nothing at the start, and ends by itself when it is idle.
     settings: where the configuration comes from, for people to see.

@@ -17,13 +17,13 @@ DRAINING = (*URGENT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQU
 
 
 def hold() -> None:
-    """Keep what comes while the server starts until it is received."""
+    """Keeps what comes while the server starts until it is received."""
     signal.pthread_sigmask(signal.SIG_BLOCK, DRAINING)
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold what comes until another program has taken this process's place; where none does, it is let through."""
+    """Holds what comes until another program has taken this process's place; where none does, it is let through."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, DRAINING)
     try:
         yield
@@ -41,8 +41,8 @@ def received() -> Iterator[AsyncIterator[signal.Signals]]:
 
 
 def deadline(seconds: float, clean_up: Callable[[], None]) -> None:
-    """End the process after ``seconds``, whatever its threads and its loop then do, as long as they let others have the
-    interpreter; ``watchdog`` is for those that don't."""
+    """Ends the process after ``seconds``, whatever its threads and its loop then do, as long as they let others have
+    the interpreter; ``watchdog`` is for those that don't."""
 
     def end() -> None:
         try:

@@ -46,8 +46,9 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path) -> Database:
-        """Open or make the file; a damaged one is set aside, and an empty one takes its place. Raises ``ChatsUnusable``
-        for one that another server has open, that a newer mlxr wrote, or that the system keeps from us."""
+        """Opens or makes the file; a damaged one is set aside, and an empty one takes its place. Raises
+        ``ChatsUnusable`` for one that another server has open, that a newer mlxr wrote, or that the system keeps from
+        us."""
         try:
             lock = _lock(path)
         except OSError as error:
@@ -85,7 +86,7 @@ class Database:
         return cls(path, connection, lock)
 
     async def close(self) -> None:
-        """Close, even when cancelled: the connection's thread must not outlive the loop."""
+        """Closes, even when cancelled: the connection's thread must not outlive the loop."""
         with anyio.CancelScope(shield=True):
             await self._connection.close()
         os.close(self._lock)
@@ -99,7 +100,7 @@ class Database:
             raise self._failure(error) from error
 
     async def execute(self, statement: str, *values: Any) -> None:
-        """Change rows; within ``transaction``."""
+        """Changes rows; within ``transaction``."""
         await self._connection.execute(statement, values)
 
     @asynccontextmanager
@@ -158,7 +159,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    """Make the file if it isn't there, its owner's alone. Raises ``ChatsUnusable`` and ``OSError``."""
+    """Makes the file if it isn't there, its owner's alone. Raises ``ChatsUnusable`` and ``OSError``."""
     if path.exists() and not path.is_file():
         raise ChatsUnusable(f"the chats in {path} can't be opened: it is no regular file")
     with suppress(FileExistsError):

@@ -123,7 +123,7 @@ class ModelRunner:
         return [part.pages for part in self._pool.spec.groups] if self._pool is not None else []
 
     def launch(self, step: Step, wait_ns: int) -> Launched:
-        """Queue a step's forward pass, and its sampling unless that has to look back at tokens not known yet. Before
+        """Queues a step's forward pass, and its sampling unless that has to look back at tokens not known yet. Before
         one that resizes the pool, all others must have been finished."""
         for id in self._table.apply(step):
             self._constraints.close(id)
@@ -171,7 +171,7 @@ class ModelRunner:
         return launched
 
     def sample(self, launched: Launched) -> None:
-        """Queue the sampling of a launched step, if it is not queued yet."""
+        """Queues the sampling of a launched step, if it is not queued yet."""
         if launched.logits is None or launched.sampled is not None:
             return
         rows = [self._table[id] for id in launched.samplers]
@@ -184,7 +184,7 @@ class ModelRunner:
         mx.async_eval(self._outputs(launched, None))
 
     def finish(self, launched: Launched) -> StepDone:
-        """Wait for a launched step and read its answers."""
+        """Waits for a launched step and reads its answers."""
         step = launched.step
         # Not left to the reading of arrays: the device may ask the validator, for which this thread must have let go of
         # the interpreter's lock.

@@ -92,7 +92,7 @@ class SequenceTable:
         return self._sequences.get(id)
 
     def apply(self, step: Step) -> list[int]:
-        """Take in what ``step`` says of sequences; returns those it drops."""
+        """Takes in what ``step`` says of sequences; returns those it drops."""
         dropped = list(self._sequences) if step.reset else [id for id in step.forget if id in self._sequences]
         for id in dropped:
             del self._sequences[id]

@@ -113,7 +113,7 @@ class FrontendActor(Actor):
             self.spawn(self._watch_idleness, self.settings.idle_seconds)
 
     async def _watch_idleness(self, seconds: float) -> None:
-        """Report once nothing has been loaded, and no request open, for so long."""
+        """Reports once nothing has been loaded, and no request open, for so long."""
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < seconds:
             await anyio.sleep(IDLE_POLL_SECONDS)
@@ -250,7 +250,7 @@ class FrontendActor(Actor):
             self.spawn(self._drain)
 
     async def _drain(self) -> None:
-        """Close the door, let what is inside finish, fail what takes too long, and report."""
+        """Closes the door, lets what is inside finish, fails what takes too long, and reports."""
         self.gateway.stop_accepting()
         self.gateway.monitor.close()
         for transport in self.transports:

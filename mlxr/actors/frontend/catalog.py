@@ -120,7 +120,7 @@ class CurrentCatalog:
         self._updated = anyio.Event()
 
     async def ready(self) -> None:
-        """Wait for the first catalogue; raises ``RequestError`` when that takes too long. Later ones are waited for
+        """Waits for the first catalogue; raises ``RequestError`` when that takes too long. Later ones are waited for
         where the files have changed since."""
         if self._first.is_set():
             await self._refreshed()

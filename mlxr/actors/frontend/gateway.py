@@ -121,7 +121,7 @@ class FrontendGateway:
         return self._tracker.is_quiet() and not any(job.going_on for job in self.library.jobs())
 
     async def idle(self) -> None:
-        """Return once no request is open."""
+        """Returns once no request is open."""
         await self._tracker.quiet()
 
     def on_catalog(self, message: Catalog) -> None:
@@ -233,7 +233,7 @@ class FrontendGateway:
     async def _opened(
         self, table: dict[int, O], entry: O, command: Asked, keep_alive: float | None
     ) -> AsyncIterator[None]:
-        """Route ``entry`` and send ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
+        """Routes ``entry`` and sends ``command``; whatever happens within, ``entry`` has one outcome afterwards."""
         table[entry.request] = entry
         self._tracker.opened(entry, command)
         model = ""
@@ -267,7 +267,7 @@ class FrontendGateway:
             self._tracker.ended(entry)
 
     async def _send(self, entry: OpenRequest, command: Asked) -> None:
-        """Send ``command``, in parts if its prompt is long: between them others have their turn. A request that fails
+        """Sends ``command``, in parts if its prompt is long: between them others have their turn. A request that fails
         meanwhile takes its parts back."""
         tokenizer = Address.of("tokenizer", entry.engine)
         for message in in_parts(command):
@@ -288,7 +288,7 @@ class FrontendGateway:
         return self.catalog.view.serving(entry.name) if entry else None
 
     async def _load(self, entry: OpenRequest, keep_alive: float | None) -> EngineInfo:
-        """Have the registry load the model of a request; raises ``RequestError`` if there is none or it can't be. What
+        """Has the registry load the model of a request; raises ``RequestError`` if there is none or it can't be. What
         lies at a path, the registry says."""
         name = entry.model
         if self.catalog.view.find(name) is None and not outside_catalogue(name):

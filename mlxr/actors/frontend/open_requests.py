@@ -151,7 +151,7 @@ class OpenStream(OpenRequest):
         return False
 
     def deliver(self) -> None:
-        """Write what is unread, if somebody follows and the client has room."""
+        """Writes what is unread, if somebody follows and the client has room."""
         if self._write is None or self._full:
             return
         batch, self._unread = self._unread, []

@@ -53,7 +53,7 @@ class OpenTable:
             command.push(RegistryReply(command.request, last=True, error=error))
 
     def fail_engines(self, failure: Callable[[str], ErrorInfo | None]) -> None:
-        """Fail the requests of those engines for which ``failure`` says why."""
+        """Fails the requests of those engines for which ``failure`` says why."""
         for entry in self.requests():
             if entry.engine and (error := failure(entry.engine)):
                 entry.fail(error)

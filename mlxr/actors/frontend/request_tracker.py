@@ -41,7 +41,7 @@ class RequestTracker:
         return self._quiet.is_set()
 
     async def quiet(self) -> None:
-        """Return once nothing is open."""
+        """Returns once nothing is open."""
         await self._quiet.wait()
 
     def opened(self, entry: OpenRequest, command: Asked) -> None:
@@ -64,7 +64,7 @@ class RequestTracker:
         self._telemetry.emit("requests", RequestSubmitted(entry.request, entry.engine))
 
     def ended(self, entry: OpenRequest) -> None:
-        """Count and report the outcome; one that nobody decided is a cancellation."""
+        """Counts and reports the outcome; one that nobody decided is a cancellation."""
         outcome, usage, metrics = entry.outcome or Outcome.CANCELLED, entry.usage, self._metrics
         seconds = time.monotonic() - entry.opened
         metrics.open -= 1

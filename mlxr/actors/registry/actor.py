@@ -381,7 +381,7 @@ class RegistryActor(Actor):
         self._publish()
 
     async def _reload(self) -> None:
-        """Read the catalogue anew, and bring engines in line with it."""
+        """Reads the catalogue anew, and brings engines in line with it."""
         await self._watch.read()
         self._bring_in_line()
 

@@ -65,7 +65,7 @@ class Commands:
         return bool(self._scopes)
 
     def begin(self, request: int | None, operation: Operation) -> None:
-        """Run ``operation``, with replies that carry ``request``; None for a command without replies."""
+        """Runs ``operation``, with replies that carry ``request``; None for a command without replies."""
         scope = anyio.CancelScope()
         if request is not None:
             # Now, and not in the task: a cancel may come before that has begun.

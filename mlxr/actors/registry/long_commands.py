@@ -77,7 +77,7 @@ class LongCommands:
         self._pulls = SharedPulls(self._fetch, spawn)
 
     async def perform(self, work: Work, report: Report) -> Outcome:
-        """Do it as a job. Raises as the command."""
+        """Does it as a job. Raises as the command."""
         match work:
             case PullModel():
                 return Outcome((await self.pull(work, report)).name)

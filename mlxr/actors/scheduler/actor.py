@@ -250,6 +250,6 @@ class SchedulerActor(Actor):
 
 
 def _shape(plan: Plan) -> tuple[int, int]:
-    """Decode rows and prompt tokens of a plan."""
+    """Decodes rows and prompt tokens of a plan."""
     others = [row.length for row in plan.rows if not (row.draft or (row.length == 1 and row.sample))]
     return len(plan.rows) - len(others), sum(others)

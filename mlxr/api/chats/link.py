@@ -10,7 +10,7 @@ class Follower(Protocol):
     """Somebody who is told of a chat, or of the list of chats."""
 
     async def next(self) -> bytes | None:
-        """Wait for what comes next: server-sent events, ready for a socket; None at the end. Raises ``RequestError``
+        """Waits for what comes next: server-sent events, ready for a socket; None at the end. Raises ``RequestError``
         for what can't be followed."""
         ...
 
@@ -21,5 +21,5 @@ class Chats(Protocol):
         ...
 
     def follow(self, chat: str, after: str) -> AbstractAsyncContextManager[Follower]:
-        """Follow a chat, or the list where ``chat`` is empty, from behind the event of the id ``after`` on."""
+        """Follows a chat, or the list where ``chat`` is empty, from behind the event of the id ``after`` on."""
         ...

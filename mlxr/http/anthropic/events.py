@@ -80,7 +80,7 @@ class MessageEvents:
         return before + _event("content_block_delta", index=piece.block, delta=_delta(piece))
 
     def _close(self, block: int) -> bytes:
-        """End the block before ``block``, if there is one."""
+        """Ends the block before ``block``, if there is one."""
         if not block:
             return b""
         ended = self._content.blocks[block - 1]

@@ -41,7 +41,7 @@ class ConnectionSlots:
         self._waiting: dict[Callable[[], None], None] = {}
 
     def take(self, again: Callable[[], None]) -> bool:
-        """Take a slot; where there is none, have ``again`` called when there may be one."""
+        """Takes a slot; where there is none, has ``again`` called when there may be one."""
         if self._taken < self.most:
             self._taken += 1
             return True
@@ -50,7 +50,7 @@ class ConnectionSlots:
         return False
 
     def make_room(self) -> None:
-        """Close the connection that has been idle for longest, if one is."""
+        """Closes the connection that has been idle for longest, if one is."""
         for holder in self._holders:
             if holder.idle:
                 del self._holders[holder]
@@ -70,7 +70,7 @@ class ConnectionSlots:
         self.release()
 
     def release(self) -> None:
-        """Give a slot back."""
+        """Gives a slot back."""
         self._taken -= 1
         waiting, self._waiting = self._waiting, {}
         for again in waiting:

@@ -62,7 +62,7 @@ class Connection(web.RequestHandler):
         return self._waiter is not None and not self._waiter.done() and not self._messages
 
     def evict(self) -> None:
-        """Close at once, even if the client has not read all."""
+        """Closes at once, even if the client has not read all."""
         transport = self.transport
         self.force_close()
         if transport is not None:
@@ -94,7 +94,7 @@ class Connection(web.RequestHandler):
         self._refuse_unspoken()
 
     def _refuse_unspoken(self) -> None:
-        """Take for malformed what would else be answered as nobody can read: requests of other versions than 1.x (0.9
+        """Takes for malformed what would else be answered as nobody can read: requests of other versions than 1.x (0.9
         has no status line, 2 is binary), and those that expect what aiohttp refuses in words of its own."""
         for at, (message, _) in enumerate(self._messages):
             if not isinstance(message, _ErrInfo) and (error := unspoken(message)) is not None:
@@ -152,7 +152,7 @@ class Connection(web.RequestHandler):
         return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
     def _look_stalled(self) -> None:
-        """Drop a client that takes nothing, or next to nothing, of what waits for it."""
+        """Drops a client that takes nothing, or next to nothing, of what waits for it."""
         waits = self._buffered()
         self._stall_timer = None
         if self.transport is None:

@@ -37,7 +37,7 @@ class HalfClosedProbe:
         self._timer: asyncio.Handle = self._loop.call_soon(self._write)
 
     def stop(self) -> int:
-        """Write no more; returns how many bytes of an answer were written."""
+        """Writes no more; returns how many bytes of an answer were written."""
         self._timer.cancel()
         if isinstance(self._connection.transport, _Begun):
             self._connection.transport = self._transport
@@ -52,7 +52,7 @@ class HalfClosedProbe:
         self._sent += 1
 
     def answer(self, data: bytes) -> None:
-        """Write the answer from where it was begun."""
+        """Writes the answer from where it was begun."""
         self._transport.write(memoryview(data)[self.stop() :])
 
 

@@ -54,7 +54,7 @@ class Listener:
         self._timer: asyncio.Handle = self._loop.call_soon(self._resume)
 
     def close(self) -> None:
-        """Take no more connections; those open go on."""
+        """Takes no more connections; those open go on."""
         if self._open:
             self._loop.remove_reader(self._listener.fileno())
             self._open = False
@@ -71,13 +71,13 @@ class Listener:
             self._timer = self._loop.call_soon(self._take)
 
     def _pause(self, seconds: float) -> None:
-        """Take nothing for a while: until then, or until a place is free."""
+        """Takes nothing for a while: until then, or until a place is free."""
         self._loop.remove_reader(self._listener.fileno())
         self._timer.cancel()
         self._timer = self._loop.call_later(seconds, self._resume)
 
     def _take(self) -> None:
-        """Take connections, until nobody waits or there is no place for the next, which is held."""
+        """Takes connections, until nobody waits or there is no place for the next, which is held."""
         for _ in range(AT_ONCE):
             if self._held is None:
                 self._held = self._accept()

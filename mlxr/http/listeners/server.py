@@ -63,7 +63,7 @@ class HttpServer:
             await self._listen_unix(settings.unix_socket)
 
     async def close_listeners(self) -> None:
-        """Take no new connections; those open go on."""
+        """Takes no new connections; those open go on."""
         for listener in self._listeners:
             listener.close()
         self._remove_socket()

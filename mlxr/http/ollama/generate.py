@@ -78,7 +78,7 @@ def generate_prompt(body: GenerateRequest, entry: ModelEntry | None) -> Prompt:
 
 
 def _refuse(body: GenerateRequest, mode: str, *fields: str) -> None:
-    """Refuse what only a template could honour, where the prompt goes in without one."""
+    """Refuses what only a template could honour, where the prompt goes in without one."""
     for field in fields:
         if getattr(body, field) not in (None, False, "none", "", []):
             raise invalid(f"{mode} does not support `{field}`: the prompt is not put into a template", field)

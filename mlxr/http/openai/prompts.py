@@ -30,7 +30,7 @@ def context_of(entry: ModelEntry | None) -> int | None:
 
 
 def check_lengths(prompts: Iterable[Prompt], context: int | None, field: str) -> None:
-    """Refuse token ids that can't fit ``context``, before they are sent on: there may be millions of them."""
+    """Refuses token ids that can't fit ``context``, before they are sent on: there may be millions of them."""
     longest = max((len(prompt.tokens) for prompt in prompts if isinstance(prompt, TokenPrompt)), default=0)
     if context is not None and longest > context:
         limit = f"this model's maximum context length is {context} tokens"

@@ -50,7 +50,7 @@ def body_reader(
 
 
 def _check_values(raw: bytes, most: int) -> None:
-    """Refuse many tiny values, which take a hundred times as much memory as they have bytes."""
+    """Refuses many tiny values, which take a hundred times as much memory as they have bytes."""
     if len(raw) > 2 * most and count_values(raw, CHUNK) > most:
         message = f"the request body has over {most} values (server.max_body_values)"
         raise HttpError(Problem(413, message, "request_too_large"))

@@ -28,7 +28,7 @@ class PendingBytes:
         self._held: Counter[str | None] = Counter()
 
     def take(self, client: str | None, size: int) -> None:
-        """Count ``size`` more bytes from ``client``; raises ``HttpError`` 503 where they are too many."""
+        """Counts ``size`` more bytes from ``client``; raises ``HttpError`` 503 where they are too many."""
         if self._held.total() + size > self._most or self._held[client] + size > self._most // 2:
             message = "too many large requests are on their way in; send this one again"
             raise HttpError(Problem(503, message, "overloaded", retry_after=1.0))

@@ -58,7 +58,7 @@ def finder(wanted: Any) -> Finder | None:
 
 
 def note(found: list[str], place: str, names: list[str]) -> None:
-    """Take down that the object at ``place`` has ``names``, as long as they are not too many."""
+    """Takes down that the object at ``place`` has ``names``, as long as they are not too many."""
     found += [within(place, name) for name in names[: max(0, MAX_FIELDS - len(found))]]
 
 

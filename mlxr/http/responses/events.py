@@ -79,7 +79,7 @@ class ResponseEvents:
         return before + self._event(f"response.{name}.delta", **place, **{index: 0}, delta=piece.text, **more)
 
     def _open(self, piece: BlockDelta) -> bytes:
-        """End the block before, announce the new one and, where it has any, its only part."""
+        """Ends the block before, announces the new one and, where it has any, its only part."""
         place, empty = self._place(piece.block), ContentBlock(piece.kind, "", piece.id, piece.name)
         added = self._items.item(empty, place["item_id"], "in_progress", [])
         data = self._close(piece.block, "completed")
@@ -91,7 +91,7 @@ class ResponseEvents:
         return data
 
     def _close(self, count: int, status: str) -> bytes:
-        """End the last of the first ``count`` blocks, if there are any."""
+        """Ends the last of the first ``count`` blocks, if there are any."""
         if not count:
             return b""
         block, place = self._content.blocks[count - 1], self._place(count - 1)

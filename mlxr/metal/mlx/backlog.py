@@ -26,7 +26,7 @@ class Backlog:
         self._queued.clear()
 
     def add(self, x: mx.array) -> None:
-        """Queue a layer's output, and wait for one that was queued ``MOST`` layers before."""
+        """Queues a layer's output, and waits for one that was queued ``MOST`` layers before."""
         if x.shape[0] < self._rows:
             self._queued.clear()
             return

@@ -133,7 +133,7 @@ def prepare() -> None:
 
 
 def keep_kernels(folder: Path) -> None:
-    """Have MLX keep kernels that it compiles for CUDA in ``folder``, unless its user says where. By default that is
+    """Has MLX keep kernels that it compiles for CUDA in ``folder``, unless its user says where. By default that is
     the system's temporary folder, and a first answer after that was emptied would wait for a minute. To be
     called before the first kernel."""
     if kind() == "cuda":

@@ -20,7 +20,7 @@ def angles(rope: Rope, positions: NDArray[np.int32]) -> tuple[mx.array, mx.array
 
 
 def rotate(x: mx.array, rope: Rope, cosine: mx.array, sine: mx.array) -> mx.array:
-    """Turn the pairs of ``x`` ``[T, heads, head_dim]``; dimensions beyond the rope's own stay as they are."""
+    """Turns the pairs of ``x`` ``[T, heads, head_dim]``; dimensions beyond the rope's own stay as they are."""
     half = len(rope.inverse_frequencies)
     turned, rest = x[..., : 2 * half], x[..., 2 * half :]
     if rope.style is RopeStyle.NEOX:

@@ -230,7 +230,7 @@ def array_of(tensor: Tensor, dtype: str) -> mx.array:
 
 
 def write_folder(folder: Folder, target: Path, advanced: Advanced) -> None:
-    """Write ``target``, a folder that is not there yet. Raises ``OSError`` where the disk is full."""
+    """Writes ``target``, a folder that is not there yet. Raises ``OSError`` where the disk is full."""
     target.mkdir(mode=0o700)
     shards = _shards(folder)
     done, total = 0, folder.nbytes

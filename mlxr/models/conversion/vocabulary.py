@@ -46,7 +46,7 @@ SHOWN = ("<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_res
 def add_vocabulary(
     writer: GGUFWriter, folder: Path, config: Mapping[str, Any], sentencepiece: bool, kind: str = ""
 ) -> None:
-    """Tell ``writer`` of the tokenizer in ``folder``. ``sentencepiece``: whether a SentencePiece model comes first.
+    """Tells ``writer`` of the tokenizer in ``folder``. ``sentencepiece``: whether a SentencePiece model comes first.
     ``kind``: the family's own one, ``GEMMA4``. Raises ``TokenizerError`` for one that GGUF files can't hold."""
     from gguf import SpecialVocab
 

@@ -114,7 +114,7 @@ class Reader(EventWriter):
         return ""
 
     def until(self, markers: Markers, sink: Sink) -> Parse[str]:
-        """Pass text to ``sink`` up to the first marker, which is taken; its string, or empty at the end."""
+        """Passes text to ``sink`` up to the first marker, which is taken; its string, or empty at the end."""
         while True:
             text, at = self._text, self._at
             place, found = -1, ""
@@ -142,7 +142,7 @@ class Reader(EventWriter):
         return "".join(pieces), marker
 
     def json(self, sink: Sink) -> Parse[JsonScanner]:
-        """Pass one JSON value to ``sink`` as it comes. The scanner tells whether it came whole."""
+        """Passes one JSON value to ``sink`` as it comes. The scanner tells whether it came whole."""
         scanner = JsonScanner()
         while True:
             self._at, text = scanner.feed(self._text, self._at)

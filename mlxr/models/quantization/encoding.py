@@ -89,7 +89,7 @@ class Output:
 def write_model(
     file: BinaryIO, pairs: Sequence[Pair], outputs: Sequence[Output], threads: int, advanced: Advanced
 ) -> str:
-    """Write a GGUF model to an empty ``file``; returns its SHA-256 in hexadecimal.
+    """Writes a GGUF model to an empty ``file``; returns its SHA-256 in hexadecimal.
 
     Raises ``ModelFileError`` for a tensor that can't be read or encoded, ``NoEncoder``, and ``OSError`` where the disk
     is full.

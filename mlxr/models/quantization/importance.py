@@ -75,7 +75,7 @@ class Measured(NamedTuple):
 
 
 def read_importance(path: str | Path) -> Importance:
-    """Read either form. Raises ``ModelFileError`` and ``UnsupportedModelError`` for what is none, ``OSError``."""
+    """Reads either form. Raises ``ModelFileError`` and ``UnsupportedModelError`` for what is none, ``OSError``."""
     path = Path(path)
     file = ModelFile(path)
     in_gguf = file.size >= len(MAGIC) and file.read(0, len(MAGIC)) == MAGIC
@@ -91,7 +91,7 @@ def read_importance(path: str | Path) -> Importance:
 def write_importance(
     file: BinaryIO, measured: Mapping[str, Measured], datasets: list[str], chunks: int, chunk_size: int
 ) -> None:
-    """Write what was measured as llama.cpp's GGUF form. ``chunk_size``: tokens in each of so many ``chunks``."""
+    """Writes what was measured as llama.cpp's GGUF form. ``chunk_size``: tokens in each of so many ``chunks``."""
     pairs = [
         Pair.of("general.type", Kind.STRING, KIND),
         Pair.array(DATASETS, Kind.STRING, datasets),

@@ -126,7 +126,7 @@ def measure(path: Path, chunks: Sequence[list[int]], advanced: Callable[[int, in
 
 
 def _read(model: LoadedModel, backend: ReferenceBackend, tokens: list[int]) -> None:
-    """Have the model read one chunk from its beginning."""
+    """Has the model read one chunk from its beginning."""
     import mlx.core as mx
 
     pages = -(-len(tokens) // PAGE)

@@ -40,7 +40,7 @@ class Model:
 
     @classmethod
     def of_gguf(cls, path: Path) -> Model:
-        """Open a GGUF model. Raises as ``GGUFFile.open``."""
+        """Opens a GGUF model. Raises as ``GGUFFile.open``."""
         file = GGUFFile.open(path)
         return cls(file.path, file.metadata, model_pairs(file), file.tensors)
 

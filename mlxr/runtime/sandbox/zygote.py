@@ -62,7 +62,7 @@ class Zygote:
         self._limits = PREPARE_LIMITS
 
     def run(self) -> None:
-        """Prepare, then fork until the parent is gone."""
+        """Prepares, then forks until the parent is gone."""
         setup = decode(read_frame(self._control), Setup)
         self._limits = setup.limits
         self._report(self._call(setup.prepare, setup.settings, Prepared()))
@@ -153,7 +153,7 @@ class Zygote:
 
 
 def run(control: socket.socket) -> NoReturn:
-    """Be a zygote until the parent is gone; the process ends then, and never goes on as what it was forked from."""
+    """Is a zygote until the parent is gone; the process ends then, and never goes on as what it was forked from."""
     try:
         with contextlib.suppress(EOFError, OSError):
             Zygote(control).run()

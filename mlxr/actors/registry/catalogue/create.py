@@ -79,7 +79,7 @@ class Creator:
     async def create(
         self, name: str, spec: bytes, report: Report, require_allowed: RequireAllowed = allow_all
     ) -> CatalogueEntry:
-        """Make the model from what ``require_allowed`` lets pass. Where that fails, nothing of it stays.
+        """Makes the model from what ``require_allowed`` lets pass. Where that fails, nothing of it stays.
 
         Raises ``ModelNotFound``, ``ModelFileError``, ``ValueError`` (bad name, bad request) and ``RequestError`` (what
         mlxr does not do, texts too long, a template that fails).

@@ -24,7 +24,8 @@ class Damaged(ModelError):  # noqa: N818  (reads as what happened)
 
 @contextmanager
 def raising_damaged() -> Iterator[None]:
-    """Raise ``Damaged`` in place of the errors that SQLite, and the decoders of rows, raise for a damaged catalogue."""
+    """Raises ``Damaged`` in place of the errors that SQLite, and the decoders of rows, raise for a damaged
+    catalogue."""
     try:
         yield
     except sqlite3.Error as error:
@@ -37,7 +38,7 @@ def raising_damaged() -> Iterator[None]:
 
 @asynccontextmanager
 async def repair_lock(home: Home, read_only: bool) -> AsyncIterator[None]:
-    """Hold the lock among processes that mend the catalogue; none is needed where nobody can."""
+    """Holds the lock among processes that mend the catalogue; none is needed where nobody can."""
     if read_only:
         yield
         return

@@ -40,7 +40,7 @@ class Database:
 
     @classmethod
     async def open(cls, home: Home, read_only: bool) -> Database:
-        """Open or make the catalogue, and bring its schema up to date. Where it is ``read_only``, a copy of it.
+        """Opens or makes the catalogue, and brings its schema up to date. Where it is ``read_only``, a copy of it.
 
         Raises ``Damaged``, ``ModelError`` for one that a newer mlxr wrote, ``OSError`` and ``sqlite3.Error``.
         """
@@ -63,12 +63,12 @@ class Database:
         return database
 
     async def close(self) -> None:
-        """Close, even when cancelled: the connection's thread must not outlive the loop."""
+        """Closes, even when cancelled: the connection's thread must not outlive the loop."""
         with anyio.CancelScope(shield=True):
             await self._connection.close()
 
     async def replace(self, other: Database) -> None:
-        """Go on with the file that ``other`` has open."""
+        """Goes on with the file that ``other`` has open."""
         async with self._turn:
             old, self._connection = self._connection, other._connection
             self.read_only = other.read_only
@@ -91,7 +91,7 @@ class Database:
         return int((await self.rows("PRAGMA data_version"))[0][0])
 
     async def execute(self, statement: str, *values: Any) -> None:
-        """Change rows; within ``transaction``."""
+        """Changes rows; within ``transaction``."""
         await self._connection.execute(statement, values)
 
     @asynccontextmanager
@@ -123,7 +123,7 @@ class Database:
                 await anyio.to_thread.run_sync(files.remove, hidden)
 
     async def _empty_log(self) -> None:
-        """Have what is in the log written to the catalogue, so that the next change begins the log anew and the log is
+        """Has what is in the log written to the catalogue, so that the next change begins the log anew and the log is
         cut to ``LOG_BYTES``. Who reads meanwhile is not waited for: the next change tries again."""
         with suppress(sqlite3.Error):
             await self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -148,7 +148,7 @@ class Database:
             raise Damaged(f"the catalogue {self._home.database} is damaged: {verdict}")
 
     async def _write_ahead(self) -> None:
-        """Change the journal's mode, for which SQLite does not wait: the first two to open a catalogue may collide."""
+        """Changes the journal's mode, for which SQLite does not wait: the first two to open a catalogue may collide."""
         deadline = anyio.current_time() + _BUSY_SECONDS
         while True:
             try:
@@ -170,7 +170,7 @@ async def _connected(database: str | Path, patience: float, *, uri: bool = False
 
 
 async def _on_disk(home: Home) -> aiosqlite.Connection:
-    """Open the catalogue itself; its owner's alone, as SQLite makes the files beside it too. Raises ``ModelError``,
+    """Opens the catalogue itself; its owner's alone, as SQLite makes the files beside it too. Raises ``ModelError``,
     ``OSError`` and ``sqlite3.Error``."""
     if home.database.exists() and not home.database.is_file():
         raise ModelError(f"can't open the catalogue {home.database}: it is no regular file")

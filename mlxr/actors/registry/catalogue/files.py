@@ -115,7 +115,7 @@ def digest_of(path: Path) -> str:
 
 
 def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *, links: bool = True) -> str:
-    """Copy a file, onto the disk when this returns; its SHA-256. ``check`` is called often and may raise to stop.
+    """Copies a file, onto the disk when this returns; its SHA-256. ``check`` is called often and may raise to stop.
     ``links``: whether ``source`` may be a symbolic link."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     digest = hashlib.sha256()
@@ -130,7 +130,7 @@ def copy(source: Path, target: Path, check: Callable[[], None] = lambda: None, *
 
 
 def copy_model(path: Path, work: Path, check: Callable[[], None] = lambda: None) -> tuple[Path, str]:
-    """Copy a GGUF model or model folder into ``work``; where to, and its digest. Raises as ``copy``, ``members`` and
+    """Copies a GGUF model or model folder into ``work``; where to, and its digest. Raises as ``copy``, ``members`` and
     ``gguf_files``."""
     parts = gguf_files(path) if holds_gguf(path) else []
     if len(parts) == 1:
@@ -166,7 +166,7 @@ def size_of(path: Path) -> int:
 
 
 def place(home: Home, unfinished: Path, final: Path) -> None:
-    """Give whole, written-out files their final name, in place of what a fault may have left there."""
+    """Gives whole, written-out files their final name, in place of what a fault may have left there."""
     final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if final.is_dir():
         remove(set_aside(home, final))
@@ -181,13 +181,13 @@ def place_new(home: Home, unfinished: Path, final: Path) -> None:
 
 
 def adopt(home: Home, digest: str) -> None:
-    """Make an uploaded file a model's; nothing to do where it is one already."""
+    """Makes an uploaded file a model's; nothing to do where it is one already."""
     if not blob_path(home, digest).is_file():
         place(home, upload_path(home, digest), blob_path(home, digest))
 
 
 def set_aside(home: Home, path: Path) -> Path:
-    """Rename ``path`` out of sight, to be removed when nothing depends on the outcome; returns its new name."""
+    """Renames ``path`` out of sight, to be removed when nothing depends on the outcome; returns its new name."""
     return path.rename(partial(home) / f"gone-{secrets.token_hex(8)}-{path.name}")
 
 
@@ -206,7 +206,7 @@ def gone(home: Home) -> dict[Path, Path]:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder, if it is there."""
+    """Deletes a file or folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -223,14 +223,14 @@ def sync(path: Path) -> None:
 
 
 def require_space(directory: Path, needed: int) -> None:
-    """Raise ``OutOfSpace`` where ``directory``'s disk can't take ``needed`` more bytes."""
+    """Raises ``OutOfSpace`` where ``directory``'s disk can't take ``needed`` more bytes."""
     if shutil.disk_usage(directory).free < needed + MARGIN:
         raise OutOfSpace(directory, needed + MARGIN)
 
 
 @contextmanager
 def space_for(directory: Path, needed: int) -> Iterator[None]:
-    """Check for room in ``directory``, and turn a disk that fills up after all into ``OutOfSpace``."""
+    """Checks for room in ``directory``, and turns a disk that fills up after all into ``OutOfSpace``."""
     require_space(directory, needed)
     with naming_full_disk(directory, needed):
         yield
@@ -238,7 +238,7 @@ def space_for(directory: Path, needed: int) -> Iterator[None]:
 
 @contextmanager
 def naming_full_disk(directory: Path, needed: int = 0) -> Iterator[None]:
-    """Turn the system's word that the disk of ``directory`` is full into ``OutOfSpace``."""
+    """Turns the system's word that the disk of ``directory`` is full into ``OutOfSpace``."""
     try:
         yield
     except OSError as error:

@@ -61,7 +61,7 @@ class ModelStat(NamedTuple):
 
 
 def stat_model(path: Path) -> ModelStat:
-    """Ask the system about the GGUF model or model folder ``path``, of which it reads four bytes a file, or none;
+    """Asks the system about the GGUF model or model folder ``path``, of which it reads four bytes a file, or none;
     raises ``NoModelAtPath``."""
     try:
         status = path.stat()

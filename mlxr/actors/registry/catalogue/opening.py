@@ -22,7 +22,7 @@ _ATTEMPTS = 5
 
 
 async def open_database(home: Home, check: Check, copy: bool = False) -> Database:
-    """Open or make the catalogue's database; an empty one in place of a damaged one, which is set aside.
+    """Opens or makes the catalogue's database; an empty one in place of a damaged one, which is set aside.
 
     Raises ``ModelError`` for one that a newer mlxr wrote or that can't be opened, and where the home can't be made.
     Where the home is read-only, or a ``copy`` is asked for, what is opened is a copy in memory.

@@ -50,7 +50,7 @@ class Resolver:
         self._local: dict[str, CatalogueEntry] = {}
 
     async def require_allowed(self, name: str, remote: bool, *, again: bool = False) -> None:
-        """Raise ``NoModelAtPath`` where ``name`` is a path that the client who named it may not: nothing is looked up
+        """Raises ``NoModelAtPath`` where ``name`` is a path that the client who named it may not: nothing is looked up
         for one on another machine, but in folders that are configured for it, and among what is known here already,
         unless the file itself is wanted ``again``. ``PullError`` for an address that is not everybody's."""
         if remote and (host := names.web_host(name)) and (again or not await self._knows(name)):
@@ -124,7 +124,7 @@ class Resolver:
         return [*await self._store.models(), *self._local.values()]
 
     async def refresh(self, served: list[str]) -> None:
-        """Bring what is known up to date at a start: files that an older mlxr read, and the local files among
+        """Brings what is known up to date at a start: files that an older mlxr read, and the local files among
         ``served``. Files that have become unusable are left for their next use to report."""
         for entry in await self._store.stale():
             with suppress(OSError, UnusableModelError):

@@ -54,7 +54,7 @@ class StagedFiles:
         return self._now.get(blob.path, blob.path)
 
     def place(self, blobs: Iterable[Blob]) -> None:
-        """Put the files of ``blobs`` where models' files are: within the transaction that names them."""
+        """Puts the files of ``blobs`` where models' files are: within the transaction that names them."""
         for blob in blobs:
             now = self.now(blob)
             if now.is_relative_to(self._staging):

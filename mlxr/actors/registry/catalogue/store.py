@@ -64,7 +64,7 @@ class Store:
 
     @classmethod
     async def open(cls, home: Home, *, copy: bool = False) -> Store:
-        """Open or make the catalogue. A lost or damaged one is made anew from the model files.
+        """Opens or makes the catalogue. A lost or damaged one is made anew from the model files.
 
         Raises ``ConfigError`` for a file on a model that is wrong, ``ModelError`` for a catalogue that a newer mlxr
         wrote or that can't be opened, and where the home can't be made. Where the home is read-only, so is the store:
@@ -81,7 +81,7 @@ class Store:
         return store
 
     async def _rebuild(self) -> None:
-        """Catalogue the model files where no model is catalogued: the catalogue was lost, since removing a model's
+        """Catalogues the model files where no model is catalogued: the catalogue was lost, since removing a model's
         last name removes its files."""
         if await self._db.rows("SELECT 1 FROM blobs LIMIT 1"):
             return
@@ -151,8 +151,8 @@ class Store:
         adapters: Collection[Blob] = (),
         withdraw: bool = False,
     ) -> CatalogueEntry:
-        """Catalogue ``blob`` as ``name``, in place of what had that name. ``adapters``: files of those in ``overrides``
-        that may be new.
+        """Catalogues ``blob`` as ``name``, in place of what had that name. ``adapters``: files of those in
+        ``overrides`` that may be new.
 
         ``place`` puts the files at ``blob.path``; it runs inside the transaction and should only rename. ``withdraw``:
         whether they go again should the catalogue not take them. Raises ``RequestError`` where the catalogue is full.
@@ -200,7 +200,7 @@ class Store:
                 gone += await self._tables.drop_unused(digest)
 
     async def _withdraw(self, placed: list[Path]) -> None:
-        """Remove files that were placed for a change that failed, but those that another process made use of."""
+        """Removes files that were placed for a change that failed, but those that another process made use of."""
         with suppress(ModelError, OSError, sqlite3.Error):
             async with self._db.transaction():
                 known = await self._tables.paths()
@@ -209,12 +209,12 @@ class Store:
                         files.remove(path)
 
     async def copy(self, source: str, target: str) -> CatalogueEntry:
-        """Let ``target`` stand for what ``source`` does; raises ``ModelNotFound`` and ``ValueError`` (bad name)."""
+        """Lets ``target`` stand for what ``source`` does; raises ``ModelNotFound`` and ``ValueError`` (bad name)."""
         original, target = await self.get(source), names.checked(target)
         return await self.add(target, original.blob, source=original.source, overrides=original.overrides)
 
     async def delete(self, name: str) -> CatalogueEntry:
-        """Forget a name, and its files where no other name stands for them; raises ``ModelNotFound``."""
+        """Forgets a name, and its files where no other name stands for them; raises ``ModelNotFound``."""
         entry = await self.get(name)
         async with self._change() as gone:
             await self._tables.remove_model(entry.name)
@@ -227,7 +227,7 @@ class Store:
         return await self._tables.stale()
 
     async def refresh(self, digest: str, info: ModelInfo) -> None:
-        """Replace what is known of a blob's files."""
+        """Replaces what is known of a blob's files."""
         async with self._db.transaction():
             await self._tables.put_info(digest, info)
 
@@ -255,7 +255,7 @@ class Store:
         return known.get(seen.fingerprint, "")
 
     async def remember_file(self, path: Path, fingerprint: str, digest: str, info: ModelInfo) -> None:
-        """Note them for ``known_file``."""
+        """Notes them for ``known_file``."""
         async with self._db.transaction():
             await self._tables.put_local_file(path, fingerprint, digest, info)
 
@@ -269,7 +269,7 @@ class Store:
         return found
 
     async def collect(self, waiting: float) -> list[UnusedFile]:
-        """Remove what is ``unused``; returns it. Nobody can be about to name one of the files: they are placed and
+        """Removes what is ``unused``; returns it. Nobody can be about to name one of the files: they are placed and
         named in one transaction."""
         async with self._change() as gone:
             unused = await self.unused(waiting)
@@ -277,8 +277,8 @@ class Store:
         return unused
 
     async def prune(self, older_than: float) -> None:
-        """Delete uploads of which no model was made. Those changed since ``older_than`` (seconds since the epoch) stay:
-        somebody may be about to use them. Nothing else goes but by a name that it had: see ``orphans``."""
+        """Deletes uploads of which no model was made. Those changed since ``older_than`` (seconds since the epoch)
+        stay: somebody may be about to use them. Nothing else goes but by a name that it had: see ``orphans``."""
         async with self._change() as gone:
             gone += self._uploads(older_than)
 
@@ -287,7 +287,7 @@ class Store:
         return [path for path in uploads if path.stat().st_mtime < older_than]
 
     async def restore(self) -> None:
-        """Put back what a process set aside that was killed before its change was one, and remove what was set aside
+        """Puts back what a process set aside that was killed before its change was one, and removes what was set aside
         for good. Here alone: within a transaction nobody else is between the one and the other."""
         async with self._change():
             known = await self._tables.paths()
@@ -318,7 +318,7 @@ class Store:
         return replaced or changed
 
     def require_writable(self) -> None:
-        """Raise ``ModelError`` where the catalogue can't be changed."""
+        """Raises ``ModelError`` where the catalogue can't be changed."""
         if self.read_only:
             raise ModelError(f"{self._home.root} is read-only; set MLXR_HOME to a place that can be written to")
 
@@ -335,7 +335,7 @@ class Store:
             yield gone
 
     async def require_room(self, name: str, texts: int = 0) -> None:
-        """Raise ``RequestError`` where the catalogue has no room for ``name`` with so many characters of ``texts``, in
+        """Raises ``RequestError`` where the catalogue has no room for ``name`` with so many characters of ``texts``, in
         place of what has that name."""
         count, size = await self._tables.extent_without(name)
         if count >= MOST_MODELS or size + texts > MOST_TEXTS:

@@ -41,7 +41,7 @@ class Tables:
         self._configs = configs
 
     async def check(self) -> None:
-        """Read what there is, which is little: what is wrong with it had better show now than in a request."""
+        """Reads what there is, which is little: what is wrong with it had better show now than in a request."""
         await self.entries()
         await self._db.rows("SELECT path, fingerprint, digest, facts, facts_version FROM local_files LIMIT 1")
 
@@ -89,7 +89,7 @@ class Tables:
         return [each.digest for each in decode(rows[0][0], type=Overrides).adapters] if rows else []
 
     async def put_blob(self, blob: Blob) -> None:
-        """Note files by their digest; of those that are known, where they are and what they say. Files in a tool's
+        """Notes files by their digest; of those that are known, where they are and what they say. Files in a tool's
         store do not take the place of files of one's own."""
         path = blob.path
         stored = path.relative_to(self._home.models) if path.is_relative_to(self._home.models) else path
@@ -109,7 +109,7 @@ class Tables:
         )
 
     async def put_model(self, name: str, digest: str, source: str, overrides: Overrides) -> None:
-        """Let ``name`` stand for files, as of now; it is nobody's alias any more."""
+        """Lets ``name`` stand for files, as of now; it is nobody's alias any more."""
         await self._db.execute("DELETE FROM aliases WHERE key = ?", names.key(name))
         await self._db.execute(
             "INSERT INTO models (name, key, digest, source, modified, overrides) VALUES (?, ?, ?, ?, ?, ?)"
@@ -124,7 +124,7 @@ class Tables:
         )
 
     async def put_alias(self, alias: str, name: str) -> None:
-        """Let ``alias`` stand for what ``name`` does."""
+        """Lets ``alias`` stand for what ``name`` does."""
         await self._db.execute(
             "INSERT OR REPLACE INTO aliases (key, alias, model) VALUES (?, ?, ?)",
             names.key(alias),
@@ -133,7 +133,7 @@ class Tables:
         )
 
     async def drop_unused(self, digest: str) -> list[Path]:
-        """Forget a blob that no name stands for, nor is made with; its files, if they are ours to delete."""
+        """Forgets a blob that no name stands for, nor is made with; its files, if they are ours to delete."""
         used = "SELECT 1 FROM models WHERE digest = ? OR instr(overrides, ?) > 0 LIMIT 1"
         if await self._db.rows(used, digest, f'"{digest}"'):
             return []
@@ -143,11 +143,11 @@ class Tables:
         return [path for path in paths if path.exists()]
 
     async def remove_model(self, name: str) -> None:
-        """Forget a name and its aliases."""
+        """Forgets a name and its aliases."""
         await self._db.execute("DELETE FROM models WHERE key = ?", names.key(name))
 
     async def put_info(self, digest: str, info: ModelInfo) -> None:
-        """Replace what the files of that digest say."""
+        """Replaces what the files of that digest say."""
         update = "UPDATE blobs SET facts = ?, facts_version = ? WHERE digest = ?"
         await self._db.execute(update, _json(info), INFO_VERSION, digest)
 

@@ -100,7 +100,7 @@ class BlobWriter:
         self._hash.update(piece)
 
     def commit(self) -> Path:
-        """Check what came and give it its place; raises ``DigestMismatch``."""
+        """Checks what came and gives it its place; raises ``DigestMismatch``."""
         digest = self._hash.hexdigest()
         if digest != self._digest:
             raise files.DigestMismatch(f"the upload has SHA-256 {digest}, but was announced as {self._digest}")

@@ -59,14 +59,14 @@ class CatalogueWatch:
         ]
 
     async def read(self) -> None:
-        """Read the catalogue anew. Raises ``MlxrError``, ``sqlite3.Error`` and ``OSError``."""
+        """Reads the catalogue anew. Raises ``MlxrError``, ``sqlite3.Error`` and ``OSError``."""
         # Before it is read: what changes meanwhile shows the next time.
         self.stamp = self._home.stamp()
         self.entries = await self._resolver.models(self._loaded())
         await self._fits.update(self.entries)
 
     async def refresh(self) -> None:
-        """Take in what other processes did to the catalogue. One at a time: who comes second needs what the first has
+        """Takes in what other processes did to the catalogue. One at a time: who comes second needs what the first has
         not yet taken in."""
         async with self._refreshing:
             try:

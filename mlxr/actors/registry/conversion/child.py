@@ -52,7 +52,7 @@ class _Teller:
 
 
 def convert(job: Job, say: Callable[[Said], None]) -> None:
-    """Do the job, saying how it goes; the last is ``Done``, ``Outlook`` or ``Failed``."""
+    """Does the job, saying how it goes; the last is ``Done``, ``Outlook`` or ``Failed``."""
     target = Path(job.target)
     try:
         with _space(target):

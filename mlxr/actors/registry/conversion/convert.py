@@ -58,7 +58,7 @@ async def made_blob(
     threads: int = 0,
     nice: int = 0,
 ) -> AsyncIterator[Made]:
-    """Convert ``source`` for what will be catalogued as ``name``. Gives the model as it will be; whatever was not
+    """Converts ``source`` for what will be catalogued as ``name``. Gives the model as it will be; whatever was not
     placed by the end of the block is removed.
 
     Raises as ``run``, and where what was made can't be used.
@@ -90,7 +90,7 @@ async def convert_and_add(
     threads: int = 0,
     nice: int = 0,
 ) -> tuple[CatalogueEntry, list[str]]:
-    """Convert ``source`` and catalogue the outcome as ``name``, with what was laid over the source. Returns that, and
+    """Converts ``source`` and catalogues the outcome as ``name``, with what was laid over the source. Returns that, and
     what should be known of it.
 
     Raises as ``made_blob``, ``ValueError`` for a bad name, and ``RequestError`` where the catalogue is full.
@@ -134,7 +134,7 @@ def default_name(entry: CatalogueEntry, wanted: Wanted) -> str:
 
 
 async def convert_to_path(source: Path, wanted: Wanted, target: Path, report: Report, *, threads: int = 0) -> Done:
-    """Convert to a file or folder of the user's own. Raises as ``run``, and ``ModelError`` where there is one."""
+    """Converts to a file or folder of the user's own. Raises as ``run``, and ``ModelError`` where there is one."""
     await to_thread.run_sync(_require_free, target)
     work = target.with_name(f".{target.name}.partial")
     files.remove(work)

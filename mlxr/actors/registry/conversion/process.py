@@ -26,7 +26,7 @@ _TAIL = 2000
 
 
 async def run(job: Job, report: Report) -> Done:
-    """Convert; a cancelled conversion leaves no process behind. What it wrote is the caller's to remove.
+    """Converts; a cancelled conversion leaves no process behind. What it wrote is the caller's to remove.
 
     Raises ``UnusableModelError``, ``OutOfSpace`` and ``ModelError``.
     """

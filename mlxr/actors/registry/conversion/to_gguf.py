@@ -27,7 +27,7 @@ Begin = Callable[[str], Advanced]
 
 
 def convert(job: Job, target: Path, begin: Begin) -> Done:
-    """Write ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``NoEncoder``, ``ValueError``, ``OSError``."""
+    """Writes ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``NoEncoder``, ``ValueError``, ``OSError``."""
     wanted = job.wanted
     source = Path(job.source)
     model = Model.of_gguf(source) if holds_gguf(source) else model_of_folder(source)

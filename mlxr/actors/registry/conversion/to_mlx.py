@@ -13,7 +13,7 @@ from mlxr.models.formats.gguf.split import holds_gguf
 
 
 def convert(job: Job, target: Path, begin: Begin) -> Done:
-    """Write ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``ValueError`` and ``OSError``."""
+    """Writes ``target``. Raises ``UnusableModelError``, ``OutOfSpace``, ``ValueError`` and ``OSError``."""
     wanted = job.wanted
     matrices = matrix_type(wanted.type, wanted.group)
     source = Path(job.source)

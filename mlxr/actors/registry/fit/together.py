@@ -8,7 +8,7 @@ import anyio
 
 
 async def together(works: Iterable[Callable[[], Awaitable[None]]]) -> None:
-    """Wait for all; raises the first exception of any, after the others were cancelled."""
+    """Waits for all; raises the first exception of any, after the others were cancelled."""
     failures: list[Exception] = []
 
     async def attempt(work: Callable[[], Awaitable[None]]) -> None:

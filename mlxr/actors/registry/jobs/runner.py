@@ -68,7 +68,7 @@ class Jobs:
         return bool(self._scopes)
 
     async def recover(self) -> None:
-        """Take over what earlier servers have left; what was at work is interrupted."""
+        """Takes over what earlier servers have left; what was at work is interrupted."""
         for record in await to_thread.run_sync(self._files.read):
             job = interrupted(record.job, time.time()) if record.job.going_on else record.job
             self._records[job.id] = JobRecord(job, record.work, self._files.server)
@@ -80,7 +80,7 @@ class Jobs:
         self._tell(JobChanges([record.job for record in self._records.values()], whole=True))
 
     def start(self, work: Work) -> Job:
-        """Begin ``work``, unless a job is at it."""
+        """Begins ``work``, unless a job is at it."""
         for record in self._records.values():
             if record.work == work and record.job.going_on:
                 return record.job
@@ -180,7 +180,7 @@ class Jobs:
         return record is not None and record.job.state == "running" and bool(record.job.status)
 
     async def _note(self, id: str) -> None:
-        """Write down how a job stands. One at a time, so that the last word stays."""
+        """Writes down how a job stands. One at a time, so that the last word stays."""
         self._noted[id] = time.monotonic()
         async with self._writing:
             if record := self._records.get(id):

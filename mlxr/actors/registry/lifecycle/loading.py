@@ -54,7 +54,7 @@ class ModelLoader:
         stays: bool = False,
         pin: bool | None = None,
     ) -> None:
-        """Return when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
+        """Returns when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here. The other arguments are ``EnginePolicy.ensure``'s."""
         require_usable(entry.blob.path, entry.blob.info)
         await to_thread.run_sync(require_in_place, entry)
@@ -82,7 +82,7 @@ class ModelLoader:
             await readiness.wait(report)
 
     async def load_at_start(self, entry: CatalogueEntry) -> None:
-        """Load what is served from the start: it stays for as long as there is room, or longer if it is pinned."""
+        """Loads what is served from the start: it stays for as long as there is room, or longer if it is pinned."""
         await self.load(entry, stays=True, pin=self._pinned(entry) or None)
 
     def _pinned(self, entry: CatalogueEntry) -> bool:

@@ -50,7 +50,7 @@ class Readiness:
             self._wake()
 
     async def wait(self, report: Report) -> None:
-        """Return when the engine is ready, and report meanwhile what it waits for; raises ``RequestError`` with the
+        """Returns when the engine is ready, and reports meanwhile what it waits for; raises ``RequestError`` with the
         reason why it never will be, ``Unloaded`` where that is somebody's wish."""
         told = ""
         while not self._known:
@@ -99,7 +99,7 @@ class EngineManager:
         self._reasons: dict[str, EngineDown] = {}
 
     def adopt(self) -> list[str]:
-        """Take over what an earlier registry started; returns the models that are served."""
+        """Takes over what an earlier registry started; returns the models that are served."""
         engines = self._state_file.read(time.monotonic())
         self.policy.adopt(engines)
         return [model for engine in engines for model in engine.active]
@@ -131,7 +131,7 @@ class EngineManager:
         self._carry_out(self.policy.down(message))
 
     def settle(self) -> bool:
-        """Start and stop what is due; whether that was anything."""
+        """Starts and stops what is due; whether that was anything."""
         now = time.monotonic()
         free = self._free(self.policy.running()) if self.policy.waits() or self.policy.lacks() else None
         actions = self.policy.settle(now, free)
@@ -145,7 +145,7 @@ class EngineManager:
         return bool(actions)
 
     def wake(self) -> None:
-        """Wake those whose engine is ready, or gone. To be called once the frontend has been told of it."""
+        """Wakes those whose engine is ready, or gone. To be called once the frontend has been told of it."""
         for name, readiness in list(self._waiting.items()):
             engine = self.policy.engine(name)
             if engine is not None and not engine.started:

@@ -105,7 +105,7 @@ class EnginePolicy:
         stays: bool = False,
         pin: bool | None = None,
     ) -> Engine:
-        """Have an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs``,
+        """Has an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs``,
         ``optional`` and ``explain`` as in ``Engine``. ``stays``: it does not expire, unless a request says so. ``pin``:
         nor that, nor does it make room for others; None leaves it as it is."""
         current = self.serves(spec)
@@ -129,7 +129,7 @@ class EnginePolicy:
         return engine
 
     def adopt(self, engines: Iterable[Engine]) -> None:
-        """Take over engines that an earlier registry started."""
+        """Takes over engines that an earlier registry started."""
         for engine in engines:
             self._engines[engine.name] = engine
             self._count = max(self._count, int(engine.name.rpartition("-")[2]))
@@ -207,8 +207,8 @@ class EnginePolicy:
         self._leaving.pop(name, None)
 
     def unload(self, model: str) -> bool:
-        """Stop serving ``model`` as soon as it is loaded and idle; whether it was served. Who waits for it already gets
-        an answer first."""
+        """Stops serving ``model`` as soon as it is loaded and idle; whether it was served. Who waits for it already
+        gets an answer first."""
         engine = self.serving(model)
         if engine is None:
             return False
@@ -223,7 +223,7 @@ class EnginePolicy:
             self._remove(engine)
 
     def reconcile(self, specs: Mapping[str, EngineSpec], now: float) -> None:
-        """Detach engines from names that now stand for something else, or for nothing."""
+        """Detaches engines from names that now stand for something else, or for nothing."""
         for engine in list(self._engines.values()):
             if engine.detached_at is None:
                 for model in list(engine.active):
@@ -248,7 +248,7 @@ class EnginePolicy:
         return any(not e.started for e in engines) and not any(e.loading and not e.ending for e in engines)
 
     def settle(self, now: float, free: int | None = None) -> list[Action]:
-        """Stop what has expired; start what waits, in the place of others if need be. ``free`` as in ``Limits``."""
+        """Stops what has expired; starts what waits, in the place of others if need be. ``free`` as in ``Limits``."""
         for engine in self._engines.values():
             if engine.ready and not engine.loaded:
                 # However long it took to load, its first request is waited for from now on.
@@ -357,7 +357,7 @@ class EnginePolicy:
             engine.end()
 
     def _remove(self, engine: Engine) -> list[Action]:
-        """Forget the engine; one that was never started needs no stopping."""
+        """Forgets the engine; one that was never started needs no stopping."""
         del self._engines[engine.name]
         self._merged = {name: other for name, other in self._merged.items() if other != engine.name}
         if not engine.started:

@@ -66,7 +66,7 @@ class StartupModels:
         self._infos.pop(name, None)
 
     def begin(self, entries: list[CatalogueEntry], read_only: bool) -> None:
-        """Load what is pinned or named; with nothing named, what is at hand if ``warm``; with nothing here, the
+        """Loads what is pinned or named; with nothing named, what is at hand if ``warm``; with nothing here, the
         built-in model, unless nothing can be pulled into a ``read_only`` home."""
         for name in self._settings.models.pinned:
             if name != self._settings.models.default:
@@ -79,7 +79,7 @@ class StartupModels:
             self._begin(candidates[0], self._load_any, candidates)
 
     async def retry(self, known: Callable[[str], Awaitable[object | None]]) -> None:
-        """Load models that could not be had at the start and are ``known`` now."""
+        """Loads models that could not be had at the start and are ``known`` now."""
         for name in [name for name, info in self._infos.items() if info.state == "failed"]:
             if await known(name):
                 self._begin(name, self._load_named)
@@ -116,7 +116,7 @@ class StartupModels:
             self._publish()
 
     async def _load_any(self, candidates: list[str]) -> None:
-        """Load the first that can be. With none, the server is there for what is pulled."""
+        """Loads the first that can be. With none, the server is there for what is pulled."""
         for name, following in zip(candidates, [*candidates[1:], None], strict=True):
             if following is not None:
                 # Before the other has failed: in between, the server would seem to want no model.

@@ -218,7 +218,7 @@ def _folder_template(folder: Path) -> str:
 
 
 def _require_short(path: Path, what: str, text: str, most: int) -> None:
-    """Refuse texts that no model has: the catalogue keeps them, and every actor is told of them."""
+    """Refuses texts that no model has: the catalogue keeps them, and every actor is told of them."""
     if len(text) > most:
         raise ModelFileError(path, f"has a {what} of {len(text)} characters; mlxr takes at most {most}")
 

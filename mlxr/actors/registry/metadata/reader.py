@@ -32,7 +32,7 @@ TEMPLATE_LIMITS = TaskLimits(cpu_seconds=2, seconds=30.0, memory=256 << 20, nice
 
 
 def prepare() -> None:
-    """Load in the zygote what reading more than footprints needs."""
+    """Loads in the zygote what reading more than footprints needs."""
     for module in ("sentencepiece", "tokenizers", _LOOK, _READ_INFO, _SHOW):
         importlib.import_module(module)
 

@@ -39,7 +39,7 @@ async def push_model(
     registry: RegistryAt = OLLAMAS_OWN,
     limits: TransferLimits = DEFAULT_LIMITS,
 ) -> None:
-    """Give ``entry`` to a registry, under the name ``target`` there. What the registry has is not sent again, and a
+    """Gives ``entry`` to a registry, under the name ``target`` there. What the registry has is not sent again, and a
     push that was interrupted goes on where it stopped.
 
     Raises ``RequestError`` for what can't be pushed, ``ValueError`` for a bad name, ``GoneFromStore``, ``PullError``.

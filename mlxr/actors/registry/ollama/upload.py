@@ -85,7 +85,7 @@ class Upload:
         self._beginnings = 0
 
     async def run(self) -> None:
-        """Return when the registry has the blob. Raises ``PullError``, and ``ModelNotFound`` for a repository that
+        """Returns when the registry has the blob. Raises ``PullError``, and ``ModelNotFound`` for a repository that
         can't be had."""
         retries = Retries(self._model.client.limits, f"the layer {self._digest[:19]} to {self._model.host}", sends=True)
         location, at = self._notes.get(self._digest), 0

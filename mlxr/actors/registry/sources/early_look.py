@@ -19,7 +19,7 @@ looked into when they have come."""
 
 
 async def refuse_unusable(remote: RemoteModel, spelled: str, reader: MetadataReader) -> None:
-    """Raise ``UnsupportedModelError`` or ``PullError``, naming the source, for a large model that can't be used."""
+    """Raises ``UnsupportedModelError`` or ``PullError``, naming the source, for a large model that can't be used."""
     here = all(isinstance(file, LocalFile) for file in remote.files)
     if here or remote.size < LARGE or len(remote.files) > MOST_FILES:
         return

@@ -73,7 +73,7 @@ class LocalSource:
         return RemoteModel(tuple(listed), self.spelled, folder=folder, lasting=False)
 
     async def _require_usable(self, reader: MetadataReader) -> None:
-        """Look into the model before gigabytes of it are copied."""
+        """Looks into the model before gigabytes of it are copied."""
         try:
             await reader.usable(self.path)
         except ModelFileError as error:

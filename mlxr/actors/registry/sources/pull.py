@@ -47,8 +47,8 @@ async def pull_model(
     limits: TransferLimits = DEFAULT_LIMITS,
     registry: RegistryAt = OLLAMAS_OWN,
 ) -> CatalogueEntry:
-    """Pull ``name`` (whatever ``find_source`` takes, or an installed model again) and catalogue it. ``registry``: where
-    names such as ``llama3.2:1b`` lead.
+    """Pulls ``name`` (whatever ``find_source`` takes, or an installed model again) and catalogues it. ``registry``:
+    where names such as ``llama3.2:1b`` lead.
 
     What is there already is not fetched twice. ``reader`` looks into what came. Raises ``ModelNotFound``,
     ``PullError``, and ``UnusableModelError`` where the file that came is corrupt or can't run here. When it fails or is
@@ -261,7 +261,7 @@ def _within(home: Home, blob: Blob) -> str:
 
 
 def _require_room(staging: Path, remote: RemoteModel) -> None:
-    """Raise ``OutOfSpace`` where the disk can't take what is not here yet; nothing was asked of the source by then but
+    """Raises ``OutOfSpace`` where the disk can't take what is not here yet; nothing was asked of the source by then but
     what it has."""
     here = sum(path.stat().st_blocks * 512 for path in (staging / RESUMABLE).rglob("*") if path.is_file())
     files.require_space(staging, max(remote.size - here, 0))

@@ -58,7 +58,7 @@ class SharedPulls:
         self._pulls: dict[str, _SharedPull] = {}
 
     async def pull(self, name: str, report: Report, fetch: Fetch | None = None) -> CatalogueEntry:
-        """Pull ``name``, or wait for the pull of it that runs; raises what the pull raises. Cancelled, it leaves.
+        """Pulls ``name``, or waits for the pull of it that runs; raises what the pull raises. Cancelled, it leaves.
         ``fetch``: does the work, where it is to be done in another way than usual."""
         key = names.key(name)
         pull = self._pulls.get(key)

@@ -76,7 +76,7 @@ class Source(Protocol):
         """
 
     async def fetch(self, remote: RemoteModel | None, staging: Path, report: Report, reader: MetadataReader) -> Fetched:
-        """Fetch the model into ``staging``, which nobody else uses meanwhile. ``remote``: what ``remote()`` gave.
+        """Fetches the model into ``staging``, which nobody else uses meanwhile. ``remote``: what ``remote()`` gave.
 
         It reports its progress; goes on from what an earlier fetch left in ``staging / RESUMABLE``; checks the digest
         where one is known, before anything else is done with a file; and stops soon when it is cancelled, without a
@@ -87,7 +87,7 @@ class Source(Protocol):
 
 
 def check_digest(digest: str, wanted: str, what: str, source: Source, way_out: str) -> None:
-    """Raise ``DigestMismatch`` where a file's digest is not the one it should have, if one is known."""
+    """Raises ``DigestMismatch`` where a file's digest is not the one it should have, if one is known."""
     if wanted and wanted != digest:
         raise DigestMismatch(
             f"{what} from {source.spelled} has SHA-256 {digest}, but should have {wanted}; nothing was kept: {way_out}"

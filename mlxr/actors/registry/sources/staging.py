@@ -56,7 +56,7 @@ async def staging_directory(
 
 
 def clear(staging: Path, *, resumable: bool) -> None:
-    """Remove a pull's files; ``resumable`` leaves those that the next pull can go on with."""
+    """Removes a pull's files; ``resumable`` leaves those that the next pull can go on with."""
     if resumable and _resumable_age(staging) is not None:
         for path in staging.iterdir():
             if path.name not in (_LOCK, RESUMABLE):
@@ -66,8 +66,8 @@ def clear(staging: Path, *, resumable: bool) -> None:
 
 
 def sweep(home: Home, parts: float = _ABANDONED_SECONDS, uploads: float = _UPLOAD_SECONDS) -> None:
-    """Remove what killed processes left in ``models/partial``, but what a pull can go on with for ``parts`` seconds and
-    uploads for ``uploads`` seconds after they were last written to."""
+    """Removes what killed processes left in ``models/partial``, but what a pull can go on with for ``parts`` seconds
+    and uploads for ``uploads`` seconds after they were last written to."""
     for path in files.partial(home).iterdir():
         if path.is_dir() and not files.is_set_aside(path):
             with _held(path) as ours:
@@ -79,7 +79,7 @@ def sweep(home: Home, parts: float = _ABANDONED_SECONDS, uploads: float = _UPLOA
 
 
 async def collect(home: Home, store: Store, uploads: float, dry_run: bool) -> list[UnusedFile]:
-    """Remove whatever no model needs: files that no name stands for, ``uploads`` of which none was made for so many
+    """Removes whatever no model needs: files that no name stands for, ``uploads`` of which none was made for so many
     seconds, and what pulls that do not run left. Returns it, and leaves it where this is a ``dry_run``."""
     store.require_writable()
     await store.restore()
@@ -92,7 +92,7 @@ async def collect(home: Home, store: Store, uploads: float, dry_run: bool) -> li
 
 
 def remove_leftovers(home: Home) -> list[UnusedFile]:
-    """Remove what pulls left that do not run, for which the catalogue need not be open; returns it. Blocking."""
+    """Removes what pulls left that do not run, for which the catalogue need not be open; returns it. Blocking."""
     found = leftovers(home)
     sweep(home, 0.0, math.inf)
     return found
@@ -121,7 +121,7 @@ def _age(path: Path) -> float:
 
 @contextmanager
 def _held(work: Path) -> Iterator[bool]:
-    """Try to hold ``work``; whether that worked. The system drops the lock with the process."""
+    """Tries to hold ``work``; whether that worked. The system drops the lock with the process."""
     work.mkdir(parents=True, exist_ok=True)
     lock = work / _LOCK
     try:

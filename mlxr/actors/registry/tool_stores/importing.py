@@ -79,7 +79,7 @@ class ToolStores:
     async def import_models(
         self, found_names: Sequence[str], tool: str, report: Report, name: str = "", allowed: Allowed = None
     ) -> ImportResult:
-        """Catalogue the models of these names, or all of ``tool``, as far as they are ``allowed``. ``name``: what to
+        """Catalogues the models of these names, or all of ``tool``, as far as they are ``allowed``. ``name``: what to
         call it, where it is one. Raises ``ValueError`` for a bad name, ``ModelError`` where the catalogue can't be
         changed."""
         self._store.require_writable()

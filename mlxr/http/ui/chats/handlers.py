@@ -55,7 +55,7 @@ def take_file(operation: str) -> Handler:
 
 
 async def export(services: Services, body: None, request: web.Request) -> web.StreamResponse:
-    """Hand chats out as a file to keep."""
+    """Hands chats out as a file to keep."""
     path = {**request.query, **request.match_info}
     made = await services.gateway.chats.ask("export", path)
     kind, suffix = ("text/markdown", "md") if path.get("format") == "markdown" else ("application/json", "json")
@@ -65,7 +65,7 @@ async def export(services: Services, body: None, request: web.Request) -> web.St
 
 
 async def attachment(services: Services, body: None, request: web.Request) -> web.StreamResponse:
-    """Show an image; hand anything else out as a file, so that no browser runs what is in it."""
+    """Shows an image; hands anything else out as a file, so that no browser runs what is in it."""
     made = await services.gateway.chats.ask("attachment", dict(request.match_info))
     media_type, _, data = made.partition(b"\n")
     shown = media_type.decode() in IMAGES

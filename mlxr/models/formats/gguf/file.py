@@ -57,7 +57,7 @@ class GGUFFile:
 
     @classmethod
     def open(cls, path: str | Path, type: str = MODEL) -> GGUFFile:
-        """Open the model that ``path`` names, which may be one of its parts or the folder that holds it, and read its
+        """Opens the model that ``path`` names, which may be one of its parts or the folder that holds it, and reads its
         headers. ``type``: its ``general.type``, for what is no model by itself.
 
         Raises ``ModelFileError`` for malformed and missing files, ``UnsupportedModelError`` for a tensor type mlxr
@@ -124,7 +124,8 @@ def _parts(header: GGUFFile) -> int:
 
 
 def _require_part(header: GGUFFile, number: int, count: int) -> None:
-    """Raise ``ModelFileError`` where a file is not part ``number`` of ``count``, which its name or its siblings say."""
+    """Raises ``ModelFileError`` where a file is not part ``number`` of ``count``, which its name or its siblings
+    say."""
     told = header.metadata.get(SPLIT_NUMBER)
     own = told + 1 if isinstance(told, int) else told
     if own == number and _parts(header) == count:
@@ -156,7 +157,7 @@ def _joined(parts: list[GGUFFile], type: str) -> GGUFFile:
 
 
 def _require_type(header: GGUFFile, type: str) -> None:
-    """Refuse what is of another type, and blocks of another age."""
+    """Refuses what is of another type, and blocks of another age."""
     metadata = header.metadata
     if not header.tensors:
         raise UnsupportedModelError(header.path, "holds a vocabulary at most, and no tensors: pull the model itself")
@@ -192,7 +193,7 @@ Note = Callable[[Cursor, str, int, int, Any], None]
 
 
 def pairs_of(file: ModelFile, note: Note) -> None:
-    """Read a file's metadata, and tell ``note`` of each pair. Raises ``ModelFileError``."""
+    """Reads a file's metadata, and tells ``note`` of each pair. Raises ``ModelFileError``."""
     cursor = Cursor(file)
     _version(cursor)
     cursor.count("tensors", TENSOR_BYTES, MAX_TENSORS)

@@ -24,7 +24,7 @@ OWN = ("bits", "group_size")
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put matrices and their scales together."""
+    """Puts matrices and their scales together."""
     packing, kind = settings.get("packing_format", USUAL), settings.get("data_type", "int")
     if packing not in (*GPTQ, AWQ) or kind != "int":
         what = f"packing_format {str(packing)[:40]!r} of {str(kind)[:20]!r}"

@@ -35,7 +35,7 @@ ORDER = np.array([0, 4, 1, 5, 2, 6, 3, 7])
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put matrices and their scales together."""
+    """Puts matrices and their scales together."""
     version = str(settings.get("version", "gemm")).lower()
     if version != "gemm":
         raise UnsupportedModelError(parts.path, f"has AWQ's version {version[:40]!r}; mlxr reads gemm, so take that")

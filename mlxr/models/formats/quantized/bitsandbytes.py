@@ -39,7 +39,7 @@ LARGEST_CODE = 127
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put matrices, their scales and maps together."""
+    """Puts matrices, their scales and maps together."""
     for suffix in STATES:
         for module in parts.modules(suffix):
             parts.put(_four_bits(parts, module, suffix))

@@ -50,7 +50,7 @@ FORMATS = (
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put matrices and their scales together."""
+    """Puts matrices and their scales together."""
     groups = _groups(parts, settings)
     for module in parts.modules("weight_packed"):
         packed = parts.take(module, "weight_packed")

@@ -42,7 +42,7 @@ Extras = dict[str, NDArray[np.generic]]
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put FP8 matrices and their scales together."""
+    """Puts FP8 matrices and their scales together."""
     block = block_size(parts, settings.get("weight_block_size"))
     for module in parts.modules("weight"):
         if parts.tensors[f"{module}.weight"].stored_as == "F8_E5M2":

@@ -38,7 +38,7 @@ FORMATS = {"gptq": 1, "gptq_v2": 0}
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put matrices and their scales together."""
+    """Puts matrices and their scales together."""
     kind = settings.get("checkpoint_format") or settings.get("format") or "gptq"
     if not isinstance(kind, str) or kind not in FORMATS:
         reason = f"has GPTQ's checkpoint_format {str(kind)[:40]!r}; mlxr reads {' and '.join(FORMATS)}"

@@ -63,7 +63,7 @@ class Quantization:
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put codes, scales and biases together."""
+    """Puts codes, scales and biases together."""
     for module in parts.modules("scales"):
         quantization = _quantization(parts.path, settings, module)
         codes, scales = parts.take(module, "weight"), parts.take(module, "scales")

@@ -18,7 +18,7 @@ ALGORITHMS = ("FP8", "NVFP4")
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put matrices and their scales together."""
+    """Puts matrices and their scales together."""
     algorithm = settings.get("quant_algo", "NVFP4")
     if algorithm not in ALGORITHMS:
         known = " and ".join(ALGORITHMS)

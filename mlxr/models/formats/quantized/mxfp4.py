@@ -21,7 +21,7 @@ BLOCKS, SCALES = "_blocks", "_scales"
 
 
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
-    """Put codes and scales together."""
+    """Puts codes and scales together."""
     for name in [name for name in parts.tensors if name.endswith(BLOCKS)]:
         module, _, matrix = name.removesuffix(BLOCKS).rpartition(".")
         codes, scales = (parts.take(module, f"{matrix}{ending}") for ending in (BLOCKS, SCALES))

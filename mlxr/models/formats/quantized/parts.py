@@ -99,7 +99,7 @@ class Parts:
         self.tensors[tensor.name] = tensor
 
     def drop(self, suffixes: Sequence[str], note: str) -> None:
-        """Leave tensors out, saying so where there are any."""
+        """Leaves tensors out, saying so where there are any."""
         for suffix in suffixes:
             for module in self.modules(suffix):
                 del self.tensors[f"{module}.{suffix}"]

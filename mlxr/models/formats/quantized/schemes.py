@@ -87,7 +87,7 @@ def _beside(path: Path) -> object:
 
 
 def _require_plain(path: Path, tensors: Mapping[str, StoredTensor]) -> None:
-    """Raise ``UnsupportedModelError`` for parts of quantized matrices of which nobody says how they are."""
+    """Raises ``UnsupportedModelError`` for parts of quantized matrices of which nobody says how they are."""
     for name in tensors:
         if name.endswith(PARTS):
             reason = f"has {name[:120]!r}, a part of a quantized matrix, and no {SETTING} that says how"

@@ -62,7 +62,7 @@ def _texts(values: Iterable[Any]) -> bool:
 
 
 def _require_parts(folder: Path, found: Mapping[str, Path]) -> None:
-    """Raise ``ModelFileError`` where files are numbered and one is missing: the index may be, too."""
+    """Raises ``ModelFileError`` where files are numbered and one is missing: the index may be, too."""
     for name in sorted(found):
         match = _PART.fullmatch(name)
         if match is None or int(match[3]) > MOST_PARTS:

@@ -37,7 +37,7 @@ class PartAssembler:
 
     @classmethod
     def resume(cls, folder: Path, of: str) -> PartAssembler:
-        """Go on in ``folder`` where a pull of the same thing (``of``) stopped, or begin."""
+        """Goes on in ``folder`` where a pull of the same thing (``of``) stopped, or begins."""
         folder.mkdir(exist_ok=True)
         path = folder / "joined"
         assembler = cls(path, _State(of))
@@ -88,7 +88,7 @@ class PartAssembler:
         self._note.write_bytes(msgspec.json.encode(self._state))
 
     def close(self, out: Path) -> None:
-        """Give the whole file the name ``out``; it is no longer resumed."""
+        """Gives the whole file the name ``out``; it is no longer resumed."""
         self._note.unlink(missing_ok=True)
         self._path.replace(out)
 

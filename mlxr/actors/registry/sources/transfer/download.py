@@ -38,7 +38,7 @@ async def fetch_remote(remote: RemoteModel, staging: Path, report: Report) -> Fe
 
 
 async def download_model(model: RemoteModel, staging: Path, report: Report) -> tuple[Path, dict[str, str]]:
-    """Fetch all files of ``model``; where it lies in ``staging``, and the SHA-256 of each file by its name.
+    """Fetches all files of ``model``; where it lies in ``staging``, and the SHA-256 of each file by its name.
 
     What an earlier call left in ``staging / RESUMABLE`` is not fetched again. Raises ``OutOfSpace`` before anything is
     fetched where there is no room for the rest, ``DigestMismatch`` for other bytes than were announced, ``PullError``
@@ -77,7 +77,7 @@ def _stored_as(file: RemoteFile) -> str:
 
 
 def _tidy(folder: Path, model: RemoteModel) -> None:
-    """Remove what an earlier pull fetched of files that the model no longer has."""
+    """Removes what an earlier pull fetched of files that the model no longer has."""
     kept = {_stored_as(file) for file in model.files}
     for path in folder.iterdir():
         if path.name.partition(".")[0] not in kept:
@@ -85,7 +85,7 @@ def _tidy(folder: Path, model: RemoteModel) -> None:
 
 
 async def _fetch(file: RemoteFile, part: PartialFile, report: Report, limits: TransferLimits) -> None:
-    """Fetch what is missing of ``file`` and check all of it; one that an earlier pull has checked is done."""
+    """Fetches what is missing of ``file`` and checks all of it; one that an earlier pull has checked is done."""
     if part.sha256:
         return
     try:
@@ -119,7 +119,7 @@ class _Download:
         self._sha256 = hexadecimal if kind == "sha256" else ""
 
     async def run(self) -> None:
-        """Fill the file, check it, note that it is whole."""
+        """Fills the file, checks it, notes that it is whole."""
         self._tell()
         try:
             await self._together(self._fill_all)
@@ -134,7 +134,7 @@ class _Download:
         await self._part.checkpoint(found["sha256"])
 
     async def _together(self, fill: Callable[[], Awaitable[None]]) -> None:
-        """Run ``fill`` with the hash behind it. However it ends, what is there is noted."""
+        """Runs ``fill`` with the hash behind it. However it ends, what is there is noted."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._follow)
@@ -200,7 +200,7 @@ class _Download:
                 await retries.again(failure)
 
     async def _store(self, body: Body, at: int, came: Callable[[int], None]) -> None:
-        """Write what comes to the file from ``at`` on, also what came before an interruption. ``came`` hears of every
+        """Writes what comes to the file from ``at`` on, also what came before an interruption. ``came`` hears of every
         byte, and may raise ``_Slow``."""
         buffer = bytearray()
         try:
@@ -236,7 +236,7 @@ class _Download:
             self._unsaved -= unsaved
 
     async def _follow(self) -> None:
-        """Hash what is there from the file's beginning on, as it comes."""
+        """Hashes what is there from the file's beginning on, as it comes."""
         while True:
             while await self._hash.advance():
                 pass

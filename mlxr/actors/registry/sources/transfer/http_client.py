@@ -108,7 +108,7 @@ class HttpClient:
         taken: Collection[int],
         patience: float,
     ) -> aiohttp.ClientResponse:
-        """Send requests until an answer is no redirect."""
+        """Sends requests until an answer is no redirect."""
         origin = at = _url(url)
         renewed = False
         for _ in range(self.limits.redirects + 1):

@@ -59,7 +59,7 @@ class PartialFile:
         await to_thread.run_sync(self._write, offset, data)
 
     async def checkpoint(self, sha256: str = "") -> None:
-        """Have the disk hold what was written, and say so. ``sha256``: of the whole file, where it is right."""
+        """Has the disk hold what was written, and says so. ``sha256``: of the whole file, where it is right."""
         # Before the bytes are forced out: what comes meanwhile is not among them.
         note = _Note(self._identity, self.segments.size, self.segments.snapshot(), sha256)
         await to_thread.run_sync(self._save, note)
@@ -69,12 +69,12 @@ class PartialFile:
         return await to_thread.run_sync(os.pread, self._descriptor, count, start)
 
     def discard(self) -> None:
-        """Forget it: its bytes are not what they should be."""
+        """Forgets it: its bytes are not what they should be."""
         for path in (self._note_path, self.path):
             path.unlink(missing_ok=True)
 
     def move(self, target: Path) -> None:
-        """Give the whole file its place in the model; it is no longer gone on with."""
+        """Gives the whole file its place in the model; it is no longer gone on with."""
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._note_path.unlink(missing_ok=True)
         self.path.replace(target)
@@ -113,7 +113,7 @@ class FollowingHash:
         return self._at
 
     async def advance(self) -> bool:
-        """Hash the next bytes that are there; whether there were any."""
+        """Hashes the next bytes that are there; whether there were any."""
         count = min(self._file.segments.contiguous - self._at, BLOCK)
         if count <= 0:
             return False

@@ -10,7 +10,7 @@ from mlxr.runtime.errors import PullError
 
 
 def require_public_literal(host: str) -> None:
-    """Raise ``PullError`` for a host that is itself an address, and none of the public Internet."""
+    """Raises ``PullError`` for a host that is itself an address, and none of the public Internet."""
     try:
         public = is_public(host)
     except ValueError:
@@ -20,8 +20,8 @@ def require_public_literal(host: str) -> None:
 
 
 def require_public(host: str) -> None:
-    """Raise ``PullError`` for a host with an address that is none of the public Internet. Asks the system: for a worker
-    thread. One that has no address is somebody else's to report."""
+    """Raises ``PullError`` for a host with an address that is none of the public Internet. Asks the system: for a
+    worker thread. One that has no address is somebody else's to report."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -59,7 +59,7 @@ class RemoteFile(Protocol):
         had, after as many tries as are worth it."""
 
     def stream(self, start: int, end: int) -> AbstractAsyncContextManager[Body]:
-        """Try once to have the bytes from ``start`` up to ``end``. Raises ``Interrupted`` where another try may do
+        """Tries once to have the bytes from ``start`` up to ``end``. Raises ``Interrupted`` where another try may do
         better, else ``PullError``."""
 
 

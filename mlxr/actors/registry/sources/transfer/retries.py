@@ -59,7 +59,7 @@ class Retries:
             self._failed = self._brought = 0
 
     async def again(self, failure: Interrupted) -> None:
-        """Return when it is time for the next try; raises ``PullError`` where there have been enough."""
+        """Returns when it is time for the next try; raises ``PullError`` where there have been enough."""
         self._failed += 1
         self._brought = 0
         wait = wait_before(self._failed, failure.after, self._limits)
