@@ -7,6 +7,7 @@ kernel says when bytes arrived at a socket (``SO_TIMESTAMPNS``), however late th
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import struct
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -37,13 +39,16 @@ class Load(Struct, frozen=True):
     """Streams to open on ``/v1/completions``: one ``body`` for each. ``in_turn``: open the next one only when the one
     before has its first token, so that the server numbers them in this order. ``patience``: seconds to go on trying
     while nobody listens on the port yet. ``until_told``: say on stdout, by an empty line, when each stream has begun,
-    and leave when a line comes on stdin."""
+    and leave when a line comes on stdin. ``prompt``: read before anybody else gets the CPU, where the system lets this
+    process (root's may): of what waits in a socket together, only the last arrival is known, so a client that waited
+    for a CPU would find one long gap and then none."""
 
     port: int
     bodies: list[dict[str, Any]]
     in_turn: bool = False
     patience: float = 0.0
     until_told: bool = False
+    prompt: bool = False
 
 
 class Streamed(Struct, frozen=True):
@@ -96,6 +101,9 @@ class Reader:
 
 def drive(load: Load) -> list[Streamed]:
     """Open every stream and read all of it. Raises ``OSError`` when nobody listens within the load's patience."""
+    if load.prompt and sys.platform == "linux":
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     poll = select.poll()
     readers: dict[int, Reader] = {}
     everyone: list[Reader] = []

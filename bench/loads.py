@@ -186,7 +186,7 @@ def stream(server: Server) -> Iterator[Callable[[], Streamed]]:
     client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
     assert client.stdin is not None
     assert client.stdout is not None
-    client.stdin.write(msgspec.json.encode(Load(server.port, [body], until_told=True)) + b"\n")
+    client.stdin.write(msgspec.json.encode(Load(server.port, [body], until_told=True, prompt=True)) + b"\n")
     client.stdin.flush()
     result: list[Streamed] = []
     try:
