@@ -107,6 +107,11 @@ class Backend(Protocol):
         """Returns a norm weight or bias as float32 ``[n]``."""
         ...
 
+    def share_cpus(self, shared: bool) -> None:
+        """Leaves a CPU to others from the next step on, or no more: where one has more than the CPUs to do, each
+        thread that waits for another that waits for a CPU makes a step longer than a thread less would."""
+        ...
+
     def forget_steps(self) -> None:
         """Lets go of what steps have left beside their pool for the next: the last broke, and what it left can't be
         computed, or was counted in part, and holds the pool that it had."""

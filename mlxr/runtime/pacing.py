@@ -22,6 +22,9 @@ from typing import Any
 STREAMING = "streaming"
 """A file in the run directory that is there while streams run beside work in the background."""
 
+LOADING = "loading"
+"""A file beside it that is there while engines load beside streams."""
+
 _LOCK = "background.lock"
 _VARIABLE, _TURN = "_MLXR_PACE", "_MLXR_PACE_TURN"
 """Name the run directory to a process that starts, and the descriptor of the lock that it holds from its birth."""
@@ -79,6 +82,11 @@ def streams_run(directory: str | os.PathLike[str]) -> bool:
     return os.path.exists(os.path.join(os.fspath(directory), STREAMING))
 
 
+def loads_run(directory: str | os.PathLike[str]) -> bool:
+    """Whether engines of the server with that run directory load while somebody streams."""
+    return os.path.exists(os.path.join(os.fspath(directory), LOADING))
+
+
 def _turn(directory: str) -> int:
     """Waits for the turn of work in the background; returns the descriptor that holds it, -1 where nobody streams."""
     if not os.path.exists(os.path.join(directory, STREAMING)):
@@ -96,10 +104,11 @@ def _turn(directory: str) -> int:
 
 
 class StreamingMark:
-    """The file that says whether streams run beside work in the background. One owner sets it."""
+    """The file that says whether streams run beside work in the background, or beside loads (``LOADING``). One owner
+    sets it."""
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self._path = os.path.join(os.fspath(directory), STREAMING)
+    def __init__(self, directory: str | os.PathLike[str], name: str = STREAMING) -> None:
+        self._path = os.path.join(os.fspath(directory), name)
         self._there: bool | None = None
 
     def set(self, streaming: bool) -> None:

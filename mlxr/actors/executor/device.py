@@ -47,7 +47,7 @@ from mlxr.runtime.messages.executor import (
 )
 from mlxr.runtime.messages.kv import LimitPool, capacity
 from mlxr.runtime.messages.scheduler import ExecutorReady, StepFailed
-from mlxr.runtime.pacing import Pacer, streams_run
+from mlxr.runtime.pacing import Pacer, loads_run, streams_run
 from mlxr.runtime.paths import Home
 
 log = logging.getLogger("mlxr.executor")
@@ -196,6 +196,7 @@ class DeviceThread:
                     self._reports.memory_changed()
                 case Step() if message.epoch == self._context.epoch:
                     self._pages.resize(message, runner.pages)
+                    self._backend.share_cpus(loads_run(self._context.run_directory))
                     if message.sizes and previous is not None:
                         previous = self._advance(runner, None, 0, previous)
                     previous = self._advance(runner, message, wait_ns, previous)

@@ -96,6 +96,9 @@ class CpuBackend(LayerOperations):
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 
+    def share_cpus(self, shared: bool) -> None:
+        self._engine.use(max(1, self.threads - 1) if shared else self.threads)
+
     def forget_steps(self) -> None:
         """They leave nothing."""
 

@@ -142,6 +142,9 @@ class MlxBackend:
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 
+    def share_cpus(self, shared: bool) -> None:
+        """MLX has its own threads."""
+
     def forget_steps(self) -> None:
         self._backlog.clear()
         for mixture in self._mixtures:

@@ -103,6 +103,9 @@ class ReferenceBackend:
     def vector(self, tensor: Tensor) -> mx.array:
         return mx.array(dequantize(tensor).reshape(-1))
 
+    def share_cpus(self, shared: bool) -> None:
+        """MLX has its own threads."""
+
     def forget_steps(self) -> None:
         """They leave nothing."""
 

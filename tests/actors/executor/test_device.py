@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.device_faults import DeviceLostError, require_device
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import StepFailed
+from mlxr.runtime.pacing import LOADING
 
 
 class Runner:
@@ -98,3 +100,23 @@ def test_a_device_that_adds_wrong_is_as_lost_as_one_that_does_not_answer(monkeyp
     monkeypatch.setattr(mx, "ones", lambda count: ones(count) * 3)
     with pytest.raises(DeviceLostError):
         require_device()
+
+
+def test_steps_beside_a_load_leave_a_cpu_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context: Any = SimpleNamespace(engine="tiny", epoch=0, run_directory=tmp_path)
+    device = DeviceThread(context, SimpleNamespace())  # type: ignore[arg-type]
+    shared: list[bool] = []
+    device._backend = SimpleNamespace(share_cpus=shared.append)  # type: ignore[assignment]
+    device._pages = SimpleNamespace(resize=lambda *_: None, copy=lambda _: None, copying=False)  # type: ignore[assignment]
+    monkeypatch.setattr(device, "_advance", lambda *_: None)
+    marks = [lambda: None, (tmp_path / LOADING).touch, (tmp_path / LOADING).unlink]
+
+    def receive(timeout: float | None) -> Step:
+        step = len(shared)
+        marks[step]()
+        if step == 2:
+            device._stopping.set()
+        return Step(0, step, [])
+
+    device._serve(SimpleNamespace(receive=receive), SimpleNamespace(pages=[]), SimpleNamespace())  # type: ignore[arg-type]
+    assert shared == [False, True, False]

@@ -26,7 +26,8 @@ from mlxr.runtime.messages.registry import (
     TouchModel,
     UnloadModel,
 )
-from mlxr.runtime.messages.supervisor import StopEngine
+from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
+from mlxr.runtime.pacing import loads_run
 from mlxr.runtime.paths import Home
 from tests.actors.registry.packages import files_under, tiny_gguf, unheard, wheel
 from tests.actors.registry.rig import Rig, Start, running
@@ -117,6 +118,27 @@ async def test_room_for_one_engine_makes_models_take_turns(start: Start) -> None
         rig.tell(TouchModel("tiny", 0))
         assert (await rig.outcome(number)).error is None
         assert rig.states() == {"other": "ready"}
+
+
+async def told(home: Path, loading: bool) -> None:
+    """Waits until engines that compute are told that others load beside them, or do no more."""
+    with anyio.fail_after(30):
+        while loads_run(home / "run") is not loading:  # noqa: ASYNC110  (a file says so)
+            await anyio.sleep(0.01)
+
+
+async def test_a_load_beside_a_stream_is_told_to_the_engines_that_compute(rig: Rig, tmp_path: Path) -> None:
+    await rig.ask(LoadModel, "tiny")
+    rig.autostart = False
+    loading = rig.send(LoadModel, "other")
+    await rig.until(lambda: rig.states() == {"tiny": "ready", "other": "loading"})
+    assert not loads_run(tmp_path / "run")
+    rig.tell(TouchModel("tiny", 1))
+    await told(tmp_path, True)
+    started = [action.engine for action in rig.actions if isinstance(action, StartEngine)]
+    rig.bring_up(started[-1])
+    assert (await rig.outcome(loading)).error is None
+    await told(tmp_path, False)
 
 
 async def test_a_run_directory_that_cannot_be_written_does_not_stop_the_serving(rig: Rig, tmp_path: Path) -> None:

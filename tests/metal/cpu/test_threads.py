@@ -21,6 +21,14 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
     assert np.array_equal(outputs[0], outputs[2])
 
 
+def test_a_cpu_that_is_left_to_others_and_taken_again_changes_no_result() -> None:
+    backend, found = CpuBackend(3), []
+    for shared in (False, True, True, False, True, False):
+        backend.share_cpus(shared)
+        found.append(TinyModel(backend, 0).read(texts(), [(0, 0, 600), (1, 0, 1)]))
+    assert all(np.array_equal(found[0], other) for other in found[1:])
+
+
 def test_an_idle_pool_takes_no_processor_time() -> None:
     """In processor time of all threads while this one sleeps; a spinning thread would use half a second."""
     backend = CpuBackend(3)

@@ -19,7 +19,7 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.kv import LimitPool
 from mlxr.runtime.messages.registry import EngineDown, TouchModel
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
-from mlxr.runtime.pacing import StreamingMark
+from mlxr.runtime.pacing import LOADING, StreamingMark
 
 
 class Unloaded(RequestError):  # noqa: N818  (reads as what happened)
@@ -95,6 +95,7 @@ class EngineManager:
         self._act = act
         self._state_file = EngineStateFile(run_directory)
         self._streaming = StreamingMark(run_directory)
+        self._loading = StreamingMark(run_directory, LOADING)
         self._waiting: dict[str, Readiness] = {}
         self._reasons: dict[str, EngineDown] = {}
 
@@ -122,9 +123,11 @@ class EngineManager:
         self.mark_streams()
 
     def mark_streams(self) -> None:
-        """Has work in the background make way, where there is some, for streams, where there are some."""
-        works = self._working() or self.policy.loads() or self.policy.warms_up()
-        self._streaming.set(works and self.policy.answers())
+        """Has work in the background make way, where there is some, for streams, where there are some; and these leave
+        a CPU to loads."""
+        loads, answers = self.policy.loads(), self.policy.answers()
+        self._streaming.set(answers and (loads or self._working() or self.policy.warms_up()))
+        self._loading.set(answers and loads)
 
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message

@@ -28,6 +28,7 @@ namespace {
 constexpr std::chrono::microseconds kSpinTime{500};
 constexpr std::chrono::microseconds kLookTime{200};  // between two looks for an idle CPU
 constexpr int kPauses = 64;                          // between two yields and looks at the clock
+constexpr uint64_t kRegion = uint64_t{1} << 32;      // what an epoch counts up by; below it are threads
 
 void pause() {
 #if defined(__x86_64__)
@@ -78,8 +79,8 @@ void leave_cpu([[maybe_unused]] int here) {
 
 // Waits while `value` is `old`: first spinning, then asleep. Now and then while it spins it calls `meanwhile`, and
 // yields the CPU if that says so.
-template <class Meanwhile>
-void await_change(const std::atomic<uint32_t>& value, uint32_t old, Meanwhile&& meanwhile) {
+template <class Value, class Meanwhile>
+void await_change(const std::atomic<Value>& value, Value old, Meanwhile&& meanwhile) {
   std::chrono::steady_clock::time_point end{};
   do {
     for (int i = 0; i < kPauses; ++i) {
@@ -152,6 +153,7 @@ void Team::barrier() {
 
 ThreadPool::ThreadPool(int threads)
     : size_(threads),
+      wanted_(threads),
       cpus_(usable_cpus()),
       taken_(static_cast<size_t>(std::max(threads, 0) * kLoops)),
       thread_cpus_(static_cast<size_t>(std::max(threads, 0))) {
@@ -161,32 +163,42 @@ ThreadPool::ThreadPool(int threads)
 
 ThreadPool::~ThreadPool() {
   stop_ = true;
-  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.fetch_add(kRegion, std::memory_order_release);
   epoch_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
+void ThreadPool::use(int threads) { wanted_.store(std::clamp(threads, 1, size_), std::memory_order_relaxed); }
+
 void ThreadPool::run(Job job, void* callable) {
   const std::lock_guard lock(caller_);
+  const int used = wanted_.load(std::memory_order_relaxed);
+  used_.store(used, std::memory_order_relaxed);
   job_ = job;
   callable_ = callable;
-  if (size_ > 1) {
-    epoch_.fetch_add(1, std::memory_order_release);
+  if (used > 1) {
+    const uint64_t regions = epoch_.load(std::memory_order_relaxed) / kRegion;
+    epoch_.store((regions + 1) * kRegion + static_cast<uint64_t>(used), std::memory_order_release);
     epoch_.notify_all();
   }
-  Team team(*this, 0, size_);
+  Team team(*this, 0, used);
   job(callable, team);
   team.barrier();
 }
 
 void ThreadPool::work(int index) {
-  for (uint32_t seen = 0;; ++seen) {
+  uint64_t seen = 0;
+  for (;;) {
     await_change(epoch_, seen, [&] {
       leave_shared_cpu(index);
       return true;
     });
     if (stop_) return;
-    Team team(*this, index, size_);
+    // A region waits for all threads that it has, so what is read here is the region that runs.
+    seen = epoch_.load(std::memory_order_acquire);
+    const int used = static_cast<int>(seen % kRegion);
+    if (index >= used) continue;
+    Team team(*this, index, used);
     job_(callable_, team);
     team.barrier();
   }
@@ -197,7 +209,7 @@ void ThreadPool::work(int index) {
 void ThreadPool::arrive(int index, int loops) {
   thread_cpus_[static_cast<size_t>(index)].cpu.store(current_cpu(), std::memory_order_relaxed);
   const uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) {
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < used_.load(std::memory_order_relaxed)) {
     await_change(generation_, generation, [&] { return leave_shared_cpu(index); });
     return;
   }
@@ -219,7 +231,8 @@ bool ThreadPool::leave_shared_cpu(int index) {
   own.cpu.store(here, std::memory_order_relaxed);
   if (here < 0) return true;
   bool together = false;
-  for (int i = 0; i < size_; ++i) {
+  const int used = used_.load(std::memory_order_relaxed);
+  for (int i = 0; i < used; ++i) {
     together |= i != index && thread_cpus_[static_cast<size_t>(i)].cpu.load(std::memory_order_relaxed) == here;
   }
   if (!together) return false;
@@ -233,8 +246,9 @@ bool ThreadPool::leave_shared_cpu(int index) {
 }
 
 void ThreadPool::reset(int loops) {
+  const int used = used_.load(std::memory_order_relaxed);
   for (int loop = 0; loop < std::min(loops, kLoops); ++loop) {
-    for (int owner = 0; owner < size_; ++owner) taken(loop, owner).chunks.store(0, std::memory_order_relaxed);
+    for (int owner = 0; owner < used; ++owner) taken(loop, owner).chunks.store(0, std::memory_order_relaxed);
   }
 }
 

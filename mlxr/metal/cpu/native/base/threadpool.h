@@ -73,8 +73,11 @@ class ThreadPool {
 
   int size() const { return size_; }
 
-  // Runs fn(Team&) on every thread and returns when all are done. `fn` must not throw. One region at a time: a second
-  // caller waits.
+  // How many threads compute regions from the next one on, the caller among them: 1 to size(). The others sleep.
+  void use(int threads);
+
+  // Runs fn(Team&) on every thread in use and returns when all are done. `fn` must not throw. One region at a time: a
+  // second caller waits.
   template <class Fn>
   void parallel(Fn&& fn) {
     using Callable = std::remove_reference_t<Fn>;
@@ -107,7 +110,9 @@ class ThreadPool {
   Job job_ = nullptr;
   void* callable_ = nullptr;
   bool stop_ = false;
-  alignas(64) std::atomic<uint32_t> epoch_{0};       // regions started
+  std::atomic<int> used_{0};                         // threads of the running region, or of the last
+  std::atomic<int> wanted_{0};                       // threads of regions from the next on
+  alignas(64) std::atomic<uint64_t> epoch_{0};       // regions started, and in the lowest bits the threads of the last
   alignas(64) std::atomic<int> arrived_{0};          // threads at the current barrier
   alignas(64) std::atomic<uint32_t> generation_{0};  // barriers passed
   std::vector<Taken> taken_;                         // [kLoops, size]

@@ -86,6 +86,8 @@ void bind_engine(nb::module_& m) {
           },
           "threads"_a = 0, "isa"_a.none() = nb::none())
       .def_prop_ro("threads", [](const SharedEngine& self) { return self.value->pool().size(); })
+      .def(
+          "use", [](const SharedEngine& self, int threads) { self.value->pool().use(threads); }, "threads"_a)
       .def_prop_ro("isa", [](const SharedEngine& self) { return std::string(name(self.value->isa())); })
       .def(
           "has_int16", [](const SharedEngine& self, int64_t cols) { return has_int16(self.value->isa(), cols); },
