@@ -9,7 +9,6 @@ from contextlib import suppress
 from types import TracebackType
 
 import anyio
-import anyio.abc
 import msgspec
 
 from mlxr.runtime import pacing
@@ -21,21 +20,21 @@ STOP_SECONDS = 0.4
 """What a process gets to end in order before it is killed."""
 
 
-class SpareProcess(StartedProcess):
-    """An actor's process that was started before it is known whose it will be. It is told at once what to
-    ``prepare``."""
+class ActorProcess(StartedProcess):
+    """One that was started before it is known whose it will be is told at once what to ``prepare``."""
 
-    def __init__(self, process: subprocess.Popen[bytes], prepare: Prepare) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], prepare: Prepare | None = None) -> None:
         super().__init__(process)
         self.stdin = _Stdin(process)
-        with suppress(anyio.BrokenResourceError):  # it has ended, as who wants it finds out
-            self.stdin.write(_line(prepare))
+        if prepare is not None:
+            with suppress(anyio.BrokenResourceError):  # it has ended, as who wants it finds out
+                self.stdin.write(_line(prepare))
 
     async def aclose(self) -> None:
         self.stdin.close()
         await super().aclose()
 
-    async def __aenter__(self) -> SpareProcess:
+    async def __aenter__(self) -> ActorProcess:
         return self
 
     async def __aexit__(
@@ -65,27 +64,23 @@ class _Stdin:
         self._pipe.close()
 
 
-ActorProcess = anyio.abc.Process | SpareProcess
-
-
-async def open_process(label: str, run_directory: str) -> anyio.abc.Process:
+async def open_process(label: str, run_directory: str) -> ActorProcess:
     """``label`` is for people who look at the list of processes; what to do goes over standard input. The process
     starts as streams of the server in ``run_directory`` let it (``pacing``)."""
     # A session of its own: what a terminal or a shell sends to the whole group, the main process decides about.
     with await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
-        return await anyio.open_process(
+        process = subprocess.Popen(  # noqa: ASYNC220  (it blocks less than what does not: started_process.py)
             host_command(label),
             stdin=subprocess.PIPE,
-            stdout=None,
-            stderr=None,
+            bufsize=0,
             env={**os.environ, **turn.environment},
             pass_fds=turn.descriptors,
             start_new_session=True,
         )
+    return ActorProcess(process)
 
 
 async def send_order(process: ActorProcess, order: Prepare | Assignment) -> None:
-    assert process.stdin is not None
     await process.stdin.send(_line(order))
 
 
@@ -98,7 +93,6 @@ async def end_process(process: ActorProcess) -> None:
     with anyio.CancelScope(shield=True):
         with anyio.move_on_after(STOP_SECONDS):
             try:
-                assert process.stdin is not None
                 await process.stdin.send(STOP)
                 await process.wait()
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):

@@ -43,7 +43,11 @@ def start(run_directory: str, *, executor: bool) -> FirstProcesses:
     with theirs:
         number = theirs.fileno()
         nursery = subprocess.Popen(
-            zygote_command(number), stdin=subprocess.DEVNULL, pass_fds=[number], env=zygote_environment({})
+            zygote_command(number),
+            stdin=subprocess.DEVNULL,
+            pass_fds=[number],
+            env=zygote_environment({}),
+            start_new_session=True,
         )
     return FirstProcesses(nursery, ours, started)
 

@@ -1,4 +1,8 @@
-"""A process that was started before there was a loop."""
+"""A process that ``subprocess`` has started, maybe before there was a loop.
+
+That borrows this process's memory until the other one runs its own program (``vfork``), and so holds a loop up for 0.4
+ms. uvloop copies the tables of that memory first: 5 ms, with all streams waiting.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,6 @@ from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.actor_process import (
     ActorProcess,
-    SpareProcess,
     describe_exit,
     end_process,
     open_process,
@@ -107,7 +106,7 @@ class SupervisorActor(Actor):
         restarts: int,
         window: float,
         ahead: str = "",
-        spare: SpareProcess | None = None,
+        spare: ActorProcess | None = None,
     ) -> None:
         super().__init__(context)
         self._ahead = ahead

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from mlxr.runtime import logs
-from mlxr.runtime.actor_process import SpareProcess
+from mlxr.runtime.actor_process import ActorProcess
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.exit_status import sole_error
 from mlxr.runtime.first_processes import FirstProcesses
@@ -68,7 +68,7 @@ def run(given: bytes, first: FirstProcesses | None) -> int:
     config, home = arguments.config, Home(Path(arguments.home))
     if first is not None and first.executor is not None:
         directory = str(home.run / str(os.getpid()))
-        spare = SpareProcess(first.executor, Prepare(Factories().executor, directory))
+        spare = ActorProcess(first.executor, Prepare(Factories().executor, directory))
     logs.set_up(log_settings(config, home), hide=tuple(config.server.api_keys))
     work = partial(
         serve,

@@ -13,7 +13,7 @@ import anyio
 from mlxr.http.ui.bundle.files import HOW_TO_BUILD, is_built
 from mlxr.runtime import logs, pacing
 from mlxr.runtime.actor import Context
-from mlxr.runtime.actor_process import SpareProcess
+from mlxr.runtime.actor_process import ActorProcess
 from mlxr.runtime.bus import Address, Bus
 from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.errors import StartError
@@ -46,7 +46,7 @@ async def serve(
     settings: Sequence[Setting] = (),
     required: Iterable[str] = (),
     nursery: Nursery | None = None,
-    spare: SpareProcess | None = None,
+    spare: ActorProcess | None = None,
 ) -> int:
     """Runs a server until a signal ends it; returns the exit status. Raises ``MlxrError`` if it can't start.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mlxr.runtime.actor_process import SpareProcess, send_order
+from mlxr.runtime.actor_process import ActorProcess, send_order
 from mlxr.runtime.host import Prepare
 
 
@@ -20,7 +20,7 @@ def ended() -> subprocess.Popen[bytes]:
 
 async def test_one_that_ended_before_it_was_told_anything_is_missed_when_it_is_wanted(tmp_path: Path) -> None:
     prepare = Prepare("some:Actor", str(tmp_path))
-    async with SpareProcess(ended(), prepare) as started:
+    async with ActorProcess(ended(), prepare) as started:
         with pytest.raises(anyio.BrokenResourceError):
             await send_order(started, prepare)
         assert await started.wait() == 1

@@ -7,13 +7,13 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import anyio
-import anyio.abc
 
 from mlxr.runtime import pacing
 from mlxr.runtime.first_processes import zygote_command, zygote_environment
@@ -80,7 +80,7 @@ class ProcessHandle(Protocol):
 class ChildProcess:
     """A process that this one has started."""
 
-    def __init__(self, process: anyio.abc.Process | StartedProcess) -> None:
+    def __init__(self, process: StartedProcess) -> None:
         self._process = process
         self.pid = process.pid
 
@@ -158,15 +158,14 @@ class ZygoteProcess:
     async def _open(cls, run_directory: str) -> ZygoteProcess:
         ours, theirs = socket.socketpair()
         with theirs, await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
-            process = await anyio.open_process(
+            process = subprocess.Popen(  # noqa: ASYNC220  (it blocks less than what does not: started_process.py)
                 zygote_command(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=None,
-                stderr=None,
+                stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *turn.descriptors],
                 env=zygote_environment(turn.environment),
+                start_new_session=True,
             )
-        return cls(ChildProcess(process), Channel(ours))
+        return cls(ChildProcess(StartedProcess(process)), Channel(ours))
 
     async def extend(self, function: str) -> None:
         """Calls ``function`` in the zygote: workers forked from then on find what it has left. Raises what it raises,

@@ -3,6 +3,9 @@
 The descriptor is the control socket, over which its ``Setup`` comes first. It has one thread, so that a fork copies
 nothing half done, and it never looks at what strangers wrote, but for what it prepares. When the parent is gone it ends
 its workers and itself; zygotes that it has forked have the same parent, and do so themselves.
+
+Each is a session of its own: Linux shares a CPU between sessions first (sched_autogroup, sched(7)), and in one with a
+zygote that loads a vocabulary the server's loop would wait for its turn.
 """
 
 from __future__ import annotations
@@ -134,6 +137,7 @@ class Zygote:
         serve(channel)
 
     def _become_zygote(self, control: socket.socket) -> NoReturn:
+        os.setsid()
         run(control)
 
     def _reap(self, number: int, stack: FrameType | None) -> None:

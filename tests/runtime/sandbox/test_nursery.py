@@ -60,6 +60,17 @@ async def test_zygotes_have_what_the_nursery_learned_and_each_what_it_prepared_i
         await gone(pids[1])
 
 
+async def test_each_zygote_is_a_session_which_the_system_shares_cpus_between(tmp_path: Path) -> None:
+    async with nursery(tmp_path) as made:
+        forked, started = Sandbox(f"{TASKS}:prepare", AGAIN, nursery=made), Sandbox()
+        try:
+            zygotes = [made.pid, await parent(forked), await parent(started)]
+            assert [os.getsid(pid) for pid in zygotes] == zygotes
+        finally:
+            await forked.close()
+            await started.close()
+
+
 async def test_a_zygote_that_was_killed_is_forked_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with nursery(tmp_path) as made:
         box = Sandbox(f"{TASKS}:prepare", AGAIN, nursery=made)
