@@ -38,7 +38,8 @@ def top(
     """Show a running server's actors, requests, throughput, pages and memory, live."""
     # ZeroMQ, psutil and rich, which other commands do without.
     from mlxr.cli.printing import print_json_line
-    from mlxr.cli.top.screen import as_text, live
+    from mlxr.cli.top.live import live
+    from mlxr.cli.top.screen import as_text
     from mlxr.cli.top.source import Source
 
     home = Home.find()
