@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from mlxr.actors.kv.groups import BlockTable, Group
+from mlxr.actors.kv.block_table import BlockTable
+from mlxr.actors.kv.groups import Group
 from mlxr.actors.kv.prefix import PrefixChain
 from mlxr.runtime.messages.executor import ForkRow, PageCopy
 from mlxr.runtime.messages.kv import CacheKind, PlanRow

@@ -11,11 +11,13 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from mlxr.actors.kv.groups import Group, KeptPage, TokenPages, group_of
+from mlxr.actors.kv.block_table import KeptPage
+from mlxr.actors.kv.groups import Group, group_of
 from mlxr.actors.kv.placed import Placed
 from mlxr.actors.kv.pool_limit import PoolLimit
 from mlxr.actors.kv.prefix_lookup import PrefixLookup
 from mlxr.actors.kv.recent_prompts import Eviction, EvictionLog
+from mlxr.actors.kv.token_pages import TokenPages
 from mlxr.runtime.messages.common import request_of
 from mlxr.runtime.messages.executor import ForkRow, GroupSize, PageCopy, Step
 from mlxr.runtime.messages.kv import Fork, GroupPages, Plan, PlanRow, Release

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mlxr.actors.kv.block_table import KeptPage
 from mlxr.actors.kv.disk.index import PageIndex
-from mlxr.actors.kv.groups import KeptPage
 from mlxr.actors.kv.pages import PagePool
 from mlxr.runtime.messages.executor import StorePages
 from mlxr.runtime.messages.kv import PagesStored, StoredSegment

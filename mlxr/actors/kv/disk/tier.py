@@ -8,11 +8,11 @@ import secrets
 import time
 from dataclasses import asdict, dataclass
 
+from mlxr.actors.kv.block_table import KeptPage
 from mlxr.actors.kv.disk.costs import Costs
 from mlxr.actors.kv.disk.index import PageIndex
 from mlxr.actors.kv.disk.restoring import Restores, Waited
 from mlxr.actors.kv.disk.saving import Saves
-from mlxr.actors.kv.groups import KeptPage
 from mlxr.actors.kv.placement import Placement
 from mlxr.runtime.messages.common import DiskUse
 from mlxr.runtime.messages.executor import CancelRestore, RestorePages, StorePages
