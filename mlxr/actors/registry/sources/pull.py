@@ -122,8 +122,8 @@ def _wait(report: Report, completed: int, total: int) -> None:
 
 
 async def _source(store: Store, name: str, registry: RegistryAt) -> tuple[str, Source]:
-    """The source that ``name`` means, and what to catalogue its model as. An installed model is pulled again from where
-    it came from, under its own name: what a source would make of that name is another model."""
+    """Returns what to catalogue a model as, and the source that ``name`` means. An installed model is pulled again from
+    where it came from, under its own name: what a source would make of that name is another model."""
     installed = await store.find(name)
     try:
         source = find_source(name, registry)
@@ -144,8 +144,8 @@ def _stands_for(entry: CatalogueEntry, source: Source) -> bool:
 
 
 async def _installed(store: Store, name: str, source: Source, began: float) -> CatalogueEntry | None:
-    """The model that an earlier pull of exactly this left, if it is whole; where that may have changed at its source,
-    the one that another process pulled since this pull ``began``, in seconds since the epoch."""
+    """Returns the model that an earlier pull of exactly this left, if it is whole; where that may have changed at its
+    source, the one that another process pulled since this pull ``began``, in seconds since the epoch."""
     entry = await store.find(name if source.lasting else source.spelled)
     if entry is None:
         return None
@@ -182,19 +182,29 @@ class _Pull:
 
     async def _run(self, name: str, source: Source, limits: TransferLimits) -> CatalogueEntry:
         async with source.remote(limits) as remote:
-            known = await self.store.find(remote.name or name) if remote else None
-            if remote and remote.lasting and known and known.source == remote.pinned and await _whole(known):
-                return await self._catalogue(known.name, known.blob, remote.pinned, _aliases(remote, source))
-            laid = remote.overrides if remote else None
-            if remote and (blob := await self._here(remote)):
-                self.report(pulling("", blob.digest, blob.size, blob.size))
-                overrides = await laid_over(laid, blob.info, self.reader, self.report)
-                aliases = _aliases(remote, source)
-                return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
+            if remote and (entry := await self._without_fetching(name, source, remote)):
+                return entry
             if remote:
                 await to_thread.run_sync(_require_room, self.staging, remote)
                 await refuse_unusable(remote, source.spelled, self.reader)
             fetched = await source.fetch(remote, self.staging, self.report, self.reader)
+        return await self._take_in(name, source, fetched, remote.overrides if remote else None)
+
+    async def _without_fetching(self, name: str, source: Source, remote: RemoteModel) -> CatalogueEntry | None:
+        """Returns the model where it is here already: as the source has it, or its file under whatever name."""
+        aliases = _aliases(remote, source)
+        known = await self.store.find(remote.name or name)
+        if remote.lasting and known and known.source == remote.pinned and await _whole(known):
+            return await self._catalogue(known.name, known.blob, remote.pinned, aliases)
+        if (blob := await self._here(remote)) is None:
+            return None
+        self.report(pulling("", blob.digest, blob.size, blob.size))
+        overrides = await laid_over(remote.overrides, blob.info, self.reader, self.report)
+        return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
+
+    async def _take_in(self, name: str, source: Source, fetched: Fetched, laid: Overrides | None) -> CatalogueEntry:
+        """Looks into what came, gives the files their place, and catalogues the model, with what its source has
+        ``laid`` over it."""
         info = await _info_of(fetched, source, self.reader)
         overrides = await laid_over(laid, info, self.reader, self.report)
         adapters = [await self._adapter(each, source) for each in fetched.adapters]
