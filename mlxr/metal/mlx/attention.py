@@ -9,6 +9,7 @@ import mlx.core as mx
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.few_rows import FewRows, Norm
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.paged_decode import PagedDecode
 from mlxr.metal.mlx.paged_prefill import PagedPrefill
@@ -16,7 +17,6 @@ from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages
 from mlxr.metal.mlx.products import Projections, SplitProduct, same_layout
 from mlxr.metal.mlx.step_attention import StepAttention
 from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
 from mlxr.metal.reference.attention import distance_penalties, gated_heads
 from mlxr.metal.reference.rope import rotate

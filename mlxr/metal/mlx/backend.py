@@ -28,21 +28,14 @@ from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows, takes
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
+from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, Kind, rows_at
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_layers import PoolAccess
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
 from mlxr.metal.mlx.steps import Step, padded
-from mlxr.metal.mlx.weights import (
-    BLOCKS_AS_THEY_ARE,
-    HALF,
-    KINDS,
-    Held,
-    Kind,
-    rows_at,
-    take_over,
-)
+from mlxr.metal.mlx.weights import take_over
 from mlxr.metal.operations import (
     EmbeddingOperation,
     FeedForwardOperation,

@@ -16,7 +16,7 @@ from mlxr.metal.gpu import recurrence
 from mlxr.metal.mlx import few_rows
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import ENDLESS, Ways
-from mlxr.metal.mlx.weights import BLOCKS_AS_THEY_ARE, MXFP4, MXFP8, NVFP4, Kind
+from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, MXFP4, MXFP8, NVFP4, Kind
 from mlxr.metal.operations import MixerOperation
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend

@@ -17,7 +17,7 @@ from mlxr.metal.gpu.kernel import digest_of_kernels
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.checks import CHECKS, products
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.weights import KINDS, Kind
+from mlxr.metal.mlx.matrix_forms import KINDS, Kind
 
 log = logging.getLogger("mlxr.metal")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import mlx.core as mx
 
-from mlxr.metal.mlx.weights import HALF
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.specs import Activation
 
 HEADROOM = 16.0

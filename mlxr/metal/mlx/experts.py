@@ -9,10 +9,10 @@ import mlx.core as mx
 from mlxr.metal.mlx import own_blocks
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
+from mlxr.metal.mlx.matrix_forms import HALF, Blocks, Codes
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.own_experts import OwnExperts
 from mlxr.metal.mlx.products import Projections, SplitProduct, product
-from mlxr.metal.mlx.weights import HALF, Blocks, Codes
 from mlxr.metal.reference.experts import choose, mixed
 from mlxr.metal.specs import ExpertsSpec
 from mlxr.metal.weights import ExpertsWeights, Weight

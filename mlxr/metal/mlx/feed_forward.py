@@ -9,9 +9,9 @@ import mlx.core as mx
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
 from mlxr.metal.mlx.few_rows import FewRows, Norm, fits_gates
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.reference.adapters import NO_ADAPTERS, StepAdapters
 from mlxr.metal.specs import MLPSpec, NormKind
 from mlxr.metal.weights import MLPWeights

@@ -20,7 +20,7 @@ from mlxr.metal.gpu.affine_matmul import (
 )
 from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.mlx import device
-from mlxr.metal.mlx.weights import AFFINE, HALF, Blocks, Codes, Floats, Matrix
+from mlxr.metal.mlx.matrix_forms import AFFINE, HALF, Blocks, Codes, Floats, Matrix
 from mlxr.metal.specs import Activation
 
 Launched = Callable[..., list[mx.array]]

@@ -10,11 +10,11 @@ from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx.attention import Rotation, of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.mlx.pool_array import PoolArray, RowAccess
 from mlxr.metal.mlx.products import Projections, SplitProduct, head_products
 from mlxr.metal.mlx.steps import DeviceTables, Keys, Run, Step
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import AttentionSpec, LatentSpec
 from mlxr.metal.weights import LatentWeights

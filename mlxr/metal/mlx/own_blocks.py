@@ -9,7 +9,7 @@ import mlx.core as mx
 
 from mlxr.metal.gpu import matmul
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch, MadeKernel
-from mlxr.metal.mlx.weights import HALF, Blocks
+from mlxr.metal.mlx.matrix_forms import HALF, Blocks
 
 MOST_CHOSEN_ROWS = 64
 """Rows of a mixture that read their experts' matrices each for itself; more are sorted first."""

@@ -14,7 +14,7 @@ from mlxr.metal.gpu.experts import Choice
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch, MadeKernel
 from mlxr.metal.mlx import device, few_rows
 from mlxr.metal.mlx.elementwise import HEADROOM
-from mlxr.metal.mlx.weights import HALF, Blocks, Codes, Floats, Matrix, joined, rows_of
+from mlxr.metal.mlx.matrix_forms import HALF, Blocks, Codes, Floats, Matrix, joined, rows_of
 from mlxr.metal.specs import ExpertsSpec, NormKind
 from mlxr.metal.weights import ExpertsWeights, Weight
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import mlx.core as mx
 
 from mlxr.metal.cache import SCALE_BYTES, NumberType, Vectors
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.sizes import packed_bytes
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.reference.pages import dequantized, quantized
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import mlx.core as mx
 
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pages import Layer
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.specs import AttentionSpec
 
 THREADS = 256

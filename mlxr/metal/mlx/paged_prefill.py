@@ -11,8 +11,8 @@ import numpy as np
 from mlxr.metal.gpu import attention
 from mlxr.metal.gpu.attention import TILE, Heads
 from mlxr.metal.gpu.kernel import Language, MadeKernel
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pages import Layer
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.specs import AttentionSpec
 
 

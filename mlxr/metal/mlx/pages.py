@@ -16,8 +16,8 @@ import mlx.core as mx
 
 from mlxr.metal.cache import NumberType
 from mlxr.metal.gpu.by_sizes import maker
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.page_forms import Form
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.resizing import resized
 
 VECTOR = 8

@@ -6,8 +6,8 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import HEADROOM, Elementwise
+from mlxr.metal.mlx.matrix_forms import HALF, rows_at
 from mlxr.metal.mlx.products import SplitProduct
-from mlxr.metal.mlx.weights import HALF, rows_at
 from mlxr.metal.specs import PerLayerEmbeddingSpec, PerLayerInputSpec
 from mlxr.metal.weights import PerLayerEmbeddingWeights, PerLayerInputWeights
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx.latent_pages import InPlaceLatents
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.mlx.pages import InPlacePages, Layer, Pages, ScatteredPages
 from mlxr.metal.mlx.pool_array import PoolArray, RowAccess, Scattered
 from mlxr.metal.mlx.states import InPlaceStates
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.pool import GroupSpec, Pool, PoolSpec
 from mlxr.runtime.messages.kv import CacheKind
 

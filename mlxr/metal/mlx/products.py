@@ -10,7 +10,18 @@ import mlx.core as mx
 
 from mlxr.metal.mlx import few_rows, own_blocks
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.weights import HALF, Blocks, Codes, Floats, Matrix, dequantized, joined, rows_of, split, unsplit
+from mlxr.metal.mlx.matrix_forms import (
+    HALF,
+    Blocks,
+    Codes,
+    Floats,
+    Matrix,
+    dequantized,
+    joined,
+    rows_of,
+    split,
+    unsplit,
+)
 from mlxr.metal.weights import Weight
 
 BLOCK = 128

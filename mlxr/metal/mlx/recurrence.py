@@ -18,11 +18,11 @@ from mlxr.metal.mlx.attention import of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.few_rows import FewRows, Norm
+from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pool_array import RowAccess
 from mlxr.metal.mlx.products import SplitProduct
 from mlxr.metal.mlx.recurrence_steps import StateStep
 from mlxr.metal.mlx.steps import Run, Step
-from mlxr.metal.mlx.weights import HALF
 from mlxr.metal.operations import MixerOperation
 from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
 from mlxr.metal.pool import Pool

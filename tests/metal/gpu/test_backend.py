@@ -17,9 +17,9 @@ from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.mlx.device_checks import holds
+from mlxr.metal.mlx.matrix_forms import KINDS, Blocks, Codes
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS
 from mlxr.metal.mlx.step_attention import StepAttention
-from mlxr.metal.mlx.weights import KINDS, Blocks, Codes
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import AttentionSpec
 from mlxr.metal.tensors import TensorType

@@ -15,7 +15,7 @@ from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS
 from mlxr.metal.mlx.device import WAYS, Ways
 from mlxr.metal.mlx.device_checks import DeviceChecks, holds
-from mlxr.metal.mlx.weights import CODE_KINDS, Codes
+from mlxr.metal.mlx.matrix_forms import CODE_KINDS, Codes
 from mlxr.metal.tensors import TensorType
 from tests.metal.tensors import random_tensor
 

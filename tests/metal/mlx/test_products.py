@@ -10,8 +10,8 @@ import pytest
 
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.matrix_forms import Codes
 from mlxr.metal.mlx.products import Projections, SplitProduct
-from mlxr.metal.mlx.weights import Codes
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.metal.tensors import TensorType

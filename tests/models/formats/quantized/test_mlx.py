@@ -13,7 +13,7 @@ import pytest
 from mlxr.metal.backend import Backend
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS
-from mlxr.metal.mlx.weights import Codes
+from mlxr.metal.mlx.matrix_forms import Codes
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
