@@ -99,7 +99,15 @@ def remark(text: str) -> None:
 
 def terminal_width(file: TextIO) -> int | None:
     """Returns how many cells a line of that terminal has; None for what is no terminal."""
-    return shutil.get_terminal_size().columns if is_terminal(file) else None
+    if not is_terminal(file):
+        return None
+    try:
+        there = os.get_terminal_size(file.fileno()).columns
+    except (OSError, ValueError):  # one that has no size, or no file
+        there = 0
+    # ``COLUMNS`` first, as everywhere; else it looks at stdout alone, which may be a file.
+    wanted = os.environ.get("COLUMNS", "")
+    return there if there and not wanted.isdigit() else shutil.get_terminal_size().columns
 
 
 def is_terminal(file: TextIO) -> bool:

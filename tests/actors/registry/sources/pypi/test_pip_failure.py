@@ -31,6 +31,15 @@ def test_what_pip_says_of_the_network_is_told_without_its_workings(tmp_path: Pat
     assert "Retry(" not in said
 
 
+def test_an_index_without_the_package_is_not_one_that_did_not_answer(tmp_path: Path) -> None:
+    printed = [
+        "Could not fetch URL https://pypi.org/simple/tiny/: 404 Client Error: Not Found for url: "
+        "https://pypi.org/simple/tiny/ - skipping",
+        "ERROR: Could not find a version that satisfies the requirement tiny==1.0 (from versions: none)",
+    ]
+    assert "knows no wheel of that name" in str(why_pip_failed(Package("tiny", "1.0"), printed, tmp_path, 0))
+
+
 def test_pip_out_of_space_says_so(tmp_path: Path) -> None:
     printed = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
     error = why_pip_failed(Package("tiny", "1.0"), printed, tmp_path, 1500)
