@@ -26,7 +26,7 @@ from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
-from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
+from mlxr.cli.printing import Column, print_facts, print_json, print_pushed, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.reporting import carried_out
 from mlxr.cli.run.model_facts import in_one_line
@@ -99,7 +99,7 @@ def push(name: str, target: str, insecure: bool, as_json: bool) -> None:
     if as_json:
         print_json({"name": entry.name, "pushed_as": target, "digest": entry.digest})
     else:
-        print(printable(f"pushed {entry.name} as {target}"))
+        print_pushed(entry.name, target)
 
 
 def registry_at(insecure: bool) -> RegistryAt:

@@ -97,6 +97,11 @@ def remark(text: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def print_pushed(name: str, target: str) -> None:
+    """Prints that a registry has a model now."""
+    print(printable(f"pushed {name}" if name == target else f"pushed {name} as {target}"))
+
+
 def terminal_width(file: TextIO) -> int | None:
     """Returns how many cells a line of that terminal has; None for what is no terminal."""
     if not is_terminal(file):

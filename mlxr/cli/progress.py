@@ -9,6 +9,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     ProgressColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -16,6 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from mlxr.actors.registry.progress import Progress
 from mlxr.cli.printing import make_console, progress_is_shown
@@ -23,6 +25,14 @@ from mlxr.runtime.printable import printable
 
 WIDE = 72
 """Cells that a bar with its counts, rate and time needs."""
+
+
+class _Rate(TransferSpeedColumn):
+    """Nothing where none is known, as of what was here already."""
+
+    def render(self, task: Task) -> Text:
+        known = task.finished_speed or task.speed
+        return super().render(task) if known else Text()
 
 
 class PullBars:
@@ -61,7 +71,7 @@ class PullBars:
 
     def _begin_bar(self, status: str, progress: Progress) -> None:
         self._end_bar()
-        counted: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn()]
+        counted: list[ProgressColumn] = [DownloadColumn(), _Rate()]
         if self._unit:
             counted = [TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {self._unit}")]
         wide: list[ProgressColumn] = [BarColumn(), *counted, TimeRemainingColumn()]

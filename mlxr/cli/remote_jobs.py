@@ -13,7 +13,7 @@ from mlxr.actors.registry.progress import Progress
 from mlxr.cli import interruptible
 from mlxr.cli.client.client import Client, ServerError, connected
 from mlxr.cli.client.endpoint import Endpoint
-from mlxr.cli.printing import print_json, remark
+from mlxr.cli.printing import print_json, print_pushed, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.names import local_file
 from mlxr.models.sizes import readable
@@ -30,7 +30,7 @@ def push(server: Endpoint, name: str, target: str, insecure: bool, as_json: bool
     if as_json:
         print_json({"name": done["result"], "pushed_as": target or name})
     else:
-        print(printable(f"pushed {done['result']} as {target or name}"))
+        print_pushed(done["result"], target or name)
 
 
 def convert(server: Endpoint, source: str, wanted: dict[str, Any], name: str, as_json: bool) -> None:

@@ -41,6 +41,7 @@ MlxrError
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,3 +79,9 @@ class ModelNotFound(ModelError):  # noqa: N818  (the name people search for)
 
 class PullError(ModelError):
     """A model can't be fetched."""
+
+
+def system_reason(error: OSError) -> str:
+    """Returns what the system says of it; asyncio's own words name the call and the address, which whoever tells of it
+    has named."""
+    return os.strerror(error.errno) if error.errno else str(error)

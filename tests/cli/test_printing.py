@@ -14,7 +14,7 @@ from rich.console import Console
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.progress import Progress
 from mlxr.cli import catalogue
-from mlxr.cli.printing import terminal_width
+from mlxr.cli.printing import print_pushed, terminal_width
 from mlxr.cli.progress import PullBars
 from tests.actors.registry.catalogue.test_entry import BLOB
 
@@ -62,6 +62,14 @@ def test_bars_and_stages_stand_in_the_order_they_came() -> None:
     assert shown.rindex("pulling abc") < shown.index("verifying")
 
 
+def test_a_bar_of_what_was_here_already_has_no_rate() -> None:
+    out = io.StringIO()
+    with PullBars(Console(file=out, force_terminal=True, width=100, color_system=None)) as bars:
+        bars.report(Progress("pulling abc", completed=10, total=10))
+    assert "10/10" in out.getvalue()
+    assert "?" not in re.sub(r"\x1b\[\?", "", out.getvalue())
+
+
 def test_the_width_of_a_terminal_is_its_own_wherever_stdout_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     ours, theirs = os.openpty()
@@ -99,3 +107,9 @@ def test_what_is_counted_is_named_where_it_is_no_bytes() -> None:
         bars.report(Progress("reading notes.txt", total=2048, completed=512))
     assert "512/2048 tokens" in out.getvalue()
     assert "bytes" not in out.getvalue()
+
+
+def test_what_was_pushed_under_its_own_name_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    print_pushed("host/me/small:v1", "host/me/small:v1")
+    print_pushed("small", "me/small")
+    assert capsys.readouterr().out == "pushed host/me/small:v1\npushed small as me/small\n"

@@ -15,6 +15,7 @@ import aiohttp
 
 import mlxr
 from mlxr.api.public_addresses import is_public
+from mlxr.runtime.errors import system_reason
 
 CONNECT_SECONDS = 10.0
 
@@ -65,7 +66,7 @@ def failure(host: str, error: BaseException) -> str:
         case TimeoutError():
             return f"{host} took too long"
         case aiohttp.ClientConnectorError():
-            return f"can't connect to {host}:{error.port} ({error.os_error.strerror or error.os_error})"
+            return f"can't connect to {host}:{error.port} ({system_reason(error.os_error)})"
         case aiohttp.TooManyRedirects():
             return f"{host} sends from one address to the next without an end"
         case aiohttp.InvalidUrlRedirectClientError() | aiohttp.NonHttpUrlRedirectClientError():

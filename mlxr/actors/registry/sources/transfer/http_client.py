@@ -22,7 +22,7 @@ from mlxr.actors.registry.sources.transfer.limits import KIB, TransferLimits
 from mlxr.actors.registry.sources.transfer.public_hosts import require_public_literal
 from mlxr.actors.registry.sources.transfer.public_resolver import PublicResolver
 from mlxr.actors.registry.sources.transfer.retries import Interrupted
-from mlxr.runtime.errors import ModelNotFound, PullError
+from mlxr.runtime.errors import ModelNotFound, PullError, system_reason
 
 T = TypeVar("T")
 
@@ -192,7 +192,7 @@ def interruption(host: str, error: Exception, limits: TransferLimits) -> Excepti
         case TimeoutError():
             return Interrupted(f"{host} sent nothing for {limits.stall_seconds:.0f} s")
         case aiohttp.ClientConnectorError():
-            return Interrupted(f"can't connect to {host}:{error.port} ({error.os_error.strerror or error.os_error})")
+            return Interrupted(f"can't connect to {host}:{error.port} ({system_reason(error.os_error)})")
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | ConnectionError():
             return Interrupted(f"{host} cut the connection")
         case aiohttp.ClientResponseError():
