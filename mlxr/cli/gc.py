@@ -92,8 +92,8 @@ class _Kept(NamedTuple):
 
 def _kept_pages() -> _Kept:
     """Where pages of conversations lie, and their bytes."""
-    from mlxr.actors.kv.disk.folder import all_files
     from mlxr.actors.kv.disk.quota import folder_of
+    from mlxr.actors.kv.disk.shared_folder import all_files
     from mlxr.cli.configuration import configuration_file
     from mlxr.runtime.config import load
     from mlxr.runtime.paths import Home
@@ -112,7 +112,8 @@ def _kept_pages() -> _Kept:
 
 def _free_pages(root: Path) -> None:
     """Whoever serves goes on: what is gone is computed, and what is being written stays."""
-    from mlxr.actors.kv.disk.folder import NoRoomError, SegmentFolder
+    from mlxr.actors.kv.disk.folder import SegmentFolder
+    from mlxr.actors.kv.disk.shared_folder import NoRoomError
 
     with suppress(NoRoomError):
         SegmentFolder(root, b"", 0).enforce()

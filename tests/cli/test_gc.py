@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
+from mlxr.actors.kv.disk.folder import SegmentFolder
+from mlxr.actors.kv.disk.shared_folder import all_files
 from mlxr.actors.registry.catalogue.files import OutOfSpace
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.cli.app import make_app

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlxr.actors.kv.disk.folder import all_files
 from mlxr.actors.kv.disk.segment import BadSegmentError, read_segment
+from mlxr.actors.kv.disk.shared_folder import all_files
 from tests.server import Server, eventually
 
 PAGE = 32

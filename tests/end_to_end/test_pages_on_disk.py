@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.kv.disk.folder import StoredFile, all_files
+from mlxr.actors.kv.disk.shared_folder import StoredFile, all_files
 from tests.end_to_end.conversations import PAGE, Conversation, kill_everything, pages_in, stored
 from tests.server import Server, eventually, serving
 

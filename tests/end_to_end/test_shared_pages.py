@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mlxr.actors.kv.disk.folder import all_files
+from mlxr.actors.kv.disk.shared_folder import all_files
 from tests.end_to_end.conversations import Conversation, kill_everything, pages_in
 from tests.server import Server, eventually, serving
 

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from mlxr.actors.executor.settings import KVSection
-from mlxr.actors.kv.disk.folder import all_files
 from mlxr.actors.kv.disk.quota import folder_of, quota_of
+from mlxr.actors.kv.disk.shared_folder import all_files
 from mlxr.cli.checks.finding import Finding, ok, warn
 from mlxr.models.sizes import readable
 from mlxr.runtime.paths import Home

@@ -19,8 +19,9 @@ import pytest
 
 from mlxr.actors.executor.page_files import BUFFERS, PageFiles
 from mlxr.actors.executor.page_listing import About
-from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
+from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.segment import segment_bytes, write_segment
+from mlxr.actors.kv.disk.shared_folder import all_files
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.executor import RestorePages, StorePages
 from mlxr.runtime.messages.kv import DiskOpened, OtherPagesFound, PagesStored, SegmentsFound, StoredPage

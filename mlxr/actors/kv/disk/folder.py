@@ -16,22 +16,28 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-import stat
-import struct
 import time
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from mlxr.actors.kv.disk.segment import BadSegmentError, Segment, read_segment
+from mlxr.actors.kv.disk.shared_folder import (
+    SUFFIX,
+    UNFINISHED,
+    NoRoomError,
+    StoredFile,
+    Usage,
+    all_files,
+    files_in,
+    folders_in,
+    is_abandoned,
+    locked,
+    read_usage,
+    write_usage,
+)
 from mlxr.runtime.regular_files import open_regular, read_regular
-
-SUFFIX, UNFINISHED = ".pages", ".new"
-CONTENTS = re.compile("[0-9a-f]{32}")
-"""Names of folders with segments."""
 
 ABOUT, MOST_ABOUT = "about.json", 1 << 16
 
@@ -40,32 +46,6 @@ MOST_FILES = 1 << 14
 
 SPARE = 10
 """One part in so many of the quota is freed with what is needed, since looking for files to evict takes a while."""
-
-LOCK_SECONDS = 2.0
-
-_USAGE = struct.Struct("<8sQQ")
-_USAGE_MAGIC = b"MLXRUSE1"
-
-
-class NoRoomError(OSError):
-    """The quota can't hold the file, or nobody gives the lock up."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """``used``: its time of change, in nanoseconds."""
-
-    path: Path
-    bytes: int
-    used: int
-
-
-@dataclass(slots=True)
-class Usage:
-    """What there is, at least as much as there really is."""
-
-    bytes: int
-    files: int
 
 
 class SegmentFolder:
@@ -105,7 +85,7 @@ class SegmentFolder:
         those that are damaged. Raises ``OSError`` where the folder can't be read."""
         if not self._own.is_dir():
             return
-        files = (file for file in _files(self._own) if file.path.suffix == SUFFIX)
+        files = (file for file in files_in(self._own) if file.path.suffix == SUFFIX)
         own = [file for file in files if file.path.stem not in known]
         for file in sorted(own, key=lambda file: file.used, reverse=True):
             with suppress(OSError):
@@ -121,22 +101,22 @@ class SegmentFolder:
 
     def names(self) -> set[str]:
         """Returns the names of the own segments, sound or not. Raises ``OSError``."""
-        return {file.path.stem for file in _files(self._own) if file.path.suffix == SUFFIX}
+        return {file.path.stem for file in files_in(self._own) if file.path.suffix == SUFFIX}
 
     def own_bytes(self) -> int:
         """Returns bytes of the own segments. Raises ``OSError``."""
-        return sum(file.bytes for file in _files(self._own))
+        return sum(file.bytes for file in files_in(self._own))
 
     def others(self, most: int) -> Iterator[tuple[bytes, list[bytes]]]:
         """Yields what other folders are about, and the addresses of their pages, of all together at most about so many.
         Raises ``OSError``."""
         if not self.root.is_dir():
             return
-        for folder in sorted(path for path in _folders(self.root) if path != self._own):
+        for folder in sorted(path for path in folders_in(self.root) if path != self._own):
             with suppress(OSError):
                 about = read_regular(folder / ABOUT, MOST_ABOUT, links=False)
                 addresses: list[bytes] = []
-                for file in _files(folder):
+                for file in files_in(folder):
                     if file.path.suffix == SUFFIX and most > 0:
                         with suppress(OSError, BadSegmentError), open_regular(file.path, links=False) as opened:
                             pages = read_segment(opened.fileno()).pages
@@ -150,9 +130,9 @@ class SegmentFolder:
         ``OSError``."""
         if not self.root.is_dir():
             return
-        with self._locked() as lock:
+        with locked(self.root) as lock:
             for file in all_files(self.root):
-                if file.path.suffix == UNFINISHED and _abandoned(file.path):
+                if file.path.suffix == UNFINISHED and is_abandoned(file.path):
                     with suppress(OSError):  # it takes its room, as long as nobody may delete it
                         os.unlink(file.path)
             usage, _ = self._make_room(0)
@@ -165,9 +145,9 @@ class SegmentFolder:
         if size > self.quota:
             raise NoRoomError(f"{size:,} bytes are more than kv.disk_bytes allows")
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._locked() as lock:
+        with locked(self.root) as lock:
             self._make_own()
-            usage = self._usage(lock)
+            usage = read_usage(lock)
             evicted: list[StoredFile] = []
             if usage is None or usage.bytes + size > self.quota or usage.files >= MOST_FILES:
                 usage, evicted = self._make_room(size)
@@ -186,7 +166,7 @@ class SegmentFolder:
         try:
             now = self._now()
             os.utime(file, ns=(now, now))
-            with self._locked():  # who counts files meanwhile might see it under neither name
+            with locked(self.root):  # who counts files meanwhile might see it under neither name
                 os.rename(self._new(name), self.path(name))
         except BaseException:
             self._drop(name, file)
@@ -196,11 +176,11 @@ class SegmentFolder:
     def discard(self, name: str, file: int, size: int) -> None:
         """Deletes a file that could not be written."""
         dropped = False
-        with suppress(OSError), self._locked() as lock:
+        with suppress(OSError), locked(self.root) as lock:
             # Whoever counts files sees it and what is noted of it, or neither.
             dropped = True
             self._drop(name, file)
-            if (usage := self._usage(lock)) is not None:
+            if (usage := read_usage(lock)) is not None:
                 self._note(lock, Usage(max(0, usage.bytes - size), max(0, usage.files - 1)))
         if not dropped:
             self._drop(name, file)
@@ -225,7 +205,7 @@ class SegmentFolder:
 
     def _forget_empty(self) -> None:
         """Deletes folders of others that hold nothing but what they are about."""
-        for folder in _folders(self.root):
+        for folder in folders_in(self.root):
             with suppress(OSError):
                 if folder != self._own and os.listdir(folder) in ([], [ABOUT]):
                     (folder / ABOUT).unlink(missing_ok=True)
@@ -242,7 +222,7 @@ class SegmentFolder:
         for file in files:
             if total <= least and count < MOST_FILES - MOST_FILES // SPARE:
                 break
-            if file.path.suffix == UNFINISHED and not _abandoned(file.path):
+            if file.path.suffix == UNFINISHED and not is_abandoned(file.path):
                 continue
             try:
                 os.unlink(file.path)
@@ -256,30 +236,9 @@ class SegmentFolder:
             raise NoRoomError("other writers have what kv.disk_bytes allows")
         return Usage(total, count), evicted
 
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
-        """Holds the lock of all who share the folder; yields its file."""
-        lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + LOCK_SECONDS
-            while not _try_lock(lock):
-                if time.monotonic() > deadline:
-                    raise NoRoomError("another server holds the lock of the folder")
-                time.sleep(0.002)
-            yield lock
-        finally:
-            os.close(lock)
-
-    def _usage(self, lock: int) -> Usage | None:
-        noted = os.pread(lock, _USAGE.size, 0)
-        if len(noted) < _USAGE.size:
-            return None
-        magic, used, files = _USAGE.unpack(noted)
-        return Usage(used, files) if magic == _USAGE_MAGIC else None
-
     def _note(self, lock: int, usage: Usage) -> None:
         self.kept = usage.bytes
-        os.pwrite(lock, _USAGE.pack(_USAGE_MAGIC, usage.bytes, usage.files), 0)
+        write_usage(lock, usage)
 
     def _now(self, files: int = 1) -> int:
         """Returns a time of use behind all others, the first of so many."""
@@ -296,48 +255,3 @@ class SegmentFolder:
         with suppress(OSError):
             os.unlink(self._new(name))
         os.close(file)
-
-
-def all_files(root: Path) -> list[StoredFile]:
-    """Returns the segments of all engines in a folder, unfinished ones too. Raises ``OSError``."""
-    files: list[StoredFile] = []
-    for folder in _folders(root):
-        with suppress(PermissionError):
-            files += _files(folder)
-    return files
-
-
-def _folders(root: Path) -> list[Path]:
-    with os.scandir(root) as entries:
-        own = [entry for entry in entries if CONTENTS.fullmatch(entry.name)]
-        return [Path(entry.path) for entry in own if entry.is_dir(follow_symlinks=False)]
-
-
-def _files(folder: Path) -> Iterator[StoredFile]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.endswith((SUFFIX, UNFINISHED)):
-                continue
-            with suppress(FileNotFoundError):
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode):
-                    yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _abandoned(path: Path) -> bool:
-    """Whether nobody writes to an unfinished file any more: its writer was killed."""
-    with suppress(OSError):
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return _try_lock(file)
-        finally:
-            os.close(file)
-    return False

@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from mlxr.actors.kv.disk.folder import all_files
+from mlxr.actors.kv.disk.shared_folder import all_files
 
 MOST_BYTES = 8 << 30
 SHARE = 10

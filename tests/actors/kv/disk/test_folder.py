@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlxr.actors.kv.disk.folder import NoRoomError, SegmentFolder, all_files
+from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.segment import segment_bytes, write_segment
+from mlxr.actors.kv.disk.shared_folder import NoRoomError, all_files
 from mlxr.runtime.messages.kv import StoredPage
 
 CONTENTS = b"c" * 16
@@ -255,7 +256,7 @@ def test_a_file_that_could_not_be_written_gives_back_its_own_room_alone(
         with suppress(OSError):
             other.enforce()
 
-    monkeypatch.setattr("mlxr.actors.kv.disk.folder.LOCK_SECONDS", 0.0)
+    monkeypatch.setattr("mlxr.actors.kv.disk.shared_folder.LOCK_SECONDS", 0.0)
     monkeypatch.setattr(SegmentFolder, "_drop", dropped)
     folder.discard("failed", file, SIZE)
     monkeypatch.undo()
@@ -269,7 +270,7 @@ def test_a_file_is_closed_and_deleted_though_another_server_keeps_the_lock(
 ) -> None:
     folder = SegmentFolder(tmp_path, CONTENTS, 3 * SIZE)
     file, _ = folder.create("failed", SIZE)
-    monkeypatch.setattr("mlxr.actors.kv.disk.folder.LOCK_SECONDS", 0.0)
+    monkeypatch.setattr("mlxr.actors.kv.disk.shared_folder.LOCK_SECONDS", 0.0)
     with open(tmp_path / "lock", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder.discard("failed", file, SIZE)
