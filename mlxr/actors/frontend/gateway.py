@@ -77,8 +77,10 @@ class FrontendGateway:
         self._last_number = first
         self._stats: dict[str, EngineStats] = {}
         self._counted: dict[str, float] = {}
+        """When the stats of each engine came, by the monotonic clock."""
         self._accepting = True
         self._released: dict[str, int] = {}
+        """Engines that are to stop, each with the number of the ending that the registry was answered."""
         self.table = OpenTable(metrics, telemetry)
         self.catalog = CurrentCatalog(tell, stamp)
         self.library = Library()

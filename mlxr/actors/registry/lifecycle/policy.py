@@ -63,7 +63,9 @@ class EnginePolicy:
         self._keep_alive = keep_alive
         self._engines: dict[str, Engine] = {}
         self._leaving: dict[str, int] = {}
+        """What engines take that were told to stop and have not yet."""
         self._merged: dict[str, str] = {}
+        """Engines that were never started, each with the one that came in its place."""
         self._count = 0
         self._pages = PageLimits()
 
