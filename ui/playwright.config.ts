@@ -23,7 +23,7 @@ export default defineConfig({
       // Containers have no user namespaces for its sandbox, and a small /dev/shm.
       args: ["--disable-dev-shm-usage", ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])],
     },
-    actionTimeout: 20_000,
+    actionTimeout: 60_000,
     screenshot: "only-on-failure",
     trace: "retain-on-failure",
   },

@@ -34,6 +34,9 @@ async function ask(page: Page, text: string, tool: string): Promise<void> {
   await page.getByRole("button", { name: "Send" }).click();
 }
 
+/** Waits until the server has what was changed of the chat: what is typed is sent a little later. */
+const changed = (page: Page) => page.waitForResponse((response) => response.request().method() === "PATCH");
+
 test.describe("tools of an MCP server", () => {
   test.describe.configure({ mode: "serial" });
 
@@ -173,8 +176,9 @@ test("an answer is held to a JSON schema", async ({ page, request, server }) => 
     required: ["ok"],
     additionalProperties: false,
   };
+  const saved = changed(page);
   await side.getByLabel("JSON schema", { exact: true }).fill(JSON.stringify(schema));
-  await page.waitForTimeout(600);
+  await saved;
   await page.getByRole("textbox", { name: "Message" }).fill("Are you well?");
   await page.getByRole("button", { name: "Send" }).click();
   await expect(page.locator(".markdown").last()).toHaveText(/^\{\s*"ok":\s*true\s*\}$/);
@@ -183,8 +187,9 @@ test("an answer is held to a JSON schema", async ({ page, request, server }) => 
 test("a token shows how likely it was, under the pointer and by keys", async ({ page, server }) => {
   await shortChat(page, server, "parameters");
   const side = page.getByRole("complementary", { name: "Parameters" });
+  const saved = changed(page);
   await side.getByLabel("Token probabilities").click();
-  await page.waitForTimeout(600);
+  await saved;
   await page.getByRole("textbox", { name: "Message" }).fill("Say hello");
   await page.getByRole("button", { name: "Send" }).click();
   await expect(page.getByRole("button", { name: "Token probabilities", exact: true })).toBeVisible();

@@ -29,9 +29,10 @@ export const modelsTexts = defineTexts({
     aliases: "Also called",
     notConnected: "The server is not heard at the moment; what is shown may be old.",
     memory: "Memory of the machine",
-    memoryText: (loaded: string, other: string, free: string) => `Models ${loaded} · others ${other} · free ${free}`,
+    memoryText: (loaded: string, other: string, free: string) =>
+      `Models at most ${loaded} · others ${other} · free ${free}`,
     memoryLimit: (limit: string) => `Models may take ${limit} together.`,
-    memoryModels: "Models",
+    memoryModels: "Models, at most",
     memoryOthers: "Others",
     memoryFree: "Free",
     capabilities: {
@@ -73,9 +74,10 @@ export const modelsTexts = defineTexts({
     aliases: "Heißt auch",
     notConnected: "Der Server ist gerade nicht zu hören; was hier steht, kann veraltet sein.",
     memory: "Speicher des Rechners",
-    memoryText: (loaded: string, other: string, free: string) => `Modelle ${loaded} · anderes ${other} · frei ${free}`,
+    memoryText: (loaded: string, other: string, free: string) =>
+      `Modelle höchstens ${loaded} · anderes ${other} · frei ${free}`,
     memoryLimit: (limit: string) => `Modelle dürfen zusammen ${limit} belegen.`,
-    memoryModels: "Modelle",
+    memoryModels: "Modelle, höchstens",
     memoryOthers: "Anderes",
     memoryFree: "Frei",
     capabilities: {

@@ -18,7 +18,7 @@ interface ParameterRowProps {
 export function ParameterRow({ name, fallback, ofModel, changed, onReset, children }: ParameterRowProps) {
   const texts = useTexts(parameterTexts);
   return (
-    <div className={`border-l-2 pl-3 ${changed ? "border-accent" : "border-transparent"}`}>
+    <div className={`-ml-3.5 border-l-2 pl-3 ${changed ? "border-accent" : "border-transparent"}`}>
       {children}
       <div className="flex min-h-7 items-center gap-2 text-sm text-muted">
         <span className="min-w-0 flex-1">{ofModel ? texts.defaultOfModel(fallback) : texts.default(fallback)}</span>
