@@ -33,7 +33,7 @@ export function ModelCards({ models, onTask }: ModelCardsProps) {
             <div className="flex items-start gap-2">
               <div className="min-w-0 flex-1">
                 <ModelName model={model} />
-                <p className="mt-1 text-sm text-muted">{facts.filter((fact) => fact !== "").join(" · ")}</p>
+                <p className="mt-1 text-sm text-muted">{whole(facts)}</p>
               </div>
               <ModelMenu model={model} onTask={(task) => onTask(model, task)} />
             </div>
@@ -47,3 +47,10 @@ export function ModelCards({ models, onTask }: ModelCardsProps) {
     </ul>
   );
 }
+
+/** Returns facts in a line that breaks between them alone. */
+const whole = (facts: readonly string[]): string =>
+  facts
+    .filter((fact) => fact !== "")
+    .map((fact) => fact.replaceAll(" ", "\u00a0"))
+    .join(" · ");
