@@ -35,6 +35,10 @@ LONGEST_TRACEBACK = 40_000
 
 CLOSE_SECONDS = 1.0
 
+GATHER_SECONDS = 0.05
+"""For so long lines gather behind one that was written. Waking the thread for each would make the loop wait for the
+interpreter, just as a request's answer goes out. Warnings are written at once."""
+
 HIDDEN = "***"
 
 _SECRET = re.compile(r"(?i)\b(bearer\s+|hf_|sk-|api[-_]?key[\"']?\s*[=:]\s*[\"']?)([A-Za-z0-9._~+/-]{8,})")
@@ -94,6 +98,7 @@ class LogFileHandler(logging.Handler):
         self._file = -1
         self._complained = False
         self._traceback = logging.Formatter()
+        self._urgent = threading.Event()
         self._lines: queue.SimpleQueue[bytes | threading.Event | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="log file", daemon=True)
         self._writer.start()
@@ -101,6 +106,8 @@ class LogFileHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._lines.put(msgspec.json.encode(self._entry(record)) + b"\n")
+            if record.levelno >= logging.WARNING:
+                self._urgent.set()
         except Exception:
             self.handleError(record)
 
@@ -108,12 +115,14 @@ class LogFileHandler(logging.Handler):
         """Returns when all that was logged before is written, or nobody writes any more."""
         written = threading.Event()
         self._lines.put(written)
+        self._urgent.set()
         while self._writer.is_alive() and not written.wait(0.05):
             pass
 
     def close(self) -> None:
         """Writes what is left, for a second at most."""
         self._lines.put(None)
+        self._urgent.set()
         self._writer.join(CLOSE_SECONDS)
         super().close()
 
@@ -126,6 +135,9 @@ class LogFileHandler(logging.Handler):
                 self._write(line)
             except OSError as error:
                 self._complain(error)
+            if self._lines.empty():
+                self._urgent.wait(GATHER_SECONDS)
+                self._urgent.clear()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

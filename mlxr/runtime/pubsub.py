@@ -15,6 +15,9 @@ from mlxr.runtime.errors import StartError
 BURST = 64
 """Events that are read before other tasks of the loop get their turn."""
 
+SEND_SECONDS = 0.02
+"""For so long events gather on a loop: each by itself wakes two threads and the subscriber, and a request has six."""
+
 LOOK_SECONDS = 0.02
 """How often the socket is asked for new subscribers: asking costs more than an event nobody reads may."""
 
@@ -30,6 +33,7 @@ class Publisher:
         self._wanted: dict[str, bool] = {}
         self._look_next = 0.0
         self._bound: list[Path] = []
+        self._unsent: list[tuple[str, bytes]] = []
 
     def bind(self, endpoint: str) -> str:
         """Listens on ``endpoint``, and say where that is (a port of ``*`` is a number by then). Raises ``StartError``
@@ -58,9 +62,22 @@ class Publisher:
         return wanted
 
     def publish(self, topic: str, body: bytes) -> None:
-        self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
+        """Sends an event: soon, where a loop runs, and behind those before it."""
+        self._unsent.append((topic, body))
+        if len(self._unsent) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_later(SEND_SECONDS, self._send)
+        except RuntimeError:
+            self._send()
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        for topic, body in unsent:
+            self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
 
     def close(self) -> None:
+        self._send()
         self._socket.close(linger=100)
         for path in self._bound:
             path.unlink(missing_ok=True)
