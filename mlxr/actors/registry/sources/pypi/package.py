@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from mlxr.models import names
 from mlxr.runtime.errors import ModelNotFound
 
@@ -52,6 +49,9 @@ def parse_package(source: str) -> Package:
 
 
 def _canonical_name(name: str) -> str:
+    # Few servers pull packages, and all wait for what they import at their start.
+    from packaging.utils import InvalidName, canonicalize_name
+
     try:
         if len(name) <= _LONGEST and name.isascii():
             return canonicalize_name(name, validate=True)
@@ -61,6 +61,8 @@ def _canonical_name(name: str) -> str:
 
 
 def _canonical_version(version: str) -> str:
+    from packaging.version import InvalidVersion, Version
+
     try:
         if len(version) <= _LONGEST and version.isascii():
             return str(Version(version))

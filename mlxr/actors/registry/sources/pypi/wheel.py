@@ -14,10 +14,6 @@ from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from mlxr.actors.registry.catalogue.files import CHUNK
 from mlxr.models import names
 from mlxr.models.formats.gguf.split import part_files
@@ -108,6 +104,8 @@ def pinned(lines: list[str], wanted: re.Pattern[str]) -> dict[str, str]:
     Raises ``PullError`` for one that asks for anything but a name and a version of the index: an address, a path, a
     range.
     """
+    from packaging.utils import canonicalize_name
+
     found: dict[str, str] = {}
     for line in lines:
         begins = _REQUIRED.match(line)
@@ -213,6 +211,10 @@ def _sums(text: str) -> dict[str, str]:
 
 def _requirement(line: str) -> tuple[str, str]:
     """Name and pinned version ('' without one) of a ``Requires-Dist`` line, which is held to PEP 508 and PEP 440."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
     try:
         requirement = Requirement(line)
         specifiers = list(requirement.specifier)
