@@ -22,6 +22,7 @@ pytestmark = pytest.mark.peers
 TOKENS = np.random.default_rng(3).integers(3, 90, 8).tolist()
 """No more than the windows of these models: mlx-lm looks at windows where it keeps a cache alone."""
 OTHERWISE = {
+    "apertus": "mlx-lm gives the same other logits for transformers' folder",
     "deepseek_v3 with halves": "mlx-lm knows ropes of neighbours alone",
     "ernie4_5_moe": "mlx-lm leaves out the bias by which experts are chosen",
     "glm4_moe_lite": "mlx-lm leaves out the bias by which experts are chosen",
@@ -32,8 +33,12 @@ OTHERWISE = {
     "llama4 with short chunks": "mlx-lm knows dense ones by this name alone",
     "glm": "mlx-lm turns all of a head by its rope",
     "granite 4": "mlx-lm norms all groups of a state space together",
+    "internlm3": "mlx-lm takes the size of heads from the width, whatever the settings say",
+    "jamba": "mlx-lm gives the same other logits for transformers' folder",
     "minicpm3": "mlx-lm knows one of the two factors of long ropes",
     "phi3": "mlx-lm turns all of a head by its rope",
+    "phimoe": "mlx-lm gives the same other logits for transformers' folder",
+    "phimoe with more jitter": "as the former",
 }
 """Cases that mlx-lm runs as another model, also from the folder that transformers wrote."""
 
@@ -58,7 +63,10 @@ REFUSED = {
     ("granite 4 with biases", "file"),
 }
 """Cases that mlxr writes no MLX folders of, from a folder or from a GGUF file."""
-UNKNOWN = {"arcee", "granitemoeshared", "hunyuan_v1_moe", "gemma3n", "gemma3n with another active stream", "youtu"}
+UNKNOWN = {
+    *("arcee", "granitemoeshared", "hunyuan_v1_moe", "gemma3n", "gemma3n with another active stream", "youtu"),
+    *("hy_v3", "sarvam"),
+}
 """Cases that mlx-lm does not know by these names."""
 LACKING = {
     (case, "folder")

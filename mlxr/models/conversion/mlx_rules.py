@@ -162,6 +162,9 @@ FROM_FOLDER: Mapping[str, Rule] = {
     "experts_down_turned": rules.turned(rules.called("experts_down")),
     "conv": taps_last,
     "delta_conv": taps_last,
+    "delta_query_conv": taps_last,
+    "delta_key_conv": taps_last,
+    "delta_value_conv": taps_last,
     "ssm_conv": taps_last,
 }
 

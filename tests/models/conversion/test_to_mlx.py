@@ -17,6 +17,7 @@ from mlxr.models.header import read_header
 from mlxr.models.loading import check_model
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.quantize import plan
+from tests.models.architectures import checkpoints_kindred, checkpoints_states
 from tests.models.architectures.checkpoints import config_of, tensors_of
 from tests.models.architectures.checkpoints import write_folder as write_checkpoint
 from tests.models.conversion.test_to_gguf import FURTHER, logits_of
@@ -108,6 +109,23 @@ def test_bits_are_written_in_many_ways(name: str) -> None:
 def test_a_type_that_there_is_not_is_told_all(type: str, group: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         matrix_type(type, group)
+
+
+def test_what_an_activation_has_of_its_own_is_kept(tmp_path: Path) -> None:
+    checkpoints_kindred.write_folder(tmp_path / "folder", checkpoints_kindred.config_of("apertus"))
+    write_folder(folder_of(tmp_path / "folder", matrix_type("", 0), False), tmp_path / "made", lambda done, total: None)
+    given, kept = (mx.load(str(next((tmp_path / name).glob("*.safetensors")))) for name in ("folder", "made"))
+    numbers = [name for name in given if "act_fn" in name]
+    assert numbers
+    assert all(np.array_equal(np.array(given[name]), np.array(kept[name])) for name in numbers)
+
+
+def test_convolutions_of_queries_keys_and_values_are_shaped_as_mlx_does_it(tmp_path: Path) -> None:
+    checkpoints_states.write_folder(tmp_path / "folder", checkpoints_states.config_of("kimi_linear"))
+    write_folder(folder_of(tmp_path / "folder", matrix_type("", 0), False), tmp_path / "made", lambda done, total: None)
+    arrays = mx.load(str(tmp_path / "made" / "model.safetensors"))
+    shapes = [arrays[f"model.layers.0.self_attn.{name}_conv.conv.weight"].shape for name in "qkv"]
+    assert all(taps > 1 and inner == 1 for _, taps, inner in shapes)
 
 
 IN_MLX = [(module, case) for module, case in FURTHER if not case.startswith("falcon_h1")]

@@ -18,6 +18,7 @@ from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
+OF_ACTIVATION = "model.layers.{layer}.mlp.act_fn."
 USUAL = {"alpha_p": 0.0, "alpha_n": 0.0, "beta": 0.5, "eps": -1e-6}
 """xIELU's numbers where a model that is only looked at has none."""
 
@@ -56,7 +57,7 @@ def _numbers(parameters: Hyperparameters, weights: Weights, layers: int) -> list
 def _of_folder(weights: Weights, layer: int) -> tuple[float, ...]:
     found: list[float] = []
     for name, usual in USUAL.items():
-        values = weights.optional_values(f"model.layers.{layer}.mlp.act_fn.{name}", 1)
+        values = weights.optional_values((OF_ACTIVATION + name).format(layer=layer), 1)
         found.append(usual if values is None else float(values[0]))
     return tuple(found)
 
@@ -73,6 +74,7 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE_HEAD_NORMS,
         "attention_norm": "model.layers.{layer}.attention_layernorm.weight",
         "feed_forward_norm": "model.layers.{layer}.feedforward_layernorm.weight",
+        **{f"xielu_{name}": OF_ACTIVATION + name for name in USUAL},
     },
     config_json.LEFTOVERS.extended(neutral={"post_norm": (False,), "qk_norm": (True,)}),
 )
