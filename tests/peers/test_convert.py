@@ -43,6 +43,7 @@ UNWRITTEN = (
 """Cases that GGUF files have no place for, that mlxr runs from these alone, or that it writes none of yet."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "cohere2": {"rotary_pct": 1.0},
+    "internlm3": {"rope_theta": 50_000_000.0},
     "exaone": {"architectures": ["ExaoneForCausalLM"], "activation_function": "silu"},
 }
 """What the published folders of a case have besides, and the converter asks for."""
@@ -71,6 +72,8 @@ def words(writer: Any, folder: Path, config: Any, sentencepiece: bool, kind: str
     writer.add_token_list(tokens)
     writer.add_token_scores([0.0] * count)
     writer.add_token_types([2, 3, 3] + [1] * (count - 3))
+    if "type_vocab_size" in config:
+        writer.add_token_type_count(config["type_vocab_size"])
 
 
 def written(folder: Path, target: Path) -> Path:
