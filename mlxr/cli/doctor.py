@@ -12,7 +12,7 @@ import mlxr
 from mlxr.cli.checks.finding import Finding, Level
 from mlxr.cli.machine import cores
 from mlxr.cli.options import AsJson
-from mlxr.cli.printing import print_facts, print_json
+from mlxr.cli.printing import colored, print_facts, print_json
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
@@ -48,7 +48,7 @@ def _print_findings(findings: list[Finding]) -> None:
     """What is wrong at the end, where it is read first."""
     width = max(len(finding.check) for finding in findings)
     for finding in sorted(findings, key=lambda finding: ORDER[finding.level]):
-        mark = typer.style(f"{finding.level:<5}", fg=COLORS[finding.level])
+        mark = colored(f"{finding.level:<5}", COLORS[finding.level])
         typer.echo(f"{mark}  {finding.check:<{width}}  {printable(finding.text)}")
         if finding.mend:
             typer.echo(f"{'':5}  {'':{width}}  mend it: {printable(finding.mend)}")

@@ -102,6 +102,14 @@ def print_pushed(name: str, target: str) -> None:
     print(printable(f"pushed {name}" if name == target else f"pushed {name} as {target}"))
 
 
+def colored(text: str, color: str | None) -> str:
+    """Returns ``text`` in a colour that ``typer.echo`` shows on terminals; as it is where none are wanted."""
+    import typer
+
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain or color is None else typer.style(text, fg=color)
+
+
 def terminal_width(file: TextIO) -> int | None:
     """Returns how many cells a line of that terminal has; None for what is no terminal."""
     if not is_terminal(file):

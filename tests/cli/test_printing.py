@@ -14,7 +14,7 @@ from rich.console import Console
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.progress import Progress
 from mlxr.cli import catalogue
-from mlxr.cli.printing import print_pushed, terminal_width
+from mlxr.cli.printing import colored, print_pushed, terminal_width
 from mlxr.cli.progress import PullBars
 from tests.actors.registry.catalogue.test_entry import BLOB
 
@@ -113,3 +113,12 @@ def test_what_was_pushed_under_its_own_name_is_named_once(capsys: pytest.Capture
     print_pushed("host/me/small:v1", "host/me/small:v1")
     print_pushed("small", "me/small")
     assert capsys.readouterr().out == "pushed host/me/small:v1\npushed small as me/small\n"
+
+
+def test_no_color_leaves_lines_of_the_doctor_and_of_logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert colored("ok", "green") == "\x1b[32mok\x1b[0m"
+    assert colored("ok", None) == "ok"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert colored("ok", "green") == "ok"

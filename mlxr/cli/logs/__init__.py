@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mlxr.cli.logs.read import LEVELS, Wanted, follow, recent, since_when
+from mlxr.cli.printing import colored
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.errors import ConfigError, StartError
 from mlxr.runtime.log_file import LogEntry
@@ -106,6 +107,6 @@ def _line(entry: LogEntry) -> None:
     about = f" [{entry.request_id or entry.request}]" if entry.request_id or entry.request else ""
     speaker = entry.logger.removeprefix("mlxr").lstrip(".") or "mlxr"
     text = f"{when} {entry.level.upper():<8} {speaker:<10} {printable(entry.message)}{printable(about)}"
-    typer.secho(text, fg=COLORS.get(entry.level))
+    typer.echo(colored(text, COLORS.get(entry.level)))
     for line in entry.traceback.splitlines():
-        typer.secho(f"{MARK}{printable(line)}", fg="bright_black")
+        typer.echo(colored(f"{MARK}{printable(line)}", "bright_black"))
