@@ -145,16 +145,16 @@ Team::Chunks Team::take(int loop, int owner, int64_t chunks) {
 void Team::barrier() {
   const int loops = std::exchange(loops_, 0);
   if (size_ > 1) {
-    pool_.arrive(index_, loops);
+    pool_.arrive(index_, size_, loops);
   } else {
-    pool_.reset(loops);
+    pool_.reset(size_, loops);
   }
 }
 
 ThreadPool::ThreadPool(int threads)
     : size_(threads),
-      wanted_(threads),
       cpus_(usable_cpus()),
+      wanted_(threads),
       taken_(static_cast<size_t>(std::max(threads, 0) * kLoops)),
       thread_cpus_(static_cast<size_t>(std::max(threads, 0))) {
   if (threads < 1) throw std::invalid_argument("a thread pool needs at least 1 thread");
@@ -204,16 +204,16 @@ void ThreadPool::work(int index) {
   }
 }
 
-// A barrier for all threads. The last to come makes what its `loops` used ready for the next phase before it lets the
-// others go.
-void ThreadPool::arrive(int index, int loops) {
+// A barrier for the `used` threads of the region that runs. The last to come makes what its `loops` used ready for the
+// next phase before it lets the others go.
+void ThreadPool::arrive(int index, int used, int loops) {
   thread_cpus_[static_cast<size_t>(index)].cpu.store(current_cpu(), std::memory_order_relaxed);
   const uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < used_.load(std::memory_order_relaxed)) {
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < used) {
     await_change(generation_, generation, [&] { return leave_shared_cpu(index); });
     return;
   }
-  reset(loops);
+  reset(used, loops);
   arrived_.store(0, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
@@ -245,8 +245,7 @@ bool ThreadPool::leave_shared_cpu(int index) {
   return true;
 }
 
-void ThreadPool::reset(int loops) {
-  const int used = used_.load(std::memory_order_relaxed);
+void ThreadPool::reset(int used, int loops) {
   for (int loop = 0; loop < std::min(loops, kLoops); ++loop) {
     for (int owner = 0; owner < used; ++owner) taken(loop, owner).chunks.store(0, std::memory_order_relaxed);
   }

@@ -99,17 +99,17 @@ class ThreadPool {
 
   void run(Job job, void* callable);
   void work(int index);
-  void arrive(int index, int loops);
+  void arrive(int index, int used, int loops);
   bool leave_shared_cpu(int index);
   Taken& taken(int loop, int owner) { return taken_[static_cast<size_t>(loop % kLoops * size_ + owner)]; }
-  void reset(int loops);
+  void reset(int used, int loops);
 
   const int size_;
   const int cpus_;
   std::mutex caller_;
   Job job_ = nullptr;
   void* callable_ = nullptr;
-  bool stop_ = false;
+  std::atomic<bool> stop_{false};                    // read by threads that no region waits for, too
   std::atomic<int> used_{0};                         // threads of the running region, or of the last
   std::atomic<int> wanted_{0};                       // threads of regions from the next on
   alignas(64) std::atomic<uint64_t> epoch_{0};       // regions started, and in the lowest bits the threads of the last
