@@ -29,6 +29,19 @@ def test_a_cpu_that_is_left_to_others_and_taken_again_changes_no_result() -> Non
     assert all(np.array_equal(found[0], other) for other in found[1:])
 
 
+def test_threads_that_are_left_out_and_taken_again_at_any_time_hold_nothing_up() -> None:
+    """Each region has other threads than the one before, and engines end right behind one."""
+    x = mx.arange(256, dtype=mx.float32).reshape(4, 64)
+    expected = np.array(mx.fast.rms_norm(x, mx.ones(64), 1e-5))
+    for _ in range(5):
+        backend = CpuBackend(4)
+        norm = backend.rms_norm(mx.ones(64), 1e-5)
+        for number in range(30):
+            backend.share_cpus(number % 2 == 0)
+            assert np.allclose(np.array(norm(x)), expected, rtol=1e-5)
+        del backend, norm
+
+
 def test_an_idle_pool_takes_no_processor_time() -> None:
     """In processor time of all threads while this one sleeps; a spinning thread would use half a second."""
     backend = CpuBackend(3)

@@ -193,9 +193,10 @@ void ThreadPool::work(int index) {
       leave_shared_cpu(index);
       return true;
     });
-    if (stop_) return;
-    // A region waits for all threads that it has, so what is read here is the region that runs.
+    // A region waits for all threads that it has, so for these what is read here is the region that runs. Read before
+    // `stop_`: nothing waits for a thread that is left out, and it must not take the last change for a region.
     seen = epoch_.load(std::memory_order_acquire);
+    if (stop_) return;
     const int used = static_cast<int>(seen % kRegion);
     if (index >= used) continue;
     Team team(*this, index, used);
