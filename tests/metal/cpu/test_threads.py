@@ -6,6 +6,7 @@ import time
 
 import mlx.core as mx
 import numpy as np
+import psutil
 
 from mlxr.metal.cpu.backend import CpuBackend
 from tests.metal.parity.test_batch_invariance import TinyModel, texts
@@ -40,6 +41,26 @@ def test_threads_that_are_left_out_and_taken_again_at_any_time_hold_nothing_up()
             backend.share_cpus(number % 2 == 0)
             assert np.allclose(np.array(norm(x)), expected, rtol=1e-5)
         del backend, norm
+
+
+def seconds() -> dict[int, float]:
+    """Processor time of this process's threads."""
+    return {thread.id: thread.user_time + thread.system_time for thread in psutil.Process().threads()}
+
+
+def test_a_thread_that_is_left_out_leaves_its_cpu_to_others() -> None:
+    x = mx.ones((64, 4096))
+    mx.eval(CpuBackend(1).rms_norm(mx.ones(4096), 1e-5)(x))  # MLX has its thread by then
+    known = seconds().keys()
+    backend = CpuBackend(3)
+    backend.share_cpus(True)
+    norm = backend.rms_norm(mx.ones(4096), 1e-5)
+    left_out = used = 0.0
+    while used < 0.3:
+        for _ in range(100):
+            mx.eval(norm(x))
+        left_out, used = sorted(taken for id, taken in seconds().items() if id not in known)
+    assert left_out < used / 2
 
 
 def test_an_idle_pool_takes_no_processor_time() -> None:

@@ -163,6 +163,7 @@ ThreadPool::ThreadPool(int threads)
 
 ThreadPool::~ThreadPool() {
   stop_ = true;
+  set_used(size_);  // so that all look
   epoch_.fetch_add(kRegion, std::memory_order_release);
   epoch_.notify_all();
   for (std::thread& thread : threads_) thread.join();
@@ -170,10 +171,14 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::use(int threads) { wanted_.store(std::clamp(threads, 1, size_), std::memory_order_relaxed); }
 
+void ThreadPool::set_used(int threads) {
+  if (used_.exchange(threads) != threads) used_.notify_all();
+}
+
 void ThreadPool::run(Job job, void* callable) {
   const std::lock_guard lock(caller_);
   const int used = wanted_.load(std::memory_order_relaxed);
-  used_.store(used, std::memory_order_relaxed);
+  set_used(used);
   job_ = job;
   callable_ = callable;
   if (used > 1) {
@@ -189,6 +194,9 @@ void ThreadPool::run(Job job, void* callable) {
 void ThreadPool::work(int index) {
   uint64_t seen = 0;
   for (;;) {
+    // Who is left out leaves its CPU to others: it does not spin, and regions of others don't wake it. While a region
+    // runs `used_` stays, so that nobody sleeps here whom one waits for.
+    for (int used; (used = used_.load(std::memory_order_acquire)) <= index;) used_.wait(used);
     await_change(epoch_, seen, [&] {
       leave_shared_cpu(index);
       return true;

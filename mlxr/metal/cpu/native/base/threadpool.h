@@ -98,6 +98,7 @@ class ThreadPool {
   };
 
   void run(Job job, void* callable);
+  void set_used(int threads);
   void work(int index);
   void arrive(int index, int used, int loops);
   bool leave_shared_cpu(int index);
