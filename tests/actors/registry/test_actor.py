@@ -141,6 +141,19 @@ async def test_a_load_beside_a_stream_is_told_to_the_engines_that_compute(rig: R
     await told(tmp_path, False)
 
 
+async def test_a_model_that_waits_for_room_takes_no_cpu_from_the_stream_that_it_waits_for(
+    start: Start, tmp_path: Path
+) -> None:
+    async with start(max_loaded=1) as rig:
+        await rig.ask(LoadModel, "tiny")
+        rig.tell(TouchModel("tiny", 1))
+        number = rig.send(LoadModel, "other")
+        await rig.until(lambda: rig.states() == {"tiny": "stopping", "other": "loading"})
+        assert not loads_run(tmp_path / "run")
+        rig.tell(TouchModel("tiny", 0))
+        assert (await rig.outcome(number)).error is None
+
+
 async def test_a_run_directory_that_cannot_be_written_does_not_stop_the_serving(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / "run" / "engines.new").mkdir()
     assert (await rig.ask(LoadModel, "tiny")).error is None

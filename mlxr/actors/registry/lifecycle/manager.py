@@ -125,9 +125,9 @@ class EngineManager:
     def mark_streams(self) -> None:
         """Has work in the background make way, where there is some, for streams, where there are some; and these leave
         a CPU to loads."""
-        loads, answers = self.policy.loads(), self.policy.answers()
-        self._streaming.set(answers and (loads or self._working() or self.policy.warms_up()))
-        self._loading.set(answers and loads)
+        policy, answers = self.policy, self.policy.answers()
+        self._streaming.set(answers and (policy.loads() or self._working() or policy.warms_up()))
+        self._loading.set(answers and policy.is_at_load())
 
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message

@@ -236,6 +236,10 @@ class EnginePolicy:
         """Whether an engine loads, or is about to."""
         return any(not engine.ready for engine in self._engines.values())
 
+    def is_at_load(self) -> bool:
+        """Whether an engine loads now, and does not only wait until there is room for it."""
+        return any(engine.started and not engine.ready for engine in self._engines.values())
+
     def warms_up(self) -> bool:
         """Whether an engine that is ready has something to do in the background."""
         return any(engine.warming for engine in self._engines.values())
