@@ -66,17 +66,17 @@ class AnswerWriter:
 
     async def _write(self, answer: LiveAnswer) -> None:
         store, (mark, start, piece) = self._state.store, answer.unwritten()
-        settled = answer.run_changed
+        settled, run, turn = answer.run_changed, answer.run, answer.turn
         async with store.database.transaction():
             if settled:
-                await store.put_run(answer.message, answer.run)
-                await store.put_message(answer.chat, answer.turn)
+                await store.put_run(answer.message, run)
+                await store.put_message(answer.chat, turn)
                 chat = await store.put_chat(await store.chat(answer.chat, deleted=True))
             if piece is not None:
                 await store.put_piece(answer.message, start, piece)
         answer.written(mark)
         if settled:
-            answer.run_changed = False
+            answer.run_changed = answer.run is not run  # It may have restated what it had meanwhile.
             self._state.announce(chat, answer.view())
 
     async def _save(self, chat_id: str, turn: ChatTurn, run: Run | None) -> None:
