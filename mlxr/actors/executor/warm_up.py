@@ -93,6 +93,7 @@ class WarmUp:
                 if not pool.layers:
                     pool.layers.update(self._backend.pool(step.pages).layers)
             mx.eval(mx.argmax(self._model.logits(hidden, mx.array(batch.query_starts[1:] - 1)), axis=-1))
+            pool.layers.clear()  # before there are those of the next step
             yield (number + 1) / len(steps)
 
 

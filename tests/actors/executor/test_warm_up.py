@@ -15,7 +15,7 @@ from mlxr.actors.executor.device import DeviceThread
 from mlxr.actors.executor.warm_up import QUIET_SECONDS, STAGE, WarmUp
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.operations import DeviceBatch
-from mlxr.metal.pool import Pool
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.models.architectures.decoder import Decoder
 from mlxr.models.loading import LoadedModel, load_model
@@ -134,6 +134,20 @@ def test_its_pages_take_what_the_longest_step_would_work_with_and_go_back_before
     assert pieces(warm_up)[-1] == 1.0
     assert watched.ran == [(1, 9)]
     assert mx.get_active_memory() <= before
+
+
+def test_there_are_no_pages_of_two_steps_at_once(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, pools, beside = Compiling(), list[Pool](), list[bool]()
+    make = backend.pool
+
+    def pool(spec: PoolSpec) -> Pool:
+        beside.append(any(other.layers for other in pools))
+        pools.append(make(spec))
+        return pools[-1]
+
+    monkeypatch.setattr(backend, "pool", pool)
+    pieces(warm_up_of(model, backend))
+    assert beside == [False, False, False]
 
 
 def test_it_waits_until_nobody_has_wanted_anything_for_a_while(model: LoadedModel) -> None:
