@@ -250,6 +250,6 @@ class SchedulerActor(Actor):
 
 
 def _shape(plan: Plan) -> tuple[int, int]:
-    """Decodes rows and prompt tokens of a plan."""
+    """Returns a plan's decode rows and prompt tokens."""
     others = [row.length for row in plan.rows if not (row.draft or (row.length == 1 and row.sample))]
     return len(plan.rows) - len(others), sum(others)
