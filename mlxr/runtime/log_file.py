@@ -98,7 +98,9 @@ class LogFileHandler(logging.Handler):
         self._file = -1
         self._complained = False
         self._traceback = logging.Formatter()
-        self._urgent = threading.Event()
+        self._urgent: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Of lines that are not to wait for others. No event: its lock would be taken twice by who logs within a
+        destructor, which may run anywhere, here too."""
         self._lines: queue.SimpleQueue[bytes | threading.Event | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="log file", daemon=True)
         self._writer.start()
@@ -107,7 +109,7 @@ class LogFileHandler(logging.Handler):
         try:
             self._lines.put(msgspec.json.encode(self._entry(record)) + b"\n")
             if record.levelno >= logging.WARNING:
-                self._urgent.set()
+                self._urgent.put(None)
         except Exception:
             self.handleError(record)
 
@@ -115,14 +117,14 @@ class LogFileHandler(logging.Handler):
         """Returns when all that was logged before is written, or nobody writes any more."""
         written = threading.Event()
         self._lines.put(written)
-        self._urgent.set()
+        self._urgent.put(None)
         while self._writer.is_alive() and not written.wait(0.05):
             pass
 
     def close(self) -> None:
         """Writes what is left, for a second at most."""
         self._lines.put(None)
-        self._urgent.set()
+        self._urgent.put(None)
         self._writer.join(CLOSE_SECONDS)
         super().close()
 
@@ -136,11 +138,17 @@ class LogFileHandler(logging.Handler):
             except OSError as error:
                 self._complain(error)
             if self._lines.empty():
-                self._urgent.wait(GATHER_SECONDS)
-                self._urgent.clear()
+                self._gather()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _gather(self) -> None:
+        """Returns after a moment, or once a line is urgent."""
+        with suppress(queue.Empty):
+            self._urgent.get(timeout=GATHER_SECONDS)
+            while True:
+                self._urgent.get_nowait()
 
     def _write(self, line: bytes) -> None:
         if self._moved():

@@ -6,7 +6,9 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -83,6 +85,41 @@ def test_keys_do_not_get_into_it(tmp_path: Path, text: str) -> None:
     assert entry.message.endswith("and more")
     for secret in ("my-key-123456", "abcdefgh1234", "AbCdEfGhIjKl", "abcdefghijk"):
         assert secret not in path.read_text()
+
+
+def test_a_line_may_be_logged_at_any_moment_within_another(tmp_path: Path) -> None:
+    """As destructors do, which run wherever the garbage collector does."""
+    path = tmp_path / "mlxr.log"
+    handler = LogFileHandler(LogFileSettings(str(path), 1_000_000, 1))
+
+    def log(text: str) -> None:
+        handler.emit(logging.LogRecord("mlxr.test", logging.WARNING, "", 0, "%s", (text,), None))
+
+    def log_within(moment: int) -> None:
+        """Logs a line, and another at its so manieth call of a function."""
+        calls = 0
+
+        def called(frame: FrameType, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == moment:
+                log(f"within {moment}")
+
+        sys.setprofile(called)
+        log(f"line {moment}")
+        sys.setprofile(None)
+
+    def log_all() -> None:
+        for moment in range(150):
+            log_within(moment)
+
+    thread = threading.Thread(target=log_all, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    handler.close()
+    found = {entry.message for entry in read(path)}
+    assert {f"line {moment}" for moment in range(150)} < found
 
 
 def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
