@@ -10,7 +10,9 @@ from mlxr.runtime.sandbox.protocol import LENGTH_BYTES, frame
 _CLOSED = (OSError, ValueError)
 """What a socket raises whose end is closed: the loop has another error for one that was closed on this side."""
 
-READ_BYTES = 1 << 14
+READ_BYTES, MOST_BYTES = 1 << 14, 1 << 20
+"""Read at once, at least and at most: there is memory for it before it comes, and how much comes the other side says,
+which looks at what strangers wrote."""
 
 
 class Gone(Exception):  # noqa: N818  (reads as what happened)
@@ -52,7 +54,8 @@ class Channel:
         await self._read(LENGTH_BYTES)
         end = LENGTH_BYTES + int.from_bytes(self._unread[:LENGTH_BYTES], "big")
         await self._read(end)
-        body = bytes(self._unread[LENGTH_BYTES:end])
+        with memoryview(self._unread) as unread:
+            body = bytes(unread[LENGTH_BYTES:end])
         del self._unread[:end]
         return body
 
@@ -60,7 +63,7 @@ class Channel:
         """Returns once so many bytes are unread. Most frames are there as a whole after one look at the socket."""
         while (missing := size - len(self._unread)) > 0:
             try:
-                data = await self._loop.sock_recv(self._end, max(missing, READ_BYTES))
+                data = await self._loop.sock_recv(self._end, min(max(missing, READ_BYTES), MOST_BYTES))
             except _CLOSED as error:
                 raise Gone from error
             if not data:

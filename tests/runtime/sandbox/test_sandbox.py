@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -81,6 +83,23 @@ async def test_a_channel_that_was_closed_on_this_side_is_gone() -> None:
             await channel.send(b"x")
         with pytest.raises(Gone):
             await channel.receive()
+
+
+async def test_no_memory_is_taken_for_what_a_worker_only_says_that_it_sends() -> None:
+    ours, theirs = socket.socketpair()
+    channel, loop, wanted = Channel(ours), asyncio.get_running_loop(), list[int]()
+
+    async def sock_recv(end: socket.socket, size: int) -> bytes:
+        wanted.append(size)
+        return await loop.sock_recv(end, size)
+
+    channel._loop = SimpleNamespace(sock_recv=sock_recv)  # type: ignore[assignment]
+    theirs.sendall(b"\xff\xff\xff\xff and no more")
+    theirs.close()
+    with pytest.raises(Gone):
+        await channel.receive()
+    assert max(wanted) <= 1 << 20
+    channel.close()
 
 
 async def test_a_zygote_that_can_not_learn_something_goes_on(tmp_path: Path) -> None:
