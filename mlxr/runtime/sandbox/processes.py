@@ -85,11 +85,7 @@ class ChildProcess:
         self.pid = process.pid
 
     def kill(self) -> None:
-        if self._process.returncode is None:
-            # Not by ``kill``, which looks whether the process has ended and so takes its status from asyncio, who then
-            # complains on stderr.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+        self._process.kill()
 
     async def wait(self) -> int:
         return wait_status(await self._process.wait())
