@@ -59,7 +59,7 @@ def test_a_thread_that_is_left_out_leaves_its_cpu_to_others() -> None:
     while used < 0.3:
         for _ in range(100):
             mx.eval(norm(x))
-        left_out, used = sorted(taken for id, taken in seconds().items() if id not in known)
+        left_out, used = sorted(taken for id, taken in seconds().items() if id not in known)[-2:]
     assert left_out < used / 2
 
 
