@@ -68,7 +68,7 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
           },
         ]),
   ]);
-  const attachments = useAttachments(chat.model);
+  const attachments = useAttachments(chat.id, chat.model);
   const compare = useCompare(chat);
   const { shown } = compare;
   useToolLoop(chat.id, [...chat.messages, ...(shown?.answers ?? []).flatMap(({ id }) => chat.branchThrough(id))]);

@@ -68,6 +68,7 @@ function inWords(error: unknown, texts: (typeof attachmentTexts)["en"], format: 
   const { refusal } = error;
   if (refusal.reason === "large") return texts.large(format.bytes(refusal.most));
   if (refusal.reason === "long") return texts.long(format.number(refusal.most));
+  if (refusal.reason === "many") return texts.many(format.number(refusal.most));
   if (refusal.reason === "images") return texts.images(refusal.model);
   return texts[refusal.reason];
 }

@@ -43,6 +43,9 @@ test.each([
 test("what is no text, empty, too large or too long is refused by its reason", async () => {
   expect(await refusal(new File([new Uint8Array([1, 0, 2])], "a.bin"))).toBe("binary");
   expect(await refusal(new File([], "a.txt"))).toBe("empty");
+  const folder = new File(["x"], "folder");
+  Object.defineProperty(folder, "arrayBuffer", { value: () => Promise.reject(new DOMException("", "NotFoundError")) });
+  expect(await refusal(folder)).toBe("unreadable");
   expect(await refusal(new File(["x".repeat(MOST_CHARACTERS + 1)], "a.txt"))).toBe("long");
   const large = new File(["x"], "a.txt");
   Object.defineProperty(large, "size", { value: MOST_BYTES + 1 });

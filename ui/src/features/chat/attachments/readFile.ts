@@ -7,8 +7,9 @@ import { languageOf } from "./languages";
 export type Refusal =
   | { reason: "large"; most: number }
   | { reason: "long"; most: number }
+  | { reason: "many"; most: number }
   | { reason: "images"; model: string }
-  | { reason: "empty" | "binary" | "password" | "damaged" | "scanned" };
+  | { reason: "empty" | "unreadable" | "binary" | "password" | "damaged" | "scanned" };
 
 export class RefusedFile extends Error {
   constructor(readonly refusal: Refusal) {
@@ -34,12 +35,17 @@ export async function readFile(
   if (file.size > MOST_BYTES) throw new RefusedFile({ reason: "large", most: MOST_BYTES });
   if (file.size === 0) throw new RefusedFile({ reason: "empty" });
   if (isImage(file)) return image(file, seesImages, model ?? "");
-  const data = new Uint8Array(await file.arrayBuffer());
+  const data = new Uint8Array(await file.arrayBuffer().catch(refuseUnreadable));
   if (isPdf(file, data)) return asFile(file, await textOfPdf(data, onProgress), "application/pdf");
   const text = decoded(data);
   if (text === null) throw new RefusedFile({ reason: "binary" });
   const language = languageOf(file.name);
   return asFile(file, text, language === undefined ? "text/plain" : `text/x-${language}`);
+}
+
+/** A folder looks like a file until it is read, and a file may be gone or locked by then. */
+function refuseUnreadable(): never {
+  throw new RefusedFile({ reason: "unreadable" });
 }
 
 /** SVG is text that people write, too. */

@@ -8,6 +8,8 @@ const MOST_FILES = 20;
 /** A file beside the message that is being written. */
 export interface Attached {
   id: number;
+  /** The chat whose message it goes with; null for one that is not begun. */
+  chat: string | null;
   name: string;
   size: number;
   /** How much of it is read, where that takes a while. */
@@ -28,35 +30,39 @@ export interface Attachments {
   losses: number;
   add: (files: Iterable<File>) => void;
   remove: (id: number) => void;
-  clear: () => void;
+  /** Takes those away that have gone with a message: what came meanwhile stays for the next one. */
+  clear: (sent: readonly Attached[]) => void;
 }
 
-/** Keeps what is attached to the message that is being written to `model`. */
-export function useAttachments(model: string | null): Attachments {
+/** Keeps what is attached to the message that is being written in `chat` to `model`. Each chat has its own. */
+export function useAttachments(chat: string | null, model: string | null): Attachments {
   const { data } = useQuery(installedModels);
-  const [list, setList] = useState<readonly Attached[]>([]);
+  const [all, setAll] = useState<readonly Attached[]>([]);
+  const list = all.filter((each) => each.chat === chat);
   const [losses, setLosses] = useState(0);
   const next = useRef(0);
   const seesImages = data?.find(({ name }) => name === model)?.capabilities.includes("vision") === true;
+  const change = (id: number, changed: Partial<Attached>) =>
+    setAll((now) => now.map((each) => (each.id === id ? { ...each, ...changed } : each)));
+  const refuse = (id: number, error: unknown) => {
+    setLosses((now) => now + 1);
+    change(id, { error, progress: null });
+  };
   const add = (files: Iterable<File>) => {
-    for (const file of [...files].slice(0, MOST_FILES + 1)) {
-      const id = next.current++;
-      const change = (changed: Partial<Attached>) =>
-        setList((now) => now.map((each) => (each.id === id ? { ...each, ...changed } : each)));
-      if (list.length >= MOST_FILES) return;
-      setList((now) =>
-        now.length >= MOST_FILES
-          ? now
-          : [...now, { id, name: file.name, size: file.size, progress: null, content: null, error: null }],
-      );
-      const options = { seesImages, model, onProgress: (progress: number) => change({ progress }) };
-      const read = import("./readFile").then(({ readFile }) => readFile(file, options));
+    const room = MOST_FILES - list.length;
+    // The first that finds no room says so.
+    const taken = [...files].slice(0, Math.max(0, room + 1)).map((file) => ({ id: next.current++, file }));
+    const unread = { chat, progress: null, content: null, error: null };
+    setAll((now) => [...now, ...taken.map(({ id, file: { name, size } }) => ({ ...unread, id, name, size }))]);
+    for (const [index, { id, file }] of taken.entries()) {
+      const options = { seesImages, model, onProgress: (progress: number) => change(id, { progress }) };
+      const read = import("./readFile").then(({ readFile, RefusedFile }) => {
+        if (index >= room) throw new RefusedFile({ reason: "many", most: MOST_FILES });
+        return readFile(file, options);
+      });
       read.then(
-        (content) => change({ content, progress: null }),
-        (error: unknown) => {
-          setLosses((now) => now + 1);
-          change({ error, progress: null });
-        },
+        (content) => change(id, { content, progress: null }),
+        (error: unknown) => refuse(id, error),
       );
     }
   };
@@ -68,8 +74,11 @@ export function useAttachments(model: string | null): Attachments {
     add,
     remove: useCallback((id: number) => {
       setLosses((now) => now + 1);
-      setList((now) => now.filter((each) => each.id !== id));
+      setAll((now) => now.filter((each) => each.id !== id));
     }, []),
-    clear: useCallback(() => setList([]), []),
+    clear: useCallback((sent: readonly Attached[]) => {
+      const gone = new Set(sent.map(({ id }) => id));
+      setAll((now) => now.filter(({ id }) => !gone.has(id)));
+    }, []),
   };
 }

@@ -42,7 +42,7 @@ afterEach(() => vi.unstubAllGlobals());
 function NewChat() {
   const chat = useNewChat();
   const compare = useCompare(chat);
-  const attachments = useAttachments(chat.model);
+  const attachments = useAttachments(chat.id, chat.model);
   return <MessageComposer chat={chat} attachments={attachments} compare={compare} onTools={() => {}} ref={null} />;
 }
 

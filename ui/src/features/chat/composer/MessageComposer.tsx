@@ -36,11 +36,11 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
   // Which tools are on is part of what is asked for.
   const { isPending: toolsPending } = useQuery(toolSettings);
   const send = async (text: string) => {
-    const { contents } = attachments;
+    const { contents, list } = attachments;
     try {
       const answers = requests(chat.model, compare.second);
       await chat.send([...contents, ...(text.trim() === "" ? [] : [{ type: "text" as const, text }])], answers);
-      attachments.clear();
+      attachments.clear(list);
     } catch (error) {
       toast({ tone: "danger", text: error instanceof Error ? error.message : String(error) });
       throw error;
