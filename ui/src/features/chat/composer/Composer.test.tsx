@@ -1,4 +1,4 @@
-import { screen, waitFor } from "@testing-library/react";
+import { fireEvent, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useState } from "react";
 import { expect, test, vi } from "vitest";
@@ -40,6 +40,33 @@ test("a message that could not be sent is back in the field", async () => {
   renderPage(<Composer chatId="a" onSend={() => Promise.reject(new Error("down"))} />);
   await userEvent.type(await area(), "important{Enter}");
   await waitFor(async () => expect(await area()).toHaveValue("important"));
+});
+
+test("what is on its way is not sent again, and stands before what was written meanwhile where it fails", async () => {
+  let fail = () => {};
+  const onSend = vi.fn(
+    () =>
+      new Promise<void>((_, refuse) => {
+        fail = () => refuse(new Error("down"));
+      }),
+  );
+  renderPage(<Composer chatId="twice" onSend={onSend} sendsWithoutText />);
+  await userEvent.type(await area(), "first{Enter}{Enter}second{Enter}");
+  expect(onSend).toHaveBeenCalledExactlyOnceWith("first");
+  fail();
+  await waitFor(async () => expect(await area()).toHaveValue("first\nsecond"));
+});
+
+test("the arrow up is the field's own where something is written, is composed, or another key is held", async () => {
+  const onArrowUp = vi.fn();
+  renderPage(<Composer chatId="up" onSend={() => Promise.resolve()} onArrowUp={onArrowUp} />);
+  const field = await area();
+  fireEvent.keyDown(field, { key: "ArrowUp", isComposing: true });
+  fireEvent.keyDown(field, { key: "ArrowUp", altKey: true });
+  await userEvent.type(field, "x{ArrowUp}{Backspace}");
+  expect(onArrowUp).not.toHaveBeenCalled();
+  fireEvent.keyDown(field, { key: "ArrowUp" });
+  expect(onArrowUp).toHaveBeenCalledOnce();
 });
 
 test("nothing is sent while an answer streams, and what is written stays", async () => {

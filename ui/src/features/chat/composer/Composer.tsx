@@ -55,25 +55,39 @@ export function Composer(props: ComposerProps) {
   }));
   // How much was lost when it was to be sent; null where nothing waits to be.
   const [due, setDue] = useState<number | null>(null);
+  const [sending, setSending] = useState(false);
+  const held = waits !== undefined || sending;
   const ready = (text.trim() !== "" || sendsWithoutText) && onStop === undefined && blocked === undefined;
   const send = () => {
     if (!ready) return;
-    setDue(waits === undefined ? null : losses);
-    if (waits !== undefined) return;
+    setDue(held ? losses : null);
+    if (held) return;
     setText("");
-    onSend(text).catch(() => setText(text));
+    setSending(true);
+    onSend(text)
+      .catch(() => {
+        // Before what was written meanwhile.
+        setText([text, area.current?.value ?? ""].filter((each) => each !== "").join("\n"));
+        setDue(null);
+      })
+      .finally(() => setSending(false));
+  };
+  // A button that is pressed goes away, or can't be pressed again: the keys go on where one writes.
+  const refocus = () => {
+    if (hasKeyboard()) area.current?.focus();
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: once nothing is waited for, whatever else changes
   useEffect(() => {
-    if (due === null || waits !== undefined) return;
+    if (due === null || held) return;
     setDue(null);
     if (due === losses) send();
-  }, [due, waits]);
+  }, [due, held]);
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
         send();
+        refocus();
       }}
       className="rounded-lg border border-line-strong/60 bg-surface p-2 focus-within:border-accent dark:bg-raised"
     >
@@ -96,7 +110,7 @@ export function Composer(props: ComposerProps) {
             event.preventDefault();
             send();
           }
-          if (event.key === "ArrowUp" && text === "" && !event.shiftKey && onArrowUp !== undefined) {
+          if (event.key === "ArrowUp" && text === "" && isPlain(event) && onArrowUp !== undefined) {
             event.preventDefault();
             onArrowUp();
           }
@@ -121,7 +135,17 @@ export function Composer(props: ComposerProps) {
             <ArrowUp />
           </IconButton>
         ) : (
-          <IconButton key="stop" label={texts.stop} keys="escape" look="secondary" className="ml-auto" onClick={onStop}>
+          <IconButton
+            key="stop"
+            label={texts.stop}
+            keys="escape"
+            look="secondary"
+            className="ml-auto"
+            onClick={() => {
+              onStop();
+              refocus();
+            }}
+          >
             <Square className="fill-current" />
           </IconButton>
         )}
@@ -129,3 +153,7 @@ export function Composer(props: ComposerProps) {
     </form>
   );
 }
+
+/** Tells whether a key is pressed alone, and not to choose among an input method's words. */
+const isPlain = ({ altKey, ctrlKey, metaKey, shiftKey, nativeEvent }: React.KeyboardEvent): boolean =>
+  !altKey && !ctrlKey && !metaKey && !shiftKey && !nativeEvent.isComposing;
