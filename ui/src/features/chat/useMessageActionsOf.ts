@@ -18,21 +18,37 @@ interface Around {
 export function useMessageActionsOf(around: Around): MessageActions {
   const now = useRef(around);
   now.current = around;
-  return useMemo(() => {
-    const led = (to: Promise<Answers>) =>
-      void to.then((answers) => now.current.follower.learn(answers), now.current.refused);
+  return useMemo((): MessageActions => {
+    // Another chat may be shown by the time the server answers: this one is told.
+    const led = ({ follower, refused }: Around, to: Promise<Answers>) =>
+      to.then(
+        (answers) => {
+          follower.learn(answers);
+          return true;
+        },
+        (error: Error) => {
+          refused(error);
+          return false;
+        },
+      );
+    const ask = (what: (chat: string) => Promise<Answers>) => void led(now.current, what(now.current.id));
     return {
-      regenerate: ({ id }) => led(answerAgain(now.current.id, id)),
-      edit: ({ turn }, text) => {
+      regenerate: ({ id }) => ask((chat) => answerAgain(chat, id)),
+      edit: ({ turn }, text, answers) => {
+        const shown = now.current;
         const others = (turn.content ?? []).filter(({ type }) => type !== "text");
         const content = [...others, { type: "text" as const, text }];
         // Nobody wants the answer to what was said before any more.
-        const stopped = now.current.tree.turns.some(isOpen) ? stopAnswers(now.current.id) : Promise.resolve();
-        led(stopped.then(() => sendMessage(now.current.id, { content, parent: turn.parent ?? null })));
+        const stopped = shown.tree.turns.some(isOpen) ? stopAnswers(shown.id) : Promise.resolve();
+        const message = { content, parent: turn.parent ?? null, answers };
+        return led(
+          shown,
+          stopped.then(() => sendMessage(shown.id, message)),
+        );
       },
-      goOn: ({ id }) => led(continueAnswer(now.current.id, id)),
+      goOn: ({ id }) => ask((chat) => continueAnswer(chat, id)),
       showBranch: (id) => now.current.change({ leaf: now.current.tree.leafThrough(id) }),
-      remove: ({ id }) => led(deleteMessage(now.current.id, id).then((chat) => ({ chat }))),
+      remove: ({ id }) => ask(async (chat) => ({ chat: await deleteMessage(chat, id) })),
     };
   }, []);
 }

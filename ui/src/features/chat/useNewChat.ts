@@ -6,6 +6,7 @@ import type { ChatController } from "./controller";
 import { ProgressBoard } from "./live/progress";
 import { CHATS, chatDetail } from "./queries";
 import { type ChatChange, createChat, deleteChat, sendMessage } from "./requests";
+import type { MessageActions } from "./thread/actions";
 import { MessageTree } from "./tree";
 import type { AnswerParameters } from "./wire";
 
@@ -13,7 +14,13 @@ const LAST_MODEL = "mlxr.model";
 
 const nothing = () => {};
 const NONE: ChatController["messages"] = [];
-const actions = { regenerate: nothing, goOn: nothing, edit: nothing, showBranch: nothing, remove: nothing };
+const actions: MessageActions = {
+  regenerate: nothing,
+  goOn: nothing,
+  edit: async () => false,
+  showBranch: nothing,
+  remove: nothing,
+};
 
 /** Returns a chat that is made on the server with its first message. Its model is the one that was last chosen here. */
 export function useNewChat(): ChatController {

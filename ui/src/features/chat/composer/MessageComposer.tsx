@@ -52,12 +52,14 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
     event.preventDefault();
     attachments.add(files);
   };
-  const { edited, edit } = useEditing();
-  const edits = edited !== null;
-  const before = useRef(false);
+  const {
+    typed: { size: edits },
+    begin,
+  } = useEditing();
+  const before = useRef(0);
   // The keys go on here when a message is no longer changed.
   useEffect(() => {
-    if (before.current && !edits && hasKeyboard()) ref?.current?.focus();
+    if (edits < before.current && hasKeyboard()) ref?.current?.focus();
     before.current = edits;
   }, [edits, ref]);
   const own = chat.messages.findLast(({ role }) => role === "user");
@@ -71,7 +73,7 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
       onSend={send}
       onStop={chat.busy ? chat.stop : undefined}
       onPaste={paste}
-      onArrowUp={own && (() => edit({ id: own.id, text: textOf(own), isNew: true }))}
+      onArrowUp={own && (() => begin(own.id, textOf(own)))}
       blocked={blocked}
       waits={waits}
       losses={attachments.losses}

@@ -75,8 +75,7 @@ export function Thread({
   useLayoutEffect(() => {
     if (sent > 0) toEnd();
   }, [sent]);
-  const { edited } = useEditing();
-  const begun = edited?.isNew ? edited.id : undefined;
+  const { begun } = useEditing();
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each that is begun
   useLayoutEffect(() => {
     const index = rows.findIndex(({ kind, message }) => kind === "user" && message.id === begun);

@@ -4,12 +4,15 @@ import { Button, IconButton } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
+import { useCompare } from "../compare/useCompare";
+import { useChatController } from "../controller";
 import { type Message, textOf } from "../model";
 import { PartView } from "../parts/registry";
 import { chatTexts } from "../texts";
+import { useAnswerRequests } from "../tools/useAnswerRequests";
 import { useMessageActions } from "./actions";
 import { BranchSwitch } from "./BranchSwitch";
-import { type Edited, useEditing } from "./editing";
+import { useEditing } from "./editing";
 
 /** Beyond this a message is folded until somebody wants to see all of it. */
 const LONG = 2_000;
@@ -17,11 +20,12 @@ const LONG = 2_000;
 /** What the person said, with what can be done about it. */
 export function UserRow({ message }: { message: Message }) {
   const texts = useTexts(chatTexts);
-  const { edited, edit } = useEditing();
+  const { typed, begin } = useEditing();
+  const changed = typed.get(message.id);
   const [unfolded, setUnfolded] = useState(false);
   const text = textOf(message);
   const folded = text.length > LONG && !unfolded;
-  if (edited?.id === message.id) return <Editor message={message} edited={edited} />;
+  if (changed !== undefined) return <Editor message={message} text={changed} />;
   return (
     <div className="group flex flex-col items-end pt-4 pb-1">
       <h2 className="sr-only">{texts.youSaid}</h2>
@@ -51,7 +55,7 @@ export function UserRow({ message }: { message: Message }) {
       <div className="mt-1 flex items-center opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 pointer-coarse:opacity-100">
         <BranchSwitch message={message} />
         <CopyButton text={text} label={texts.copyMessage} />
-        <IconButton label={texts.edit} size="small" onClick={() => edit({ id: message.id, text, isNew: true })}>
+        <IconButton label={texts.edit} size="small" onClick={() => begin(message.id, text)}>
           <Pencil />
         </IconButton>
       </div>
@@ -59,21 +63,29 @@ export function UserRow({ message }: { message: Message }) {
   );
 }
 
-function Editor({ message, edited: { text, isNew = false } }: { message: Message; edited: Edited }) {
+function Editor({ message, text }: { message: Message; text: string }) {
   const texts = useTexts(chatTexts);
   const common = useTexts(commonTexts);
   const actions = useMessageActions();
-  const { edit } = useEditing();
+  const chat = useChatController();
+  const { second } = useCompare(chat);
+  const requests = useAnswerRequests();
+  const { begun, keep, end, shown } = useEditing();
   const area = useRef<HTMLTextAreaElement>(null);
+  const { id } = message;
+  const isBegun = begun === id;
   // The thread scrolls to it. One that comes back into the page must not take the keys from what has them by then.
   // biome-ignore lint/correctness/useExhaustiveDependencies: as it is begun
   useEffect(() => {
-    if (isNew) area.current?.focus({ preventScroll: true });
-  }, []);
-  const done = () => edit(null);
+    if (!isBegun) return;
+    area.current?.focus({ preventScroll: true });
+    area.current?.setSelectionRange(text.length, text.length);
+    shown();
+  }, [isBegun]);
+  const done = () => end(id);
   const send = () => {
     if (text.trim() === "") return;
-    actions.edit(message, text);
+    void actions.edit(message, text, requests(chat.model, second)).then((taken) => taken || keep(id, text));
     done();
   };
   return (
@@ -82,13 +94,15 @@ function Editor({ message, edited: { text, isNew = false } }: { message: Message
         ref={area}
         aria-label={texts.edit}
         value={text}
-        onChange={(event) => edit({ id: message.id, text: event.target.value })}
+        onChange={(event) => keep(id, event.target.value)}
         onKeyDown={(event) => {
+          // An input method has them for itself.
+          if (event.nativeEvent.isComposing) return;
           if (event.key === "Escape") {
             event.preventDefault();
             done();
           }
-          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+          if (event.key === "Enter" && !event.shiftKey) {
             event.preventDefault();
             send();
           }

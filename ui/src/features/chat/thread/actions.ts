@@ -1,5 +1,6 @@
 import { createContext, use } from "react";
 import type { Message } from "../model";
+import type { AnswerRequest } from "../wire";
 
 /** What can be done with a message of the chat that is shown. */
 export interface MessageActions {
@@ -7,8 +8,8 @@ export interface MessageActions {
   regenerate: (message: Message) => void;
   /** Goes on where an answer was cut or stopped. */
   goOn: (message: Message) => void;
-  /** Sends a changed text as another branch. */
-  edit: (message: Message, text: string) => void;
+  /** Sends a changed text as another branch, and asks for `answers`. Tells whether the server took it. */
+  edit: (message: Message, text: string, answers: AnswerRequest[]) => Promise<boolean>;
   /** Shows the branch that `id` is on. */
   showBranch: (id: string) => void;
   remove: (message: Message) => void;
@@ -20,7 +21,7 @@ const nothing = () => {};
 export const MessageActionsContext = createContext<MessageActions>({
   regenerate: nothing,
   goOn: nothing,
-  edit: nothing,
+  edit: async () => false,
   showBranch: nothing,
   remove: nothing,
 });
