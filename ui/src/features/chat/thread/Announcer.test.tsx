@@ -35,6 +35,8 @@ function shown(live: LiveText | undefined, last: Message) {
   );
 }
 
+const ended = (text: string): Message => ({ ...answer({}), parts: [{ kind: "text", text }] });
+
 test("an answer is read from its first word on, in sentences, and its rest at the end", () => {
   const live = new LiveText();
   live.append("It was a ");
@@ -45,7 +47,7 @@ test("an answer is read from its first word on, in sentences, and its rest at th
   act(() => live.append("bour slept"));
   act(() => vi.advanceTimersByTime(4_000));
   expect(screen.getByRole("log")).toHaveTextContent(/^It was a cold day\.$/);
-  rerender(shown(undefined, answer({})));
+  rerender(shown(undefined, ended("It was a cold day. The harbour slept")));
   expect(screen.getByRole("log")).toHaveTextContent(/^The harbour slept$/);
 });
 
@@ -56,6 +58,32 @@ test("what was there before somebody opened the chat is not read out", () => {
   act(() => live.append(" "));
   act(() => vi.advanceTimersByTime(4_000));
   expect(screen.getByRole("log")).toHaveTextContent(/^And now\.$/);
+});
+
+test("nothing of an answer is left out where the connection breaks, or is read twice", () => {
+  const streaming = answer({ state: "streaming" });
+  const live = new LiveText();
+  const { rerender } = render(shown(live, streaming));
+  act(() => live.append("One came. Two"));
+  act(() => vi.advanceTimersByTime(4_000));
+  expect(screen.getByRole("log")).toHaveTextContent(/^One came\.$/);
+  // What came meanwhile is known to the one that follows then.
+  const again = new LiveText("One came. Two came. Three");
+  rerender(shown(again, streaming));
+  act(() => vi.advanceTimersByTime(4_000));
+  expect(screen.getByRole("log")).toHaveTextContent(/^Two came\.$/);
+  rerender(shown(undefined, ended("One came. Two came. Three came. Four came.")));
+  expect(screen.getByRole("log")).toHaveTextContent(/^Three came\. Four came\.$/);
+});
+
+test("an answer that has come at once is read, and one that says the same as the one before", () => {
+  const { rerender } = render(shown(undefined, answer({ state: "waiting" })));
+  rerender(shown(undefined, ended("Yes.")));
+  const first = screen.getByText("Yes.");
+  const other = { id: "b", siblings: ["a", "b"] };
+  rerender(shown(undefined, { ...answer({ state: "waiting" }), ...other }));
+  rerender(shown(undefined, { ...ended("Yes."), ...other }));
+  expect(screen.getByText("Yes.")).not.toBe(first);
 });
 
 test("a call is told of where it waits for a word, and not where it runs or is denied by itself", () => {
