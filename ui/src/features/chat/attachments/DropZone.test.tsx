@@ -50,6 +50,21 @@ test("what is dragged over the page and holds no file stays the browser's", () =
   expect(onFiles).not.toHaveBeenCalled();
 });
 
+test("nothing is taken behind a dialog", () => {
+  const onFiles = vi.fn();
+  const { container } = render(
+    <DropZone onFiles={onFiles}>
+      <p>within</p>
+    </DropZone>,
+  );
+  container.setAttribute("aria-hidden", "true");
+  drag("dragEnter", ["Files"], []);
+  expect(screen.queryByText("Drop files to attach them")).toBeNull();
+  expect(drag("dragOver", ["Files"], []).defaultPrevented).toBe(false);
+  drag("drop", ["Files"], [note]);
+  expect(onFiles).not.toHaveBeenCalled();
+});
+
 const clipboard = (types: readonly string[], ...files: File[]) => ({ types, files: files as unknown as FileList });
 
 test("a pasted file is attached, but not the picture that an office program puts beside its text", () => {
