@@ -18,6 +18,7 @@ export function ChatTitle({ title, onChange }: { title: string; onChange: (title
       onChange={(event) => setTyped(event.target.value)}
       onBlur={done}
       onKeyDown={(event) => {
+        if (event.nativeEvent.isComposing) return;
         if (event.key === "Enter") event.currentTarget.blur();
         if (event.key !== "Escape") return;
         event.preventDefault();

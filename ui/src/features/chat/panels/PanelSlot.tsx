@@ -18,7 +18,12 @@ function OpenPanel({ panel: { Component, useLabel }, onClose }: { panel: ChatPan
   return (
     <aside
       aria-label={label}
-      onKeyDown={(event) => event.key === "Escape" && !event.defaultPrevented && onClose()}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape" || event.defaultPrevented || event.nativeEvent.isComposing) return;
+        // The answer goes on.
+        event.preventDefault();
+        onClose();
+      }}
       className="flex w-80 shrink-0 flex-col border-l border-line bg-surface max-lg:fixed max-lg:inset-y-0 max-lg:right-0 max-lg:z-30 max-lg:w-96 max-lg:max-w-full"
     >
       <header className="flex h-12 shrink-0 items-center border-b border-line pr-2 pl-4">

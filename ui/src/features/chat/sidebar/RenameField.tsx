@@ -22,6 +22,7 @@ export function RenameField({ label, name, maxLength, onDone }: RenameFieldProps
       onChange={(event) => setTyped(event.target.value)}
       onBlur={() => onDone(typed.trim())}
       onKeyDown={(event) => {
+        if (event.nativeEvent.isComposing) return;
         if (event.key === "Enter") onDone(typed.trim());
         if (event.key !== "Escape") return;
         event.preventDefault();

@@ -49,7 +49,8 @@ function shown(edit = vi.fn().mockResolvedValue(true)) {
   return edit;
 }
 
-const values = () => screen.queryAllByRole<HTMLTextAreaElement>("textbox", { name: "Edit" }).map(({ value }) => value);
+const areas = () => screen.queryAllByRole<HTMLTextAreaElement>("textbox", { name: "Edit" });
+const values = () => areas().map(({ value }) => value);
 
 test("two messages are changed beside each other, and one that is begun again keeps what is typed", async () => {
   shown();
