@@ -60,7 +60,8 @@ export function TextField(props: Labelled & ComponentProps<"input">) {
   );
 }
 
-/** A field to search or filter by; `label` stands in it as long as it is empty. */
+/** A field to search or filter by; `label` stands in it as long as it is empty. Escape empties it, and does nothing
+ * else then. */
 export function SearchField({
   label,
   onSearch,
@@ -74,6 +75,11 @@ export function SearchField({
       type="search"
       placeholder={label}
       onChange={({ target }) => onSearch(target.value)}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape" || props.value === "" || event.nativeEvent.isComposing) return;
+        event.preventDefault();
+        onSearch("");
+      }}
     />
   );
 }
