@@ -3,23 +3,23 @@ import { Button } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
 import { playgroundTexts } from "../texts";
 
-/** Begins what a form is about, and stops it while it goes on. Two elements: one that became the other within the click
- * that stops would send the form again. */
+/** Begins what a form is about, and stops it while it goes on. It is one element, which keeps the keys: the click that
+ * stops is kept from sending the form, which it would do anew once it is the button that begins. */
 export function RunButton({ busy, onStop, disabled }: { busy: boolean; onStop: () => void; disabled?: boolean }) {
   const texts = useTexts(playgroundTexts);
-  return busy ? (
-    <Button key="stop" icon={<Square className="size-3.5" aria-hidden />} onClick={onStop}>
-      {texts.stop}
-    </Button>
-  ) : (
+  return (
     <Button
-      key="run"
-      look="primary"
-      type="submit"
-      disabled={disabled === true}
-      icon={<Play className="size-3.5" aria-hidden />}
+      look={busy ? "secondary" : "primary"}
+      type={busy ? "button" : "submit"}
+      disabled={disabled === true && !busy}
+      icon={busy ? <Square className="size-3.5" aria-hidden /> : <Play className="size-3.5" aria-hidden />}
+      onClick={(event) => {
+        if (!busy) return;
+        event.preventDefault();
+        onStop();
+      }}
     >
-      {texts.run}
+      {busy ? texts.stop : texts.run}
     </Button>
   );
 }
