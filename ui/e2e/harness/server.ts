@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const MLXR = join(ROOT, ".venv/bin/mlxr");
-const READY_MS = 90_000;
+const READY_MS = 180_000;
 
 /** The models that `make models` fetches, by their names. */
 export const MODELS = {

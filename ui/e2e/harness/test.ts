@@ -17,7 +17,7 @@ export const test = base.extend<
       await use(server);
       await server.close();
     },
-    { scope: "worker", timeout: 120_000 },
+    { scope: "worker", timeout: 300_000 },
   ],
   baseURL: async ({ server }, use) => use(server.url),
   /** What the page complained about: errors, and what its Content-Security-Policy refused. A test fails on any. */
