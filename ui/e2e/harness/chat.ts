@@ -58,3 +58,11 @@ export async function turnsOf(page: Page, server: Server, id: string): Promise<T
   const response = await page.request.get(`${server.url}/api/ui/chats/${id}`);
   return ((await response.json()) as { messages: Turn[] }).messages;
 }
+
+/** Opens a chat with `panel` beside it whose answers are short, since SmolLM2 talks on and on. */
+export async function shortChat(page: Page, server: Server, panel: string, parameters: object = {}): Promise<void> {
+  const data = { model: "smollm2", parameters: { max_tokens: 64, temperature: 0, ...parameters } };
+  const made = await page.request.post(`${server.url}/api/ui/chats`, { data });
+  const { id } = (await made.json()) as { id: string };
+  await page.goto(`/ui/chats/${id}?panel=${panel}`);
+}
