@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { useChatController } from "../controller";
+import { type ChatController, useChatController } from "../controller";
 import type { AnswerParameters } from "../wire";
 import { withParameter } from "./fields";
 
@@ -11,17 +11,24 @@ export interface Parameters {
   replace: (values: AnswerParameters) => void;
 }
 
+/** What was changed and not told yet, and in which chat: another may be shown by then. */
+interface Typed {
+  chat: ChatController;
+  values: AnswerParameters;
+}
+
 /** Returns the chat's parameters as they are being changed. The server is told once a hand rests. */
 export function useParameters(): Parameters {
   const chat = useChatController();
-  const [typed, setTyped] = useState<AnswerParameters | null>(null);
+  const [typed, setTyped] = useState<Typed | null>(null);
   const latest = useRef({ chat, typed });
   latest.current = { chat, typed };
   const flush = useCallback(() => {
-    const { chat: now, typed: values } = latest.current;
-    if (values === null) return;
+    const { chat: now, typed: told } = latest.current;
+    if (told === null) return;
     latest.current.typed = null;
-    now.change({ parameters: values });
+    const changed = now.id === told.chat.id ? now : told.chat;
+    changed.change({ parameters: told.values });
     setTyped(null);
   }, []);
   useEffect(() => {
@@ -29,11 +36,16 @@ export function useParameters(): Parameters {
     const timer = setTimeout(flush, SETTLES_MS);
     return () => clearTimeout(timer);
   }, [typed, flush]);
-  useEffect(() => flush, [flush]);
-  const values = typed ?? chat.parameters;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: before another chat is changed
+  useEffect(() => flush, [flush, chat.id]);
+  const values = typed?.chat.id === chat.id ? typed.values : chat.parameters;
   return {
     values,
-    set: (name, value) => setTyped((now) => withParameter(now ?? chat.parameters, name, value)),
-    replace: setTyped,
+    set: (name, value) =>
+      setTyped((now) => ({
+        chat,
+        values: withParameter(now?.chat.id === chat.id ? now.values : chat.parameters, name, value),
+      })),
+    replace: (replaced) => setTyped({ chat, values: replaced }),
   };
 }
