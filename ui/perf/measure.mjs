@@ -16,7 +16,10 @@ export function record() {
   const nameOf = (node) => {
     const element = node instanceof Element ? node : node?.parentElement;
     const row = element?.closest("[data-index]");
-    const within = row === element ? "" : ` in ${element?.tagName.toLowerCase()}`;
+    const tag = element?.tagName.toLowerCase();
+    // A text is counted where its first word wraps, though the element that it is in stays where it is.
+    const text = node?.nodeType === Node.TEXT_NODE ? `the text "${node.data.slice(0, 24)}" of ${tag}` : tag;
+    const within = row === element ? "" : ` in ${text}`;
     return row ? `row ${row.dataset.index}${within}` : (element?.tagName.toLowerCase() ?? "what is gone");
   };
   observe("layout-shift", ({ value, hadRecentInput, sources }) => {
