@@ -51,15 +51,22 @@ export function useLibrary() {
       onEvent: ({ name, data, id }) => {
         if (name !== "library") return;
         const changes = JSON.parse(data) as LibraryChanges;
-        client.setQueryData(libraryQuery.queryKey, (known) => known && changed(known, changes, id ?? known.version));
-        // Other pages ask Ollama's routes for models.
-        if (changes.models.length > 0 || changes.gone_models.length > 0 || changes.reset)
-          void client.invalidateQueries({ queryKey: ["models"] });
+        const before = client.getQueryData(libraryQuery.queryKey);
+        const now = client.setQueryData(
+          libraryQuery.queryKey,
+          (known) => known && changed(known, changes, id ?? known.version),
+        );
+        // Other pages ask Ollama's routes for models, and whether each would fit.
+        if (listing(before) !== listing(now)) void client.invalidateQueries({ queryKey: ["models"] });
       },
     });
   }, [client, ready]);
   return { ...query, state };
 }
+
+/** Returns what there is and what is loaded, in letters; not how far a load is, which changes all along. */
+const listing = (library: Library | undefined): string =>
+  JSON.stringify(library?.models.map(({ name, modified, loaded }) => [name, modified, loaded?.state]));
 
 /** Returns the library after `changes`: models and jobs stand in the server's order, the newest first. */
 export function changed(known: Library, changes: LibraryChanges, version: string): Library {

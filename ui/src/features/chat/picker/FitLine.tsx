@@ -10,7 +10,8 @@ export function FitLine({ model }: { model: string }) {
   const texts = useTexts(chatTexts);
   const words = useServerWords();
   const format = useFormat();
-  const { data } = useQuery(modelEstimate(model));
+  const { data, error } = useQuery(modelEstimate(model));
+  if (error !== null) return <span className="block text-sm text-danger">{error.message}</span>;
   if (data === undefined) return <span className="block h-5 text-sm text-muted">…</span>;
   const { memory } = data;
   if (!data.runs)

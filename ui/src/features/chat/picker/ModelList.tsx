@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { Check } from "lucide-react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import type { InstalledModel } from "@/api/models";
 import { Badge } from "@/components/Badge";
 import { SearchField } from "@/components/Field";
@@ -17,7 +17,8 @@ export interface ModelListProps {
   onChoose: (name: string) => void;
 }
 
-/** The models that can chat, as they are now: those that are loaded, or are just being, come first. */
+/** The models that can chat, as they are now: those that are loaded, or are just being, as the list opens come first. A
+ * load that begins or ends meanwhile moves none of them from under the pointer. */
 export function ModelList({ models, chosen, onChoose }: ModelListProps) {
   const texts = useTexts(chatTexts);
   const common = useTexts(commonTexts);
@@ -25,7 +26,9 @@ export function ModelList({ models, chosen, onChoose }: ModelListProps) {
   const [search, setSearch] = useState("");
   const { data: library } = useLibrary();
   const engines = new Map(library?.models.map(({ name, loaded }) => [name, loaded]));
-  const rank = (name: string) => ["loading", "restarting", "ready"].indexOf(engines.get(name)?.state ?? "");
+  const first = useRef<typeof engines>(undefined);
+  if (library !== undefined) first.current ??= engines;
+  const rank = (name: string) => ["loading", "restarting", "ready"].indexOf(first.current?.get(name)?.state ?? "");
   const shown = models
     .filter(({ name }) => name.toLowerCase().includes(search.trim().toLowerCase()))
     .toSorted((a, b) => rank(b.name) - rank(a.name) || a.name.localeCompare(b.name));
