@@ -3,9 +3,9 @@ import { test } from "../e2e/harness/test";
 import { chatWith, picture, send } from "./picture";
 
 /** Pages in the other language, of which each word is as long as it likes. */
-const PAGES = {
+const PAGES: Record<string, (chat: string) => string> = {
   "new-chat": () => "/",
-  chat: (chat: string) => `/ui/chats/${chat}?panel=parameters`,
+  chat: (chat) => `/ui/chats/${chat}?panel=parameters`,
   models: () => "/ui/models",
   "model-pull": () => `/ui/models?pull=${encodeURIComponent(MODELS.gemma3)}`,
   playground: () => "/ui/playground?tool=structured",

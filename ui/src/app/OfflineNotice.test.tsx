@@ -24,7 +24,7 @@ test("a server that never answers is away, and is said to be until it answers", 
   );
   const notice = screen.getByRole("status");
   expect(notice).toBeEmptyDOMElement();
-  await act(() => vi.advanceTimersByTimeAsync(20_000));
+  await act(() => vi.advanceTimersByTimeAsync(20_100));
   expect(notice).toHaveTextContent("The server can't be reached.");
   isAway = false;
   await act(() => vi.advanceTimersByTimeAsync(2_500));

@@ -117,8 +117,13 @@ export const saveAllChats = (): Promise<void> => save("/api/ui/chats/export", "c
 
 async function save(path: string, name: string, format: ExportFormat): Promise<void> {
   const response = await fetchApi(`${path}?format=${format}`);
-  const base = name.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat";
-  saveFile(await response.blob(), `${base}.${format === "json" ? "json" : "md"}`);
+  saveFile(await response.blob(), `${fileNameOf(name)}.${format === "json" ? "json" : "md"}`);
+}
+
+/** Returns a chat's title as every system takes it for a file's name. */
+export function fileNameOf(title: string): string {
+  const words = title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60);
+  return words.replace(/^-|-$/g, "") || "chat";
 }
 
 /** Gives a file to the server as it is: an export of mlxr's, of ChatGPT's or Open WebUI's, or a Markdown text. */
