@@ -79,11 +79,9 @@ test.describe("a server with nothing", () => {
   test.afterAll(() => empty?.close());
 
   for (const path of ["", "ui/models", "ui/playground", "ui/requests", "ui/metrics"])
-    picture(
-      `empty-${path.slice(3) || "chat"}`,
-      async ({ page }) => void (await page.goto(`${empty?.url}/${path}`)),
-      ["light"],
-    );
+    picture(`empty-${path.slice(3) || "chat"}`, async ({ page }) => void (await page.goto(`${empty?.url}/${path}`)), [
+      "light",
+    ]);
 });
 
 const from = async <T>(server: Server, path: string): Promise<T> =>

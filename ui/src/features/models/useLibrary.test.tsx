@@ -31,7 +31,7 @@ test("other lists of models are read again as a load begins or ends, and not for
     act(() => stream.options?.onEvent({ name: "library", data: JSON.stringify(changes), id: "a.2" }));
   };
   for (const progress of [0.1, 0.2, 0.3]) tell(loading(progress));
-  expect(result.current.data?.models[0]?.loaded?.progress).toBe(0.3);
+  await waitFor(() => expect(result.current.data?.models[0]?.loaded?.progress).toBe(0.3));
   expect(invalidate).toHaveBeenCalledOnce();
   tell({ ...loading(1), loaded: { state: "ready", progress: 1 } });
   expect(invalidate).toHaveBeenCalledTimes(2);

@@ -5,13 +5,14 @@ import { ChatContext, type ChatController } from "../controller";
 import { useParameters } from "./useParameters";
 
 const chatOf = (id: string, temperature: number) => ({ id, parameters: { temperature }, change: vi.fn() });
+let shown = chatOf("a", 0.1);
+
+function Around({ children }: { children: ReactNode }) {
+  return <ChatContext value={shown as unknown as ChatController}>{children}</ChatContext>;
+}
 
 test("what is changed in a chat is told to that one, also where another is shown by then", () => {
-  const [first, second] = [chatOf("a", 0.1), chatOf("b", 0.2)];
-  let shown = first;
-  const Around = ({ children }: { children: ReactNode }) => (
-    <ChatContext value={shown as unknown as ChatController}>{children}</ChatContext>
-  );
+  const [first, second] = [shown, chatOf("b", 0.2)];
   const { result, rerender } = renderHook(useParameters, { wrapper: Around });
   act(() => result.current.set("temperature", 0.9));
   expect(result.current.values).toEqual({ temperature: 0.9 });
