@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -113,6 +113,16 @@ class NestedProcess:
         """Its parent does that; one that is stopped says nothing, and nobody waits for it."""
 
 
+@contextlib.contextmanager
+def _closed_unless_kept(end: socket.socket) -> Iterator[None]:
+    """Closes the socket where what should keep it fails or is cancelled."""
+    try:
+        yield
+    except BaseException:
+        end.close()
+        raise
+
+
 class ZygoteProcess:
     """A running zygote process. Its control socket is read by one task for as long as it lives.
 
@@ -152,15 +162,16 @@ class ZygoteProcess:
 
     @classmethod
     async def _open(cls, run_directory: str) -> ZygoteProcess:
-        ours, theirs = socket.socketpair()
-        with theirs, await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
-            process = subprocess.Popen(  # noqa: ASYNC220  (it blocks less than what does not: started_process.py)
-                zygote_command(theirs.fileno()),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), *turn.descriptors],
-                env=zygote_environment(turn.environment),
-                start_new_session=True,
-            )
+        with await anyio.to_thread.run_sync(pacing.turn, run_directory) as turn:
+            ours, theirs = socket.socketpair()
+            with theirs, _closed_unless_kept(ours):
+                process = subprocess.Popen(  # noqa: ASYNC220  (it blocks less than what does not: started_process.py)
+                    zygote_command(theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno(), *turn.descriptors],
+                    env=zygote_environment(turn.environment),
+                    start_new_session=True,
+                )
         return cls(ChildProcess(StartedProcess(process)), Channel(ours))
 
     async def extend(self, function: str) -> None:
@@ -199,7 +210,7 @@ class ZygoteProcess:
 
     async def _child(self, order: bytes) -> Worker:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, _closed_unless_kept(ours):
             async with self._fork_turn:
                 birth: asyncio.Future[int] = asyncio.get_running_loop().create_future()
                 self._births.append(birth)
@@ -211,7 +222,6 @@ class ZygoteProcess:
                     with anyio.CancelScope(shield=True):
                         pid = await birth
                 except (OSError, Gone) as error:
-                    ours.close()
                     raise Gone from error
         worker = Worker(pid, Channel(ours))
         self._workers[pid] = worker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
 from mlxr.runtime.sandbox.channel import Channel, Gone
+from tests.server.processes import open_descriptors
 
 TASKS = "tests.runtime.sandbox.tasks"
 
@@ -207,6 +209,22 @@ async def test_cancelling_ends_the_work(tmp_path: Path) -> None:
             tasks.cancel_scope.cancel()
         await until(lambda: not alive(worker))
         assert await box.run(task("joined"), "next", returns=str) == "next"
+
+
+async def test_who_is_cancelled_before_there_is_a_worker_leaves_no_socket_open() -> None:
+    async with sandbox() as box:
+        await box.start()
+        zygote = box._zygote
+        assert zygote is not None
+        before = open_descriptors(os.getpid())
+        # Another one's worker is being forked.
+        async with zygote._fork_turn, anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: box.run(task("joined"), "never", returns=str))
+            await until(lambda: open_descriptors(os.getpid()) > before)
+            tasks.cancel_scope.cancel()
+        # A socket that nobody closed is warned of where it is collected, which fails the test.
+        gc.collect()
+        assert open_descriptors(os.getpid()) == before
 
 
 async def test_tasks_of_another_niceness_do_not_wait(tmp_path: Path) -> None:
