@@ -3,8 +3,8 @@ import type { Server } from "./harness/server";
 import { expect, test } from "./harness/test";
 
 const PROMPT = "Tell me a long story about a lighthouse keeper and the sea.";
-/** More than is written before a busy machine has looked at it. */
-const max_tokens = 250;
+/** More than is written before a busy machine has looked at it, also where what another chat said is drafted. */
+const max_tokens = 800;
 const GREEDY = { temperature: 0, max_tokens };
 const SEEDED = { temperature: 1, seed: 11, max_tokens };
 
