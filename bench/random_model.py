@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from mlxr.metal.tensors import BLOCKS, TensorType, row_bytes
 from mlxr.models.architectures.decoder import check_tensors
 from mlxr.models.architectures.families import FAMILIES, by_architecture
+from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.architectures.tensors import NamedTensors
-from mlxr.models.architectures.weights import HeaderWeights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.modelfile import ModelFile, StoredTensor
 from tests.models.files import random_blocks
