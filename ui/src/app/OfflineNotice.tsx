@@ -8,18 +8,15 @@ const LATE_MS = 20_000;
 
 /** Tells whether the server answers; 503 while a model loads is an answer, too. */
 async function answers(signal: AbortSignal): Promise<boolean> {
-  const asked = new AbortController();
-  const end = () => asked.abort();
-  const late = setTimeout(end, LATE_MS);
-  signal.addEventListener("abort", end);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), LATE_MS);
   try {
-    await fetch("/health", { signal: asked.signal, cache: "no-store" });
+    await fetch("/health", { signal: AbortSignal.any([signal, late.signal]), cache: "no-store" });
     return true;
   } catch {
     return false;
   } finally {
-    clearTimeout(late);
-    signal.removeEventListener("abort", end);
+    clearTimeout(timer);
   }
 }
 

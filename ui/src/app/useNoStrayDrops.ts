@@ -1,12 +1,13 @@
 import { useEffect } from "react";
+import { hasFiles } from "@/components/hasFiles";
 
 /** Refuses files that are dropped where nothing takes them: a browser would leave the application to show the file. */
 export function useNoStrayDrops(): void {
   useEffect(() => {
     const refuse = (event: DragEvent) => {
-      if (event.defaultPrevented || event.dataTransfer?.types.includes("Files") !== true) return;
+      if (event.defaultPrevented || !hasFiles(event)) return;
       event.preventDefault();
-      event.dataTransfer.dropEffect = "none";
+      if (event.dataTransfer !== null) event.dataTransfer.dropEffect = "none";
     };
     window.addEventListener("dragover", refuse);
     window.addEventListener("drop", refuse);

@@ -1,8 +1,7 @@
 import { type ReactNode, useEffect, useEffectEvent, useRef, useState } from "react";
+import { hasFiles } from "@/components/hasFiles";
 import { useTexts } from "@/i18n/texts";
 import { attachmentLabels } from "./labels";
-
-const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;
 
 /** Takes files that are dropped anywhere on the page, as long as it is shown, and says so within its place. Behind a
  * dialog it takes none: nobody would see where they went. */
