@@ -105,9 +105,7 @@ class LiveAnswer:
         start = len(self.output)
         self.output += delta.ids
         self._times.take(reasoning=bool(delta.reasoning))
-        calls = [CallDelta(index=c.index, id=c.id, name=c.name, arguments=c.arguments) for c in delta.tool_calls]
-        for call in calls:
-            self._take_call(call)
+        calls = self._take_calls(delta)
         logprobs = [_shown(logprob) for logprob in delta.logprobs]
         self._text.append(delta.text)
         self._reasoning.append(delta.reasoning)
@@ -135,15 +133,18 @@ class LiveAnswer:
         self._text, self._reasoning = [delta.text], [delta.reasoning]
         self._unwritten.add(delta.text, delta.reasoning, self._logprobs)
         self._calls = []
-        for call in delta.tool_calls:
-            self._take_call(CallDelta(index=call.index, id=call.id, name=call.name, arguments=call.arguments))
+        self._take_calls(delta)
         self._told.clear()
 
-    def _take_call(self, call: CallDelta) -> None:
-        while len(self._calls) <= call.index:
-            self._calls.append(ChatCall(id=call.id or "", name=call.name or ""))
-        known = self._calls[call.index]
-        self._calls[call.index] = structs.replace(known, arguments=known.arguments + call.arguments)
+    def _take_calls(self, delta: Delta) -> list[CallDelta]:
+        """Adds to the calls what the piece has of them, and returns that."""
+        calls = [CallDelta(index=c.index, id=c.id, name=c.name, arguments=c.arguments) for c in delta.tool_calls]
+        for call in calls:
+            while len(self._calls) <= call.index:
+                self._calls.append(ChatCall(id=call.id or "", name=call.name or ""))
+            known = self._calls[call.index]
+            self._calls[call.index] = structs.replace(known, arguments=known.arguments + call.arguments)
+        return calls
 
     @property
     def dirty(self) -> bool:
