@@ -13,9 +13,10 @@ from pathlib import Path
 from bench.measure import in_turn, progress
 from bench.report import Figure
 from mlxr.actors.executor.page_files import PageFiles
-from mlxr.actors.kv.disk.folder import SegmentFolder, all_files
+from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.restoring import CHUNK_BYTES
 from mlxr.actors.kv.disk.segment import Segment, read_segment
+from mlxr.actors.kv.disk.shared_folder import all_files
 from mlxr.runtime.messages.executor import RestorePages
 
 WANTED = 0.8

@@ -55,6 +55,34 @@ def imports(file: Path) -> set[str]:
     return found
 
 
+def defined(module: Path) -> set[str]:
+    """The names that a module, or a package beside its modules, gives itself rather than importing them."""
+    package = module.with_suffix("")
+    file = package / "__init__.py" if package.is_dir() else module
+    tree = ast.parse(file.read_text())
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names |= {
+        node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    if package.is_dir():
+        names |= {path.stem for path in package.iterdir()}
+        names |= {alias.asname or alias.name for node in nodes(file) for alias in node.names}
+    return names
+
+
+def test_benchmarks_import_names_from_where_they_are() -> None:
+    """mypy looks at the package alone, so that a name that moves would leave them behind."""
+    wrong = [
+        f"{file.name}: {node.module}.{alias.name}"
+        for file in (PACKAGE.parent / "bench").rglob("*.py")
+        for node in nodes(file)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlxr")
+        for alias in node.names
+        if alias.name not in defined((PACKAGE.parent / (node.module or "").replace(".", "/")).with_suffix(".py"))
+    ]
+    assert not wrong
+
+
 @pytest.mark.parametrize("room", sorted(ALLOWED))
 def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
     wrong = [
