@@ -5,6 +5,7 @@ prometheus-client's own counters take a lock and several microseconds each time.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from math import inf
@@ -58,6 +59,8 @@ class Metrics:
     """Counts what becomes of requests. The frontend and the transports count into one of these."""
 
     def __init__(self) -> None:
+        self.started = time.time()
+        """When counting began, in seconds of Unix time."""
         self.requests: Counter[tuple[str, str]] = Counter()
         """By surface and outcome."""
         self.open = 0

@@ -252,6 +252,7 @@ class MetricsSampled(Event, frozen=True):
     """Topic ``metrics``, once a second behind an ``EngineState`` of each engine: what the server has counted since its
     start.
 
+    started: when that was, in seconds of Unix time.
     open: requests in flight.
     generated_tokens: written to clients, as they come.
     ttft: from requests to their first tokens.
@@ -259,6 +260,7 @@ class MetricsSampled(Event, frozen=True):
     loop_lag_seconds: by how much the event loop was late at most, since the sample before.
     """
 
+    started: float = 0.0
     open: int = 0
     finished: int = 0
     failed: int = 0

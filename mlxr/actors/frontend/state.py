@@ -27,6 +27,7 @@ def sample_metrics(gateway: FrontendGateway, metrics: Metrics, telemetry: Teleme
     for engine in engine_states(gateway, now):
         telemetry.emit(METRICS, engine)
     sample = MetricsSampled(
+        started=metrics.started,
         open=metrics.open,
         finished=metrics.ended("finished"),
         failed=metrics.ended("failed"),

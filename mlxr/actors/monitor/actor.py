@@ -99,6 +99,8 @@ class MonitorActor(Actor):
         kept = await anyio.to_thread.run_sync(self._store.open, time.time())
         for resolution, points in kept.items():
             self._tiers.tier(resolution).restore(points)
+        recorded = self._tiers.tier(1).latest()
+        self._sampler = Sampler(recorded.t if recorded else 0.0)
         self.spawn(self._subscriber.follow, self._take)
         self.spawn(self._flush)
         self.spawn(self._save)

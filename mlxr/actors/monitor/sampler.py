@@ -28,9 +28,14 @@ _ENGINE_GAUGES = ("running", "waiting", "pages_used", "pages_cached", "pages_tot
 
 
 class Sampler:
-    """Remembers the counters of the sample before, since telemetry tells totals."""
+    """Remembers the counters of the sample before, since telemetry tells totals.
 
-    def __init__(self) -> None:
+    recorded: the Unix time that earlier points come to. Where the server started later, nothing of what it has counted
+        is in any point, and the first sample is one; else what was counted before it may be in some, and it is none.
+    """
+
+    def __init__(self, recorded: float = 0.0) -> None:
+        self._recorded = recorded
         self._server: dict[str, Any] | None = None
         self._engines: dict[str, dict[str, Any]] = {}
         self._told: dict[str, dict[str, Any]] = {}
@@ -45,12 +50,15 @@ class Sampler:
         self._restarts += 1
 
     def sample(self, event: dict[str, Any], measured: dict[str, float]) -> Point | None:
-        """Returns the point that a ``MetricsSampled`` closes, with ``measured`` gauges; None for the first."""
+        """Returns the point that a ``MetricsSampled`` closes, with ``measured`` gauges; None for the first, if what
+        it has may have been recorded."""
         before, self._server = self._server, event
         engines, self._engines, self._told = self._engines, self._told, {}
         restarts, self._restarts = self._restarts, 0
         if before is None:
-            return None
+            if self._recorded >= event["started"]:
+                return None
+            before = {"t": event["started"]}
         counts = {name: _gained(event, before, name) for name in _SERVER_COUNTS}
         counts |= dict.fromkeys(_ENGINE_COUNTS, 0.0) | {"restarts": float(restarts)}
         levels = {"open": float(event.get("open", 0)), "engine_bytes": 0.0, "disk_bytes": 0.0, "disk_quota": 0.0}
