@@ -8,6 +8,7 @@ import anyio
 
 from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.outcome import Outcome
+from mlxr.actors.scheduler.planned_shapes import PlannedShapes
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.speculation.engine import speculation
 from mlxr.actors.scheduler.speculation_file import SpeculationFile
@@ -15,7 +16,6 @@ from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages.executor import Describe
 from mlxr.runtime.messages.frontend import DraftCount, EngineStats
-from mlxr.runtime.messages.kv import Plan
 from mlxr.runtime.messages.scheduler import (
     AdapterLoaded,
     Admitted,
@@ -60,7 +60,7 @@ class SchedulerActor(Actor):
         self._kv = self.peer("kv")
         self._executor = self.peer("executor")
         self._pages = KVStats(0, 0, 0, [])
-        self._planned: dict[int, tuple[int, int]] = {}
+        self._planned = PlannedShapes()
 
     async def start(self) -> None:
         self.tell(self._tokenizer, SchedulerReset("the scheduler was restarted"))
@@ -190,7 +190,7 @@ class SchedulerActor(Actor):
             self.tell(self._kv, admit)
         while plan := self._core.plan():
             if plan.rows and self.telemetry.wants("steps"):
-                self._planned[plan.step] = _shape(plan)
+                self._planned.note(plan)
             self.tell(self._kv, plan)
 
     def _send(self, outcome: Outcome, step: int, done_ns: int | None) -> None:
@@ -204,7 +204,7 @@ class SchedulerActor(Actor):
             self.tell(self._tokenizer, message)
 
     def _note_step(self, message: StepDone) -> None:
-        shape = self._planned.pop(message.step, None)
+        shape = self._planned.take(message.step)
         if shape is not None:
             engine, waiting = self.context.engine, self._core.waiting
             device, wait = message.device_ns / 1e6, message.wait_ns / 1e6
@@ -247,9 +247,3 @@ class SchedulerActor(Actor):
                 self.tell(Address("frontend"), stats)
                 last = stats
             await anyio.sleep(STATS_SECONDS)
-
-
-def _shape(plan: Plan) -> tuple[int, int]:
-    """Returns a plan's decode rows and prompt tokens."""
-    others = [row.length for row in plan.rows if not (row.draft or (row.length == 1 and row.sample))]
-    return len(plan.rows) - len(others), sum(others)
