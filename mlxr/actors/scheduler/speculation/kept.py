@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from mlxr.actors.scheduler.speculation.acceptance import Acceptance, Tally
+from mlxr.actors.scheduler.speculation.acceptance import ENGINE_MEMORY, Acceptance, Tally
 from mlxr.actors.scheduler.speculation.origins import DraftKind
-from mlxr.actors.scheduler.speculation.step_times import BINS, CONTEXTS, Curve, StepTimes
+from mlxr.actors.scheduler.speculation.step_times import BINS, CONTEXTS, LONGEST_WAIT, Curve, StepTimes
 
 FORMAT = 1
 
@@ -58,6 +58,10 @@ def restore(text: str, times: StepTimes, acceptance: Acceptance, passes: StepTim
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     if kept.format != FORMAT or not all(_sound(curve) for curve in (*kept.curves, *kept.passes)):
+        return False
+    if not all(0 <= wait <= LONGEST_WAIT for wait in kept.waits):
+        return False
+    if not all(0 <= each.right <= each.of <= ENGINE_MEMORY + 1 for each in kept.tallies):
         return False
     for curves, known in ((kept.curves, times), (kept.passes, passes)):
         known.curves |= {

@@ -74,7 +74,10 @@ def test_another_device_begins_with_nothing(tmp_path: Path) -> None:
     "text",
     ["", "{", "[]", '{"format":1}', '{"format":9,"curves":[],"waits":[0,0],"tallies":[]}',
      '{"format":1,"curves":[{"context":0,"seconds":{"1":-1}}],"waits":[0,0],"tallies":[]}',
-     '{"format":1,"curves":[{"context":0,"seconds":{"7000":1}}],"waits":[0,0],"tallies":[]}'],
+     '{"format":1,"curves":[{"context":0,"seconds":{"7000":1}}],"waits":[0,0],"tallies":[]}',
+     '{"format":1,"curves":[],"waits":[0,-1],"tallies":[]}', '{"format":1,"curves":[],"waits":[9e9,0],"tallies":[]}',
+     '{"format":1,"curves":[],"waits":[0,0],"tallies":[{"kind":"lookup","group":2,"right":0,"of":-8}]}',
+     '{"format":1,"curves":[],"waits":[0,0],"tallies":[{"kind":"lookup","group":2,"right":3,"of":2}]}'],
 )  # fmt: skip
 def test_a_damaged_file_or_one_of_another_version_tells_nothing(text: str) -> None:
     times, acceptance = StepTimes(), Acceptance()
