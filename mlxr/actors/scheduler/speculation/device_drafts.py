@@ -29,6 +29,10 @@ READ_AT_ONCE = 128
 TRIAL_PART = 0.01
 """Part of all time that goes into drafts which are not expected to pay, to see whether they do by now."""
 
+MOST_SAVED = 0.2
+"""Seconds of it that may be left over from when nobody wanted a trial: those of a whole day would make steps slow for
+minutes."""
+
 TRIAL_DEPTH = 3
 
 KINDS = {DrafterKind.DRAFT_MODEL: DraftKind.DRAFT_MODEL, DrafterKind.MTP: DraftKind.MTP}
@@ -81,7 +85,8 @@ class DeviceDrafts:
         self._kind = DraftKind.DRAFT_MODEL
         self._read: dict[int, int] = {}
         self._cannot: set[int] = set()
-        self._all_seconds = self._trial_seconds = 0.0
+        self._trial_seconds = 0.0
+        """What is left for trials, less than 0 where they took more."""
 
     def opened(self, info: DrafterInfo | None) -> None:
         """An executor is there, which has read nothing."""
@@ -138,7 +143,8 @@ class DeviceDrafts:
             self._depths.acceptance.add(sequence.id, self.parts(sequence, wanted), wanted, result.accepted)
 
     def observed(self, cost: StepCost) -> None:
-        self._all_seconds += cost.device_seconds + cost.wait_seconds + sum(taken for _, taken in cost.passes)
+        seconds = cost.device_seconds + cost.wait_seconds + sum(taken for _, taken in cost.passes)
+        self._trial_seconds = min(MOST_SAVED, self._trial_seconds + TRIAL_PART * seconds)
         for tokens, taken in cost.passes:
             self.times.observed(tokens, taken)
 
@@ -190,7 +196,7 @@ class DeviceDrafts:
 
     def _trial(self, near: list[Candidate], rows: int, passes: list[float], entering: bool) -> dict[int, RowDraft]:
         """Returns a draft for one row which is not expected to pay, where there is time to see whether it does."""
-        if self._trial_seconds > TRIAL_PART * self._all_seconds:
+        if self._trial_seconds < 0:
             return {}
         able = [each for each in near if not each.text]
         if not able:
@@ -201,7 +207,7 @@ class DeviceDrafts:
             seconds = self._depths.seconds
             making = passes[min(each.unread, MOST_TOKENS)] + (depth - 1) * passes[1]
             wider = seconds[min(rows + depth, MOST_TOKENS)] - seconds[min(rows, MOST_TOKENS)]
-            self._trial_seconds += making + wider + self._depths.wait(entering=True)
+            self._trial_seconds -= making + wider + self._depths.wait(entering=True)
         return {each.sequence.id: RowDraft([], depth)}
 
     def _rise(self, rows: int) -> float:

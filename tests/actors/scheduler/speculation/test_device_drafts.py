@@ -88,6 +88,19 @@ def test_trials_find_out_that_drafts_are_right_by_now() -> None:
     assert wanted > 3
 
 
+def test_a_day_without_trials_is_not_made_up_for_at_once() -> None:
+    _, made = drafts(1.0)
+    row = sequence()
+    results(made, row, 4, 0, times=300)
+    for _ in range(100_000):
+        made.observed(StepCost(1, 1, 0, 0, STEP, 0.0))
+    asked = 0
+    for _ in range(1_000):
+        asked += bool(wish(made, row))
+        made.observed(StepCost(1, 1, 0, 0, STEP, 0.0))
+    assert 0 < asked < 20
+
+
 def test_a_long_sequence_is_read_once_it_has_said_enough_for_that_to_have_paid() -> None:
     _, made = drafts(0.1)
     results(made, sequence(9), 4, 4)
