@@ -30,11 +30,11 @@ class Feedback:
         outcome = Outcome()
         if event.step not in self._in_flight:
             return outcome
-        rows, ran = self._in_flight.of(event.step), set(event.ran)
+        rows, ran, follows = self._in_flight.of(event.step), set(event.ran), self._in_flight.follows(event.step)
         self._take_back(self._in_flight.finish(event.step, ran, event.device_ns / 1e9))
         self._count(event)
         if self._drafts.on:
-            self._drafts.observed(_cost(rows, event))
+            self._drafts.observed(_cost(rows, event, follows))
             self._take_verified(rows, event.verified)
         inner = [row for row in rows if not row.samples]
         outcome.prompts_read += [_prompt_read(row) for row in inner if _reads_on(row) and row.sequence.id in ran]
@@ -183,8 +183,8 @@ class Feedback:
             self._lifecycle.forget(request)
 
 
-def _cost(rows: list[InFlightRow], event: StepDone) -> StepCost:
-    """Returns what a step with these rows took, as far as they ran."""
+def _cost(rows: list[InFlightRow], event: StepDone, follows: bool) -> StepCost:
+    """Returns what a step with these rows took, as far as they ran. ``follows``: as in ``StepCost``."""
     ran, drafted = set(event.ran), sum(each.drafted for each in event.verified)
     known = [(row.length - row.draft, row.decodes) for row in rows if row.sequence.id in ran]
     return StepCost(
@@ -195,6 +195,7 @@ def _cost(rows: list[InFlightRow], event: StepDone) -> StepCost:
         device_seconds=event.device_ns / 1e9,
         wait_seconds=event.wait_ns / 1e9,
         passes=[(each.tokens, each.nanoseconds / 1e9) for each in event.drafting],
+        follows=follows,
     )
 
 

@@ -56,6 +56,8 @@ class InFlightSteps:
 
     def __init__(self) -> None:
         self._steps: dict[int, list[InFlightRow]] = {}
+        self._first = -1
+        """The newest step that was planned while none was in flight."""
         self._step_seconds = math.inf
         self._paused = False
 
@@ -78,6 +80,7 @@ class InFlightSteps:
     def add(self, step: int, rows: list[InFlightRow]) -> None:
         """Notes the rows of ``step``, which then count as in flight; a step without rows does not."""
         if rows:
+            self._first = self._first if self._steps else step
             self._steps[step] = rows
 
     def clear(self) -> None:
@@ -90,6 +93,11 @@ class InFlightSteps:
     def of(self, step: int) -> list[InFlightRow]:
         """Returns the rows of ``step``."""
         return list(self._steps.get(step, ()))
+
+    def follows(self, step: int) -> bool:
+        """Tells whether ``step``, which is in flight, was planned while another was, so that the device need not wait
+        for it."""
+        return step != self._first
 
     def newest_samplers(self) -> set[int]:
         """Returns the sequences that the newest step samples one token for."""

@@ -82,6 +82,7 @@ class StepCost(Struct, frozen=True):
         drafted: those of them that were drafts.
         device_seconds: how long the device was at it.
         wait_seconds: how long it had nothing to do before.
+        follows: the step was planned while another was in flight.
         passes: of the executor's own drafter, how many tokens each pass had and the seconds that it took, which are no
             part of ``device_seconds``.
     """
@@ -93,6 +94,7 @@ class StepCost(Struct, frozen=True):
     device_seconds: float
     wait_seconds: float
     passes: list[tuple[int, float]] = []
+    follows: bool = True
 
 
 class DepthPolicy(Protocol):

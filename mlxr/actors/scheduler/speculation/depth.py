@@ -113,7 +113,9 @@ class LearnedDepths:
     def observed(self, cost: StepCost) -> None:
         if cost.prompt_tokens:
             return
-        self.times.waited(cost.drafted > 0, cost.wait_seconds)
+        if cost.drafted or cost.follows:
+            # What the first one behind drafts waits is theirs, and counted as such (``ENTRY``).
+            self.times.waited(cost.drafted > 0, cost.wait_seconds)
         if cost.tokens:
             self.times.observed(cost.tokens, cost.device_seconds)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation import StepCost
 from mlxr.actors.scheduler.speculation.depth import LearnedDepths
@@ -54,6 +56,17 @@ def test_entering_a_run_of_steps_with_drafts_must_make_up_for_the_steps_in_fligh
     drained = chosen(made, [sequence])[0]
     sequence.in_flight = 2
     assert chosen(made, [sequence])[0] < drained
+
+
+def test_what_the_step_behind_drafts_waits_makes_no_step_without_drafts_look_slow() -> None:
+    [sequence] = sequences(1)
+    made, apart = depths(3, 0.1, wait=0.004), depths(3, 0.1, wait=0.004)
+    for _ in range(100):
+        made.observed(StepCost(1, 1, 0, 0, 0.01, 0.004, follows=False))
+        made.observed(StepCost(1, 1, 0, 0, 0.01, 0.0))
+        apart.observed(StepCost(1, 1, 0, 0, 0.01, 0.0))
+    assert made.times.waits[False] == pytest.approx(apart.times.waits[False])
+    assert chosen(made, [sequence]) == chosen(apart, [sequence])
 
 
 def test_likelier_drafts_of_a_batch_are_verified_further() -> None:

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
+from tests.actors.scheduler.speculation.test_depth import sequences
+
+
+def test_a_step_is_told_from_those_that_the_device_had_to_wait_for() -> None:
+    [sequence], steps = sequences(1), InFlightSteps()
+    for step in (5, 6):
+        steps.add(step, [InFlightRow(sequence, 0, [], False)])
+    assert (steps.follows(5), steps.follows(6)) == (False, True)
+    for step in (5, 6):
+        steps.finish(step, [sequence.id], 0.01)
+    steps.add(9, [InFlightRow(sequence, 0, [], False)])
+    assert not steps.follows(9)
