@@ -22,6 +22,8 @@ class PageIndex:
 
     def __init__(self) -> None:
         self._places: dict[int, dict[bytes, Place]] = {}
+        self._others: dict[tuple[int, bytes], list[Place]] = {}
+        """Further places of pages that two engines have stored before they heard of each other."""
         self._segments: dict[str, tuple[int, list[StoredPage]]] = {}
         self._tails: dict[bytes, list[int]] = {}
 
@@ -47,13 +49,15 @@ class PageIndex:
                 yield group, page
 
     def add(self, segment: StoredSegment) -> None:
-        """Of two places of a page the first counts."""
+        """Of two places of a page the first counts, as long as it is there."""
         if segment.name in self._segments:
             return
         self._segments[segment.name] = segment.group, segment.pages
         places = self._places.setdefault(segment.group, {})
         for number, page in enumerate(segment.pages):
-            places.setdefault(page.address, Place(segment.name, number))
+            place = Place(segment.name, number)
+            if places.setdefault(page.address, place) is not place:
+                self._others.setdefault((segment.group, page.address), []).append(place)
             if page.tail and page.tail not in (tails := self._tails.setdefault(page.parent, [])):
                 tails.append(page.tail)
                 tails.sort(reverse=True)
@@ -61,16 +65,26 @@ class PageIndex:
     def forget(self, name: str) -> None:
         """The segment is not there any more."""
         group, pages = self._segments.pop(name, (0, []))
-        places = self._places.get(group, {})
         for page in pages:
-            if (place := places.get(page.address)) is not None and place.segment == name:
-                del places[page.address]
-                if page.tail:
-                    self._forget_tail(page)
+            self._forget_place(group, page.address, name)
+            if page.tail:
+                self._forget_tail(page)
 
     def remove(self, group: int, address: bytes) -> None:
-        """The page turned out to be damaged."""
-        self._places.get(group, {}).pop(address, None)
+        """The page turned out to be damaged where it was said to be."""
+        if (place := self.place(group, address)) is not None:
+            self._forget_place(group, address, place.segment)
+
+    def _forget_place(self, group: int, address: bytes, name: str) -> None:
+        """The page is not in that segment; another place of it counts from now on."""
+        places, others = self._places.get(group, {}), self._others.pop((group, address), [])
+        others = [place for place in others if place.segment != name]
+        if (place := places.get(address)) is not None and place.segment == name:
+            del places[address]
+            if others:
+                places[address] = others.pop(0)
+        if others:
+            self._others[group, address] = others
 
     def _forget_tail(self, page: StoredPage) -> None:
         if any(page.address in places for places in self._places.values()):
