@@ -137,6 +137,10 @@ class PageFiles:
         self._writing[command.name] = command, content
         self._writes.put((command, content))
 
+    def refuse(self, command: StorePages) -> None:
+        """Its pages can't be taken from the pool now, and are not written."""
+        self._answer(PagesStored(command.batch, writable=self._writable, kept=self._folder.kept))
+
     def read(self, command: RestorePages) -> None:
         self._reads.put(command)
 
@@ -248,8 +252,10 @@ class PageFiles:
             buffer = self._buffers.get()
             content = buffer[: count * size].reshape(count, size)
         else:
-            content = np.empty((count, size), np.uint8)
+            content = np.empty((0, size), np.uint8)
         try:
+            if buffer is None:
+                content = np.empty((count, size), np.uint8)
             good = self._read_file(command, content)
         except FileNotFoundError:
             good = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
 import time
 from collections import deque
@@ -18,6 +19,8 @@ from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.executor import RestorePages, Step, StorePages
 from mlxr.runtime.messages.kv import PagesRestored, PagesTaken
 from mlxr.runtime.messages.scheduler import StepDone
+
+log = logging.getLogger("mlxr.executor")
 
 SLICE_BYTES = 4 << 20
 """Copied in one go while steps run: a millisecond, which the next step's tokens may have to wait."""
@@ -88,7 +91,14 @@ class PageTransfers:
         """``behind``: the last step launched; None where it has been collected."""
         if not self._closed:
             size = self._backend.page_bytes(self._pool(), command.group)
-            self._taking.append(_Taking(command, behind, staging(len(command.pages), size)))
+            try:
+                content = staging(len(command.pages), size)
+            except OSError as error:
+                log.info("pages of conversations are not kept: %s", error)
+                self._files.refuse(command)
+                self._tell(PagesTaken(command.batch))
+            else:
+                self._taking.append(_Taking(command, behind, content))
 
     def restore(self, command: RestorePages, behind: int | None) -> None:
         if not self._closed:
@@ -180,7 +190,8 @@ class PageTransfers:
 def staging(pages: int, page_bytes: int) -> NDArray[np.uint8]:
     """Returns memory for pages, uint8 ``[pages, bytes]``, which goes back to the system with the last that looks at it.
     The C library would keep what it has had of such sizes, some segments of 16 MB. It is the process's own: shared
-    memory, which ``mmap`` gives by default, is a file of the system's without a name, and has no huge pages."""
+    memory, which ``mmap`` gives by default, is a file of the system's without a name, and has no huge pages. Raises
+    ``OSError`` where there is none."""
     memory = mmap.mmap(-1, pages * page_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANON)
     return np.frombuffer(memory, np.uint8).reshape(pages, page_bytes)
 

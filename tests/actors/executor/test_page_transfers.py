@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from mlxr.actors.executor import page_transfers
 from mlxr.actors.executor.page_transfers import PageTransfers, staging
-from mlxr.runtime.messages.executor import RestorePages
-from mlxr.runtime.messages.kv import PagesRestored
+from mlxr.runtime.messages.executor import RestorePages, StorePages
+from mlxr.runtime.messages.kv import PagesRestored, PagesStored, PagesTaken, StoredPage
 
 
 def test_who_gives_up_a_read_is_answered_though_the_pool_has_been_emptied() -> None:
@@ -23,6 +24,20 @@ def test_who_gives_up_a_read_is_answered_though_the_pool_has_been_emptied() -> N
     transfers.cancel(7)
     transfers.cancel(8)
     assert told == [PagesRestored(7, [], cancelled=True), PagesRestored(8, [], cancelled=True)]
+
+
+def test_pages_are_free_though_there_is_no_memory_to_copy_them_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(pages: int, page_bytes: int) -> Any:
+        raise OSError(12, "Cannot allocate memory")
+
+    told: list[Any] = []
+    files = SimpleNamespace(refuse=lambda command: told.append(PagesStored(command.batch)), done=lambda: None)
+    backend = SimpleNamespace(page_bytes=lambda pool, group: 4096)
+    transfers = PageTransfers(backend, lambda: None, files, told.append)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr(page_transfers, "staging", no_memory)
+    transfers.store(StorePages(0, 7, "a", 0, [0], [StoredPage(b"a" * 16)]), None)
+    assert told == [PagesStored(7), PagesTaken(7)]
+    assert not transfers.advance(None)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
