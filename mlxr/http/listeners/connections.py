@@ -44,7 +44,16 @@ class ConnectionTimeouts(Struct, frozen=True):
 class Connection(web.RequestHandler):
     """One client's connection. It holds a slot from its beginning to its end."""
 
-    __slots__ = ("_header_timer", "_probe", "_reader_gone", "_slots", "_stall_timer", "_timeouts", "_unsent")
+    __slots__ = (
+        "_answered",
+        "_header_timer",
+        "_probe",
+        "_reader_gone",
+        "_slots",
+        "_stall_timer",
+        "_timeouts",
+        "_unsent",
+    )
 
     def __init__(self, *arguments: Any, slots: ConnectionSlots, timeouts: ConnectionTimeouts, **options: Any) -> None:
         super().__init__(*arguments, keepalive_timeout=timeouts.idle_seconds, **options)
@@ -52,6 +61,7 @@ class Connection(web.RequestHandler):
         self._timeouts = timeouts
         self._header_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
+        self._answered = 0
         self._unsent = 0
         self._reader_gone = False
         self._probe: HalfClosedProbe | None = None
@@ -103,9 +113,8 @@ class Connection(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more. It may still read, and then gets what it asked for; if it has gone altogether, that
         shows when something is written to it."""
-        request = self._current_request
-        # Before it waits for its first request a connection is not idle yet, but there is nothing to answer either.
-        asked = request is not None or bool(self._messages)
+        # Of a request that aiohttp has just taken up it knows nothing for a turn of the loop.
+        asked = self._request_count > self._answered
         if self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
             return False
         if not asked:
@@ -113,17 +122,29 @@ class Connection(web.RequestHandler):
             asyncio.get_running_loop().call_soon(self.transport.close)
             return True
         self._reader_gone = True
-        if request is not None:
-            if not request.content.is_eof():
-                request.content.set_exception(web.RequestPayloadError("it ends before its end"))
-            # aiohttp reads on after every body, and then sees the same end again.
-            elif self._probe is None and (request.writer.output_size == 0 or getattr(request.writer, "chunked", False)):
-                self._probe = HalfClosedProbe(self, under_way=request.writer.output_size > 0)
+        self._look_for_reader()
         return True
+
+    def _look_for_reader(self) -> None:
+        """Has the client of the request that is being answered looked for, now that it sends no more."""
+        request = self._current_request
+        if request is None or self.transport is None:
+            return
+        if not request.content.is_eof():
+            request.content.set_exception(web.RequestPayloadError("it ends before its end"))
+        # aiohttp reads on after every body, and then sees the same end again.
+        elif self._probe is None and (request.writer.output_size == 0 or getattr(request.writer, "chunked", False)):
+            self._probe = HalfClosedProbe(self, under_way=request.writer.output_size > 0)
+
+    async def _handle_request(self, request: web.BaseRequest, *arguments: Any) -> tuple[web.StreamResponse, bool]:
+        if self._reader_gone:
+            self._loop.call_soon(self._look_for_reader)
+        return await super()._handle_request(request, *arguments)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        self._answered += 1
         found = await super().finish_response(request, resp, start_time)
         self._slots.rested(self)
         if self._reader_gone and not self._messages:

@@ -193,20 +193,40 @@ async def test_a_client_that_sends_no_more_in_mid_stream_gets_the_rest(tmp_path:
         assert not r.got(Cancel)
 
 
-async def test_an_answer_that_the_clients_end_meets_under_way_comes_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (HEALTH, 200),
+        (request("/v1/completions", stream=False), 200),
+        (request("/api/chat"), 200),
+        (request("/v1/completions")[:-5], 400),
+    ],
+)
+async def test_an_answer_that_the_clients_end_meets_under_way_comes_whole(
+    tmp_path: Path, sent: bytes, status: int
+) -> None:
     async with rig(tmp_path) as r:
-        for _ in range(20):
+        for _ in range(10):
             # In one go, by a socket that lets no turn of the loop pass in between.
             with socket.create_connection(("127.0.0.1", int(r.url.rpartition(":")[2]))) as client:
-                client.sendall(HEALTH)
+                client.sendall(sent)
                 client.shutdown(socket.SHUT_WR)
                 client.setblocking(False)
                 loop = asyncio.get_running_loop()
                 answer = b""
                 while data := await loop.sock_recv(client, 1 << 16):
                     answer += data
-            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert reply_of(answer)[0] == status
         await r.until(lambda: not open_connections(r))
+
+
+async def test_a_client_that_asks_and_is_gone_at_once_gets_no_answer_made(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = lambda command: []
+        with socket.create_connection(("127.0.0.1", int(r.url.rpartition(":")[2]))) as client:
+            client.sendall(request("/v1/completions", stream=False))
+        await r.until(lambda: not open_connections(r))
+        assert len(r.got(Cancel)) == len(r.got(Generate))
 
 
 async def test_an_end_that_is_seen_twice_begins_one_answer(tmp_path: Path) -> None:
