@@ -48,6 +48,8 @@ class FormatTable:
     instead.
     ``by_key_head``: whether queries, keys and values, where one tensor holds them (``query_key_value``), stand by key
     head, its queries first; else all queries come first.
+    ``written_below``: what stands before names in a folder that mlxr writes, where those that read it ask for it;
+    ``names`` are without.
     """
 
     architectures: tuple[str, ...]
@@ -62,6 +64,7 @@ class FormatTable:
     by_key_head: bool = False
     drafting: Names = field(default_factory=dict)
     drafting_place: tuple[str, str] | None = None
+    written_below: str = ""
 
 
 class NamedTensors:

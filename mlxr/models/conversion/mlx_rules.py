@@ -216,7 +216,7 @@ def to_mlx(
     def named(tensor: str, role: str, layer: int) -> str:
         for each in (f"{role}_together", role, role.removesuffix("_together")):
             if each in names and "{expert}" not in names[each]:
-                return name_of(names, Place(each, layer))
+                return model.target.written_below + name_of(names, Place(each, layer))
         reason = f"has the tensor {tensor!r}, for which mlxr knows no name in MLX folders"
         raise UnsupportedModelError(model.path, f"{reason}; it runs the model as it is")
 

@@ -83,13 +83,23 @@ def norm(given: Given) -> Made:
 
 
 def turned(rule: Rule) -> Rule:
-    """By ``rule``, with experts' matrices the other way round."""
+    """By ``rule``, with experts' matrices the other way round where inputs come first."""
 
     def instead(given: Given) -> Made:
         role = given.role.removesuffix("turned")
-        yield from rule(Given(given.model, transforms.turned(given.tensor), given.place._replace(role=role)))
+        tensor = transforms.turned(given.tensor) if _inputs_first(given) else given.tensor
+        yield from rule(Given(given.model, tensor, given.place._replace(role=role)))
 
     return instead
+
+
+def _inputs_first(given: Given) -> bool:
+    """Tells it of experts' matrices. Where files may have them of either kind by one name, their shape tells, as where
+    they are read (``NamedTensors``); those that are square are taken for inputs first."""
+    names = given.model.source.names
+    either = any(names[other] == names[given.role] for other in names if other != given.role)
+    width_at = 2 if given.role.startswith("experts_down") else 1
+    return not either or given.tensor.shape[width_at] == given.model.spec.width
 
 
 def halves(first: str, second: str, always: bool = False) -> Rule:

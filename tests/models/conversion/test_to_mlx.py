@@ -18,7 +18,7 @@ from mlxr.models.loading import check_model
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.quantization.quantize import plan
 from tests.models.architectures import checkpoints_kindred, checkpoints_states
-from tests.models.architectures.checkpoints import config_of, tensors_of
+from tests.models.architectures.checkpoints import config_of, safetensors, tensors_of
 from tests.models.architectures.checkpoints import write_folder as write_checkpoint
 from tests.models.conversion.test_to_gguf import FURTHER, logits_of
 
@@ -126,6 +126,28 @@ def test_convolutions_of_queries_keys_and_values_are_shaped_as_mlx_does_it(tmp_p
     arrays = mx.load(str(tmp_path / "made" / "model.safetensors"))
     shapes = [arrays[f"model.layers.0.self_attn.{name}_conv.conv.weight"].shape for name in "qkv"]
     assert all(taps > 1 and inner == 1 for _, taps, inner in shapes)
+
+
+@pytest.mark.parametrize("inputs_first", [True, False])
+def test_experts_of_folders_that_have_them_of_either_kind_are_written_outputs_first(
+    inputs_first: bool, tmp_path: Path
+) -> None:
+    config = checkpoints_kindred.config_of("qwen3_vl_moe")
+    folder = checkpoints_kindred.write_folder(tmp_path / "folder", config)
+    if not inputs_first:
+        tensors = checkpoints_kindred.tensors_of(config)
+        own = {name: tensor for name, tensor in tensors.items() if ".experts." in name}
+        tensors |= {name: np.ascontiguousarray(tensor.swapaxes(1, 2)) for name, tensor in own.items()}
+        (folder / "model.safetensors").write_bytes(safetensors(tensors))
+    write_folder(folder_of(folder, matrix_type("", 0), False), tmp_path / "made", lambda done, total: None)
+    arrays = mx.load(str(tmp_path / "made" / "model.safetensors"))
+    # By the names that mlx-lm asks for.
+    experts = "language_model.model.layers.0.mlp.switch_mlp"
+    shapes = {part: arrays[f"{experts}.{part}_proj.weight"].shape for part in ("gate", "up", "down")}
+    assert shapes == {"gate": (8, 48, 64), "up": (8, 48, 64), "down": (8, 64, 48)}
+    tokens = np.random.default_rng(3).integers(3, 90, 24).tolist()
+    expected, got = (logits_of(tmp_path / which, tokens) for which in ("folder", "made"))
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
 
 
 IN_MLX = [(module, case) for module, case in FURTHER if not case.startswith("falcon_h1")]

@@ -41,9 +41,11 @@ def _with_turned_experts(family: Family) -> Family:
         "experts_gate_up": gate_up,
         "experts_down_together": down,
     }
-    return replace(
-        family, tables={**family.tables, Format.HUGGING_FACE: replace(table, names={**table.names, **turned})}
-    )
+    # Of roles with one name the first counts.
+    in_folders = replace(table, names={**turned, **table.names, **turned})
+    # mlx-lm asks for names that begin so.
+    in_mlx = replace(family.tables[Format.MLX], written_below="language_model.")
+    return replace(family, tables={**family.tables, Format.HUGGING_FACE: in_folders, Format.MLX: in_mlx})
 
 
 QWEN2 = _of_images(qwen2.FAMILY, "qwen2vl", "qwen2_vl", "qwen2_5_vl")
