@@ -15,7 +15,7 @@ from mlxr.cli.bench.bound import memory_bound
 from mlxr.cli.bench.result import Bound, Point, Result
 from mlxr.cli.client.client import Client, choose, connected
 from mlxr.cli.machine import cores
-from mlxr.cli.printing import make_console, progress_is_shown, remark
+from mlxr.cli.printing import make_console, progress_is_shown
 from mlxr.runtime.errors import ModelNotFound
 
 FIRST_CONTEXT = 512
@@ -63,8 +63,13 @@ def measured(model: str | None, limits: Limits, endpoint: str | None) -> Result:
 
 async def _measured(client: Client, wanted: str | None, limits: Limits, here: bool) -> Result:
     name = wanted or await _default(client)
-    remark(f"loading {name}")
-    await client.post("/api/generate", {"model": name, "stream": False})
+    with _told() as tell:
+        tell(f"loading {name}")
+        await client.post("/api/generate", {"model": name, "stream": False})
+        return await _of_loaded(client, name, limits, here, tell)
+
+
+async def _of_loaded(client: Client, name: str, limits: Limits, here: bool, tell: Callable[[str], None]) -> Result:
     loaded = await client.get("/api/ps")
     found = next((m for m in loaded["models"] if _same(m["name"], name)), None)
     if found is None:
@@ -76,11 +81,10 @@ async def _measured(client: Client, wanted: str | None, limits: Limits, here: bo
     if most < 1:
         raise ModelNotFound(f"{name} has a context of {found['context_length']} tokens, too short to measure")
     bench = _Bench(client, name, tokens, limits.repeat, bound)
-    with _told() as tell:
-        # What is made at the first request does not count.
-        await bench.run(min(FIRST_CONTEXT, most), 1)
-        contexts, stopped = await bench.contexts(_series(most), bool(limits.context), tell)
-        batches = await bench.batches(min(FIRST_CONTEXT, most), limits.batches, tell)
+    # What is made at the first request does not count.
+    await bench.run(min(FIRST_CONTEXT, most), 1)
+    contexts, stopped = await bench.contexts(_series(most), bool(limits.context), tell)
+    batches = await bench.batches(min(FIRST_CONTEXT, most), limits.batches, tell)
     return Result(
         name.removesuffix(":latest"),
         str(details.get("quantization_level", "")),
@@ -108,7 +112,7 @@ class _Bench:
     ) -> tuple[list[Point], str]:
         points: list[Point] = []
         for context in series:
-            tell(f"context {context:,}")
+            tell(f"measuring: context {context:,}")
             runs = [await self.run(context, 1)]
             too_long = runs[0].first > LONGEST_SECONDS and not all_of_them
             if not too_long:
@@ -122,7 +126,7 @@ class _Bench:
         points: list[Point] = []
         prompt = self._prompt(context)
         for batch in series:
-            tell(f"{batch} answers at once")
+            tell(f"measuring: {batch} answers at once")
             runs = [await self.run(context, batch, prompt) for _ in range(self._repeat)]
             points.append(self._point(context, batch, runs, prefill=False))
         return points
@@ -146,6 +150,8 @@ class _Bench:
             "max_tokens": self._tokens,
             "ignore_eos": True,
             "temperature": 0,
+            # Answers to random tokens repeat themselves, so that all drafts would be right.
+            "speculative.n_max": 0,
             "stream": True,
         }
         began, first, last = time.perf_counter(), 0.0, 0.0
@@ -179,17 +185,17 @@ def _same(one: str, other: str) -> bool:
 
 
 class _told:  # noqa: N801  (used as a function)
-    """What is being measured, on a terminal that shows progress."""
+    """What is being done, on a terminal that shows progress."""
 
     def __enter__(self) -> Callable[[str], None]:
-        self._status = make_console(stderr=True).status("measuring") if progress_is_shown() else None
+        self._status = make_console(stderr=True).status("") if progress_is_shown() else None
         if self._status is not None:
             self._status.start()
         return self._tell
 
     def _tell(self, text: str) -> None:
         if self._status is not None:
-            self._status.update(f"measuring: {text}")
+            self._status.update(text)
 
     def __exit__(self, *_: object) -> None:
         if self._status is not None:
