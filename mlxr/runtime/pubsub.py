@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import zmq
 
-from mlxr.runtime.errors import StartError
+from mlxr.runtime.errors import ConfigError, StartError
 
 BURST = 64
 """Events that are read before other tasks of the loop get their turn."""
@@ -93,13 +94,20 @@ class Publisher:
 
 
 class Subscriber:
-    """The reading side of telemetry. ``pending``: how many messages may wait to be read, before others are missed."""
+    """The reading side of telemetry. ``pending``: how many messages may wait to be read, before others are missed.
+    Raises ``ConfigError`` where ``endpoint`` is no address that can be read at."""
 
     def __init__(self, endpoint: str, topics: list[str], pending: int = 1000) -> None:
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVHWM, pending)
-        self._socket.connect(endpoint)
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            self._context.destroy()
+            why = os.strerror(error.errno or 0)
+            wanted = "telemetry is at ipc://PATH or tcp://HOST:PORT, as `mlxr telemetry --show-endpoint` says"
+            raise ConfigError(f"{endpoint!r} is no place to read at ({why}); {wanted}") from error
         for topic in topics or [""]:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
 

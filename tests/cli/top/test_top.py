@@ -70,6 +70,14 @@ def test_without_a_server_it_says_so_in_one_line(tmp_path: Path) -> None:
     assert "mlxr up" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["top", "telemetry"])
+def test_an_address_of_another_kind_is_refused_with_the_form_of_one(tmp_path: Path, verb: str) -> None:
+    done = mlxr(tmp_path, verb, "--endpoint", "http://127.0.0.1:11435")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "tcp://HOST:PORT" in done.stderr
+
+
 def test_restarts_of_an_actor_show_and_a_server_that_comes_back_is_found(tmp_path: Path) -> None:
     with serving(tmp_path, "smollm2", "--threads", "1") as first, lines_of(tmp_path, "top", "--json") as top:
         assert top.stdout is not None
