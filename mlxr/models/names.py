@@ -18,6 +18,8 @@ _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud
 TOOLS = ("ollama", "lmstudio", "huggingface", "llama.cpp")
 """Whose stores are read in place."""
 _IN_STORE = re.compile(rf"({'|'.join(map(re.escape, TOOLS))}):(.+)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+"""How addresses begin, of whatever kind."""
 _DEFAULT_TAG = ":latest"
 _MOST_NAME = 512
 MOST_PATH = 4096
@@ -103,9 +105,9 @@ def local_file(name: str) -> Path | None:
 
     A path ends in ``.gguf`` or begins with ``/``, ``./``, ``../`` or ``~/``, or is one of these without a slash; it
     need not exist. What is not ``plain`` is no path, nor what no system would take for one, nor ``TOOL:NAME``, an
-    address of the web or of the Hub.
+    address (``ftp://HOST/FILE.gguf``), or the Hub's.
     """
-    if not plain(name) or len(name) > MOST_PATH or in_tool_store(name) or on_web(name):
+    if not plain(name) or len(name) > MOST_PATH or in_tool_store(name) or on_web(name) or _ADDRESS.match(name.strip()):
         return None
     if name.startswith("~/") or name == "~":
         return Path.home() / name[2:]

@@ -54,7 +54,18 @@ def test_paths_are_told_from_names() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "~nouser/x", "~root/x", "/a\nb.gguf", "/a\0b", "/a\x1b[2J", "/a\udcff.gguf", "/\u202ea", "/" + "a" * 5000],
+    [
+        "",
+        "ftp://host/x.gguf",
+        "~nouser/x",
+        "~root/x",
+        "/a\nb.gguf",
+        "/a\0b",
+        "/a\x1b[2J",
+        "/a\udcff.gguf",
+        "/\u202ea",
+        "/" + "a" * 5000,
+    ],
 )
 def test_what_no_system_takes_for_a_path_is_none(name: str) -> None:
     assert names.local_file(name) is None
