@@ -6,7 +6,7 @@ import difflib
 import importlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ import typer
 import mlxr
 from mlxr.cli.verbs import Everything
 from mlxr.runtime.exit_status import exit_on_error
-from mlxr.runtime.printable import printable
+from mlxr.runtime.printable import printable_message
 
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
 """Wrong usage of any kind: Typer's own name for it is not public, but that of one of its subclasses is."""
@@ -105,12 +105,29 @@ def run() -> None:
 def _of_value(error: typer.BadParameter) -> str:
     """What an option takes and was not given, in our words; '' where the error is about anything else."""
     problems: list[Any] = getattr(error.__cause__, "errors", list)()
-    kinds = {"int_parsing": "a whole number", "int_from_float": "a whole number", "float_parsing": "a number"}
     param = getattr(error, "param", None)
-    if param is None or not problems or problems[0].get("type") not in kinds:
+    if param is None or not problems or not (wanted := _wanted(problems[0])):
         return ""
-    name = "/".join(param.opts) if param.param_type_name == "option" else param.human_readable_name
-    return f"{name} takes {kinds[problems[0]['type']]}, not {problems[0].get('input')!r}"
+    name = "/".join(param.opts) if param.param_type_name == "option" else param.metavar or param.name
+    return f"{name} takes {wanted}, not {problems[0].get('input')!r}"
+
+
+def _wanted(problem: Mapping[str, Any]) -> str:
+    """What would have been right, of a problem as Pydantic tells it; '' for kinds that options here have not."""
+    limits: Mapping[str, Any] = problem.get("ctx", {})
+    match problem.get("type"):
+        case "int_parsing" | "int_from_float":
+            return "a whole number"
+        case "float_parsing":
+            return "a number"
+        case "greater_than_equal":
+            return f"{limits['ge']} or more"
+        case "less_than_equal":
+            return f"{limits['le']} or less"
+        case "value_error" if choices := re.search(r"is not one of (.+)\.$", str(limits.get("error"))):
+            return f"one of {choices[1]}"
+        case _:
+            return ""
 
 
 def _explain(error: typer.BadParameter) -> None:
@@ -129,4 +146,4 @@ def _explain(error: typer.BadParameter) -> None:
     else:
         path = error.ctx.command_path if error.ctx else "mlxr"
         way_out = f"`{path} --help` shows how it is used"
-    print(f"mlxr: {printable(' '.join(said.split()))}; {printable(way_out)}", file=sys.stderr)
+    print(f"mlxr: {printable_message(' '.join(said.split()))}; {printable_message(way_out)}", file=sys.stderr)

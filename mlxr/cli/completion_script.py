@@ -71,6 +71,8 @@ def register(app: typer.Typer) -> None:
     add_verb(app, "completion", completion, Task.SETUP, EXAMPLES)
 
 
-def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="Which shell.")]) -> None:
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
     """Print a script that lets your shell complete verbs, options and names of models."""
     typer.echo({"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].strip())

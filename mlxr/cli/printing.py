@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from mlxr.runtime.printable import printable, printable_json
+from mlxr.runtime.printable import printable, printable_json, printable_message
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,7 +91,7 @@ def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
 
 def remark(text: str) -> None:
     """Says something beside the result, on stderr, as one line of ours; a terminal breaks that between words."""
-    line = f"mlxr: {printable(text)}"
+    line = f"mlxr: {printable_message(text)}"
     if width := terminal_width(sys.stderr):
         line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
     print(line, file=sys.stderr, flush=True)

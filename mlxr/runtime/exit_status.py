@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from mlxr.runtime.errors import ConfigError, MlxrError
-from mlxr.runtime.printable import printable
+from mlxr.runtime.printable import printable_message
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
@@ -71,9 +71,9 @@ def _exit_with(error: BaseException) -> NoReturn:
         # What is still unwritten fails again, and Python says so at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         what, way_out = error.filename or "what this prints", _KEPT[error.errno]
-        sys.stderr.write(f"mlxr: {printable(str(what))}: {error.strerror}; {way_out}\n")
+        sys.stderr.write(f"mlxr: {printable_message(str(what))}: {error.strerror}; {way_out}\n")
         sys.exit(FAILED)
     if not isinstance(error, MlxrError):
         raise error
-    sys.stderr.write(f"mlxr: {printable(str(error))}\n")
+    sys.stderr.write(f"mlxr: {printable_message(str(error))}\n")
     sys.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)

@@ -9,11 +9,20 @@ from __future__ import annotations
 import re
 
 _HIDDEN = re.compile(r"[^\x20-\x7e]")
+LONGEST_WORD = 400
+"""Characters of a name, path or address that a message shows whole."""
+_LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 
 
 def printable(text: str, keep: str = "") -> str:
     """Returns ``text`` with Python's escapes for characters that do not print, but for those in ``keep``."""
     return _HIDDEN.sub(lambda match: _shown(match[0], keep), text)
+
+
+def printable_message(text: str) -> str:
+    """Returns ``text`` as a line of ours shows it: ``printable``, with the two ends of a word that is too long to read.
+    Names come back in messages as they were typed, and may have any length."""
+    return printable(_LONG_WORD.sub(lambda word: shortened(word[0], LONGEST_WORD), text))
 
 
 def shortened(text: str, longest: int) -> str:

@@ -110,9 +110,12 @@ def test_a_second_server_elsewhere_is_told_of_the_first(tmp_path: Path, monkeypa
         (["run", "m", "-n", "abc"], "--num-predict/--max-tokens/-n takes a whole number, not 'abc'"),
         (["run", "m", "--temperature", "hot"], "--temperature takes a number, not 'hot'"),
         (["up", "--port", "1.5"], "--port takes a whole number, not '1.5'"),
+        (["bench", "--max-context", "3"], "--max-context takes 512 or more, not '3'"),
+        (["convert", "m", "--to", "onnx"], "--to takes one of 'gguf', 'mlx', not 'onnx'"),
+        (["completion", "tcsh"], "SHELL takes one of 'bash', 'zsh', 'fish', not 'tcsh'"),
     ],
 )
-def test_an_option_that_is_no_number_says_what_it_takes(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_an_option_of_another_value_says_what_it_takes(tmp_path: Path, arguments: list[str], said: str) -> None:
     shown = installed(tmp_path, *arguments)
     assert shown.returncode == 2
     assert shown.stderr == f"mlxr: {said}; `mlxr {arguments[0]} --help` shows how it is used\n"

@@ -124,7 +124,7 @@ def test_a_new_file_is_its_users_alone(tmp_path: Path) -> None:
     ("key", "value", "says"),
     [
         ("server.port", "http", "takes a whole number"),
-        ("server.port", "70000", "65535"),
+        ("server.port", "70000", "server.port takes a whole number, 65535 or less, not 70000"),
         ("sevrer.port", "1", "did you mean server.port?"),
         ("server.zzzzzz", "1", "host, port"),
         ("zzzzzz", "1", "mlxr config"),

@@ -41,9 +41,14 @@ def test_a_closed_stream_harms_nothing_and_no_file_takes_its_number(closed: str,
             "",
             "mlxr: /x\\x1b: Permission denied; see",
         ),
+        (
+            "from mlxr.runtime.errors import ModelNotFound; raise ModelNotFound(f\"{'a' * 5000} is not here\")",
+            "",
+            f"mlxr: {'a' * 300} ... {'a' * 100} is not here\n",
+        ),
     ],
 )
-def test_what_the_system_keeps_from_us_is_one_line(code: str, redirected: str, line: str) -> None:
+def test_what_can_be_mended_is_one_line_that_can_be_read(code: str, redirected: str, line: str) -> None:
     done = ended(code, redirected)
     assert done.returncode == 1
     assert done.stderr.startswith(line)
