@@ -65,10 +65,11 @@ def gc(
         finally:
             await store.close()
 
-    unused = carried_out(work)
     kept = _kept_pages()
     if pages and not dry_run:
+        # Before anything that takes room itself: the disk may be full of them.
         reported(lambda: _free_pages(kept.path))
+    unused = carried_out(work)
     total = sum(file.size for file in unused) + (kept.size if pages else 0)
     if as_json:
         listed = [{"path": str(file.path), "size": file.size} for file in unused]

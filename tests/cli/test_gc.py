@@ -58,6 +58,25 @@ def test_pages_of_conversations_are_told_of_and_go_only_when_they_are_named(home
     assert all_files(home / "kv") == []
 
 
+def test_pages_go_though_the_disk_is_too_full_to_open_the_catalogue(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SegmentFolder(home / "kv", b"c" * 16, 1 << 30)
+    file, _ = folder.create("a", 70_000)
+    folder.finish("a", file)
+    opened = Store.open
+
+    async def open(at: Home, *, copy: bool = False) -> Store:
+        if all_files(at.kv):
+            raise OutOfSpace(at.root, 0)
+        return await opened(at, copy=copy)
+
+    monkeypatch.setattr(Store, "open", open)
+    monkeypatch.setenv("MLXR_HOME", str(home))
+    done = CliRunner().invoke(make_app(), ["gc", "--pages", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["pages"]["size"]) == (0, 70_000), done.output
+
+
 def test_a_folder_of_pages_that_may_not_be_looked_into_is_told_of_and_the_rest_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

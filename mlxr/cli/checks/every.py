@@ -42,7 +42,7 @@ def findings(home: Home, choice: BackendChoice, available: int) -> list[Finding]
         installation.gpu(choice),
         installation.parity(home.checks),
         machine.memory(available),
-        machine.control_group([(model.name, int(model.size * NEEDS_MORE)) for model in models]),
+        machine.control_group([(model.name, int(model.size * NEEDS_MORE)) for model in models or []]),
         machine.disk(home.root),
         pages.on_disk(home, config.kv),
         machine.descriptors(),

@@ -112,18 +112,20 @@ def _why_unread(home: Home) -> str:
     return f"ls -l {shlex.quote(str(home.root))}  (see that it is yours, and that its disk is well)"
 
 
-def known_models(home: Home) -> list[KnownModel]:
-    """Returns every name of the catalogue; none where it can't be read."""
+def known_models(home: Home) -> list[KnownModel] | None:
+    """Returns every name of the catalogue; None where it can't be read."""
     try:
         with closing(_opened(home)) as opened:
             rows = opened.execute("SELECT name, path, size FROM models JOIN blobs USING (digest)").fetchall()
     except sqlite3.Error:
-        return []
+        return None
     return [KnownModel(name, home.models / path, size) for name, path, size in rows]
 
 
-def model_files(models: list[KnownModel]) -> list[Finding]:
-    """Names whose files are gone, a finding each."""
+def model_files(models: list[KnownModel] | None) -> list[Finding]:
+    """Returns the names whose files are gone, a finding each; nothing where the catalogue could not be read."""
+    if models is None:
+        return []
     gone = [
         error("models", f"the files of {model.name} are gone ({model.path})", f"mlxr rm {shlex.quote(model.name)}")
         for model in models

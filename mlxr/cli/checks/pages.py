@@ -41,7 +41,8 @@ def on_disk(home: Home, section: KVSection) -> Finding:
         return warn(CHECK, text, f"chmod 700 {shlex.quote(str(root))}")
     text = f"{readable(kept)} of {readable(quota)} in {root}, {readable(usage.free)} free there"
     if quota < LITTLE:
-        mend = f"mlxr config set kv.disk_bytes {8 << 30}"
+        makes_room = f"df {shlex.quote(str(nearest))}  (make room on that disk)"
+        mend = f"mlxr config set kv.disk_bytes {8 << 30}" if section.disk_bytes else makes_room
         return warn(CHECK, f"{text}: too little for more than short conversations", mend)
     if usage.free + kept < quota:
         mend = f"mlxr config set kv.disk_bytes {max(usage.free // 2, LITTLE)}  (or make room on that disk)"

@@ -123,7 +123,8 @@ def test_a_catalogue_that_is_damaged_is_named(home: Home) -> None:
     assert str(home.database) in found.mend
     home.database.write_bytes(b"no database at all" * 100)
     assert checks.database(home).level == Level.ERROR
-    assert checks.known_models(home) == []
+    assert checks.known_models(home) is None
+    assert checks.model_files(None) == []
 
 
 def test_models_whose_files_are_gone_are_named_one_by_one(home: Home) -> None:
@@ -132,5 +133,5 @@ def test_models_whose_files_are_gone_are_named_one_by_one(home: Home) -> None:
     catalogue(home, ("here", "here.gguf"), ("gone one", "gone.gguf"), ("elsewhere", "/nowhere/at/all.gguf"))
     found = checks.model_files(checks.known_models(home))
     assert [finding.mend for finding in found] == ["mlxr rm 'gone one'", "mlxr rm elsewhere"]
-    (only,) = checks.model_files([model for model in checks.known_models(home) if model.name == "here"])
+    (only,) = checks.model_files([model for model in checks.known_models(home) or [] if model.name == "here"])
     assert only.level == Level.OK

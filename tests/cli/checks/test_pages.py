@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,9 @@ def test_what_keeps_pages_from_the_disk_is_told_with_a_way_out(tmp_path: Path, m
     small = found(tmp_path, disk_bytes=1000)
     assert (small.level, "too little" in small.text, "kv.disk_bytes" in small.mend) == (Level.WARN, True, True)
     assert "will be full before" in found(tmp_path, disk_bytes=MANY).text
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1000, 1000, 0))  # type: ignore[attr-defined]
+    assert "make room" in found(tmp_path).mend
+    monkeypatch.undo()
     (tmp_path / "file").write_text("")
     assert "is no folder" in found(tmp_path, disk_path=str(tmp_path / "file")).text
     assert "is no folder" in found(tmp_path, disk_path=str(tmp_path / "file" / "within")).text
