@@ -13,9 +13,17 @@ from mlxr.runtime.messages.tokenizer import Tool
 Offer = tuple[list[Tool], str]
 """The tools that are offered, and ``ChatPrompt.tool_choice``."""
 
+MODES = ("auto", "none", "required")
+"""What ``ChatPrompt.tool_choice`` is where it is no function's name."""
 
-def make_tool(name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool = False) -> Tool:
-    """Returns a function that may be called; one without ``parameters`` takes none."""
+
+def make_tool(
+    name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool = False, *, field: str
+) -> Tool:
+    """Returns a function that may be called; one without ``parameters`` takes none. Raises ``RequestError`` for one
+    without a name, which the request has in ``field``."""
+    if not name:
+        raise invalid(f"`{field}` is missing", field)
     schema = {"type": "object", "properties": {}} if parameters is None else parameters
     return Tool(name, description or "", msgspec.json.encode(schema), strict)
 
@@ -30,13 +38,17 @@ def offer(tools: list[Tool], choice: str | None) -> Offer:
 def offer_named(tools: list[Tool], name: str) -> Offer:
     """Offers ``tools``, of which the one called ``name`` must be called; raises ``RequestError`` if there is none."""
     _refuse_unknown([name], tools)
+    if name in MODES:
+        message = f"`tool_choice` can't name the function {name!r}: it is a mode's word; give the function another name"
+        raise invalid(message, "tool_choice")
     return tools, name
 
 
 def offer_allowed(tools: list[Tool], names: Sequence[str], mode: str) -> Offer:
-    """Offers those of ``tools`` that ``names`` has; raises ``RequestError`` for a name that is none of theirs."""
+    """Offers those of ``tools`` that ``names`` has; raises ``RequestError`` for a name that is none of theirs, and
+    where one is required and none is left."""
     _refuse_unknown(names, tools)
-    return [tool for tool in tools if tool.name in names], mode
+    return offer([tool for tool in tools if tool.name in names], mode)
 
 
 def _refuse_unknown(names: Collection[str], tools: list[Tool]) -> None:

@@ -144,7 +144,8 @@ def _tool(tool: FunctionTool, place: str) -> Tool:
     if tool.function is None:
         raise invalid(f"`{place}.function` is missing", f"{place}.function")
     function = tool.function
-    return make_tool(function.name, function.description, function.parameters, bool(function.strict))
+    field = f"{place}.function.name"
+    return make_tool(function.name, function.description, function.parameters, bool(function.strict), field=field)
 
 
 def _continues(messages: list[CompletionMessage], request: Conversation) -> bool:

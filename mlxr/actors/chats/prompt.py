@@ -10,7 +10,7 @@ from msgspec import structs
 from mlxr.api import constraints
 from mlxr.api.chats.views import AnswerParameters, ChatCall, ChatTool, ChatTurn, FilePart, ImagePart
 from mlxr.api.errors import unsupported
-from mlxr.api.tools import make_tool, offer, offer_named
+from mlxr.api.tools import MODES, make_tool, offer, offer_named
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
 
@@ -53,8 +53,11 @@ def command_of(
 ) -> Generate:
     """Returns the command that answers ``branch``. ``parameters`` have a seed. Raises ``RequestError`` for what can't
     be had."""
-    offered = [make_tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in tools]
-    named = tool_choice not in ("auto", "none", "required")
+    offered = [
+        make_tool(tool.name, tool.description, tool.parameters, tool.strict, field=f"tools[{index}].name")
+        for index, tool in enumerate(tools)
+    ]
+    named = tool_choice not in MODES
     offered, choice = offer_named(offered, tool_choice) if named else offer(offered, tool_choice)
     return Generate(
         request=0,

@@ -11,7 +11,7 @@ from mlxr.api import server_tools
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.parameters import check_message_count
 from mlxr.api.reasoning_round_trip import reasoning_of
-from mlxr.api.tools import arguments_text, make_tool
+from mlxr.api.tools import arguments_text, make_tool, offer_named
 from mlxr.http.anthropic.schema import (
     AnthropicBlock,
     AnthropicMessage,
@@ -116,7 +116,7 @@ def _tool(tool: AnthropicTool, place: str) -> Tool:
         raise unsupported(
             f"{place}.type", f"{tool.type!r} is a tool of Anthropic's; describe your own by `input_schema`"
         )
-    return make_tool(tool.name, tool.description, tool.input_schema, bool(tool.strict))
+    return make_tool(tool.name, tool.description, tool.input_schema, bool(tool.strict), field=f"{place}.name")
 
 
 def _choice(given: ToolChoice | None, tools: list[Tool]) -> str:
@@ -125,9 +125,9 @@ def _choice(given: ToolChoice | None, tools: list[Tool]) -> str:
     if given.type in ("any", "tool") and not tools:
         raise invalid(f"`tool_choice` is {given.type}, and there are no `tools`", "tool_choice")
     if given.type == "tool":
-        if given.name not in {tool.name for tool in tools}:
-            raise invalid(f"`tool_choice` names {given.name!r}, which is not among `tools`", "tool_choice.name")
-        return given.name or ""
+        if not given.name:
+            raise invalid("`tool_choice.name` is missing", "tool_choice.name")
+        return offer_named(tools, given.name)[1]
     return {"any": "required"}.get(given.type, given.type)
 
 

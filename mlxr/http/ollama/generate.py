@@ -18,7 +18,14 @@ from mlxr.api.tools import arguments_text, make_tool
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.answer import AnswerLines, MakeFields, chat_fields, generate_fields, load_answer
 from mlxr.http.ollama.options import command, think
-from mlxr.http.ollama.schema import CalledTool, ChatRequest, GenerateRequest, GenerationFields, OllamaMessage
+from mlxr.http.ollama.schema import (
+    CalledTool,
+    ChatRequest,
+    Function,
+    GenerateRequest,
+    GenerationFields,
+    OllamaMessage,
+)
 from mlxr.http.services import Services
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.catalogue import ModelEntry
@@ -32,6 +39,7 @@ from mlxr.runtime.messages.tokenizer import (
     TextPrompt,
     Tokenize,
     TokenPrompt,
+    Tool,
     ToolCall,
 )
 
@@ -90,9 +98,13 @@ def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
     turns = body.messages or []
     if any(turn.images for turn in turns):
         require_capability("vision", entry, "images")
-    tools = [make_tool(t.function.name, t.function.description, t.function.parameters) for t in body.tools or []]
+    tools = [_tool(tool.function, f"tools[{index}].function") for index, tool in enumerate(body.tools or [])]
     messages = [_message(turn) for turn in turns]
     return ChatPrompt(messages, tools=tools, reasoning_effort=think(body.think, entry))
+
+
+def _tool(function: Function, place: str) -> Tool:
+    return make_tool(function.name, function.description, function.parameters, field=f"{place}.name")
 
 
 def _message(message: OllamaMessage) -> ChatMessage:

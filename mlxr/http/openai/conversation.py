@@ -8,7 +8,7 @@ from mlxr.api.errors import invalid
 from mlxr.api.parameters import reasoning_effort
 from mlxr.api.tools import Offer, offer, offer_allowed, offer_named
 from mlxr.http import chat_messages
-from mlxr.http.openai.schema import ChatRequest, ToolChoice
+from mlxr.http.openai.schema import ChatRequest, FunctionName, ToolChoice
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Tool
 
 
@@ -31,8 +31,13 @@ def _offer(tools: list[Tool], choice: str | ToolChoice | None) -> Offer:
     if choice.type == "allowed_tools":
         if choice.allowed_tools is None:
             raise invalid("`tool_choice.allowed_tools` is missing", "tool_choice.allowed_tools")
-        names = [tool.function.name for tool in choice.allowed_tools.tools if tool.function]
+        allowed = enumerate(choice.allowed_tools.tools)
+        names = [_name(tool.function, f"tool_choice.allowed_tools.tools[{index}]") for index, tool in allowed]
         return offer_allowed(tools, names, choice.allowed_tools.mode)
-    if choice.function is None:
-        raise invalid("`tool_choice.function` is missing", "tool_choice.function")
-    return offer_named(tools, choice.function.name)
+    return offer_named(tools, _name(choice.function, "tool_choice"))
+
+
+def _name(function: FunctionName | None, place: str) -> str:
+    if function is None:
+        raise invalid(f"`{place}.function` is missing", f"{place}.function")
+    return function.name

@@ -94,6 +94,8 @@ def _message(item: Item, place: str) -> ChatMessage:
             role = "system" if item.role == "developer" else item.role
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
+            if not item.name:
+                raise invalid(f"`{place}.name` is missing", f"{place}.name")
             name = qualified_name(item.namespace, item.name)
             return ChatMessage(
                 "assistant", tool_calls=[ToolCall(item.call_id or None, name, arguments_text(item.arguments))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlxr.api import server_tools
-from mlxr.api.errors import unsupported
+from mlxr.api.errors import invalid, unsupported
 from mlxr.api.tools import make_tool
 from mlxr.http.responses.schema import ResponsesTool
 from mlxr.runtime.messages.tokenizer import Tool
@@ -30,7 +30,10 @@ def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str
             found += offered(tool.tools or [], f"{place}[{index}].tools", tool.name)
         elif tool.type == "function":
             name = qualified_name(namespace, tool.name)
-            found.append(make_tool(name, tool.description, tool.parameters, bool(tool.strict)))
+            field = f"{place}[{index}].name"
+            if not tool.name:
+                raise invalid(f"`{field}` is missing", field)
+            found.append(make_tool(name, tool.description, tool.parameters, bool(tool.strict), field=field))
         elif index not in left_out:
             reason = f"only tools of type 'function' run here, not {tool.type!r}"
             raise unsupported(f"{place}[{index}].type", reason)
