@@ -26,6 +26,16 @@ async def test_a_wrong_method_is_a_json_405_that_names_the_right_one(tmp_path: P
         assert "takes POST, not GET" in body["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/tiny", "/metrics", "/openapi.json", "/api/ui/models"])
+async def test_what_is_read_can_be_looked_for(tmp_path: Path, path: str) -> None:
+    async with rig(tmp_path) as r, aiohttp.ClientSession() as session:
+        async with session.head(r.url + path) as response:
+            assert (response.status, await response.read()) == (200, b"")
+            assert int(response.headers["Content-Length"]) > 0
+        async with session.get(r.url + path) as response:
+            assert response.status == 200
+
+
 async def test_a_body_over_the_limit_is_a_json_413_that_names_the_setting(tmp_path: Path) -> None:
     async with rig(tmp_path, max_body_bytes=1000) as r:
         status, body, _ = await ask(r, "POST", "/v1/completions", data=b" " * 2000)
