@@ -12,8 +12,8 @@ from mlxr.api.reasoning_round_trip import encrypted_content
 from mlxr.http.ids import new_id
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.responses.functions import split_names
-from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest
-from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
+from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest, ToolChoice
+from mlxr.runtime.messages.common import FinishReason, Sampling, TextLogprob, Usage
 
 _PREFIX = {BlockKind.REASONING: "rs_", BlockKind.TEXT: "msg_", BlockKind.TOOL: "fc_"}
 
@@ -69,22 +69,23 @@ class Items:
 
 class ResponseObject:
     """One response as it is at each moment of its life. It has every field, with what it is here for all those that
-    can't be asked for, because clients check (https://www.openresponses.org/reference)."""
+    can't be asked for, because clients check (https://www.openresponses.org/reference). ``sampling``: the model's own
+    where the request says nothing."""
 
-    def __init__(self, body: ResponsesRequest) -> None:
+    def __init__(self, body: ResponsesRequest, sampling: Sampling) -> None:
         self._fields: dict[str, Any] = {
             "id": new_id("resp_"),
             "object": "response",
             "created_at": int(time.time()),
             "model": body.model,
             "background": False,
-            "frequency_penalty": 0.0,
+            "frequency_penalty": sampling.frequency_penalty,
             "instructions": body.instructions,
             "max_output_tokens": body.max_output_tokens,
             "max_tool_calls": None,
             "metadata": body.metadata or {},
             "parallel_tool_calls": body.parallel_tool_calls is not False,
-            "presence_penalty": 0.0,
+            "presence_penalty": sampling.presence_penalty,
             "previous_response_id": None,
             "prompt_cache_key": None,
             "reasoning": {
@@ -94,12 +95,12 @@ class ResponseObject:
             "safety_identifier": None,
             "service_tier": "default",
             "store": False,
-            "temperature": 1.0 if body.temperature is None else body.temperature,
+            "temperature": sampling.temperature,
             "text": {"format": _format(body)},
-            "tool_choice": msgspec.to_builtins(body.tool_choice or "auto"),
+            "tool_choice": _tool_choice(body.tool_choice),
             "tools": msgspec.to_builtins(body.tools or []),
             "top_logprobs": body.top_logprobs or 0,
-            "top_p": 1.0 if body.top_p is None else body.top_p,
+            "top_p": sampling.top_p,
             "truncation": body.truncation or "disabled",
             "user": body.user,
         }
@@ -134,6 +135,14 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
     }
+
+
+def _tool_choice(given: str | ToolChoice | None) -> str | dict[str, Any]:
+    if not isinstance(given, ToolChoice):
+        return given or "auto"
+    if given.type == "function":
+        return {"type": given.type, "name": given.name}
+    return {"type": given.type, "mode": given.mode, "tools": msgspec.to_builtins(given.tools)}
 
 
 def _format(body: ResponsesRequest) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason, Message
-from mlxr.runtime.messages.frontend import Failed
+from mlxr.runtime.messages.frontend import Catalog, Failed
 from mlxr.runtime.messages.tokenizer import Generate
-from tests.http.rig import Script, hello, rig, words
+from tests.http.rig import ENGINE, ENTRY, Script, hello, rig, words
 from tests.http.test_app import ask
 
 FIELDS = {
@@ -30,6 +32,24 @@ async def test_a_response_has_every_field(tmp_path: Path, finish: FinishReason) 
         _, made, _ = await ask(r, "POST", "/v1/responses", json=HI)
         assert made.keys() >= FIELDS
         assert (made["completed_at"] is None) == (made["status"] == "incomplete")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "required",
+        {"type": "function", "name": "f"},
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+    ],
+)
+async def test_a_response_says_what_it_was_made_with(tmp_path: Path, choice: Any) -> None:
+    options = b'{"temperature": 0.3, "top_p": 0.5, "presence_penalty": 1.5}'
+    catalog = Catalog([msgspec.structs.replace(ENTRY, options=options)], [ENGINE])
+    asked = {**HI, "tools": [{"type": "function", "name": "f"}], "tool_choice": choice, "top_p": 0.75}
+    async with rig(tmp_path, catalog) as r:
+        _, made, _ = await ask(r, "POST", "/v1/responses", json=asked)
+    assert made["tool_choice"] == choice
+    assert [made[name] for name in ("temperature", "top_p", "presence_penalty")] == [0.3, 0.75, 1.5]
 
 
 def fails(command: Generate) -> list[Message]:
