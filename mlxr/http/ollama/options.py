@@ -82,8 +82,8 @@ def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, se
 
 
 def constraint(given: Format | None) -> Constraint | None:
-    """``format``: "json", a JSON schema, or nothing."""
-    if not given:
+    """``format``: "json", a JSON schema (the empty one is any JSON), or nothing."""
+    if given is None or given == "":
         return None
     if given == "json":
         return Constraint(ConstraintKind.JSON_OBJECT, field="format")
