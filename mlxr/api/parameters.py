@@ -22,6 +22,14 @@ def most_drafted(given: int | None) -> int | None:
     return None if given is None or given < 0 else given
 
 
+def token_limit(given: int | None, field: str) -> int | None:
+    """Returns how many tokens an answer may have, None for any number, which -1 is, too. Raises ``RequestError`` naming
+    ``field`` for none at all."""
+    if given == 0:
+        raise invalid(f"`{field}`: expected `int` >= 1, or -1 for no limit", field)
+    return given if given is not None and given > 0 else None
+
+
 def reasoning_effort(effort: str | None) -> str | None:
     """Returns an effort to reason with as ``ChatPrompt.reasoning_effort``."""
     return _EFFORTS.get(effort, effort) if effort else None

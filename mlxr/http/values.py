@@ -17,6 +17,8 @@ TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 ModelName = Annotated[str, Meta(max_length=4096)]
 """As long as a path may be."""
+TokenLimit = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
+"""Tokens of an answer at most; -1 for no limit, as clients of LM Studio, llama.cpp and Ollama write it."""
 MostDrafted = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 """Tokens of a draft at most, as llama.cpp's ``speculative.n_max``: 0 for none."""
 KeepAlive = float | Annotated[str, Meta(max_length=1024)]

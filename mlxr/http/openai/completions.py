@@ -97,7 +97,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             prompt=prompt,
             sampling=settings_of_all,
             n=best_of,
-            max_tokens=DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens,
+            max_tokens=_max_tokens(body),
             stop_strings=stop_strings(body.stop, MAX_STOP),
             stop_tokens=body.stop_token_ids or [],
             ignore_eos=bool(body.ignore_eos),
@@ -112,6 +112,13 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
         )
         for prompt in prompts
     ]
+
+
+def _max_tokens(body: CompletionRequest) -> int | None:
+    """Returns how many tokens there may be, None for any number; 0 scores a prompt."""
+    if body.max_tokens is None:
+        return DEFAULT_MAX_TOKENS
+    return body.max_tokens if body.max_tokens >= 0 else None
 
 
 def _prompts(body: CompletionRequest) -> Sequence[TextPrompt | TokenPrompt | FillPrompt]:

@@ -17,7 +17,7 @@ from mlxr.http.values import (
     Effort,
     KeepAlive,
     TokenId,
-    Tokens,
+    TokenLimit,
 )
 
 
@@ -82,8 +82,8 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     """``POST /v1/chat/completions``."""
 
     messages: Annotated[list[CompletionMessage], Meta(min_length=1)]
-    max_completion_tokens: Tokens | None = None
-    max_tokens: Tokens | None = None
+    max_completion_tokens: TokenLimit | None = None
+    max_tokens: TokenLimit | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
@@ -124,7 +124,7 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True):
     """``POST /v1/completions``."""
 
     prompt: str | list[str | TokenId | list[TokenId]]
-    max_tokens: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    max_tokens: TokenLimit | None = None
     suffix: str | None = None
     echo: bool | None = None
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None

@@ -65,6 +65,11 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
     assert command().max_tokens is None
 
 
+def test_minus_one_is_no_limit_on_tokens() -> None:
+    assert command(max_tokens=-1).max_tokens is None
+    assert command(max_tokens=5, max_completion_tokens=-1).max_tokens is None
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
@@ -74,6 +79,9 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
         ({"messages": [{"role": "robot"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].type"),
         ({"n": 1000}, "n"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -2}, "max_tokens"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
