@@ -64,7 +64,8 @@ def compile_template(source: str, clock: Clock, param: str = "messages") -> tupl
         raise ChatError("the chat template does not parse: it is nested too deeply", param) from error
     except Exception as error:
         # Jinja makes Python of it, which Python may refuse (100 loops within each other, say).
-        raise ChatError(f"the chat template does not parse: {error}", param) from error
+        reason = str(error) or type(error).__name__
+        raise ChatError(f"the chat template does not parse: {reason}", param) from error
 
 
 def _refuse(message: str) -> NoReturn:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from mlxr.models.chat import ChatError, ChatTemplate
+from mlxr.models.chat.environment import Sandbox
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt
 
 TELLING = ("<class", "<module", "<function", "<built-in", "root:", "os.")
@@ -60,3 +63,12 @@ def test_no_template_changes_what_it_is_given() -> None:
     with pytest.raises(ChatError):
         ChatTemplate("{{ messages.append(1) }}").render(prompt)
     assert prompt == ChatPrompt([ChatMessage("user", "Hi")])
+
+
+def test_a_template_that_python_gives_up_on_without_a_word_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(self: Sandbox, source: object) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(Sandbox, "from_string", give_up)
+    with pytest.raises(ChatError, match="does not parse: MemoryError"):
+        ChatTemplate("{{ 'x' * 100000000 }}")
