@@ -76,6 +76,8 @@ def details(entry: ModelEntry) -> dict[str, Any]:
         "families": [entry.info.architecture],
         "parameter_size": parameter_size(entry.info.parameters),
         "quantization_level": entry.info.quantization,
+        **({"context_length": entry.info.context_length} if entry.info.context_length else {}),
+        **({"embedding_length": entry.info.embedding_length} if entry.info.embedding_length else {}),
     }
 
 
