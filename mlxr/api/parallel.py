@@ -16,6 +16,8 @@ MAX_CONCURRENT = 64
 
 async def map_concurrently(function: Callable[[T], Awaitable[R]], items: Sequence[T]) -> list[R]:
     """Returns ``function`` of every item, in order; the first failure cancels the rest and is raised as it is."""
+    if len(items) == 1:
+        return [await function(items[0])]
     results: dict[int, R] = {}
     limit = anyio.CapacityLimiter(MAX_CONCURRENT)
 

@@ -168,7 +168,7 @@ class LogFileHandler(logging.Handler):
             os.getpid(),
             getattr(record, "request", 0),
             getattr(record, "request_id", ""),
-            self._clean(shortened(trace, LONGEST_TRACEBACK)),
+            self._clean(shortened(trace, LONGEST_TRACEBACK)) if trace else "",
         )
 
     def _clean(self, text: str) -> str:

@@ -37,6 +37,8 @@ log = logging.getLogger("mlxr")
 SOCKET_PATH_LIMIT = 100
 """Bytes a Unix socket's path may have (104 on macOS, 108 on Linux), with room for the terminator."""
 
+DATABASE = "registry.sqlite"
+
 SETTLED_SECONDS = 2
 """How long after its bytes were written a change of the catalogue is seen by every reader: what a disk takes."""
 
@@ -87,7 +89,8 @@ class Home:
         Readers see a change a while after its bytes were written (SQLite waits for the disk in between), so who reads
         at once may read what was before. A stamp of files written within ``SETTLED_SECONDS`` therefore equals no other.
         """
-        stamps = [_stamp(path) for path in (self.database, self.root / f"{self.database.name}-wal")]
+        database = f"{self.root}/{DATABASE}"  # Each request asks, and a path takes longer to make than to look at.
+        stamps = [_stamp(path) for path in (database, f"{database}-wal")]
         now = time.time_ns()
         if any(written > now - SETTLED_SECONDS * 1_000_000_000 for _, written in stamps):
             return " ".join([*(text for text, _ in stamps), os.urandom(8).hex()])
@@ -129,7 +132,7 @@ class Home:
 
     @property
     def database(self) -> Path:
-        return self.root / "registry.sqlite"
+        return self.root / DATABASE
 
     @property
     def chats(self) -> Path:
@@ -185,7 +188,7 @@ def _open_to_us(path: Path) -> bool:
         return True
 
 
-def _stamp(path: Path) -> tuple[str, int]:
+def _stamp(path: str) -> tuple[str, int]:
     """Returns what the system says of a file, and when it was last written in nanoseconds since 1970."""
     try:
         status = os.stat(path)

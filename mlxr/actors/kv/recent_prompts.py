@@ -113,18 +113,17 @@ class RecentPrompts:
         """Returns which of them begins with most of ``tokens``, and how many these are: the latest, but for one with
         the same ``adapters``."""
         best, shared = None, 0
+        packed = tokens.packed
+        same, more = b"", packed[:ID_BYTES]
+        # One call for each: there may be 64 to ask, for every prompt.
         for recent in reversed(self._prompts.values()):
-            preferred = best is not None and recent.adapters == adapters != best.adapters
-            least = shared if preferred else shared + 1
-            if _begin_alike(tokens, recent.tokens, least):
+            begins = recent.tokens.packed.startswith
+            if len(more) > len(same) and begins(more):
                 best, shared = recent, _common(tokens, recent.tokens)
+                same, more = packed[: ID_BYTES * shared], packed[: ID_BYTES * (shared + 1)]
+            elif best is not None and recent.adapters == adapters != best.adapters and begins(same):
+                best = recent
         return best, shared
-
-
-def _begin_alike(one: TokenIds, other: TokenIds, tokens: int) -> bool:
-    """Tells whether both begin with the same so many ``tokens``. There may be 64 to ask for each prompt."""
-    end = ID_BYTES * tokens
-    return end <= min(len(one.packed), len(other.packed)) and one.packed[:end] == other.packed[:end]
 
 
 def _common(one: TokenIds, other: TokenIds) -> int:

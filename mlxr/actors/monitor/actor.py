@@ -219,8 +219,8 @@ class MonitorActor(Actor):
             fresh, self._fresh = self._fresh, []
             for told in self._followers.of_lines(fresh):
                 self.tell(FRONTEND, told)
-            changed, self._told = self._requests.since(self._told), self._requests.version
-            if changed and (requests := self._followers.of(RequestsQuery)):
+            since, self._told = self._told, self._requests.version
+            if (requests := self._followers.of(RequestsQuery)) and (changed := self._requests.since(since)):
                 self.tell(FRONTEND, MonitorEvents(requests, self._request_events(changed)))
 
     async def _save(self) -> None:

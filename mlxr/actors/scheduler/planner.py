@@ -38,7 +38,10 @@ class Planner:
         """Returns the next step, or None when there is nothing to run or enough is in flight."""
         if self._in_flight.full:
             return None
-        runnable, limits = self._runnable(), self._limits.on(executor.step_tokens)
+        runnable = self._runnable()
+        if not (runnable or self._lifecycle.releases or self._lifecycle.forks):
+            return None  # As it mostly is: whatever happens to a request is followed by this question.
+        limits = self._limits.on(executor.step_tokens)
         drafts = NO_DRAFTS
         if self._drafts.on:
             decoding = [s for s in runnable if s.decoding and s.may_sample]

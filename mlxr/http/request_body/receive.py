@@ -44,16 +44,17 @@ async def body_parts(request: web.Request, seconds: float) -> AsyncIterator[byte
     """Yields a request's body as it comes. Raises ``HttpError`` 408 for one that comes too slowly: it has ``seconds``,
     and more with each byte. aiohttp's ``read`` would copy it twice, on the loop."""
     late = HttpError(Problem(408, f"the request body came too slowly (server.body_seconds is {seconds:g})", "timeout"))
-    parts = request.content.iter_any()
+    content = request.content
     deadline = anyio.current_time() + seconds
-    while True:
-        with anyio.move_on_at(deadline) as scope:
-            try:
-                part = await anext(parts)
-            except StopAsyncIteration:
-                return
-        if scope.cancelled_caught:
-            raise late
+    while not content.at_eof() or content.exception() is not None:
+        part = content.read_nowait()
+        if not part:
+            with anyio.move_on_at(deadline) as scope:
+                part = await content.readany()
+            if scope.cancelled_caught:
+                raise late
+        if not part:
+            return
         yield part
         # Whoever takes the part may take its time; that is not the client's.
         deadline = max(deadline, anyio.current_time()) + len(part) / LEAST_RATE
