@@ -27,7 +27,8 @@ class ResponseEvents:
         self._items = items
         self._content = ContentBlocks()
         self._ids: list[str] = []
-        self._logprobs: list[TextLogprob] = []
+        self._logprobs: dict[int, list[TextLogprob]] = {}
+        self._held: list[TextLogprob] = []
         self._finish: FinishReason | None = None
         self._number = 0
 
@@ -56,16 +57,26 @@ class ResponseEvents:
         status = final_status(self._finish)
         return self._response.at(status, self._output(status), usage)
 
-    def _take(self, delta: Delta) -> list[BlockDelta]:
+    def _take(self, delta: Delta) -> tuple[list[BlockDelta], list[TextLogprob]]:
+        """Returns a delta's pieces, and the tokens of its text: those that came without a piece yet are among them, and
+        none of reasoning or calls."""
         self._finish = delta.finish or self._finish
-        self._logprobs += delta.logprobs
         pieces = self._content.feed(delta)
         self._ids += [item_id(piece.kind) for piece in pieces if piece.begins]
-        return pieces
+        self._held += delta.logprobs
+        if not pieces:
+            return [], []
+        tokens, self._held = self._held, []
+        block = next((piece.block for piece in pieces if piece.kind is BlockKind.TEXT), None)
+        if block is None:
+            return pieces, []
+        self._logprobs.setdefault(block, []).extend(tokens)
+        return pieces, tokens
 
     def _delta(self, delta: Delta) -> bytes:
-        logprobs = chat_logprobs(delta.logprobs)["content"]
-        return b"".join([self._piece(piece, logprobs) for piece in self._take(delta)])
+        pieces, tokens = self._take(delta)
+        logprobs = chat_logprobs(tokens)["content"]
+        return b"".join([self._piece(piece, logprobs) for piece in pieces])
 
     def _piece(self, piece: BlockDelta, logprobs: list[dict[str, Any]]) -> bytes:
         before = self._open(piece) if piece.begins else b""
@@ -100,7 +111,7 @@ class ResponseEvents:
             data = self._event("response.function_call_arguments.done", **place, **call)
         else:
             outer, inner, index = self._items.names(block.kind)
-            made = self._items.part(block, self._logprobs)
+            made = self._items.part(block, self._logprobs.get(count - 1, []))
             done = {name: made[name] for name in ("text", "logprobs") if name in made}
             data = self._event(f"response.{inner}.done", **place, **{index: 0}, **done)
             data += self._event(f"response.{outer}.done", **place, **{index: 0}, part=made)
@@ -113,7 +124,7 @@ class ResponseEvents:
         return [self._item(index, status if index == last else "completed") for index in range(last + 1)]
 
     def _item(self, index: int, status: str) -> dict[str, Any]:
-        return self._items.item(self._content.blocks[index], self._ids[index], status, self._logprobs)
+        return self._items.item(self._content.blocks[index], self._ids[index], status, self._logprobs.get(index, []))
 
     def _place(self, block: int) -> dict[str, Any]:
         return {"item_id": self._ids[block], "output_index": block}

@@ -9,7 +9,14 @@ import openai
 import pytest
 
 from mlxr.http.request_body.unknown_fields import HEADER
-from mlxr.runtime.messages.common import Constraint, ConstraintKind, ErrorCode, ErrorInfo, FinishReason
+from mlxr.runtime.messages.common import (
+    Constraint,
+    ConstraintKind,
+    ErrorCode,
+    ErrorInfo,
+    FinishReason,
+    TextLogprob,
+)
 from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, Generate, ToolCall
 from tests.http.openai.test_package import client
@@ -52,6 +59,39 @@ async def test_the_packages_own_accumulator_follows_a_stream_with_calls(tmp_path
         assert kinds.count("response.function_call_arguments.done") == 2
         assert [item.type for item in final.output] == ["reasoning", "message", "function_call", "function_call"]
         assert final.output[2].arguments == '{"x": 1}'
+
+
+async def test_the_tokens_of_a_text_are_those_in_its_pieces(tmp_path: Path) -> None:
+    def thinks(command: Generate) -> list[Any]:
+        """Of an answer whose second piece of text takes two tokens."""
+        number = command.request
+        tokens = [TextLogprob(0, text, -1.0, text.encode()) for text in ("hm", "yes", "\ufffd", "!", "f", "no")]
+        deltas = [
+            Delta(number, reasoning="hm", logprobs=tokens[:1]),
+            Delta(number, text="yes", logprobs=tokens[1:2]),
+            Delta(number, logprobs=tokens[2:3]),
+            Delta(number, text="é!", logprobs=tokens[3:4]),
+            Delta(number, tool_calls=[ToolCallDelta(0, "call_a", "f", "{}")], logprobs=tokens[4:5]),
+            Delta(number, text="no", logprobs=tokens[5:]),
+            Delta(number, finish=FinishReason.STOP),
+        ]
+        return [Started(number, 5), *(Deltas([delta]) for delta in deltas), Finished(number, USAGE)]
+
+    async with client(tmp_path) as (r, c):
+        r.on_generate = thinks
+        asked = {"model": "tiny", "input": "Hi", "include": ["message.output_text.logprobs"]}
+        whole = await c.responses.create(**asked)
+        events = [event async for event in await c.responses.create(**asked, stream=True)]
+    pieces = [
+        (event.output_index, token.token)
+        for event in events
+        if event.type == "response.output_text.delta"
+        for token in event.logprobs
+    ]
+    assert pieces == [(1, "yes"), (1, "\ufffd"), (1, "!"), (3, "no")]
+    for response in (whole, events[-1].response):
+        texts = {at: item.content[0] for at, item in enumerate(response.output) if item.type == "message"}
+        assert [(at, token.token) for at, text in texts.items() for token in text.logprobs] == pieces
 
 
 async def test_a_failed_response_says_so_in_its_stream(tmp_path: Path) -> None:
