@@ -77,17 +77,19 @@ def truncated_prompt(tokens: list[int], context: int, keep: int | None) -> list[
     """Returns ``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of
     them.
 
-    Raises ``RequestError`` naming both lengths when ``keep`` is None, or when there is nothing to run.
+    Raises ``RequestError`` naming both lengths when ``keep`` is None or ``context`` has room for an answer alone, and
+    when there is nothing to run.
     """
     if not tokens:
         raise RequestError(EMPTY)
     if len(tokens) < context:
         return tokens
-    if keep is None:
+    if keep is None or context < 2:
         raise RequestError(too_long(len(tokens), context, "messages"))
     # Half the room goes to the latest tokens, as Ollama's runner does it, so that the answer has the other half.
     keep = min(keep, context // 2)
     latest = max(1, (context - keep) // 2)
+    keep = min(keep, context - latest - 1)
     return tokens[:keep] + tokens[-latest:]
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mlxr.actors.tokenizer.truncation import too_long, truncated_input
+from mlxr.actors.tokenizer.truncation import too_long, truncated_input, truncated_prompt
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode
 
@@ -48,3 +48,17 @@ def test_a_context_with_room_for_nothing_but_markers_is_refused(context: int) ->
 def test_a_prompt_that_is_too_long_is_said_so_in_the_words_that_agents_look_for(looked_for: str) -> None:
     for at_least in (False, True):
         assert re.search(looked_for, too_long(20146, 8192, "messages", at_least=at_least).message)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 4, 2**31 - 1])
+def test_a_prompt_that_is_cut_leaves_room_for_an_answer_in_the_smallest_context(keep: int) -> None:
+    for context in range(2, 40):
+        made = truncated_prompt([*range(100)], context, keep)
+        assert 0 < len(made) < context
+        assert made[-1] == 99
+
+
+def test_a_context_with_room_for_an_answer_alone_is_refused() -> None:
+    with pytest.raises(RequestError, match="maximum context length is 1 tokens") as raised:
+        truncated_prompt([5], 1, 4)
+    assert raised.value.info.code is ErrorCode.CONTEXT_LENGTH
