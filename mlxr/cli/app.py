@@ -63,6 +63,7 @@ def make_app(modules: Sequence[str] = MODULES) -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         epilog=EPILOG,
+        context_settings={"help_option_names": ["--help", "-h"]},
         suggest_commands=False,
     )
     app.callback()(whole)
@@ -79,7 +80,7 @@ def _say_version(wanted: bool) -> None:
 
 def whole(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", callback=_say_version, is_eager=True)
+        bool, typer.Option("--version", "-v", help="Print the version and end.", callback=_say_version, is_eager=True)
     ] = False,
 ) -> None:
     """A local LLM server: `mlxr run` chats with a model, `mlxr up` serves it to OpenAI, Ollama and Anthropic

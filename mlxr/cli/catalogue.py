@@ -135,10 +135,13 @@ def list_models(as_json: bool, with_found: bool = False, prefix: str = "") -> No
         tool_models.print_problems(found)
 
 
-def show_part(name: str, part: str) -> None:
+def show_part(name: str, part: str, as_json: bool) -> None:
     """Print a model's Modelfile, template, system prompt, parameters or license, and nothing else."""
     entry = carried_out(lambda: _reading(lambda store: _found(store, name)))
     text = shown_part(entry, part)
+    if as_json:
+        print_json({part: text})
+        return
     text = text if not text or text.endswith("\n") else f"{text}\n"
     print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
 

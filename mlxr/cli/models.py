@@ -150,7 +150,7 @@ def show_model(
     from mlxr.cli import catalogue
 
     if parts:
-        catalogue.show_part(name, parts[0])
+        catalogue.show_part(name, parts[0], as_json)
     else:
         catalogue.show_model(name, as_json, verbose)
 

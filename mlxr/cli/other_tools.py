@@ -14,6 +14,12 @@ COMMANDS = {
     "copy": "it is called `mlxr cp`",
     "start": "it is called `mlxr up`",
     "version": "it is called `mlxr --version`",
+    "server": "it is called `mlxr up`",
+    "download": "it is called `mlxr pull`",
+    "unload": "it is called `mlxr stop`",
+    "status": "`mlxr ps` shows what is loaded, `mlxr top` what a server does",
+    "embed": "`mlxr run MODEL TEXT` prints the vector of an embedding model",
+    "embedding": "`mlxr run MODEL TEXT` prints the vector of an embedding model",
 }
 
 

@@ -67,7 +67,9 @@ def list_models(server: Endpoint, prefix: str, as_json: bool) -> None:
 def show_model(server: Endpoint, name: str, as_json: bool, verbose: bool, part: str) -> None:
     """``part``: the one field that is wanted, as it is; '' for all."""
     shown = asked(server, "POST", "/api/show", {"model": name, "verbose": verbose})
-    if part:
+    if part and as_json:
+        print_json({part: shown[part]})
+    elif part:
         text = shown[part]
         text = text if not text or text.endswith("\n") else f"{text}\n"
         print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")

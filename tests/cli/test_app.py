@@ -108,7 +108,7 @@ def test_a_second_server_elsewhere_is_told_of_the_first(tmp_path: Path, monkeypa
     ("arguments", "said"),
     [
         (["run", "m", "-n", "abc"], "--num-predict/--max-tokens/-n takes a whole number, not 'abc'"),
-        (["run", "m", "--temperature", "hot"], "--temperature takes a number, not 'hot'"),
+        (["run", "m", "--temperature", "hot"], "--temperature/--temp takes a number, not 'hot'"),
         (["up", "--port", "1.5"], "--port takes a whole number, not '1.5'"),
         (["bench", "--max-context", "3"], "--max-context takes 512 or more, not '3'"),
         (["convert", "m", "--to", "onnx"], "--to takes one of 'gguf', 'mlx', not 'onnx'"),

@@ -101,6 +101,8 @@ def test_a_path_is_shown_like_a_name(index: Path, tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "x.gguf")
     assert "llama" in mlxr("show", str(tmp_path / "x.gguf")).stdout
     assert mlxr("show", "--modelfile", str(tmp_path / "x.gguf")).stdout == f"FROM {tmp_path / 'x.gguf'}\n"
+    part = json.loads(mlxr("show", "--modelfile", "--json", str(tmp_path / "x.gguf")).stdout)
+    assert part == {"modelfile": f"FROM {tmp_path / 'x.gguf'}\n"}
     assert json.loads(mlxr("list", "--json").stdout) == []
 
 

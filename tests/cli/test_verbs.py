@@ -61,7 +61,7 @@ def test_help_groups_verbs_by_task_and_says_how_commands_end(tmp_path: Path) -> 
 
 def test_help_of_a_verb_is_the_same_both_ways(tmp_path: Path) -> None:
     shown = mlxr(tmp_path, "help", "rm").stdout
-    assert mlxr(tmp_path, "rm", "--help").stdout == shown
+    assert mlxr(tmp_path, "rm", "-h").stdout == shown
     assert "   $ mlxr rm smollm2 gemma3  # several\n" in shown
 
 

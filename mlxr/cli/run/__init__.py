@@ -64,7 +64,13 @@ def run(
     no_wordwrap: Annotated[bool, typer.Option("--nowordwrap", help="Don't break lines between words.")] = False,
     no_markdown: Annotated[bool, typer.Option("--nomarkdown", help="Show Markdown as it is written.")] = False,
     no_history: Annotated[bool, typer.Option("--nohistory", help="Don't remember what is typed.")] = False,
-    temperature: Annotated[float | None, _sampled(PARAMETERS["temperature"][1])] = None,
+    dimensions: Annotated[
+        int | None, typer.Option(min=1, help="Of an embedding model: so many numbers of the vector.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Where the model is pulled, speak to the registry without TLS.")
+    ] = False,
+    temperature: Annotated[float | None, _sampled(PARAMETERS["temperature"][1], "--temperature", "--temp")] = None,
     top_k: Annotated[int | None, _sampled(PARAMETERS["top_k"][1])] = None,
     top_p: Annotated[float | None, _sampled(PARAMETERS["top_p"][1])] = None,
     min_p: Annotated[float | None, _sampled(PARAMETERS["min_p"][1])] = None,
@@ -117,6 +123,7 @@ def run(
         wordwrap=not no_wordwrap,
         markdown=not no_markdown,
         show_thinking=not hide_thinking,
+        dimensions=dimensions,
     )
     if think is not None:
         settings = replace(settings, think=given_think(think))
@@ -131,7 +138,7 @@ def run(
         raise ConfigError(f'there is nothing to answer; give a prompt: mlxr run {model} "..."')
 
     async def work() -> None:
-        async with Connection(endpoint) as connection:
+        async with Connection(endpoint, insecure) as connection:
             await run_model(connection, for_server(model), whole, settings, as_json=as_json, remember=not no_history)
 
     interruptible.run(work)

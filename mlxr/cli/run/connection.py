@@ -25,10 +25,11 @@ _NO_TIME = re.compile(r"[+-]?0+(\.0*)?([a-z]+)?")
 
 class Connection:
     """Talks to the server that is named, or runs here, or is started. One that this found or started itself is looked
-    for again when it no longer answers."""
+    for again when it no longer answers. ``insecure``: registries are asked without TLS for a model that is pulled."""
 
-    def __init__(self, endpoint: str | None) -> None:
+    def __init__(self, endpoint: str | None, insecure: bool = False) -> None:
         self._named = endpoint
+        self._insecure = insecure
         self._stack = AsyncExitStack()
         self._client: Client | None = None
         self._spinner: Spinner | None = None
@@ -101,7 +102,7 @@ class Connection:
         return await self.show(model)
 
     async def _pull(self, model: str, report: Callable[[Progress], None]) -> None:
-        async with aclosing(self.lines("/api/pull", {"model": model})) as lines:
+        async with aclosing(self.lines("/api/pull", {"model": model, "insecure": self._insecure})) as lines:
             async for line in lines:
                 status, total, completed = line.get("status", ""), line.get("total", 0), line.get("completed", 0)
                 report(Progress(status, total=total, completed=completed))

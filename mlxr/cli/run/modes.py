@@ -69,6 +69,8 @@ async def embed(connection: Connection, model: str, prompt: str, settings: ChatS
     body: dict[str, Any] = {"model": model, "input": prompt}
     if settings.options:
         body["options"] = settings.options
+    if settings.dimensions is not None:
+        body["dimensions"] = settings.dimensions
     if settings.keep_alive is not None:
         body["keep_alive"] = settings.keep_alive
     answer = await connection.post("/api/embed", body)

@@ -50,6 +50,7 @@ class ChatSettings:
     wordwrap: lines are broken between words.
     markdown: marks become styles, on a terminal.
     show_thinking: reasoning is shown.
+    dimensions: so many numbers of an embedding; None: all.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class ChatSettings:
     wordwrap: bool = True
     markdown: bool = True
     show_thinking: bool = True
+    dimensions: int | None = None
 
     def with_option(self, name: str, value: Any) -> ChatSettings:
         return replace(self, options={**self.options, name: value})

@@ -57,7 +57,7 @@ def test_format_and_system_and_options_reach_the_model(server: Server, tmp_path:
         "stream": False,
         "options": {"temperature": 0.0, "num_predict": 16, "repeat_penalty": 1.3, "stop": ["matey"]},
     }
-    arguments = ["--system", "Be a pirate", "-o", "repeat_penalty=1.3", "--stop", "matey"]
+    arguments = ["--system", "Be a pirate", "--temp", "0", "-o", "repeat_penalty=1.3", "--stop", "matey"]
     result = mlxr(server.home, "run", "smollm2", "Hello", *STEADY, *arguments)
     assert result.stdout.rstrip("\n") == server.request("/api/chat", body)[1]["message"]["content"].rstrip("\n")
 
@@ -86,8 +86,9 @@ def test_an_embedding_model_prints_a_vector(server: Server) -> None:
     result = mlxr(server.home, "run", "minilm", "some text")
     vector = server.request("/api/embed", {"model": "minilm", "input": "some text"})[1]["embeddings"][0]
     assert json.loads(result.stdout) == pytest.approx(vector)
-    event = json.loads(mlxr(server.home, "run", "minilm", "--json", stdin="some text").stdout)
-    assert event["event"] == "embedding"
+    shorter = mlxr(server.home, "run", "minilm", "--json", "--dimensions", "4", stdin="some text")
+    event = json.loads(shorter.stdout)
+    assert (event["event"], len(event["embedding"])) == ("embedding", 4)
 
 
 def test_a_file_is_run_by_its_path_from_wherever_it_is(server: Server) -> None:
