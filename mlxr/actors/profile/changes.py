@@ -79,9 +79,13 @@ def _kept(before: McpServer | None, server: McpServer, name: str) -> str:
     return value
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = URL(url)
-    return parts.scheme, parts.host, parts.port
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    """Returns whom an address leads to; None for one that was kept when others were allowed, and leads nowhere."""
+    try:
+        parts = URL(url)
+        return parts.scheme, parts.host, parts.port
+    except ValueError:
+        return None
 
 
 def _delete_server(profile: Profile, command: DeleteMcpServer) -> Profile:

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from mlxr.http.ui.mcp import proxy
+from mlxr.runtime.paths import Home
 from tests.http.rig import Rig, ask, rig
 from tests.http.ui.upstream import Answer, upstream
 
@@ -169,6 +170,19 @@ async def test_a_server_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         status, body, _ = await ask(r, "POST", "/api/ui/mcp/other", json={})
         assert (status, body["code"]) == (404, "not_found")
         assert "there are: notes" in body["error"]
+
+
+async def test_a_server_kept_with_an_address_that_is_none_is_told_of_and_can_be_changed(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await ask(r, "POST", "/api/ui/tools/servers", json={"name": "notes", "url": "http://127.0.0.1:9/mcp"})
+        profile = Home(tmp_path / "home").profile
+        profile.write_text(profile.read_text().replace("127.0.0.1:9", "xn--"))
+        status, body, _ = await ask(r, "POST", NOTES, json={})
+        assert status == 502
+        assert "notes can't be used: its address is none that a server can have; change it" in body["error"]
+        mended = {"name": "notes", "url": "http://127.0.0.1:3000/mcp"}
+        status, body, _ = await ask(r, "POST", "/api/ui/tools/servers", json=mended)
+        assert (status, [server["url"] for server in body["servers"]]) == (200, [mended["url"]])
 
 
 async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ async def pass_on(services: Services, body: None, request: web.Request) -> web.S
     server = msgspec.json.decode(kept, type=McpServer)
     if not server.enabled:
         raise invalid(f"the MCP server {server.name} is switched off; switch it on among the tools", "name")
+    address, host = _address(server)
     data = await _message(request, services.settings.body_seconds)
     headers = CIMultiDict((name, value) for name, value in request.headers.items() if _SENT.fullmatch(name))
     for name, value in server.headers.items():
@@ -49,7 +50,7 @@ async def pass_on(services: Services, body: None, request: web.Request) -> web.S
     patience = aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_read=None if request.method == "GET" else SILENT_SECONDS)
     answer: web.StreamResponse | None = None
     try:
-        async with _asked(server, request.method, headers, data, patience) as response:
+        async with _asked(server, address, request.method, headers, data, patience) as response:
             if response.status in _REFUSALS:
                 reason = f"{_REFUSALS[response.status]} ({response.status}); give it the right Authorization header"
                 raise _trouble(server, reason, "mcp_unauthorized")
@@ -64,16 +65,30 @@ async def pass_on(services: Services, body: None, request: web.Request) -> web.S
             if request.transport is not None:
                 request.transport.close()
             return answer
-        raise _trouble(server, failure(URL(server.url).host or server.name, error)) from error
+        raise _trouble(server, failure(host, error)) from error
     return answer
+
+
+def _address(server: McpServer) -> tuple[URL, str]:
+    """Returns where the server is, and its host. One that was kept when others were allowed may be nowhere."""
+    try:
+        address = URL(server.url)
+        return address, address.host or server.name
+    except ValueError:
+        raise _trouble(server, "its address is none that a server can have; change it among the tools") from None
 
 
 @asynccontextmanager
 async def _asked(
-    server: McpServer, method: str, headers: CIMultiDict[str], data: bytes | None, patience: aiohttp.ClientTimeout
+    server: McpServer,
+    origin: URL,
+    method: str,
+    headers: CIMultiDict[str],
+    data: bytes | None,
+    patience: aiohttp.ClientTimeout,
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The server's answer. Redirects are followed within its host alone: what is kept was given for that."""
-    at = origin = URL(server.url)
+    at = origin
     async with outbound(private=server.private, read_seconds=SILENT_SECONDS, total_seconds=TOTAL_SECONDS) as session:
         for _ in range(MOST_REDIRECTS + 1):
             async with session.request(
