@@ -2,6 +2,7 @@ import { Download, Ellipsis, FileJson, MessageSquareQuote } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { IconButton } from "@/components/Button";
 import { Menu, type MenuEntry } from "@/components/Menu";
+import { NameField } from "@/components/NameField";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
 import { useChatController } from "../controller";
@@ -9,7 +10,6 @@ import { type ChatPanel, PANELS } from "../panels/registry";
 import { ModelPicker } from "../picker/ModelPicker";
 import { type ExportFormat, saveChat } from "../sidebar/queries";
 import { chatTexts } from "../texts";
-import { ChatTitle } from "./ChatTitle";
 import { ContextMeter } from "./ContextMeter";
 import { useContextUse } from "./useContextUse";
 
@@ -41,7 +41,14 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
       <ModelPicker model={chat.model} onChange={(model) => chat.change({ model })} />
       <div className="flex min-w-0 flex-1 max-sm:invisible">
         {chat.id !== null && (
-          <ChatTitle key={chat.id} title={chat.title} onChange={(title) => chat.change({ title })} />
+          <NameField
+            key={chat.id}
+            label={texts.titleOf}
+            name={chat.title}
+            placeholder={texts.untitled}
+            onChange={(title) => chat.change({ title })}
+            className="h-8 max-w-2xl min-w-0 flex-1 truncate rounded-md border border-transparent bg-transparent px-2 text-muted hover:border-line focus:border-line-strong focus:text-ink pointer-coarse:h-11"
+          />
         )}
       </div>
       {context !== null && <ContextMeter {...context} />}

@@ -2,13 +2,14 @@ import { Link } from "@tanstack/react-router";
 import { Download, Ellipsis, FileJson, FolderInput, FolderMinus, Pencil, Pin, PinOff, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { IconButton } from "@/components/Button";
+import { FIELD } from "@/components/classes";
 import { Menu, type MenuEntry } from "@/components/Menu";
+import { NameField } from "@/components/NameField";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import type { ChatSummary } from "./groups";
 import type { Folder } from "./queries";
-import { RenameField } from "./RenameField";
 
 export interface ChatRowActions {
   rename: (chat: ChatSummary, title: string) => void;
@@ -34,13 +35,13 @@ export function ChatRow({
   const [renaming, setRenaming] = useState(false);
   if (renaming) {
     return (
-      <RenameField
+      <NameField
+        opened
         label={texts.titleOf}
         name={chat.title}
-        onDone={(title) => {
-          setRenaming(false);
-          if (title !== null && title !== chat.title) actions.rename(chat, title);
-        }}
+        onChange={(title) => actions.rename(chat, title)}
+        onEnd={() => setRenaming(false)}
+        className={`${FIELD} h-8 pointer-coarse:h-11`}
       />
     );
   }

@@ -2,15 +2,16 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, Pencil, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { IconButton } from "@/components/Button";
+import { FIELD } from "@/components/classes";
 import { ConfirmDialog } from "@/components/Dialog";
 import { Menu } from "@/components/Menu";
+import { NameField } from "@/components/NameField";
 import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { CHATS } from "../queries";
 import { chatTexts } from "../texts";
 import { deleteFolder, renameFolder } from "./queries";
-import { RenameField } from "./RenameField";
 
 /** A folder's name above its chats, and what can be done with the folder. */
 export function FolderHeading({ id, name }: { id: string; name: string }) {
@@ -28,14 +29,14 @@ export function FolderHeading({ id, name }: { id: string; name: string }) {
   const shown = rename.isPending ? rename.variables : name;
   if (doing === "rename") {
     return (
-      <RenameField
+      <NameField
+        opened
         label={texts.folderName}
         name={name}
         maxLength={100}
-        onDone={(next) => {
-          setDoing(null);
-          if (next !== null && next !== "" && next !== name) rename.mutate(next);
-        }}
+        onChange={(next) => rename.mutate(next)}
+        onEnd={() => setDoing(null)}
+        className={`${FIELD} h-8 pointer-coarse:h-11`}
       />
     );
   }
