@@ -10,6 +10,7 @@ import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import { LoadLine } from "./LoadLine";
+import { RetryLoad } from "./RetryLoad";
 
 export interface ModelListProps {
   models: readonly InstalledModel[];
@@ -58,6 +59,7 @@ export function ModelList({ models, chosen, onChoose }: ModelListProps) {
                 {library !== undefined && <LoadLine model={name} loaded={engines.get(name) ?? null} />}
               </span>
             </button>
+            {engines.get(name)?.state === "failed" && <RetryLoad model={name} />}
           </li>
         ))}
       </ul>

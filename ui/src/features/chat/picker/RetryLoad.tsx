@@ -1,0 +1,21 @@
+import { Button } from "@/components/Button";
+import { useModelActions } from "@/features/models/actions/useModelActions";
+import { commonTexts } from "@/i18n/common";
+import { useTexts } from "@/i18n/texts";
+
+/** Loads a model again whose load has failed: what was in the way, such as too little memory, may be gone. */
+export function RetryLoad({ model }: { model: string }) {
+  const { retry } = useTexts(commonTexts);
+  const { load } = useModelActions(model);
+  return (
+    <Button
+      size="small"
+      className="mb-1.5 ml-8"
+      aria-label={`${retry}: ${model}`}
+      busy={load.isPending}
+      onClick={() => load.mutate({})}
+    >
+      {retry}
+    </Button>
+  );
+}
