@@ -114,7 +114,13 @@ test("everything is done by keyboard: a chat, its answer copied, a new chat", as
 
 test("on a phone the chats are in a drawer, and a chat fits @phone", async ({ page, server }) => {
   await openChat(page, server, { max_tokens: 20 });
-  await send(page, "Say hello.");
+  await composer(page).fill("Say");
+  await composer(page).press("End");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("hello.");
+  await expect(composer(page)).toHaveValue("Say\nhello.");
+  await page.getByRole("button", { name: "Send" }).click();
+  await expect(thread(page).getByText("hello.").first()).toBeVisible();
   await ended(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await page.getByRole("button", { name: "Open the sidebar" }).click();

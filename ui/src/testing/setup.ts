@@ -5,7 +5,8 @@ import { afterEach, vi } from "vitest";
 // jsdom has no layout, and lacks what asks for it.
 Object.assign(window, {
   matchMedia: (query: string) => ({
-    matches: false,
+    // A machine with a mouse and a keyboard.
+    matches: query === "(pointer: fine)",
     media: query,
     addEventListener: vi.fn(),
     removeEventListener: vi.fn(),

@@ -36,6 +36,17 @@ test("Enter sends what is written and empties the field; Shift and Enter begins 
   expect(await area()).toHaveValue("");
 });
 
+test("on a touch screen Enter begins a line, and sends with Ctrl", async () => {
+  vi.spyOn(window, "matchMedia").mockReturnValue({ matches: false } as MediaQueryList);
+  const onSend = vi.fn().mockResolvedValue(undefined);
+  renderPage(<Composer chatId="touch" onSend={onSend} />);
+  await userEvent.type(await area(), "one{Enter}two");
+  expect(onSend).not.toHaveBeenCalled();
+  await userEvent.keyboard("{Control>}{Enter}{/Control}");
+  expect(onSend).toHaveBeenCalledExactlyOnceWith("one\ntwo");
+  vi.restoreAllMocks();
+});
+
 test("a message that could not be sent is back in the field", async () => {
   renderPage(<Composer chatId="a" onSend={() => Promise.reject(new Error("down"))} />);
   await userEvent.type(await area(), "important{Enter}");

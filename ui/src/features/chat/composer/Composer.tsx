@@ -39,7 +39,15 @@ export interface ComposerProps {
 /** On a touch screen the focus would open the keyboard over the chat. */
 export const hasKeyboard = (): boolean => matchMedia("(pointer: fine)").matches;
 
-/** Where a message is written. Enter sends it, Shift and Enter begins a line. */
+/** Enter sends where there is a keyboard, with Shift it begins a line. On a touch screen, which has no Shift to hold, it
+ * begins a line, and sends with Ctrl or Command, as a keyboard beside one has them. */
+const isToSend = (event: React.KeyboardEvent): boolean =>
+  event.key === "Enter" &&
+  !event.shiftKey &&
+  !event.nativeEvent.isComposing &&
+  (hasKeyboard() || event.ctrlKey || event.metaKey);
+
+/** Where a message is written. */
 export function Composer(props: ComposerProps) {
   const { chatId, onSend, onStop, blocked, waits, losses = 0, attachments, tools, onPaste, onArrowUp, ref } = props;
   const { sendsWithoutText = false } = props;
@@ -99,14 +107,14 @@ export function Composer(props: ComposerProps) {
         placeholder={texts.placeholder}
         rows={1}
         value={text}
-        enterKeyHint="send"
+        enterKeyHint={hasKeyboard() ? "send" : "enter"}
         {...(onPaste === undefined ? {} : { onPaste })}
         onChange={(event) => {
           setText(event.target.value);
           setDue(null);
         }}
         onKeyDown={(event) => {
-          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+          if (isToSend(event)) {
             event.preventDefault();
             send();
           }
