@@ -16,6 +16,10 @@ export const modelName = (model: string): string => shortName(model.split("/").a
 export const writtenTokens = (request: RequestInfo, format: Formatter): string =>
   isOpen(request) && request.completion_tokens === 0 ? "…" : format.number(request.completion_tokens);
 
+/** Whether it is of those that read or write some: to cut a text into tokens is none. */
+const hasTokens = (request: RequestInfo): boolean =>
+  isOpen(request) || request.prompt_tokens + request.completion_tokens > 0;
+
 /** A request in the list: what was asked of which model, how far it is, and where its time went. */
 export function RequestRow({
   request,
@@ -54,9 +58,11 @@ export function RequestRow({
         <TimelineBar spans={timeline(request, now)} />
         <span className="flex min-w-0 gap-3 text-sm text-muted tabular-nums">
           <span className="min-w-0 flex-1 truncate">{request.route || request.surface}</span>
-          <span className="whitespace-nowrap">
-            {texts.tokens(format.number(request.prompt_tokens), writtenTokens(request, format))}
-          </span>
+          {hasTokens(request) && (
+            <span className="whitespace-nowrap">
+              {texts.tokens(format.number(request.prompt_tokens), writtenTokens(request, format))}
+            </span>
+          )}
           <span className="whitespace-nowrap max-sm:hidden">{format.time(new Date(request.received * 1000))}</span>
         </span>
       </Link>

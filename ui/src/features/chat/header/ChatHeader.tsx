@@ -99,7 +99,7 @@ function PanelButton({
 }) {
   const label = useLabel();
   return (
-    <IconButton label={label} aria-expanded={open} onClick={onToggle} className={open ? "bg-hover" : ""}>
+    <IconButton label={label} aria-expanded={open} onClick={onToggle} className={open ? "bg-hover!" : ""}>
       <Icon />
     </IconButton>
   );
