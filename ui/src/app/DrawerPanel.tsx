@@ -13,7 +13,7 @@ export default function DrawerPanel({ onClose, title, children }: Omit<DrawerPro
         <Radix.Content
           onCloseAutoFocus={giveFocusBack}
           aria-describedby={undefined}
-          className="fixed inset-y-0 left-0 z-30 w-80 max-w-[85vw] border-r border-line bg-sunken outline-none"
+          className="fixed top-0 left-0 z-30 box-content h-(--visible-height) w-80 max-w-[85vw] border-r border-line bg-sunken pl-[env(safe-area-inset-left)] outline-none"
         >
           <Radix.Title className="sr-only">{title}</Radix.Title>
           {children}

@@ -11,6 +11,7 @@ import { Sidebar } from "./Sidebar";
 import { shellTexts } from "./texts";
 import { useNoStrayDrops } from "./useNoStrayDrops";
 import { useShellCommands } from "./useShellCommands";
+import { useVisibleHeight } from "./useVisibleHeight";
 
 const CommandPalette = lazy(() => import("./CommandPalette"));
 const ShortcutsDialog = lazy(() => import("./ShortcutsDialog"));
@@ -25,9 +26,13 @@ export function Shell() {
   useEffect(() => setOpen(null), [path]);
   useShellCommands(setOpen);
   useNoStrayDrops();
+  useVisibleHeight();
   const close = () => setOpen(null);
   return (
-    <div data-sidebar={sidebarClosed ? "closed" : "open"} className="group/shell flex h-dvh">
+    <div
+      data-sidebar={sidebarClosed ? "closed" : "open"}
+      className="group/shell flex h-(--visible-height) pr-[env(safe-area-inset-right)] pl-[env(safe-area-inset-left)]"
+    >
       <a
         href="#content"
         className="sr-only z-50 rounded-md bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2"
@@ -42,7 +47,7 @@ export function Shell() {
       <Drawer open={open === "drawer"} onClose={close} title={texts.pages}>
         <Sidebar onSearch={() => setOpen("palette")} onClose={close} />
       </Drawer>
-      <div className="relative flex min-w-0 flex-1 flex-col">
+      <div className="relative mt-[env(safe-area-inset-top)] flex min-w-0 flex-1 flex-col">
         <div className="absolute top-2 left-3 z-20 group-data-[sidebar=open]/shell:md:hidden pointer-coarse:top-0.5 pointer-coarse:left-1">
           <IconButton label={texts.openSidebar} className="md:hidden" onClick={() => setOpen("drawer")}>
             <PanelLeft />

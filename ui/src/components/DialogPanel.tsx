@@ -41,7 +41,8 @@ export default function DialogPanel({
           onCloseAutoFocus={giveFocusBack}
           {...(description === undefined ? { "aria-describedby": undefined } : {})}
           className={classes(
-            "fixed inset-x-3 top-1/2 z-40 mx-auto flex max-h-[calc(100dvh-48px)] -translate-y-1/2 flex-col",
+            "fixed inset-x-3 top-[calc(var(--visible-height)/2)] z-40 mx-auto flex -translate-y-1/2 flex-col",
+            "max-h-[calc(var(--visible-height)-48px)]",
             "rounded-lg border border-line bg-raised text-ink outline-none",
             SIZES[size],
           )}

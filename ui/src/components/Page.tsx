@@ -28,7 +28,11 @@ export function Page({
         <div className="flex min-h-0 flex-1 flex-col">{children}</div>
       ) : (
         <div className="relative min-h-0 flex-1 overflow-y-auto">
-          <div className={`mx-auto px-4 py-5 md:px-6 ${wide === true ? "" : "max-w-5xl"}`}>{children}</div>
+          <div
+            className={`mx-auto px-4 pt-5 pb-[calc(20px+env(safe-area-inset-bottom))] md:px-6 ${wide === true ? "" : "max-w-5xl"}`}
+          >
+            {children}
+          </div>
         </div>
       )}
     </div>

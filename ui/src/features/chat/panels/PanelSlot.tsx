@@ -1,6 +1,7 @@
 import { X } from "lucide-react";
 import { Suspense } from "react";
 import { IconButton } from "@/components/Button";
+import { classes } from "@/components/classes";
 import { Skeleton } from "@/components/Skeleton";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
@@ -24,7 +25,11 @@ function OpenPanel({ panel: { Component, useLabel }, onClose }: { panel: ChatPan
         event.preventDefault();
         onClose();
       }}
-      className="flex w-80 shrink-0 flex-col border-l border-line bg-surface max-lg:fixed max-lg:inset-y-0 max-lg:right-0 max-lg:z-30 max-lg:w-96 max-lg:max-w-full"
+      className={classes(
+        "flex w-80 shrink-0 flex-col border-l border-line bg-surface max-lg:fixed max-lg:top-0 max-lg:right-0 max-lg:z-30",
+        "max-lg:h-(--visible-height) max-lg:w-96 max-lg:max-w-full max-lg:pt-[env(safe-area-inset-top)]",
+        "max-lg:pr-[env(safe-area-inset-right)]",
+      )}
     >
       <header className="flex h-12 shrink-0 items-center border-b border-line pr-2 pl-4">
         <h2 className="flex-1 font-semibold">{label}</h2>
@@ -32,7 +37,7 @@ function OpenPanel({ panel: { Component, useLabel }, onClose }: { panel: ChatPan
           <X />
         </IconButton>
       </header>
-      <div className="min-h-0 flex-1 overflow-y-auto p-4">
+      <div className="min-h-0 flex-1 overflow-y-auto p-4 max-lg:pb-[calc(16px+env(safe-area-inset-bottom))]">
         <Suspense fallback={<Skeleton className="h-40" />}>
           <Component />
         </Suspense>
