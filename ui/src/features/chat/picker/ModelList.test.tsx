@@ -7,9 +7,14 @@ import { ModelList } from "./ModelList";
 
 afterEach(() => vi.unstubAllGlobals());
 
-const tiny = { name: "tiny", size: 1, details: { family: "llama", parameter_size: "", quantization_level: "" } };
+const tiny = { name: "tiny", size: 1, details: { family: "llama", quantization_level: "" } };
 const failed = { state: "failed", error: "the model needs more memory than there is", stage: "", progress: 0 };
-const library = { version: "a.1", models: [{ name: "tiny", modified: 1, loaded: failed }], jobs: [], machine: null };
+const library = {
+  version: "a.1",
+  models: [{ name: "tiny", modified: 1, parameters: 135e6, loaded: failed }],
+  jobs: [],
+  machine: null,
+};
 
 test("a model whose load has failed says why, and is loaded again without being chosen", async () => {
   const asked: string[] = [];
@@ -23,6 +28,7 @@ test("a model whose load has failed says why, and is loaded again without being 
   const onChoose = vi.fn();
   renderPage(<ModelList models={[tiny as unknown as InstalledModel]} chosen={null} onChoose={onChoose} />);
   expect(await screen.findByText(/The model needs more memory than there is/i)).toBeVisible();
+  expect(screen.getByText(/llama · 135M/)).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Try again: tiny" }));
   await vi.waitFor(() => expect(asked).toEqual(["tiny"]));
   expect(onChoose).not.toHaveBeenCalled();

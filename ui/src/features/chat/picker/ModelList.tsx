@@ -4,6 +4,7 @@ import { useRef, useState } from "react";
 import type { InstalledModel } from "@/api/models";
 import { Badge } from "@/components/Badge";
 import { SearchField } from "@/components/Field";
+import { parameterSize } from "@/features/models/facts";
 import { useLibrary } from "@/features/models/library";
 import { commonTexts } from "@/i18n/common";
 import { useFormat } from "@/i18n/format";
@@ -26,10 +27,11 @@ export function ModelList({ models, chosen, onChoose }: ModelListProps) {
   const format = useFormat();
   const [search, setSearch] = useState("");
   const { data: library } = useLibrary();
-  const engines = new Map(library?.models.map(({ name, loaded }) => [name, loaded]));
-  const first = useRef<typeof engines>(undefined);
-  if (library !== undefined) first.current ??= engines;
-  const rank = (name: string) => ["loading", "restarting", "ready"].indexOf(first.current?.get(name)?.state ?? "");
+  const known = new Map(library?.models.map((model) => [model.name, model]));
+  const first = useRef<typeof known>(undefined);
+  if (library !== undefined) first.current ??= known;
+  const rank = (name: string) =>
+    ["loading", "restarting", "ready"].indexOf(first.current?.get(name)?.loaded?.state ?? "");
   const shown = models
     .filter(({ name }) => name.toLowerCase().includes(search.trim().toLowerCase()))
     .toSorted((a, b) => rank(b.name) - rank(a.name) || a.name.localeCompare(b.name));
@@ -49,17 +51,22 @@ export function ModelList({ models, chosen, onChoose }: ModelListProps) {
               <span className="min-w-0 flex-1">
                 <span className="flex items-center gap-2">
                   <span className="truncate font-medium">{name}</span>
-                  {engines.get(name)?.state === "ready" && <Badge tone="success">{texts.loaded}</Badge>}
+                  {known.get(name)?.loaded?.state === "ready" && <Badge tone="success">{texts.loaded}</Badge>}
                 </span>
                 <span className="block truncate text-sm text-muted">
-                  {[details.family, details.parameter_size, details.quantization_level, format.bytes(size)]
+                  {[
+                    details.family,
+                    parameterSize(known.get(name)?.parameters ?? 0, format),
+                    details.quantization_level,
+                    format.bytes(size),
+                  ]
                     .filter((fact) => fact !== "")
                     .join(" · ")}
                 </span>
-                {library !== undefined && <LoadLine model={name} loaded={engines.get(name) ?? null} />}
+                {library !== undefined && <LoadLine model={name} loaded={known.get(name)?.loaded ?? null} />}
               </span>
             </button>
-            {engines.get(name)?.state === "failed" && <RetryLoad model={name} />}
+            {known.get(name)?.loaded?.state === "failed" && <RetryLoad model={name} />}
           </li>
         ))}
       </ul>
