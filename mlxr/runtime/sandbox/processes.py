@@ -268,6 +268,8 @@ class ZygoteProcess:
             for worker in self._workers.values():
                 worker.kill()
                 worker.ended.set()
+        # It ends by itself once nobody hears it, and would stay a zombie until somebody looked for its status.
+        await self._process.reap()
 
     def _end(self, worker: Worker, status: int) -> None:
         self._workers.pop(worker.pid, None)

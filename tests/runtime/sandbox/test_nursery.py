@@ -71,6 +71,17 @@ async def test_each_zygote_is_a_session_which_the_system_shares_cpus_between(tmp
             await started.close()
 
 
+async def test_what_was_killed_leaves_no_process_though_nobody_asks_for_it_again(tmp_path: Path) -> None:
+    alone = Sandbox()
+    async with nursery(tmp_path) as made:
+        box = Sandbox(nursery=made)
+        for pid in (await parent(alone), await parent(box), made.pid):
+            os.kill(pid, signal.SIGKILL)
+            await gone(pid)
+        await box.close()
+    await alone.close()
+
+
 async def test_a_zygote_that_was_killed_is_forked_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with nursery(tmp_path) as made:
         box = Sandbox(f"{TASKS}:prepare", AGAIN, nursery=made)
