@@ -32,12 +32,15 @@ def main() -> None:
     parts = [part for part in wanted if part not in named]
     chosen = {name: compare for name, compare in every.items() if name in named or any(part in name for part in parts)}
     found: dict[str, Comparison] = {}
+    before = TARGET.read_text()
     for number, (name, compare) in enumerate(chosen.items(), 1):
         print(f"{number} of {len(chosen)}: {name}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
             found[name] = compare(Path(folder), options.sources)
+        # A run that is interrupted keeps what it found.
+        TARGET.write_text(table(found, before))
     # Rows of cases that were not looked at stay, but where all were.
-    TARGET.write_text(table(found, TARGET.read_text() if options.cases else ""))
+    TARGET.write_text(table(found, before if options.cases else ""))
     print(json.dumps({name: asdict(each) for name, each in found.items()}, indent=1) if options.json else table(found))
     if wrong := failures(found):
         sys.exit("\n".join(wrong))
