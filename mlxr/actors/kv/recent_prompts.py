@@ -123,6 +123,8 @@ class RecentPrompts:
                 same, more = packed[: ID_BYTES * shared], packed[: ID_BYTES * (shared + 1)]
             elif best is not None and recent.adapters == adapters != best.adapters and begins(same):
                 best = recent
+            if best is not None and len(more) == len(same) and best.adapters == adapters:
+                break  # All of the prompt is shared.
         return best, shared
 
 

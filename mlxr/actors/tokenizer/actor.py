@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import anyio
 from msgspec import Raw
+from msgspec.structs import replace
 
 from mlxr.actors.tokenizer.encoder import Encoder
 from mlxr.actors.tokenizer.incoming import Incoming
 from mlxr.actors.tokenizer.live_request import LiveRequest, embedding, generation
+from mlxr.actors.tokenizer.local_encoder import LocalEncoder, Turns
 from mlxr.actors.tokenizer.output_stream import text_logprob
-from mlxr.actors.tokenizer.sandbox_results import TokenizerInfo
+from mlxr.actors.tokenizer.sandbox_results import EncodedInput, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.tokenizers import TableTokenTexts, TokenTable, TokenTexts
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
@@ -68,6 +70,8 @@ class TokenizerActor(Actor):
         self._loaded = anyio.Event()
         self._info: TokenizerInfo
         self._texts: TokenTexts
+        self._local: LocalEncoder | None = None
+        self._turns = Turns(self._embed_here)
 
     async def start(self) -> None:
         self.spawn(self._load)
@@ -77,17 +81,21 @@ class TokenizerActor(Actor):
         await super().receive(inbox)
 
     async def stop(self) -> None:
+        self._turns.close()
         await self._encoder.close()
 
     async def _load(self) -> None:
         try:
             self._info = await self._encoder.start()
+            table = TokenTable.unpack(self._info.blob, self._info.offsets)
+            if self._info.portable is not None:
+                self._local = await anyio.to_thread.run_sync(LocalEncoder.load, self._info, table)
+                self._info = replace(self._info, portable=None)
         except MlxrError as error:
             reason = f"the tokenizer {error}" if isinstance(error, SandboxKilled) else str(error)
             down = EngineDown(self.context.engine, "tokenizer", reason, final=True)
             self.tell(Address("registry"), down)
             return
-        table = TokenTable.unpack(self._info.blob, self._info.offsets)
         self._texts = TableTokenTexts(table, self._info.special, strips_space=self._info.strips_space)
         self._loaded.set()
         self.tell(Address("registry"), TokenizerUp(self.context.engine, self._encoder.process))
@@ -106,6 +114,10 @@ class TokenizerActor(Actor):
     @on(Embed)
     def embed(self, message: Embed) -> None:
         self._live[message.request] = LiveRequest(message)
+        size = self._local.size(message) if self._local is not None and message.request not in self._parts else None
+        if size is not None:
+            self._turns.add(size, message)
+            return
         self.spawn(self._encode, self._begin_embedding, self._incoming(message))
 
     @on(Tokenize)
@@ -162,11 +174,25 @@ class TokenizerActor(Actor):
             self.tell(self._scheduler, submit)
 
     async def _begin_embedding(self, incoming: Incoming[Embed]) -> None:
-        encoded = await self._encoder.embed(incoming)
-        live = self._live.get(incoming.command.request)
+        self._submit_embedding(incoming.command, await self._encoder.embed(incoming))
+
+    def _embed_here(self, command: Embed) -> None:
+        """Encodes a short text whose tokenizer may run here, and submits it."""
+        assert self._local is not None
+        if command.request not in self._live:
+            return
+        try:
+            self._submit_embedding(command, self._local.encode(command))
+        except RequestError as error:
+            self._refuse(command.request, error.info)
+        except Exception as error:
+            self._refuse(command.request, unforeseen(error))
+
+    def _submit_embedding(self, command: Embed, encoded: EncodedInput) -> None:
+        live = self._live.get(command.request)
         if live is not None:
             live.submitted, live.truncated = True, encoded.truncated
-            self.tell(self._scheduler, embedding(incoming.command, encoded))
+            self.tell(self._scheduler, embedding(command, encoded))
 
     async def _reply(self, incoming: Incoming[Tokenize | Detokenize]) -> None:
         self.tell(self._frontend, await self._encoder.tokenize(incoming))

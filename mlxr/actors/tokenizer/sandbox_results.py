@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from mlxr.models.chat.families import TemplateSigns
 from mlxr.models.tokenizers import SpecialTokens
+from mlxr.models.tokenizers.portable import PortableTokenizer
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorInfo
 from mlxr.runtime.messages.scheduler import PromptSection
@@ -21,6 +22,8 @@ class TokenizerInfo(Struct, frozen=True):
         signs: what the chat template tells of how the model writes; of an empty one where there is none.
         strips_space: as in ``TokenTexts``.
         context_length: tokens that the engine has room for.
+        portable: what encodes short texts to embed outside of the sandbox; None where nothing may.
+        before: what is put before every text to embed.
     """
 
     special: SpecialTokens
@@ -29,6 +32,8 @@ class TokenizerInfo(Struct, frozen=True):
     strips_space: bool
     signs: TemplateSigns
     context_length: int
+    portable: PortableTokenizer | None = None
+    before: str = ""
 
 
 class EncodedInput(Struct, frozen=True, array_like=True):

@@ -20,6 +20,7 @@ from mlxr.models.chat import choose_parser
 from mlxr.models.chat.families import NO_SIGNS
 from mlxr.models.constraints import ConstraintError, Vocabulary
 from mlxr.models.output import shown_tokens
+from mlxr.models.tokenizers.portable import portable
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import Tokenized
@@ -57,7 +58,16 @@ def tokenizer_info() -> TokenizerInfo:
     text = _Loaded.text
     blob, offsets = text.tokenizer.table.packed()
     signs = text.signs_for(None)
-    return TokenizerInfo(text.tokenizer.special, blob, offsets, text.tokenizer.strips_space, signs, text.context_length)
+    return TokenizerInfo(
+        text.tokenizer.special,
+        blob,
+        offsets,
+        text.tokenizer.strips_space,
+        signs,
+        text.context_length,
+        portable(text.tokenizer),
+        text.prompt_before(None, optional=False),
+    )
 
 
 def load_vocabulary() -> None:

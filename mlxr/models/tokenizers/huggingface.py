@@ -44,10 +44,20 @@ class TokenizerJson(TableTokenizer):
         strips_space: bool,
     ) -> None:
         super().__init__(table, special, markers=control, strips_space=strips_space)
+        self.control = control
         self._pipeline = pipeline
         self._control = {entry["id"]: entry for entry in control.values()}
         self._special = MarkerSplitter({text: entry["id"] for text, entry in control.items()})
         self._lock = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """The type of the pipeline's model: BPE, Unigram, WordPiece or WordLevel."""
+        return type(self._pipeline.model).__name__
+
+    def source(self) -> str:
+        """Returns the pipeline as a ``tokenizer.json``."""
+        return self._pipeline.to_str()
 
     def encode(
         self,
@@ -134,7 +144,7 @@ def load_tokenizer_json(folder: Path) -> TokenizerJson:
     special = _special(pipeline, added, folder)
     return TokenizerJson(
         pipeline,
-        TokenTable(_bytes(pipeline, added, _steps(source.get("decoder")))),
+        TokenTable(_bytes(pipeline, added, stage_steps(source.get("decoder")))),
         special,
         control={entry["content"]: entry for entry in added.values() if entry.get("special") and entry["content"]},
         strips_space=_prefixes_space(source),
@@ -210,7 +220,7 @@ def _spm_piece(token: str, *, fallback: bool) -> bytes:
 
 def _prefixes_space(source: Mapping[str, Any]) -> bool:
     """Tells whether the first word gets a space (or, in WordPiece, stands without one) that decoding takes away."""
-    if "WordPiece" in _steps(source.get("decoder")):
+    if "WordPiece" in stage_steps(source.get("decoder")):
         return True
     steps = [*_parts(source.get("normalizer")), *_parts(source.get("pre_tokenizer"))]
     return any(
@@ -221,7 +231,8 @@ def _prefixes_space(source: Mapping[str, Any]) -> bool:
     )
 
 
-def _steps(part: Mapping[str, Any] | None) -> list[str]:
+def stage_steps(part: Mapping[str, Any] | None) -> list[str]:
+    """Returns the types of a stage's steps."""
     return [step["type"] for step in _parts(part)]
 
 

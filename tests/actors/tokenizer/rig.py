@@ -70,7 +70,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def tokenizer(folder: Path, path: Path | None = None) -> AsyncIterator[Rig]:
+async def tokenizer(folder: Path, path: Path | None = None, spec: EngineSpec | None = None) -> AsyncIterator[Rig]:
     bus = Bus(folder, lambda address: True)
     addresses = [
         Address("frontend"),
@@ -78,9 +78,8 @@ async def tokenizer(folder: Path, path: Path | None = None) -> AsyncIterator[Rig
         *(Address.of(kind, "e") for kind in ("scheduler", "executor")),
     ]
     inboxes = {address: bus.inbox(address, INBOXES[address.kind]) for address in (*addresses, TOKENIZER)}
-    spec = EngineSpec(
-        "smollm2", "", str(path or model_path("smollm2")), ModelInfo("gguf", "llama", context_length=8192)
-    )
+    usual = ModelInfo("gguf", "llama", context_length=8192)
+    spec = spec or EngineSpec("smollm2", "", str(path or model_path("smollm2")), usual)
     settings = msgspec.json.encode(TokenizerSettings(spec))
     actor = TokenizerActor(Context(TOKENIZER, bus, Telemetry(), folder, settings))
     rig = Rig(bus)

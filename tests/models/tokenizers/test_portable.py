@@ -1,0 +1,62 @@
+"""Which tokenizers may run beside streams, and that they stay what they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer as Pipeline
+from tokenizers import normalizers, pre_tokenizers
+from tokenizers.models import BPE, WordPiece
+
+from mlxr.models.tokenizers import Tokenizer, load_directory
+from mlxr.models.tokenizers.portable import carried, portable
+
+WORDS = ["[UNK]", "[CLS]", "[SEP]", "over", "##ly", "a", "##b", "é"]
+
+
+def source() -> dict[str, Any]:
+    pipeline = Pipeline(WordPiece({word: id for id, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    pipeline.normalizer = normalizers.BertNormalizer()
+    pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    pipeline.add_special_tokens(["[CLS]", "[SEP]"])
+    made: dict[str, Any] = json.loads(pipeline.to_str())
+    return made
+
+
+def loaded(folder: Path, content: Any) -> Tokenizer:
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    return load_directory(folder)
+
+
+def test_wordpiece_encodes_elsewhere_as_it_does_here(tmp_path: Path) -> None:
+    here = loaded(tmp_path, source())
+    made = portable(here)
+    assert made is not None
+    there = carried(made, here.table, here.special, strips_space=here.strips_space)
+    for text in ("Overly", "ab [SEP] over", "É ab", "漢over", ""):
+        for special in (True, False):
+            assert there.encode(text, parse_special=special) == here.encode(text, parse_special=special)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"normalizer": {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}},
+        {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}},
+        {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a|b"}, "behavior": "Isolated", "invert": False}},
+        {"model": {"max_input_chars_per_word": 1_000_000}},
+        {"model": {"continuing_subword_prefix": "#" * 1_000}},
+    ],
+)
+def test_what_may_take_long_for_a_short_text_stays_in_its_sandbox(tmp_path: Path, change: dict[str, Any]) -> None:
+    content = source()
+    for key, value in change.items():
+        content[key] = content[key] | value if key == "model" else value
+    assert portable(loaded(tmp_path, content)) is None
+
+
+def test_other_kinds_stay_in_their_sandbox(tmp_path: Path) -> None:
+    assert portable(loaded(tmp_path, json.loads(Pipeline(BPE({"a": 0}, [])).to_str()))) is None
