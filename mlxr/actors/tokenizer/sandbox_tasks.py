@@ -92,7 +92,8 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
     text = _Loaded.text
     context = text.room(command.context_length)
     text.check_ids(command.sampling.logit_bias, "logit_bias")
-    policy = TruncationPolicy(context, command.truncate_keep)
+    field = "messages" if isinstance(command.prompt, ChatPrompt) else "prompt"
+    policy = TruncationPolicy(context, command.truncate_keep, field=field)
     text.check_length(least_characters(command, list(parts)), policy)
     command = msgspec.structs.replace(command, prompt=assembled_prompt(command, list(parts), text.kept_ends(policy)))
     encoded = text.encode(command.prompt, policy)
@@ -101,7 +102,7 @@ def prepare(command: Generate, *parts: PromptPart) -> EncodedPrompt:
         text.check_ids([*command.resumed.prompt, *command.resumed.output], "resumed")
         tokens = command.resumed.prompt
     else:
-        tokens = TokenIds.of(truncated_prompt(encoded.tokens, context, command.truncate_keep))
+        tokens = TokenIds.of(truncated_prompt(encoded.tokens, context, command.truncate_keep, field))
     return EncodedPrompt(
         tokens=tokens,
         in_reasoning=encoded.in_reasoning,
@@ -148,7 +149,7 @@ def embed(command: Embed, *parts: PromptPart) -> EncodedInput:
     if isinstance(prompt, TextPrompt):
         named = text.prompt_before(command.prompt_name, optional=command.optional_prompt)
         prompt = msgspec.structs.replace(prompt, text=named + prompt.text)
-    encoded = text.encode(prompt, policy)
+    encoded = text.encode(prompt, policy, "input")
     tokens = truncated_input(encoded.tokens, context, text.tokenizer.special.control, truncate=command.truncate)
     return EncodedInput(TokenIds.of(tokens), None, len(tokens) < len(encoded.tokens))
 

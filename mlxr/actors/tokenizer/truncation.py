@@ -12,8 +12,6 @@ from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 COUNTED = 1 << 20
 """Tokens of a prompt that does not fit that are counted, for its client to know how much to leave out."""
 
-EMPTY = ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", "prompt")
-
 
 @dataclass(frozen=True, slots=True)
 class TextEnds:
@@ -73,19 +71,23 @@ def too_long(tokens: int, context: int, field: str, *, at_least: bool = False) -
     return ErrorInfo(ErrorCode.CONTEXT_LENGTH, message, field)
 
 
-def truncated_prompt(tokens: list[int], context: int, keep: int | None) -> list[int]:
+def empty(field: str) -> ErrorInfo:
+    return ErrorInfo(ErrorCode.INVALID, "the prompt is empty: it has no tokens", field)
+
+
+def truncated_prompt(tokens: list[int], context: int, keep: int | None, field: str = "messages") -> list[int]:
     """Returns ``tokens`` if they leave room for an answer in ``context``; else the first ``keep`` and the latest of
     them.
 
     Raises ``RequestError`` naming both lengths when ``keep`` is None or ``context`` has room for an answer alone, and
-    when there is nothing to run.
+    when there is nothing to run; ``field`` is what it names.
     """
     if not tokens:
-        raise RequestError(EMPTY)
+        raise RequestError(empty(field))
     if len(tokens) < context:
         return tokens
     if keep is None or context < 2:
-        raise RequestError(too_long(len(tokens), context, "messages"))
+        raise RequestError(too_long(len(tokens), context, field))
     # Half the room goes to the latest tokens, as Ollama's runner does it, so that the answer has the other half.
     keep = min(keep, context // 2)
     latest = max(1, (context - keep) // 2)
@@ -101,7 +103,7 @@ def truncated_input(tokens: list[int], context: int, control: Collection[int], *
     for control tokens only.
     """
     if not tokens:
-        raise RequestError(EMPTY)
+        raise RequestError(empty("input"))
     if len(tokens) <= context:
         return tokens
     if not truncate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from mlxr.api import server_tools
 from mlxr.http.json_response import json_response
@@ -14,6 +15,7 @@ from mlxr.http.responses.items import Items, ResponseObject
 from mlxr.http.responses.schema import ResponsesRequest
 from mlxr.http.services import Route, Services, note_ignored
 from mlxr.http.stream import SSE, respond
+from mlxr.runtime.errors import RequestError
 
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
@@ -24,10 +26,16 @@ async def responses(services: Services, body: ResponsesRequest, request: web.Req
         [*server_tools.field_names(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))],
     )
     events = ResponseEvents(ResponseObject(body, command.sampling), Items(body))
-    async with services.gateway.generate(body.model, command, surface="openai") as stream:
-        if body.stream:
-            return await respond(request, stream, events)
-        return json_response(events.whole(await stream.rest(), stream.usage))
+    try:
+        async with services.gateway.generate(body.model, command, surface="openai") as stream:
+            if body.stream:
+                return await respond(request, stream, events)
+            return json_response(events.whole(await stream.rest(), stream.usage))
+    except RequestError as error:
+        # What is a conversation everywhere else is the input here.
+        if error.info.param != "messages":
+            raise
+        raise RequestError(replace(error.info, param="input")) from error
 
 
 _ROUTE = Route(

@@ -222,3 +222,13 @@ async def test_stored_responses_are_refused_by_name(tmp_path: Path) -> None:
         with pytest.raises(openai.BadRequestError) as raised:
             await c.responses.create(model="tiny", input="Hi", previous_response_id="resp_1")
         assert raised.value.param == "previous_response_id"
+
+
+async def test_what_does_not_fit_is_told_of_the_input(tmp_path: Path) -> None:
+    too_long = ErrorInfo(ErrorCode.CONTEXT_LENGTH, "the prompt is too long", "messages")
+    async with client(tmp_path) as (r, c):
+        r.on_generate = lambda command: [Failed(command.request, too_long)]
+        for stream in (False, True):
+            with pytest.raises(openai.BadRequestError) as refused:
+                await c.responses.create(model="tiny", input="Hi", stream=stream)
+            assert (refused.value.param, refused.value.code) == ("input", "context_length_exceeded")
