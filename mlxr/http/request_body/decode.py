@@ -98,7 +98,8 @@ def wrong_value(error: msgspec.ValidationError, within: str = "") -> RequestErro
         return refused.at((within + match["path"] if match else within).removeprefix("."))
     if match:
         path = match["path"] if within else match["path"].removeprefix(".")
-        field = within + path or "body"
+        # msgspec has three dots for the name of any member of a map.
+        field = (within + path).replace("[...]", "") or "body"
         return invalid(f"`{field}`: {_lower_first(match['what'])}", field)
     if within:
         return invalid(f"`{within}`: {_lower_first(str(error))}", within)

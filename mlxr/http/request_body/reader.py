@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from mlxr.api.errors import invalid
 from mlxr.http.errors import HttpError, Problem
 from mlxr.http.fields import Fields
 from mlxr.http.request_body.chunked_json import CHUNK, decode_chunked
@@ -30,12 +32,15 @@ def body_reader(
     type: type[Fields], workers: BodyWorkers, settings: ServerSettings
 ) -> Callable[[list[bytes], str, str | None], Awaitable[ReadBody]]:
     """Returns a function from a body's parts, their Content-Encoding and the client to the body as ``type``; it raises
-    ``RequestError`` for what is none, and ``HttpError`` 413 for more than there may be."""
+    ``RequestError`` for what is none, and ``HttpError`` 413 for more than there may be. A byte order mark before it,
+    as Windows' tools write it, is left out (RFC 8259, 8.1)."""
 
     def read(parts: list[bytes], encoding: str) -> ReadBody:
         if encoding:
             parts = unpacked(parts, encoding, settings.max_body_bytes)
-        raw = b"".join(parts)
+        raw = b"".join(parts).removeprefix(codecs.BOM_UTF8)
+        if not raw:
+            raise invalid("the request body is empty; it is to be JSON")
         if len(raw) <= LARGE:
             return ReadBody(*decode(raw, type), len(raw))
         _check_values(raw, settings.max_body_values)

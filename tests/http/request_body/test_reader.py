@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import io
 import json
 import tracemalloc
@@ -15,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from mlxr.runtime.messages.frontend import Catalog
-from tests.http.rig import ENGINE, ENTRY, rig
+from tests.http.rig import ENGINE, ENTRY, ask, rig
 from tests.http.wire import connect, exchange, reply_of
 
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
@@ -140,3 +141,23 @@ async def test_one_clients_half_sent_bodies_leave_room_for_others(tmp_path: Path
         with anyio.fail_after(5):
             while await whole("a") != 200:  # noqa: ASYNC110  (it is asked for over the network)
                 await anyio.sleep(0.02)
+
+
+@pytest.mark.parametrize("content", ["Hi", "word " * 20_000])
+async def test_a_byte_order_mark_before_a_body_is_left_out(tmp_path: Path, content: str) -> None:
+    body = codecs.BOM_UTF8 + json.dumps({**CHAT, "messages": [{"role": "user", "content": content}]}).encode()
+    async with rig(tmp_path) as r:
+        assert (await ask(r, "POST", "/v1/chat/completions", data=body))[0] == 200
+
+
+@pytest.mark.parametrize("data", [b"", codecs.BOM_UTF8])
+async def test_a_body_that_is_empty_is_said_to_be(tmp_path: Path, data: bytes) -> None:
+    async with rig(tmp_path) as r:
+        status, answer, _ = await ask(r, "POST", "/api/chat", data=data)
+    assert (status, "body is empty" in answer["error"]) == (400, True)
+
+
+async def test_a_wrong_member_of_a_map_is_told_of_by_the_map(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        status, answer = await post(r.url + "/v1/chat/completions", {**CHAT, "logit_bias": {"5": 500}})
+    assert (status, answer["error"]["param"]) == (400, "logit_bias")
