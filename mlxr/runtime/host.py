@@ -138,6 +138,7 @@ def watch_parent(run_directory: Path, stop: threading.Event) -> None:
 def follow_parent(run_directory: Path) -> NoReturn:
     """Ends at once, without what the parent left behind."""
     remove(run_directory)
+    logs.close()
     os._exit(0)
 
 

@@ -122,6 +122,7 @@ async def _until_signal(
     def clean_up() -> None:
         supervisor.kill_processes()
         run_directory.remove()
+        logs.close()
 
     log.info("stopping for %s", first.name)
     signals.deadline(seconds + END_SECONDS, clean_up)
@@ -138,6 +139,7 @@ async def _end_on_second(received: AsyncIterator[signal.Signals], one: bool, cle
     async for number in received:
         if number in signals.URGENT:
             if one:
+                log.info("ending at once for a second %s", number.name)
                 clean_up()
                 os._exit(128 + number)
             one = True

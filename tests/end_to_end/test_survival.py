@@ -187,6 +187,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         assert next(stream)
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(timeout=40)  # and not when it has drained
+        assert "ending at once for a second SIGTERM" in (server.home / "logs" / "mlxr.log").read_text()
         stream.close()
         eventually(lambda: not any(alive(pid) for pid in children))
         assert not sockets(server.home)
