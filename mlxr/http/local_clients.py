@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -20,8 +21,16 @@ def is_local(request: web.BaseRequest) -> bool:
         return True
     peer = transport.get_extra_info("peername")
     try:
-        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    except (TypeError, IndexError, ValueError):
+        return _is_loopback(str(peer[0]))
+    except (TypeError, IndexError):
+        return False
+
+
+@lru_cache(64)
+def _is_loopback(peer: str) -> bool:
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback

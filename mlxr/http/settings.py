@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -94,6 +95,7 @@ def check(settings: ServerSettings) -> None:
         raise StartError("server.api_keys holds an empty key")
 
 
+@lru_cache(64)
 def is_loopback(host: str) -> bool:
     """Returns whether ``host`` (a name or an address) can be reached from this machine alone."""
     if host == "localhost":

@@ -7,6 +7,7 @@ Letter case is kept for display and does not count in look-ups; no tag means ``:
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ def tidy(name: str) -> str:
     return name[: -len(_DEFAULT_TAG)] if name.lower().endswith(_DEFAULT_TAG) else name
 
 
+@lru_cache(256)
 def key(name: str) -> str:
     """What two spellings of one name share."""
     return _HUB.sub(HUB, tidy(name), count=1).casefold() if _HUB.match(name.strip()) else tidy(name).casefold()

@@ -191,6 +191,8 @@ def set_up(settings: LogSettings, actor: str = "", hide: tuple[str, ...] = ()) -
     handlers: list[logging.Handler] = [handler]
     if settings.file is not None:
         handlers.append(FileHandler(settings.file, actor, hide))
+    # No line says these, and each asks the system.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger("mlxr")
     root.handlers = handlers
     root.setLevel(settings.level.upper())

@@ -19,6 +19,8 @@ BURST = 64
 SEND_SECONDS = 0.02
 """For so long events gather on a loop: each by itself wakes two threads and the subscriber, and a request has six."""
 
+_MORE = zmq.NOBLOCK | zmq.SNDMORE
+
 LOOK_SECONDS = 0.02
 """How often the socket is asked for new subscribers: asking costs more than an event nobody reads may."""
 
@@ -75,7 +77,8 @@ class Publisher:
     def _send(self) -> None:
         unsent, self._unsent = self._unsent, []
         for topic, body in unsent:
-            self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
+            self._socket.send(topic.encode(), _MORE)
+            self._socket.send(body, zmq.NOBLOCK)
 
     def close(self) -> None:
         self._send()
@@ -124,7 +127,8 @@ class Subscriber:
         def drain() -> None:
             try:
                 for _ in range(BURST):
-                    take(self._socket.recv_multipart(zmq.NOBLOCK)[1])
+                    self._socket.recv(zmq.NOBLOCK)  # its topic
+                    take(self._socket.recv())
                 loop.call_soon(drain)
             except zmq.Again:
                 pass

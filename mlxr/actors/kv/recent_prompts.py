@@ -131,6 +131,7 @@ class RecentPrompts:
 def _common(one: TokenIds, other: TokenIds) -> int:
     """How many tokens two prompts begin with alike."""
     length = min(len(one), len(other))
+    if one.packed[: ID_BYTES * length] == other.packed[: ID_BYTES * length]:
+        return length
     differs = np.frombuffer(one.packed, np.int32, length) != np.frombuffer(other.packed, np.int32, length)
-    first = int(differs.argmax())
-    return first if differs[first] else length
+    return int(differs.argmax())

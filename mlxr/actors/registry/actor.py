@@ -179,11 +179,12 @@ class RegistryActor(Actor):
         self._engines.touch(message)
         if message.active == 0:
             # What an answer's end changes can wait for a tick, if nobody else waits for it: hundreds may end a second.
-            if self._engines.settle() or message.keep_alive is not None:
+            self._touched = True
+            due = message.keep_alive is not None or self._engines.policy.is_due(time.monotonic())
+            if due and (self._engines.settle() or message.keep_alive is not None):
+                self._touched = False
                 self._publish()
                 self._engines.wake()
-            else:
-                self._touched = True
 
     @on(EngineUp)
     def engine_up(self, message: EngineUp) -> None:

@@ -70,9 +70,10 @@ def _prompt_chunks(
     """Returns what a step computes of prompts, ``budget`` tokens in all. ``scored_cost``: how many of them one is whose
     log-probability is wanted."""
     chunks: list[Chunk] = []
+    prompts = [s for s in prompts if s.remaining > 0 and not s.in_flight]
     if not prompts:
         return chunks
-    turns = _turns([s for s in prompts if s.remaining > 0 and not s.in_flight], limits.whole_prompts)
+    turns = _turns(prompts, limits.whole_prompts)
     shared = sum(part for _, part in turns)
     for sequence, part in turns:
         length = sequence.remaining

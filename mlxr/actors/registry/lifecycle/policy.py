@@ -253,6 +253,10 @@ class EnginePolicy:
         engines = self._engines.values()
         return any(not e.started for e in engines) and not any(e.loading and not e.ending for e in engines)
 
+    def is_due(self, now: float) -> bool:
+        """Whether an engine is to be started or ended, or gives its place to one."""
+        return any(e.ending or not e.started or self._expiry(e) <= now for e in self._engines.values())
+
     def settle(self, now: float, free: int | None = None) -> list[Action]:
         """Stops what has expired; starts what waits, in the place of others if need be. ``free`` as in ``Limits``."""
         for engine in self._engines.values():
