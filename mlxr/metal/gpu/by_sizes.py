@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,15 @@ class KernelBySizes:
             self._made[small] = self._make(name=f"{self._name}_{small:x}")
         return self._made[small](inputs=inputs, **launch)
 
+    def launching(self, fixed: Sequence[str] = (), **launch: Any) -> Callable[..., list[mx.array]]:
+        """Returns a function of ``inputs`` alone."""
+        return partial(self, **launch)
+
 
 def maker(device: str) -> Callable[..., Any]:
     """Returns what makes kernels for ``metal`` or ``cuda``, taking a name, inputs' and outputs' names and a source."""
-    import mlx.core as mx
+    if device == "metal":
+        return KernelBySizes
+    from mlxr.metal.gpu.cuda_kernel import CudaKernel
 
-    made: Callable[..., Any] = KernelBySizes if device == "metal" else mx.fast.cuda_kernel
-    return made
+    return CudaKernel

@@ -7,9 +7,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlxr.metal.gpu.by_sizes import maker
 
@@ -56,6 +55,7 @@ class Kernel:
         name: ``FOLDER/NAME``: its body is ``NAME.metal`` or ``NAME.cu`` in that folder of the operation.
         inputs: their names in the body, in order; row-contiguous arrays.
         outputs: likewise; the body writes every element of each that is looked at.
+        fixed: inputs whose sizes a launch has once and for all.
         writes: the inputs that the body changes in place, casting their const away.
         headers: files of functions that stand before it, as ``FOLDER/NAME`` without ending; a ``.h`` serves both
             languages, ``.cuh`` is CUDA's and ``.metal.h`` Metal's; a language may lack some.
@@ -66,6 +66,7 @@ class Kernel:
     outputs: tuple[str, ...]
     headers: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
 
     def body(self, language: Language) -> str:
         return (FOLDER / f"{self.name}{language.value[0]}").read_text()
@@ -105,6 +106,7 @@ class MadeKernel:
         self._kernel = kernel
         self._language = language
         self._contiguous = contiguous
+        self._made: dict[tuple[tuple[str, str | int | bool], ...], Any] = {}
 
     def __call__(self, inputs: list[mx.array], launch: Launch) -> list[mx.array]:
         return self.launching(launch)(inputs=inputs)
@@ -113,24 +115,30 @@ class MadeKernel:
         """Returns a function of ``inputs`` alone, so that what a launch needs is put together once."""
         import mlx.core as mx
 
-        return partial(
-            self._made(launch.template),
+        launching: Callable[..., list[mx.array]] = self._of(launch.template).launching(
             grid=launch.grid,
             threadgroup=launch.threadgroup,
             output_shapes=[list(shape) for shape in launch.shapes],
             output_dtypes=[getattr(mx, dtype) for dtype in launch.dtypes],
+            fixed=self._kernel.fixed,
         )
+        return launching
 
-    def _made(self, template: tuple[tuple[str, str | int | bool], ...]) -> Callable[..., list[mx.array]]:
+    def _of(self, template: tuple[tuple[str, str | int | bool], ...]) -> Any:
+        if template not in self._made:
+            self._made[template] = self._with(template)
+        return self._made[template]
+
+    def _with(self, template: tuple[tuple[str, str | int | bool], ...]) -> Any:
         """The kernel for some template arguments, which stand in its source: MLX would write them there at every
-        call. It also goes through the whole source at every call, so that CUDA's headers are included."""
+        call. Where it goes through the whole source at every call, CUDA's headers are better included."""
         make = maker("metal" if self._language is Language.METAL else "cuda")
         kernel, constants = self._kernel, "".join(self._language.constant(*argument) for argument in template)
         body, header = kernel.body(self._language), kernel.header(self._language)
         digest = hashlib.sha256((header + constants + body).encode()).hexdigest()[:16]
         if self._language is Language.CUDA:
             header = "".join(f'#include "{path}"\n' for path in kernel.header_files(self._language))
-        made: Callable[..., list[mx.array]] = make(
+        return make(
             name=f"{kernel.name.replace('/', '_')}_{digest}",
             input_names=list(kernel.inputs),
             output_names=list(kernel.outputs),
@@ -138,4 +146,3 @@ class MadeKernel:
             header=header,
             ensure_row_contiguous=self._contiguous,
         )
-        return made

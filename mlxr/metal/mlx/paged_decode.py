@@ -8,11 +8,9 @@ sequence's sums depend on its own length alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import mlx.core as mx
 
+from mlxr.metal.gpu.by_sizes import maker
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.specs import AttentionSpec
@@ -101,8 +99,7 @@ class PagedDecode:
     def __init__(self, spec: AttentionSpec) -> None:
         self._spec = spec
         self._scale = mx.array([spec.scale * 1.4426950408889634])  # scores are exponents of 2
-        make: Callable[..., Any] = mx.fast.cuda_kernel
-        self._kernel = make(
+        self._kernel = maker("cuda")(
             "paged_decode",
             ["queries", "all_keys", "all_values", "tables", "lengths", "scale", "done"],
             ["out"],

@@ -203,7 +203,7 @@ def source(body: str, device: str) -> str:
     if device == "metal":
         words = {"THREAD": "thread_position_in_grid.x", "SPACE": "device"}
     else:
-        words = {"THREAD": "cooperative_groups::this_grid().thread_rank()", "SPACE": ""}
+        words = {"THREAD": "(size_t(blockIdx.x) * blockDim.x + threadIdx.x)", "SPACE": ""}
     for word, meaning in words.items():
         body = body.replace(word, meaning)
     return body

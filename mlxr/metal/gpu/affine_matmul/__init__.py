@@ -21,6 +21,7 @@ KERNEL = Kernel(
     ("x", "packed", "scales", "biases", "constants", "residual"),
     ("out",),
     ("affine_matmul/tiles", "affine_matmul/few_rows"),
+    fixed=("x",),
 )
 """``x`` ``[rows, K]``, float16, or float32 where it is normed; ``packed`` uint32 ``[N, K * bits / 32]`` with
 ``scales`` and ``biases`` float16 ``[N, K / group]``, or float16 ``[N, K]``, for which these are not read; ``constants``

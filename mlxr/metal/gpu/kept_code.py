@@ -1,0 +1,99 @@
+"""Machine code of our kernels for CUDA, compiled once for a machine and kept where MLX looks for it.
+
+MLX keeps what ``mx.fast.cuda_kernel`` compiles for a process alone, and goes through the whole source at each launch.
+But it looks for every kernel in its own folder before it compiles one (``jit_module.cpp``): ``NAME_HASH.ptx``, with the
+names of functions beside it, where the hash is that of the source. So what NVRTC gives is put there under the hash of
+no source at all, and ``mx.fast.precompiled_cuda_kernel`` launches it by name, with none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import mlx.core as mx
+
+from mlxr.metal.gpu import nvrtc
+
+log = logging.getLogger("mlxr.metal")
+
+HASH_OF_NOTHING = 0x553E93901E462A6E
+"""``std::hash<std::string>`` of an empty one, by libstdc++."""
+
+PROBE = 'extern "C" __global__ void mlxr_probe(float* out, float x) { out[threadIdx.x] = x + threadIdx.x; }'
+
+
+def kept(function: str, source: str) -> str:
+    """Returns the name under which MLX finds the code of ``source``, which is compiled unless it lies there.
+    ``function``: the one that it has, by C's rules. Raises ``nvrtc.CompileError``."""
+    architecture = _architecture()
+    whole = f"{function} {architecture} {nvrtc.version()}\n{source}"
+    name = f"{function}_{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
+    path = _folder() / f"{name}_{HASH_OF_NOTHING:x}"
+    code, names = path.with_suffix(".ptx"), path.with_suffix(".txt")
+    if not _sound(code, names):
+        compiled = nvrtc.compiled(source, architecture)
+        _write(names, f"{_digest(compiled)}\n{name}\t{function}\n".encode())
+        _write(code, compiled)
+    return name
+
+
+@cache
+def launches_by_name() -> bool:
+    """Whether MLX finds here what is kept so: found out by a kernel of one line."""
+    try:
+        (out,) = mx.fast.precompiled_cuda_kernel(
+            name=kept("mlxr_probe", PROBE),
+            compiled_source=b"",
+            inputs=[],
+            output_shapes=[(32,)],
+            output_dtypes=[mx.float32],
+            scalars=[0.5],
+            grid=(32, 1, 1),
+            threadgroup=(32, 1, 1),
+        )
+        return bool(mx.array_equal(out, mx.arange(32) + 0.5).item())
+    except Exception as error:  # of any kind: no compiler, no folder, another MLX
+        log.info("kernels are compiled anew in each process: %s", error)
+        return False
+
+
+def _sound(code: Path, names: Path) -> bool:
+    """Whether the code is what was once written there."""
+    try:
+        return names.read_text().partition("\n")[0] == _digest(code.read_bytes())
+    except OSError:
+        return False
+
+
+def _digest(code: bytes) -> str:
+    return hashlib.sha256(code).hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Another process may write the same, or read."""
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    Path(beside).replace(path)
+
+
+@cache
+def _folder() -> Path:
+    """MLX's, which it settles on at its first kernel."""
+    default = Path(tempfile.gettempdir()) / "mlx" / metadata.version("mlx") / "ptx"
+    folder = Path(os.environ.get("MLX_PTX_CACHE_DIR") or default)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@cache
+def _architecture() -> str:
+    """Like ``sm_90a``: with what its kind alone has, from Hopper on."""
+    name = str(mx.device_info(mx.default_device())["architecture"])
+    return name + "a" * (int(name.removeprefix("sm_")) >= 90)

@@ -1,0 +1,61 @@
+"""Machine code lies where MLX looks for it, is compiled once, and again where it was damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlxr.metal.gpu import kept_code, nvrtc
+
+SOURCE = 'extern "C" __global__ void double_it(float* x) { x[threadIdx.x] *= 2; }'
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The sources that were compiled."""
+    sources: list[str] = []
+
+    def compile(source: str, architecture: str) -> bytes:
+        sources.append(source)
+        return f"code of {source} for {architecture}".encode()
+
+    monkeypatch.setattr(nvrtc, "compiled", compile)
+    monkeypatch.setattr(nvrtc, "version", lambda: "13.0")
+    monkeypatch.setattr(kept_code, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(kept_code, "_architecture", lambda: "sm_90a")
+    return sources
+
+
+def test_code_lies_under_the_name_that_mlx_makes_of_no_source(compiled: list[str], tmp_path: Path) -> None:
+    name = kept_code.kept("double_it", SOURCE)
+    path = tmp_path / f"{name}_553e93901e462a6e.ptx"
+    assert path.read_bytes() == f"code of {SOURCE} for sm_90a".encode()
+    assert f"{name}\tdouble_it" in path.with_suffix(".txt").read_text().splitlines()
+
+
+def test_a_source_is_compiled_once(compiled: list[str]) -> None:
+    assert kept_code.kept("double_it", SOURCE) == kept_code.kept("double_it", SOURCE)
+    assert compiled == [SOURCE]
+
+
+def test_another_source_has_another_name(compiled: list[str]) -> None:
+    assert kept_code.kept("double_it", SOURCE) != kept_code.kept("double_it", SOURCE + "\n")
+
+
+def test_damaged_code_is_compiled_again(compiled: list[str], tmp_path: Path) -> None:
+    name = kept_code.kept("double_it", SOURCE)
+    path = tmp_path / f"{name}_553e93901e462a6e.ptx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert kept_code.kept("double_it", SOURCE) == name
+    assert path.read_bytes() == whole
+    assert compiled == [SOURCE] * 2
+
+
+def test_without_a_compiler_nothing_is_launched_by_name(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(source: str, architecture: str) -> bytes:
+        raise OSError("libnvrtc.so.13 is not there")
+
+    monkeypatch.setattr(nvrtc, "compiled", missing)
+    assert not kept_code.launches_by_name.__wrapped__()
