@@ -68,6 +68,7 @@ class Attention:
         norm = None if self._norm is None else Norm(self._norm, spec.norm_eps)
         self._of_steps = StepAttention(weights, spec, self._inputs, norm) if can else None
         self._step_norm, self._few_gates = norm, None
+        self._few_norms = rms and ways.few_rows
         if can and self._gate is not None and self._gate.codes is not None:
             self._few_gates = FewRows(self._gate.codes, self._gate.bias, norm)
         self._rotation = None if spec.rope is None else Rotation(spec.rope, spec.head_dim, ways.rope)
@@ -83,8 +84,8 @@ class Attention:
                 out, pool.layers[self._kept] = self._of_steps(x, step, tables, layer)
                 gates = self._gates_of_step(x)
                 return self._added(x, out if gates is None else self._gated(out, gates))
-        inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias)
-        queries, keys, values = self._projected(inputs.astype(HALF), step)
+        inputs = self._normed(x)
+        queries, keys, values = self._projected(inputs, step)
         if pool is None or not spec.causal:
             if keys is None or values is None:
                 raise ValueError("a layer that reads another's keys and values needs a pool that has them")
@@ -103,10 +104,16 @@ class Attention:
         if step.order is not None:
             out = out[step.order]
         if self._gate is not None:
-            out = self._gated(out, self._gate(inputs.astype(HALF)))
+            out = self._gated(out, self._gate(inputs))
         if not step.adapters:
             return self._added(x, out)
         return self._summed(x, step.adapters.added(self._output(out), out, self._layer, "output"))
+
+    def _normed(self, x: mx.array) -> mx.array:
+        """16-bit, of float32 ``x`` ``[T, features]``."""
+        if self._step_norm is not None and self._few_norms:
+            return self._step_norm(x)
+        return normed(x, self._norm, self._spec.norm_eps, self._spec.norm, self._norm_bias).astype(HALF)
 
     def _gated(self, out: mx.array, gates: mx.array) -> mx.array:
         """What heads gave, by what the gates' projection did."""

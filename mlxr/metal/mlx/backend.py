@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -28,13 +27,14 @@ from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows, takes
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
-from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, Kind, rows_at
+from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, Kind
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_layers import PoolAccess
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
 from mlxr.metal.mlx.steps import Step, padded
+from mlxr.metal.mlx.tables import embedded
 from mlxr.metal.mlx.weights import take_over
 from mlxr.metal.operations import (
     EmbeddingOperation,
@@ -167,7 +167,11 @@ class MlxBackend:
         return Step(batch)
 
     def embedding(self, table: Weight, scale: float = 1.0) -> EmbeddingOperation:
-        return partial(_embedded, table, scale)
+        def look_up(tokens: mx.array) -> mx.array:
+            rows = embedded(table.handle.matrix, tokens, self._ways)
+            return rows if scale == 1.0 else rows * scale
+
+        return look_up
 
     def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
         def multiply(x: mx.array) -> mx.array:
@@ -285,7 +289,8 @@ class MlxBackend:
         return logits
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
-        return sampling.sample(logits, batch, own_sampling.drawn if self._ways.sampling else None)
+        drawn = own_sampling.drawn if self._ways.sampling else None
+        return sampling.sample(logits, batch, drawn, own_sampling.best if self._ways.tables else None)
 
     def token_logprobs(self, logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:
         return sampling.token_logprobs(logits, tokens, alternatives)
@@ -340,10 +345,3 @@ class _Usable:
 
     def __contains__(self, kind: object) -> bool:
         return (isinstance(kind, int) or kind in self.modes) and kind in self.kinds
-
-
-def _embedded(table: Weight, scale: float, tokens: mx.array) -> mx.array:
-    # MLX does not check an index: one beyond the table would read whatever lies behind it.
-    known = (tokens >= 0) & (tokens < table.shape[0])
-    rows = mx.where(known[:, None], rows_at(table.handle.matrix, mx.where(known, tokens, 0)), 0.0)
-    return rows if scale == 1.0 else rows * scale

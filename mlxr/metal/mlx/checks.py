@@ -289,6 +289,29 @@ def _sampling(ways: Ways) -> bool:
     return bool(mx.array_equal(ours, theirs).item())
 
 
+def _tables(ways: Ways) -> bool:
+    """Rows that are looked up, known and not; a matrix as floats, by as many rows as are multiplied so; the best tokens
+    of rows, one of which has none."""
+    right = True
+    for bits in (4, 8, 16):
+        outs = []
+        for backend in (MlxBackend(ways), ReferenceBackend()):
+            tensor = _matrix(1, 96, 256) if bits == 16 else _codes(bits, 96, 256)
+            rows = backend.embedding(backend.table(tensor))(mx.array([5, 95, -1, 96, 0], mx.int32))
+            x = mx.array(_normal(2, min(ways.dense_rows, 256), 256))
+            outs.append(mx.concatenate([rows.reshape(-1), backend.linear(backend.weight(tensor))(x).reshape(-1)]))
+        right = right and _near(*outs)
+    logits = _normal(3, 4, 5000)
+    logits[1, 4000], logits[2, [70, 71]], logits[3] = np.nan, 50.0, -np.inf
+    tokens = MlxBackend(ways).sample(mx.array(logits), _greedy(4)).tokens
+    return right and tokens.tolist() == [int(logits[0].argmax()), -1, 70, -1]
+
+
+def _greedy(rows: int) -> SamplingBatch:
+    none, one, off = np.zeros(rows, np.float32), np.ones(rows, np.float32), np.zeros(rows, np.int32)
+    return SamplingBatch(none, off, one, none, one, one, none, none, none)
+
+
 CHECKS: dict[str, Callable[[Ways], bool]] = {
     "fused": _feed_forward,
     "rope": partial(_attention, steps=[[1, 5], [1, 1]], rope=ROPE),
@@ -298,6 +321,7 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "few_rows": _few_rows,
     "experts": _own_experts,
     "sampling": _sampling,
+    "tables": _tables,
     "recurrence": _recurrence,
     "paged_prefill": partial(_attention, steps=[[70, 3], [30, 1]], softcap=2.0),
     "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),

@@ -58,6 +58,8 @@ class Ways:
     place; MLX's operations.
     ``step_attention``: one of our own for what is between two products in a step of one token a sequence
     (``mlxr.metal.gpu.attention``); what the others say.
+    ``tables``: ones of our own for rows that are looked up, whole matrices as floats and the best token of a row
+    (``mlxr.metal.gpu.tables``, ``sampling``); MLX's operations.
     """
 
     least_rows: int
@@ -80,6 +82,7 @@ class Ways:
     recurrence: bool = False
     paged_prefill: bool = False
     step_attention: bool = False
+    tables: bool = False
 
     def without(self, names: frozenset[str]) -> Ways:
         """These ways but those of ``names``, which are fields."""
@@ -103,6 +106,7 @@ WAYS = {
         experts=True,
         recurrence=True,
         step_attention=True,
+        tables=True,
     ),
     "metal": Ways(
         1,

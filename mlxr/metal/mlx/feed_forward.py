@@ -37,6 +37,9 @@ class FeedForward:
             self._hidden = elementwise.gate(spec.activation)
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
         self._down = SplitProduct([weights.down], bias, ways)
+        self._own_norm: Norm | None = None
+        if ways.few_rows and weights.norm is not None and spec.norm is NormKind.RMS:
+            self._own_norm = Norm(weights.norm, spec.norm_eps)
         self._few = self._of_few_rows()
 
     def __call__(self, x: mx.array, residual: mx.array, adapters: StepAdapters = NO_ADAPTERS) -> mx.array:
@@ -46,7 +49,10 @@ class FeedForward:
         spec = self._spec
         if self._few is not None and self._few[0].takes(x.shape[0]) and not adapters:
             return self._added(residual, *self._few, x)
-        inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias).astype(HALF)
+        if self._own_norm is not None:
+            inputs = self._own_norm(x)
+        else:
+            inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias).astype(HALF)
         outs = zip(self._inputs(inputs), self._roles, strict=True)
         hidden = self._hidden(*(adapters.added(out, inputs, self._layer, role) for out, role in outs))
         out = adapters.added(self._down(hidden), hidden, self._layer, "down")
@@ -75,5 +81,5 @@ class FeedForward:
         gates, down = self._inputs.products[0], self._down
         if gates.codes is None or down.codes is None or not fits_gates(gates.codes):
             return None
-        norm = Norm(self._norm, self._spec.norm_eps)
+        norm = self._own_norm
         return FewRows(gates.codes, gates.bias, norm, 1 / HEADROOM), FewRows(down.codes, down.bias, gain=HEADROOM)

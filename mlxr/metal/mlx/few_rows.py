@@ -4,7 +4,7 @@ them in the same kernel: the norm of a row, a residual, gates."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import mlx.core as mx
 
@@ -55,10 +55,12 @@ class Norm:
 
     def __call__(self, x: mx.array) -> mx.array:
         """16-bit, of float32 ``x`` ``[T, in]``."""
+        if device.kind() == "cuda" and rms_norm.fits(x.shape[1]):
+            return self.of_few(x)
         return mx.fast.rms_norm(x, self.weight, self.eps).astype(HALF)
 
     def of_few(self, x: mx.array) -> mx.array:
-        """The same by a kernel of our own, for up to ``MOST_ROWS`` rows that ``rms_norm.fits``."""
+        """The same by a kernel of our own, where ``rms_norm.fits``."""
         out: mx.array
         (out,) = _norming(*x.shape)(inputs=[x, self._constants])
         return out
@@ -147,9 +149,14 @@ def _kernel() -> MadeKernel:
     return MadeKernel(affine_matmul.KERNEL, device.language())
 
 
-@cache
+@lru_cache(256)
 def _norming(rows: int, width: int) -> Launched:
-    return MadeKernel(rms_norm.KERNEL, Language.CUDA).launching(rms_norm.launch(rows, width))
+    return _norm().launching(rms_norm.launch(rows, width))
+
+
+@cache
+def _norm() -> MadeKernel:
+    return MadeKernel(rms_norm.KERNEL, Language.CUDA)
 
 
 @cache

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlxr.metal.gpu import sampling
 from mlxr.metal.gpu.by_sizes import FEWEST_ON_DEVICE
 from mlxr.metal.gpu.kernel import Language, MadeKernel
+from mlxr.metal.reference.sampling import best_of
 from mlxr.metal.reference.sampling import drawn as drawn_by_sorting
 from mlxr.metal.sampling import SamplingBatch
 
@@ -25,6 +26,18 @@ def drawn(logits: mx.array, batch: SamplingBatch, rows: NDArray[np.int32]) -> mx
     tokens: mx.array
     (tokens,) = _kernel()(inputs, sampling.launch(*logits.shape))
     return tokens
+
+
+def best(logits: mx.array) -> mx.array:
+    """As ``reference.sampling.best_of``, on CUDA: one kernel instead of seven."""
+    if not logits.size:
+        return best_of(logits)
+    return _best()([logits], sampling.best(*logits.shape))[0]
+
+
+@cache
+def _best() -> MadeKernel:
+    return MadeKernel(sampling.BEST, Language.CUDA)
 
 
 @cache

@@ -16,12 +16,12 @@ from mlxr.metal.mlx.matrix_forms import (
     Codes,
     Floats,
     Matrix,
-    dequantized,
     joined,
     rows_of,
     split,
     unsplit,
 )
+from mlxr.metal.mlx.tables import dense
 from mlxr.metal.weights import Weight
 
 BLOCK = 128
@@ -39,7 +39,7 @@ def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
     if isinstance(matrix, Floats):
         return (_wide(x, ways) @ _wide(matrix.values, ways).T).astype(HALF)
     if x.shape[0] >= ways.dense_rows:
-        return x @ dequantized(matrix).T
+        return x @ dense(matrix, ways).T
     return _quantized(x, matrix, ways)
 
 

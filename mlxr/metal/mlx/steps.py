@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.gpu.attention import StepShape
+from mlxr.metal.mlx.staging import staged
 from mlxr.metal.reference.adapters import StepAdapters
 from mlxr.metal.reference.attention import temperatures
 from mlxr.metal.specs import AttentionSpec, Rope, Temperature
@@ -171,8 +172,7 @@ class DeviceTables:
             angles = made[:, 2 : 2 + 2 * pairs].view(np.float32)
             angles[:, :pairs], angles[:, pairs:] = rope.magnitude * np.cos(turns), rope.magnitude * np.sin(turns)
         made[:, 2 + 2 * pairs :] = group.block_tables
-        # What MLX is given stays in the host's memory; what it computes does not.
-        self._layouts.append((rope, mx.array(made) | 0))
+        self._layouts.append((rope, staged(made)))
         return self._layouts[-1][1]
 
     def states(self, run: int) -> StateRows:
@@ -196,8 +196,7 @@ class DeviceTables:
             made[:, 0] = np.arange(len(pages)) * length
             made[:, 1] = made[:, 0] + length
             made[:, 2], made[:, 3] = np.where(begins, -1, pages), pages
-            # What MLX is given stays in the host's memory; what it computes does not.
-            self._state_layouts[run] = mx.array(made) | 0
+            self._state_layouts[run] = staged(made)
         return self._state_layouts[run]
 
     def keys(self, run: int, spec: AttentionSpec) -> Keys:

@@ -13,19 +13,28 @@ from mlxr.metal.sampling import SampledRows, SamplingBatch
 Draw = Callable[[mx.array, SamplingBatch, NDArray[np.int32]], mx.array]
 """Tokens int32 of some rows of a batch, whose logits are given."""
 
+Best = Callable[[mx.array], mx.array]
+"""Each row's best token, int32 ``[R]``, of logits; -1 where that has none that is finite."""
 
-def sample(logits: mx.array, batch: SamplingBatch, draw: Draw | None = None) -> SampledRows:
-    """``logits`` float32 ``[R, V]``. A row with no finite best logit (NaN, or nothing allowed) gets token -1. ``draw``:
-    another way to do what ``drawn`` does."""
+
+def sample(logits: mx.array, batch: SamplingBatch, draw: Draw | None = None, best: Best | None = None) -> SampledRows:
+    """``logits`` float32 ``[R, V]``. A row with no finite best logit (NaN, or nothing allowed) gets token -1. ``draw``
+    and ``best``: other ways to do what ``drawn`` and ``best_of`` do."""
     adjusted = _masked(_biased(_penalized(logits, batch), batch), batch)
-    tokens = mx.argmax(adjusted, axis=-1).astype(mx.int32)
+    tokens = (best or best_of)(adjusted)
     warm = np.flatnonzero(batch.temperature > 0).astype(np.int32)
     if len(warm):
-        tokens[mx.array(warm)] = (draw or drawn)(adjusted[mx.array(warm)], batch, warm)
-    tokens = mx.where(mx.isfinite(mx.max(adjusted, axis=-1)), tokens, -1)
+        at = mx.array(warm)
+        tokens[at] = mx.where(tokens[at] < 0, -1, (draw or drawn)(adjusted[at], batch, warm))
     if batch.logprobs is None:
         return SampledRows(tokens)
     return token_logprobs(logits, tokens, batch.logprobs)
+
+
+def best_of(logits: mx.array) -> mx.array:
+    """As ``Best``."""
+    tokens = mx.argmax(logits, axis=-1).astype(mx.int32)
+    return mx.where(mx.isfinite(mx.max(logits, axis=-1)), tokens, -1)
 
 
 def token_logprobs(logits: mx.array, tokens: mx.array, alternatives: int) -> SampledRows:

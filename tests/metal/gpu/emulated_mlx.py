@@ -20,7 +20,9 @@ from mlxr.metal.mlx import (
     own_sampling,
     paged_prefill,
     recurrence_steps,
+    staging,
     step_attention,
+    tables,
 )
 from tests.metal.gpu.emulated import Array, numpy_type, run
 
@@ -56,7 +58,9 @@ MODULES = (
     own_sampling,
     paged_prefill,
     recurrence_steps,
+    staging,
     step_attention,
+    tables,
 )
 """Those that keep kernels."""
 

@@ -36,6 +36,7 @@ KERNELS = {
     "experts": "experts_mixture",
     "recurrence": "recurrence_step_mamba2",
     "in_place": "write_pages",
+    "tables": "tables_dense",
 }
 """What a check must run to tell anything."""
 

@@ -17,6 +17,22 @@ KERNEL = Kernel("sampling/sampling", ("logits", "options", "top_k"), ("tokens",)
 min_p and the row's uniform number; ``top_k`` int32 ``[rows]``, 0 for off. ``tokens`` int32 ``[rows]``, -1 where a row's
 best logit is not finite."""
 
+BEST = Kernel("sampling/best", ("logits",), ("out",))
+"""``logits`` float32 ``[rows, vocabulary]``; ``out`` int32 ``[rows]``: the first of the largest, -1 where that is not
+finite or any is not a number."""
+
+BEST_THREADS = 1024
+
+
+def best(rows: int, vocabulary: int) -> Launch:
+    return Launch(
+        template=(("VOCABULARY", vocabulary), ("THREADS", BEST_THREADS)),
+        grid=(BEST_THREADS * rows, 1, 1),
+        threadgroup=(BEST_THREADS, 1, 1),
+        shapes=((rows,),),
+        dtypes=("int32",),
+    )
+
 
 def launch(rows: int, vocabulary: int) -> Launch:
     return Launch(

@@ -1,0 +1,47 @@
+"""Rows of matrices as floats, by kernels of our own (``mlxr.metal.gpu.tables``): a lookup takes some ten operations of
+MLX's, each a kernel, and its dequantization moves a third of what memory does."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import mlx.core as mx
+
+from mlxr.metal.gpu import tables
+from mlxr.metal.gpu.kernel import Kernel, Language, MadeKernel
+from mlxr.metal.mlx.device import Ways
+from mlxr.metal.mlx.matrix_forms import AFFINE, Codes, Matrix, dequantized, rows_at
+
+
+def embedded(matrix: Matrix, tokens: mx.array, ways: Ways) -> mx.array:
+    """Returns the rows of ``tokens`` int32 ``[T]``, float32 ``[T, in]``; zeros for those that there are none for."""
+    if ways.tables and _fits(matrix) and tokens.size:
+        arrays = list(matrix.arrays) + list(matrix.arrays[:1]) * (3 - len(matrix.arrays))
+        entries, width = matrix.arrays[0].shape
+        bits, group = (matrix.bits, matrix.group) if isinstance(matrix, Codes) else (16, 32)
+        launch = tables.lookup(tokens.size, entries, width * 32 // bits if bits < 16 else width, bits, group)
+        return _kernel(tables.LOOKUP)([tokens, *arrays], launch)[0]
+    # MLX does not check an index: one beyond the table would read whatever lies behind it.
+    entries = matrix.arrays[0].shape[0]
+    known = (tokens >= 0) & (tokens < entries)
+    return mx.where(known[:, None], rows_at(matrix, mx.where(known, tokens, 0)), 0.0)
+
+
+def dense(codes: Codes, ways: Ways) -> mx.array:
+    """Returns the whole matrix, 16-bit ``[out, in]``."""
+    if not ways.tables or not _fits(codes):
+        return dequantized(codes)
+    outputs, words = codes.packed.shape
+    launch = tables.dense(outputs, words * 32 // codes.bits, codes.bits, codes.group)
+    return _kernel(tables.DENSE)(list(codes.arrays), launch)[0]
+
+
+def _fits(matrix: Matrix) -> bool:
+    if isinstance(matrix, Codes):
+        return matrix.mode == AFFINE and matrix.bits in tables.BITS and matrix.packed.ndim == 2
+    return matrix.arrays[0].dtype == mx.float16
+
+
+@cache
+def _kernel(kernel: Kernel) -> MadeKernel:
+    return MadeKernel(kernel, Language.CUDA)
