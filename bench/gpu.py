@@ -1,6 +1,7 @@
 """Models' shapes on the GPU: the executor's engine, with the next step always queued, and mlx-lm beside it.
 
     python -m bench.gpu [--shapes llama-3-8b-q4_k ...] [--layers N] [--folder FOLDER] [--without few_rows ...] [--alone]
+        [--decoded 1:128 32:512 ...] [--prefilled 4096 ...]
 
 Shapes are those of ``bench.gpu_shapes``. The weights are random, and so is the order of pages.
 """
@@ -43,6 +44,18 @@ from tests.models import CACHE
 
 PAGE = 32
 POOL_TOKENS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """``decoded``: sequences that decode together, and their tokens of context. ``prefilled``: lengths of prompts."""
+
+    decoded: Sequence[tuple[int, int]]
+    prefilled: Sequence[int]
+
+
+ALL = Cases(((1, 128), (1, 2048), (8, 512), (16, 512), (32, 512)), (512, 2048, 4096))
+
 STATES = 64
 """Pages of a group of states, of which a sequence has one."""
 GREEDY = Sampling(temperature=0.0)
@@ -69,8 +82,10 @@ class Driver:
         self._steps = itertools.count()
         self._rng = np.random.default_rng(0)
 
-    def prefill(self, sequences: int, length: int, room: int, at_once: int) -> None:
-        """Start over with ``sequences`` of ``length`` tokens, with pages for ``room`` more, ``at_once`` a step."""
+    def prefill(self, sequences: int, length: int, room: int, at_once: int) -> float:
+        """Start over with ``sequences`` of ``length`` tokens, with pages for ``room`` more, ``at_once`` a step. Returns
+        the seconds until each one's first token."""
+        taken = 0.0
         orders = [self._rng.permutation(group.pages).tolist() for group in self._groups]
         states = [group.group.kind is CacheKind.STATE for group in self._groups]
         counts = [1 if state else -(-(length + room) // PAGE) for state in states]
@@ -84,11 +99,14 @@ class Driver:
                 setup = RowSetup(GREEDY, TokenIds.of(tokens), length)
                 tables = [TableEntries(0, own) for own in pages]
                 rows.append(PlanRow(id, 0, length, TokenIds.of(tokens), [id], setup, tables=tables))
-            for sampled in self._finish(self._launch(rows)):
-                first_tokens[sampled.sequence] = sampled.token
+            began = time.perf_counter()
+            done = self._finish(self._launch(rows))
+            taken += time.perf_counter() - began
+            first_tokens.update((sampled.sequence, sampled.token) for sampled in done)
         self._at = dict.fromkeys(range(sequences), length)
         # Those of steps long past are not on the device any more.
         self._finish(self._launch(self._decoding(first_tokens)))
+        return taken
 
     def decode(self, steps: int) -> float:
         """Seconds a step of all sequences, each step queued before the one before is read."""
@@ -154,16 +172,35 @@ def of_shape(
     repeat: int,
     without: Sequence[str] = (),
     alone: bool = False,
+    cases: Cases = ALL,
 ) -> None:
     """``without``: ways of ``mlxr.metal.mlx.device.Ways`` that are not taken. ``alone``: mlx-lm is left out."""
     title = name if shape.layers == shape.whole else f"{name}, {shape.layers} of {shape.whole} layers"
     path = shape.file(name, folder)
-    if alone or not importable("mlx_lm"):
-        measure(report, title, load(path, without), repeat, None)
-        return
-    # Begun before our settings of MLX's are in the environment.
-    with Worker("bench.peers.mlx_lm_gpu", name, str(shape.layers)) as peer:
-        measure(report, title, load(path, without), repeat, peer)
+    theirs: Theirs = {}
+    if not alone and importable("mlx_lm"):
+        theirs = of_peer(report, title, name, shape.layers, cases)
+    measure(report, title, load(path, without), repeat, theirs, cases)
+
+
+Theirs = dict[tuple[str, int, int], float]
+"""mlx-lm's figures, by ``decode`` or ``prefill``, sequences and tokens."""
+
+
+def of_peer(report: Report, title: str, name: str, layers: int, cases: Cases) -> Theirs:
+    """mlx-lm's, by itself: with another process on its card either side was slower."""
+    theirs: Theirs = {}
+    with Worker("bench.peers.mlx_lm_gpu", name, str(layers)) as peer:
+        try:
+            for length in cases.prefilled:
+                theirs["prefill", 1, length] = peer.measure("prefill", length)
+                progress(f"{title}: mlx-lm: prefill of {length}: {theirs['prefill', 1, length]:.0f} tok/s")
+            for sequences, length in cases.decoded:
+                theirs["decode", sequences, length] = peer.measure("decode", sequences, length, 16)
+                progress(f"{title}: mlx-lm: {sequences} at {length}: {theirs['decode', sequences, length]:.2f} ms")
+        except RuntimeError as error:  # it ends where it can't go on
+            report.notes.append(f"{title}: mlx-lm: {error}")
+    return theirs
 
 
 def load(path: Path, without: Sequence[str] = ()) -> Loaded:
@@ -188,12 +225,7 @@ def engine_of(model: LoadedModel, backend: MlxBackend, tokens: int) -> tuple[Mod
     return ModelRunner(model, backend, spec, constraints, AdapterTable()), spec
 
 
-DECODED = ((1, 128), (1, 2048), (8, 512), (16, 512), (32, 512))
-"""Sequences and their tokens of context."""
-PREFILLED = (512, 2048, 4096)
-
-
-def measure(report: Report, title: str, loaded: Loaded, repeat: int, peer: Worker | None) -> None:
+def measure(report: Report, title: str, loaded: Loaded, repeat: int, theirs: Theirs, cases: Cases) -> None:
     driver = Driver(loaded)
     mx.reset_peak_memory()
 
@@ -206,36 +238,25 @@ def measure(report: Report, title: str, loaded: Loaded, repeat: int, peer: Worke
         progress(f"{title}: {name}: {value:.2f} {unit}{beside}")
         report.figures.append(Figure(f"{title}: {name}", value, unit, None, theirs, lower))
 
-    def of_peer(case: str, *numbers: float) -> float | None:
-        nonlocal peer
-        try:
-            return None if peer is None else peer.measure(case, *numbers)
-        except RuntimeError as error:  # it ends where it can't go on
-            report.notes.append(f"{title}: mlx-lm: {error}")
-            peer = None
-            return None
-
     add("weights resident, of the file's bytes", loaded.resident / loaded.file_bytes, "times")
     add("loading", loaded.load_seconds, "s")
-    for sequences, length in DECODED:
+    for sequences, length in cases.decoded:
         driver.prefill(sequences, length, 512, 8)
         ours = 1000 * median(lambda: driver.decode(16))
-        if sequences == 1 and length == DECODED[0][1]:
+        if (sequences, length) == cases.decoded[0]:
             add("the host's part of a step", 1000 * median(lambda: driver.host(8)), "ms")
-        theirs = of_peer("decode", sequences, length, 16)
-        add(f"{sequences} at {length} tokens, a step", ours, "ms", theirs)
-    for length in PREFILLED:
-        seconds = median(lambda length=length: _timed(lambda: driver.prefill(1, length, 32, 1)))  # type: ignore[misc]
-        theirs = of_peer("prefill", length)
-        add(f"prefill of {length}", length / seconds, "tok/s", theirs, lower=False)
+        add(f"{sequences} at {length} tokens, a step", ours, "ms", theirs.get(("decode", sequences, length)))
+    for length in cases.prefilled:
+        seconds = median(lambda length=length: driver.prefill(1, length, 32, 1))  # type: ignore[misc]
+        beside = theirs.get(("prefill", 1, length))
+        add(f"prefill of {length}", length / seconds, "tok/s", beside, lower=False)
     add("weights and pool resident", mx.get_active_memory() / 1e9, "GB")
     add("memory at its most", mx.get_peak_memory() / 1e9, "GB")
 
 
-def _timed(run: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
+def _pair(given: str) -> tuple[int, int]:
+    sequences, _, context = given.partition(":")
+    return int(sequences), int(context)
 
 
 def _no_vocabulary() -> Vocabulary:
@@ -251,11 +272,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--without", nargs="+", default=[], help="ways of the backend that are not taken")
     parser.add_argument("--alone", action="store_true", help="without mlx-lm")
+    parser.add_argument("--decoded", nargs="*", type=_pair, default=ALL.decoded, help="sequences:context")
+    parser.add_argument("--prefilled", nargs="*", type=int, default=ALL.prefilled)
     arguments = parser.parse_args()
+    cases = Cases(arguments.decoded, arguments.prefilled)
     report = Report(described())
     for name in arguments.shapes:
         shape = SHAPES[name] if arguments.layers is None else SHAPES[name].of_layers(arguments.layers)
-        of_shape(report, name, shape, arguments.folder, arguments.repeat, arguments.without, arguments.alone)
+        of_shape(report, name, shape, arguments.folder, arguments.repeat, arguments.without, arguments.alone, cases)
         gc.collect()
         mx.clear_cache()
     for figure in report.figures:
