@@ -1,7 +1,8 @@
 """Launches kernels before requests do, beside them: piece by piece, while nobody wants anything of the device.
 
 A GPU's kernels are compiled when they are first launched. On CUDA that takes up to half a minute for each of MLX's and
-0.1 to 1 s for each of our own; both lie on disk from then on. No load waits for that. A request that comes before waits for the kernels that it needs itself, and for one piece at most.
+0.1 to 1 s for each of our own; both lie on disk from then on. No load waits for that. A request that comes before waits
+for the kernels that it needs itself, and for one piece at most.
 """
 
 from __future__ import annotations
