@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from mlxr.http.one_line_json import one_line_json
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.printable import shortened
@@ -117,9 +118,7 @@ def error_headers(problem: Problem) -> dict[str, str]:
 def error_body(problem: Problem, shape: ErrorShape) -> bytes:
     # Bytes of a header that are no UTF-8 reach a message as surrogates, of which no JSON can be made.
     param = None if problem.param is None else _written_out(problem.param)
-    return msgspec.json.encode(
-        shape(msgspec.structs.replace(problem, message=_written_out(problem.message), param=param))
-    )
+    return one_line_json(shape(msgspec.structs.replace(problem, message=_written_out(problem.message), param=param)))
 
 
 def _written_out(text: str) -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from mlxr.http.one_line_json import one_line_json
 
 DONE = b"data: [DONE]\n\n"
-
-_encode = msgspec.json.Encoder().encode
 
 
 def data(value: Any) -> bytes:
     """Returns an event without a name."""
-    return b"data: " + _encode(value) + b"\n\n"
+    return b"data: " + one_line_json(value) + b"\n\n"
 
 
 def event(name: str, value: Any, id: str = "") -> bytes:
     """Returns an event. ``id``: what a client that comes back has seen last; '' for none."""
     numbered = b"id: " + id.encode() + b"\n" if id else b""
-    return b"event: " + name.encode() + b"\n" + numbered + b"data: " + _encode(value) + b"\n\n"
+    return b"event: " + name.encode() + b"\n" + numbered + b"data: " + one_line_json(value) + b"\n\n"

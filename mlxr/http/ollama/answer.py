@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from mlxr.api.aggregate import Choice
 from mlxr.api.durations import nanoseconds, rfc3339
 from mlxr.api.gateway import Stream
@@ -15,12 +13,11 @@ from mlxr.api.tools import arguments_object
 from mlxr.http.errors import Problem
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.ollama.errors import ollama_error
+from mlxr.http.one_line_json import one_line_json
 from mlxr.http.stream import NDJSON
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Started
 from mlxr.runtime.messages.tokenizer import ToolCall
-
-_encode = msgspec.json.Encoder().encode
 
 MakeFields = Callable[[str, str, list[ToolCall]], dict[str, Any]]
 """Text, thinking and tool calls as the fields of one route's lines."""
@@ -69,7 +66,7 @@ class AnswerLines:
         return before + self._encode({**self._fields("", "", []), **self.last(stream)})
 
     def failed(self, problem: Problem) -> bytes:
-        return _encode(ollama_error(problem)) + b"\n"
+        return one_line_json(ollama_error(problem)) + b"\n"
 
     def whole(self, deltas: Iterable[Delta], stream: Stream) -> dict[str, Any]:
         """The single object of a request that does not stream."""
@@ -113,7 +110,7 @@ class AnswerLines:
         return self._encode({**fields, **_logprobs(delta.logprobs), "done": False})
 
     def _encode(self, fields: dict[str, Any]) -> bytes:
-        return _encode({**self._head(), **fields}) + b"\n"
+        return one_line_json({**self._head(), **fields}) + b"\n"
 
     def _head(self) -> dict[str, Any]:
         return {"model": self._model, "created_at": rfc3339(time.time())}

@@ -15,6 +15,7 @@ from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.ollama.models import model_name
 from mlxr.http.ollama.options import options
 from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, PullRequest, TransferRequest
+from mlxr.http.one_line_json import one_line_json
 from mlxr.http.registry_answer import registry_response
 from mlxr.http.services import Services
 from mlxr.http.stream import NDJSON, open_response
@@ -72,7 +73,7 @@ async def _progress(
         try:
             async for reply in replies:
                 response = response or await open_response(request, NDJSON)
-                await response.write(msgspec.json.encode(_line(reply)) + b"\n")
+                await response.write(one_line_json(_line(reply)) + b"\n")
         except RequestError as error:
             if response is None:
                 raise

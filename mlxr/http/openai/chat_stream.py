@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from mlxr.api.gateway import Stream
 from mlxr.http import sse
 from mlxr.http.errors import Problem
 from mlxr.http.logprobs import chat_logprobs
+from mlxr.http.one_line_json import one_line_json
 from mlxr.http.openai.errors import openai_error
 from mlxr.http.openai.usage import RunningUsage, usage_object
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason
 from mlxr.runtime.messages.frontend import Delta, Started, ToolCallDelta
-
-_encode = msgspec.json.Encoder().encode
 
 _ROLE = b',"delta":{"role":"assistant","content":""}'
 _TEXT = b',"delta":{"content":'
@@ -35,7 +32,7 @@ class ChatChunks:
         self._head = head
         self._include_usage = include_usage
         self._running = RunningUsage() if running_usage else None
-        self._open = b"data: " + _encode(head)[:-1] + b',"choices":[{"index":'
+        self._open = b"data: " + one_line_json(head)[:-1] + b',"choices":[{"index":'
         self._close = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
         self._text_close = b"}" + _CONTINUES + self._close
         self._begun: set[int] = set()
@@ -68,7 +65,7 @@ class ChatChunks:
             and delta.finish is None
             and not (delta.reasoning or delta.tool_calls or delta.logprobs)
         ):
-            return self._open + index + _TEXT + _encode(delta.text) + self._text_close
+            return self._open + index + _TEXT + one_line_json(delta.text) + self._text_close
         return b"".join(self._pieces(delta, index, before))
 
     def _pieces(self, delta: Delta, index: bytes, before: bytes) -> Iterable[bytes]:
@@ -85,7 +82,7 @@ class ChatChunks:
 
     def _chunk(self, index: bytes, fields: Any, logprobs: Any, finish: FinishReason | None) -> bytes:
         reason = "stop" if finish is FinishReason.CANCELLED else finish
-        rest = _encode({"delta": fields, "logprobs": logprobs, "finish_reason": reason})
+        rest = one_line_json({"delta": fields, "logprobs": logprobs, "finish_reason": reason})
         return self._open + index + b"," + rest[1:] + self._close
 
 

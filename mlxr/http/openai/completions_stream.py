@@ -6,19 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from mlxr.api.gateway import Stream
 from mlxr.http import sse
 from mlxr.http.errors import Problem
+from mlxr.http.one_line_json import one_line_json
 from mlxr.http.openai.completion_logprobs import CompletionLogprobs
 from mlxr.http.openai.errors import openai_error
 from mlxr.http.openai.usage import RunningUsage
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, PromptLogprobs, Started
-
-_encode = msgspec.json.Encoder().encode
 
 _CONTINUES = b',"logprobs":null,"finish_reason":null}'
 
@@ -59,7 +56,7 @@ class CompletionChunks:
         include_usage: bool,
         running_usage: bool = False,
     ) -> None:
-        self._open = b"data: " + _encode(head)[:-1] + b',"choices":[{"index":'
+        self._open = b"data: " + one_line_json(head)[:-1] + b',"choices":[{"index":'
         self._close = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
         self._text_close = _CONTINUES + self._close
         self._running = RunningUsage() if running_usage else None
@@ -93,7 +90,9 @@ class CompletionChunks:
         if plain:
             if not delta.text:
                 return b""
-            return self._open + b'%d,"text":' % (self._first + delta.index) + _encode(delta.text) + self._text_close
+            return (
+                self._open + b'%d,"text":' % (self._first + delta.index) + one_line_json(delta.text) + self._text_close
+            )
         echoed = self._echoed(delta.index)
         if not (delta.text or delta.logprobs or delta.finish):
             return echoed
@@ -113,5 +112,5 @@ class CompletionChunks:
 
     def _chunk(self, index: int, text: str, logprobs: Any, finish: FinishReason | None) -> bytes:
         reason = "stop" if finish is FinishReason.CANCELLED else finish
-        rest = _encode({"text": text, "logprobs": logprobs, "finish_reason": reason})
+        rest = one_line_json({"text": text, "logprobs": logprobs, "finish_reason": reason})
         return self._open + b"%d," % (self._first + index) + rest[1:] + self._close
