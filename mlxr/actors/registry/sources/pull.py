@@ -78,7 +78,9 @@ async def _suggesting(store: Store, name: str) -> AsyncIterator[None]:
         yield
     except (ModelNotFound, PullError) as error:
         elsewhere = names.outside_catalogue(name) or names.web_host(name)
-        if type(error) not in (ModelNotFound, PullError, NoRepository) or elsewhere:
+        # Of a short name nobody can tell whether it was meant for a host that does not answer; one of the Hub was.
+        unanswered = type(error) is PullError and names.on_hub(name) is not None
+        if type(error) not in (ModelNotFound, PullError, NoRepository) or elsewhere or unanswered:
             raise
         known = [*await store.spellings(), *(alias.name for alias in BUILT_IN)]
         if near := suggestion(name, known).strip():
@@ -138,8 +140,10 @@ async def _source(store: Store, name: str, registry: RegistryAt) -> tuple[str, S
 
 
 def _stands_for(entry: CatalogueEntry, source: Source) -> bool:
-    """Whether ``source`` is where ``entry`` came from, as far as its names tell."""
+    """Whether ``source`` is where ``entry`` came from, as far as its names tell; a name on the Hub says so itself."""
     known = {names.key(name) for name in (entry.source, *entry.aliases)}
+    if names.on_hub(entry.name) is not None and names.on_hub(entry.source) is not None:
+        known.add(names.key(entry.name))
     return names.key(source.spelled) in known
 
 

@@ -196,6 +196,13 @@ async def test_another_model_is_no_suggestion_for_an_address(server: Web, home: 
     assert "did you mean" not in str(raised.value)
 
 
+async def test_a_server_without_tls_is_named_as_such(server: Web, home: Home) -> None:
+    with pytest.raises(
+        PullError, match=r"127\.0\.0\.1:\d+ does not speak TLS \(.+\); where it needs none, put http://"
+    ):
+        await pull_model(home, f"{server.url}/models/tiny.gguf".replace("http://", "https://"), unheard, limits=HASTY)
+
+
 async def test_a_file_can_be_looked_into_without_being_fetched(server: Web, model: bytes) -> None:
     async with find_source(f"{server.url}/models/tiny.gguf").remote(HASTY) as remote:
         assert remote is not None

@@ -185,6 +185,13 @@ def interruption(host: str, error: Exception, limits: TransferLimits) -> Excepti
                 f"{host} shows a certificate that is not trusted here ({error.certificate_error}); SSL_CERT_FILE names "
                 "a file of those that are"
             )
+        case aiohttp.ClientSSLError():
+            # Most often a server that speaks plain HTTP; the system's number would read as "Operation not permitted".
+            why = getattr(error.os_error, "reason", None) or error.os_error
+            return PullError(
+                f"{host}:{error.port} does not speak TLS ({why}); where it needs none, put http:// before it or give "
+                "--insecure"
+            )
         case aiohttp.ClientConnectorDNSError():
             return Interrupted(f"the host {host} can't be found (is it spelled right, are you online?)")
         case aiohttp.ConnectionTimeoutError():

@@ -70,6 +70,17 @@ async def test_another_quantization_is_a_model_of_its_own(
     await store.close()
 
 
+async def test_what_was_pulled_without_its_quantization_is_the_same_model_with_it(
+    hub: FakeHub, home: Home, quantized: dict[str, bytes]
+) -> None:
+    first = await pull_model(home, "hf.co/Org/Tiny-GGUF", unheard, limits=HASTY)
+    again = await pull_model(home, "hf.co/Org/Tiny-GGUF:Q4_K_M", unheard, limits=HASTY)
+    assert (again.name, again.source) == (first.name, first.source)
+    store = await Store.open(home)
+    assert [found.name for found in await store.models()] == [first.name]
+    await store.close()
+
+
 async def test_what_is_here_at_its_commit_is_not_fetched_again(
     hub: FakeHub, home: Home, quantized: dict[str, bytes]
 ) -> None:
@@ -250,10 +261,13 @@ async def test_trouble_at_the_hub_is_waited_out(hub: FakeHub, home: Home, quanti
 
 
 async def test_a_hub_that_stays_in_trouble_is_named(hub: FakeHub, home: Home, quantized: dict[str, bytes]) -> None:
+    await pull_model(home, "hf.co/Org/Tiny-GGUF:Q8_0", unheard, limits=HASTY)
     hub.fault = status(500)
     host = re.escape(hub.url.partition("//")[2])
-    with pytest.raises(PullError, match=rf"can't fetch the list of files of hf\.co/Org/Tiny-GGUF: {host} answers 500"):
+    where = r"can't fetch the list of files of hf\.co/Org/Tiny-GGUF"
+    with pytest.raises(PullError, match=rf"{where}: {host} answers 500") as raised:
         await pull_model(home, "hf.co/Org/Tiny-GGUF", unheard, limits=HASTY)
+    assert "did you mean" not in str(raised.value)
     hub.fault = status(429, Retry_After="3600")
     with pytest.raises(PullError, match=rf"{host} answers 429; pull again in 3600 s"):
         await pull_model(home, "hf.co/Org/Tiny-GGUF", unheard, limits=HASTY)
