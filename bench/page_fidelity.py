@@ -126,8 +126,8 @@ def continuations(model: LoadedModel, backend: Backend, path: Path, type: Number
         starts = DEPTH + PAGE * np.arange(group, group + TOGETHER, dtype=np.int32)
         # The token before is computed once more, and so its page is each text's own.
         tables = np.zeros((TOGETHER, shared + own), np.int32)
-        for row, start in enumerate(starts):
-            pages = start // PAGE
+        for row, begin in enumerate(starts):
+            pages = begin // PAGE
             tables[row, :pages] = np.arange(pages)
             tables[row, pages : pages + own] = shared + row * own + np.arange(own)
         last = np.array([text[start] for start in starts], np.int32)

@@ -19,6 +19,7 @@ from mlxr.metal.tensors import BLOCKS, TensorType, row_bytes
 from mlxr.models.architectures.decoder import check_tensors
 from mlxr.models.architectures.families import FAMILIES, by_architecture
 from mlxr.models.architectures.header_weights import HeaderWeights
+from mlxr.models.architectures.spec import DecoderSpec
 from mlxr.models.architectures.tensors import NamedTensors
 from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.modelfile import ModelFile, StoredTensor
@@ -75,6 +76,7 @@ class RandomModel:
         weights = _Asked(self)
         family = by_architecture(Format.GGUF, FAMILIES)[self.architecture]
         spec = family.read(parameters, weights)
+        assert isinstance(spec, DecoderSpec), "files of encoders are not made here"
         check_tensors(spec, NamedTensors(weights, family.tables[Format.GGUF]))
         return weights.shapes
 
@@ -186,7 +188,8 @@ def _values(
             return -np.ones(shape, np.float32)
         if len(shape) == 1:
             return np.ones(shape, np.float32)
-        return (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
+        drawn: NDArray[np.float64] = random.standard_normal(shape) / np.sqrt(shape[-1])
+        return drawn.astype(np.float32)
     rows, columns = int(np.prod(shape[:-1])), shape[-1]
     if type is TensorType.BF16:
         wide = random.standard_normal((min(rows, distinct), columns), np.float32) / np.float32(columns**0.5)
@@ -227,7 +230,12 @@ def _add(writer: GGUFWriter, key: str, value: Any) -> None:
     if isinstance(value, list):
         writer.add_array(key, value)
     else:
-        add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+        add: dict[type, Callable[[str, Any], object]] = {
+            bool: writer.add_bool,
+            int: writer.add_uint32,
+            float: writer.add_float32,
+            str: writer.add_string,
+        }
         add[type(value)](key, value)
 
 

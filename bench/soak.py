@@ -186,7 +186,7 @@ def texts(part: dict[str, Any]) -> list[str]:
     """What one piece of JSON says: of choices, messages, content blocks, or vectors (of those the first numbers)."""
     if "data" in part and part.get("object") == "list":
         return [json.dumps([round(x, 4) for x in item["embedding"][:8]]) for item in part["data"]]
-    found: list[str] = []
+    found: list[str | None] = []
     for choice in part.get("choices", []):
         message = choice.get("message") or choice.get("delta") or {}
         calls = [call["function"].get("arguments") for call in message.get("tool_calls") or []]
