@@ -19,16 +19,16 @@ async def map_concurrently(function: Callable[[T], Awaitable[R]], items: Sequenc
     if len(items) == 1:
         return [await function(items[0])]
     results: dict[int, R] = {}
-    limit = anyio.CapacityLimiter(MAX_CONCURRENT)
+    left = iter(enumerate(items))
 
-    async def one(index: int, item: T) -> None:
-        async with limit:
+    async def some() -> None:
+        for index, item in left:
             results[index] = await function(item)
 
     try:
         async with anyio.create_task_group() as group:
-            for index, item in enumerate(items):
-                group.start_soon(one, index, item)
+            for _ in range(min(len(items), MAX_CONCURRENT)):
+                group.start_soon(some)
     except BaseExceptionGroup as error:
         raise first_of(error) from error
     return [results[index] for index in range(len(items))]

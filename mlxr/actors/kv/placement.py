@@ -222,8 +222,8 @@ class Placement:
 
     def _owed(self, index: int, but: Placed | None = None) -> int:
         """Pages of a group that sequences were promised and have not got yet. ``but``: one that does not count."""
-        group = self.groups[index]
-        return sum(group.owed(placed.tables[index]) for placed in self._sequences.values() if placed is not but)
+        owed = self.groups[index].owed
+        return sum([owed(placed.tables[index]) for placed in self._sequences.values() if placed is not but])
 
     def _fitting(self, placed: Placed, row: PlanRow) -> tuple[PlanRow, int]:
         """Returns the row, without its draft where there are no pages for that, and how many pages it lacks still."""

@@ -122,6 +122,9 @@ def admission_order(queue: list[Sequence], running: list[Sequence]) -> Iterator[
     waiting: dict[str | None, deque[Sequence]] = {}
     for sequence in queue:
         waiting.setdefault(sequence.client, deque()).append(sequence)
+    if len(waiting) == 1:
+        yield from queue
+        return
     counts = Counter(sequence.client for sequence in running)
     while waiting:
         client = min(waiting, key=lambda each: (counts[each], waiting[each][0].request.order, waiting[each][0].id))

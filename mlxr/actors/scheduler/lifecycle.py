@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import insort
+
 from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.row_drafts import RowDrafts
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
@@ -182,8 +184,7 @@ class Lifecycle:
         self.waiting.sort(key=_arrival)
 
     def _insert_running(self, sequence: Sequence) -> None:
-        self.running.append(sequence)
-        self.running.sort(key=_arrival)
+        insort(self.running, sequence, key=_arrival)
 
     def _displace(self, sequence: Sequence) -> None:
         """Takes the sequence out of every list; it holds no pages any more."""
