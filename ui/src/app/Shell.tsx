@@ -48,7 +48,7 @@ export function Shell() {
         <Sidebar onSearch={() => setOpen("palette")} onClose={close} />
       </Drawer>
       <div className="relative mt-[env(safe-area-inset-top)] flex min-w-0 flex-1 flex-col">
-        <div className="absolute top-2 left-3 z-20 group-data-[sidebar=open]/shell:md:hidden pointer-coarse:top-0.5 pointer-coarse:left-1">
+        <div className="absolute top-2 left-3 z-20 group-data-[sidebar=open]/shell:md:hidden pointer-coarse:top-1.5 pointer-coarse:left-1">
           <IconButton label={texts.openSidebar} className="md:hidden" onClick={() => setOpen("drawer")}>
             <PanelLeft />
           </IconButton>

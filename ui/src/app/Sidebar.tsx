@@ -16,7 +16,7 @@ export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: 
   const inChats = useRouterState({ select: ({ location }) => location.pathname.startsWith("/ui/chats/") });
   return (
     <div className="flex h-full flex-col pt-[env(safe-area-inset-top)] pb-[env(safe-area-inset-bottom)]">
-      <header className="flex h-12 items-center gap-1 pr-2 pl-4">
+      <header className="flex h-12 items-center pointer-coarse:h-14 gap-1 pr-2 pl-4">
         <Link to="/" className="mr-auto text-lg font-semibold tracking-tight">
           mlxr
         </Link>

@@ -54,7 +54,12 @@ export default function DialogPanel({
                 <Radix.Description className="mt-1 text-muted">{description}</Radix.Description>
               )}
             </div>
-            <IconButton label={common.close} onClick={onClose} size="small">
+            <IconButton
+              label={common.close}
+              onClick={onClose}
+              size="small"
+              className="pointer-coarse:-mt-2.5 pointer-coarse:-mr-3"
+            >
               <X />
             </IconButton>
           </header>

@@ -20,7 +20,7 @@ export function Page({
   }, [title]);
   return (
     <div className="flex h-full min-h-0 flex-col">
-      <header className="flex min-h-12 flex-wrap items-center gap-2 border-b border-line py-2 pr-4 pl-14 md:pl-6 pointer-coarse:py-0.5">
+      <header className="flex min-h-12 flex-wrap items-center gap-2 border-b border-line py-2 pr-4 pl-14 md:pl-6 pointer-coarse:min-h-14 pointer-coarse:py-0.5">
         <h1 className="flex-1 text-lg font-semibold">{title}</h1>
         {actions}
       </header>

@@ -31,7 +31,7 @@ function OpenPanel({ panel: { Component, useLabel }, onClose }: { panel: ChatPan
         "max-lg:pr-[env(safe-area-inset-right)]",
       )}
     >
-      <header className="flex h-12 shrink-0 items-center border-b border-line pr-2 pl-4">
+      <header className="flex h-12 shrink-0 pointer-coarse:h-14 items-center border-b border-line pr-2 pl-4">
         <h2 className="flex-1 font-semibold">{label}</h2>
         <IconButton label={common.close} onClick={onClose}>
           <X />

@@ -25,7 +25,7 @@ export function ModelPicker({ model, onChange }: { model: string | null; onChang
       onOpenChange={setOpen}
       className="w-96 p-1.5!"
       trigger={
-        <Button look="ghost" className="min-w-0 shrink! px-2! text-lg! font-semibold!">
+        <Button look="ghost" className="min-w-0 shrink! px-2! text-lg! font-semibold! max-sm:text-base!">
           <span className="truncate" title={model ?? undefined}>
             {model === null ? texts.chooseModel : titleOf(model)}
           </span>
