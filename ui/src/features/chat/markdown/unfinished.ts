@@ -1,10 +1,11 @@
 /**
  * Returns the source of the block at the end of a text that still comes, with what has begun in it as it will look when
  * it has ended. So **bold** is bold from its first letter on, a link shows its text and not its address, and a formula
- * nothing of its source: nothing jumps back when the end comes.
+ * nothing of its source: nothing jumps back when the end comes. What follows a mark within a line begins with a whole
+ * word: a part of one that stands at a line's end takes all of its piece to the next as it grows.
  */
 export function finished(source: string): string {
-  const text = withoutOpenLink(withoutOpenFormula(source));
+  const text = withoutFirstWord(withoutOpenLink(withoutOpenFormula(source)));
   return REPAIRS.reduce((repaired, repair) => repair(repaired), text);
 }
 
@@ -13,6 +14,13 @@ const withoutOpenLink = (text: string): string => text.replace(/!?\[([^[\]\n]*)\
 /** Of one dollar only what looks like TeX: it may be a price. */
 const withoutOpenFormula = (text: string): string =>
   text.replace(/(?<![\\$])(?:\$(?=[^\s$])[^$\n]*[\\^_{][^$\n]*|\\\((?:(?!\\\))[^\n])*)$/, "");
+
+/** A part of a word, of scripts that have spaces between theirs: others break anywhere. */
+const WORD = "[\\p{Script=Latin}\\p{Script=Greek}\\p{Script=Cyrillic}\\p{N}'’-]{1,40}$";
+const AFTER_MARK = new RegExp(`(?<=\\S(?:\\*\\*|~~|\`)|[\\p{L}\\p{N}]\\*|\\]\\([^()\\s]*\\)|\\$)\\s${WORD}`, "u");
+const IN_MARK = new RegExp(`(?<=[\\p{L}\\p{P}]\\s)(?<!^\\s*(?:[-*+]|\\d+[.)])\\s)(?:\\*\\*|~~|\`)${WORD}`, "mu");
+
+const withoutFirstWord = (text: string): string => text.replace(AFTER_MARK, "").replace(IN_MARK, "");
 
 type Repair = (text: string) => string;
 

@@ -12,7 +12,7 @@ export function Progress({ message }: { message: Message }) {
   const progress = useAnswerProgress(message.id);
   const { prefill, tokensPerSecond, stage } = progress ?? {};
   return (
-    <div className="flex min-h-10 items-center gap-3 pb-2 text-sm text-muted tabular-nums pointer-coarse:min-h-13">
+    <div className="flex min-h-10 items-center gap-3 pb-2 text-sm text-muted tabular-nums *:visible pointer-coarse:min-h-13">
       <span aria-hidden className="size-2 animate-pulse rounded-full bg-accent" />
       {prefill !== undefined ? (
         <>

@@ -4,12 +4,12 @@ import { type ReactNode, useLayoutEffect, useMemo, useRef, useState, useSyncExte
 import { IconButton } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
 import type { LiveText } from "../live/LiveText";
-import type { Message } from "../model";
+import { isOpen, type Message } from "../model";
 import { chatTexts } from "../texts";
 import { Announcer } from "./Announcer";
 import { useEditing } from "./editing";
 import { RowView } from "./RowView";
-import { estimatedHeight, SegmentCache } from "./rows";
+import { estimatedHeight, type Row, SegmentCache } from "./rows";
 import { useFollow } from "./useFollow";
 
 const never = () => () => {};
@@ -108,9 +108,9 @@ export function Thread({
                   key={key}
                   data-index={index}
                   ref={virtualizer.measureElement}
-                  className="absolute top-0 left-0 flow-root w-full px-4 [contain:layout_style]"
+                  className="invisible absolute top-0 left-0 flow-root w-full px-4 [contain:layout_style]"
                 >
-                  <div className="mx-auto max-w-3xl">
+                  <div className={`mx-auto max-w-3xl ${isProgress(row) ? "" : "visible"}`}>
                     <RowView row={row} last={row.message === messages.at(-1)} />
                   </div>
                 </div>
@@ -135,6 +135,10 @@ export function Thread({
     </div>
   );
 }
+
+/** Whether a row tells how far an answer is. It stays in its place of the screen while others are read past it, which a
+ * browser takes for a jump of all that is seen of it: that is what it shows, and not the row. */
+const isProgress = (row: Row): boolean => row.kind === "end" && isOpen(row.message);
 
 /** Returns the text of the answer that streams in, if one does: it is always the last message's last part. */
 function liveTextOf(messages: readonly Message[]): LiveText | undefined {
