@@ -18,7 +18,7 @@ export function LoadLine({ model, loaded }: { model: string; loaded: LoadedState
       return <LoadProgress loaded={loaded} name={model} />;
     case "failed":
       return (
-        <span className="block text-sm text-danger">
+        <span className="block text-sm wrap-anywhere text-danger">
           {texts.failed}: {sentence(words(loaded.error))}
         </span>
       );
