@@ -156,7 +156,7 @@ export const chatTexts = defineTexts({
     stopped: "Angehalten.",
     cut: "Die Antwort wurde gekürzt: sie hat die Grenze der Tokens erreicht.",
     failed: "Die Antwort ist fehlgeschlagen.",
-    tokensPerSecond: (count: string) => `${count} Tok/s`,
+    tokensPerSecond: (count: string) => `${count} tok/s`,
     firstToken: (time: string) => `erstes Token nach ${time}`,
     tokens: (count: string) => `${count} Tokens`,
     promptTokens: (count: string, cached: string) => `Prompt ${count}, davon ${cached} im Cache`,

@@ -43,7 +43,7 @@ export function ApprovalForm({ message, call, tool, notice }: ApprovalFormProps)
         spellCheck={false}
         error={valid ? undefined : texts.noJson}
         onChange={(event) => setTyped(event.target.value)}
-        className="font-mono text-sm!"
+        className="field-sizing-content max-h-80 font-mono text-sm!"
       />
       <div className="flex flex-wrap gap-2">
         {tool !== undefined && (

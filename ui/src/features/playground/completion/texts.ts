@@ -40,7 +40,7 @@ export const completionTexts = defineTexts({
     legend: "Wahrscheinlichkeit jedes Tokens",
     bands: ["80 % und mehr", "50 bis 80 %", "20 bis 50 %", "unter 20 %"],
     tokens: (count: number) => (count === 1 ? "1 Token" : `${count} Tokens`),
-    speed: (rate: string) => `${rate} Tok/s`,
+    speed: (rate: string) => `${rate} tok/s`,
     perplexity: (value: string) => `Perplexität ${value}`,
     ended: { stop: "von selbst beendet", length: "am Limit abgeschnitten" } as Record<string, string>,
     newline: "Zeilenumbruch",
