@@ -15,8 +15,8 @@ export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: 
   const texts = useTexts(shellTexts);
   const inChats = useRouterState({ select: ({ location }) => location.pathname.startsWith("/ui/chats/") });
   return (
-    <div className="flex h-full flex-col pt-[env(safe-area-inset-top)] pb-[env(safe-area-inset-bottom)]">
-      <header className="flex h-12 items-center pointer-coarse:h-14 gap-1 pr-2 pl-4">
+    <div className="flex h-full flex-col overflow-y-auto pt-[env(safe-area-inset-top)] pb-[env(safe-area-inset-bottom)]">
+      <header className="flex h-12 shrink-0 items-center pointer-coarse:h-14 gap-1 pr-2 pl-4">
         <Link to="/" className="mr-auto text-lg font-semibold tracking-tight">
           mlxr
         </Link>
@@ -33,7 +33,8 @@ export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: 
           {texts.newChat}
         </Link>
       </div>
-      <div className="min-h-0 flex-1">
+      {/* A screen that is too low for all of it scrolls: a phone that is held sideways. */}
+      <div className="min-h-48 flex-1">
         <Suspense>
           <ChatList />
         </Suspense>

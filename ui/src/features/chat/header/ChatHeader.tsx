@@ -47,7 +47,7 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
             name={chat.title}
             placeholder={texts.untitled}
             onChange={(title) => chat.change({ title })}
-            className="h-8 max-w-2xl min-w-0 flex-1 truncate rounded-md border border-transparent bg-transparent px-2 text-muted hover:border-line focus:border-line-strong focus:text-ink pointer-coarse:h-11"
+            className="h-8 max-w-2xl min-w-0 flex-1 truncate rounded-md border border-transparent bg-transparent px-2 text-muted hover:border-line focus:border-line-strong focus:text-ink pointer-coarse:h-11 pointer-coarse:text-lg"
           />
         )}
       </div>
