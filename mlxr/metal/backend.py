@@ -23,6 +23,7 @@ from mlxr.metal.operations import (
     Forward,
     HeadOperation,
     Layers,
+    LayersOperation,
     MixerOperation,
     PerLayerEmbeddingOperation,
     PerLayerInputOperation,
@@ -122,6 +123,13 @@ class Backend(Protocol):
 
     def memory(self) -> DeviceMemory | None:
         """Returns what the device has left; None where it computes in the system's memory like any program."""
+        ...
+
+    def joined(
+        self, layers: Sequence[tuple[MixerOperation | None, FeedForwardOperation | None]]
+    ) -> LayersOperation | None:
+        """Returns what computes these successive layers, operations of this backend's, better than one after another;
+        None where nothing does."""
         ...
 
     def compiled(self, layers: Layers) -> Forward:

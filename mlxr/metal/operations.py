@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mlxr.metal.batch import Batch
@@ -39,6 +39,9 @@ returned."""
 FeedForwardOperation: TypeAlias = "Callable[..., mx.array]"
 """``x`` float32 ``[T, features]`` and the step's ``DeviceBatch`` to the same as ``x``, the residual included. Without a
 batch no row has an adapter."""
+
+LayersOperation: TypeAlias = "Callable[[mx.array, Any, Pool | None], Iterator[mx.array]]"
+"""Successive layers, of what a ``MixerOperation`` takes: yields what comes out of each, or of several at once."""
 
 PerLayerEmbeddingOperation: TypeAlias = "Callable[[mx.array, mx.array], tuple[mx.array, Any]]"
 """Tokens int32 ``[T]`` and their embeddings ``[T, width]`` to the embeddings, and all layers' further inputs as

@@ -110,6 +110,9 @@ class CpuBackend(LayerOperations):
     def memory(self) -> None:
         return None
 
+    def joined(self, layers: Sequence[object]) -> None:
+        """One after another is best."""
+
     def compiled(self, layers: Layers) -> Forward:
         """Notes the model's operations at the first step and repeats them in one call, where they are one chain."""
         program: _native.Program | None = None

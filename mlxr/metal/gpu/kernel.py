@@ -59,6 +59,8 @@ class Kernel:
         writes: the inputs that the body changes in place, casting their const away.
         headers: files of functions that stand before it, as ``FOLDER/NAME`` without ending; a ``.h`` serves both
             languages, ``.cuh`` is CUDA's and ``.metal.h`` Metal's; a language may lack some.
+        bounds: on CUDA, the threads of a block and how many of its blocks must have a place on a processor at once;
+            None where the compiler may do as it likes.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Kernel:
     headers: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    bounds: tuple[int, int] | None = None
 
     def body(self, language: Language) -> str:
         return (FOLDER / f"{self.name}{language.value[0]}").read_text()
@@ -135,11 +138,19 @@ class MadeKernel:
         make = maker("metal" if self._language is Language.METAL else "cuda")
         kernel, constants = self._kernel, "".join(self._language.constant(*argument) for argument in template)
         body, header = kernel.body(self._language), kernel.header(self._language)
-        digest = hashlib.sha256((header + constants + body).encode()).hexdigest()[:16]
+        digest = hashlib.sha256((header + constants + body + repr(kernel.bounds)).encode()).hexdigest()[:16]
         if self._language is Language.CUDA:
             header = "".join(f'#include "{path}"\n' for path in kernel.header_files(self._language))
+        name = f"{kernel.name.replace('/', '_')}_{digest}"
+        if kernel.bounds is not None:
+            # MLX or ``CudaKernel`` write the signature: in it the function's name, as either has it, is a macro
+            # that puts them before itself.
+            threads, blocks = kernel.bounds
+            for function in (name, f"custom_kernel_{name}"):
+                header += f"#define {function} __launch_bounds__({threads}, {blocks}) {function}\n"
+                body = f"#undef {function}\n{body}"
         return make(
-            name=f"{kernel.name.replace('/', '_')}_{digest}",
+            name=name,
             input_names=list(kernel.inputs),
             output_names=list(kernel.outputs),
             source=constants + body,

@@ -32,7 +32,10 @@ FEWEST_PAIRS = 16
 
 
 class Attention:
-    """One layer's, prepared. A layer of the pool is a ``pages.Layer``."""
+    """One layer's, prepared. A layer of the pool is a ``pages.Layer``.
+
+    ``of_steps``: its part between two products in a step of one token a sequence, where there is a kernel for it.
+    """
 
     def __init__(
         self,
@@ -43,7 +46,7 @@ class Attention:
         elementwise: Elementwise,
         pages: Pages,
     ) -> None:
-        self._spec, self._layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
+        self._spec, self.layer, self._ways, self._elementwise, self._pages = spec, layer, ways, elementwise, pages
         self._kept = layer if spec.kv_layer is None else spec.kv_layer
         self._norm, self._norm_bias, self._post_norm = weights.norm, weights.norm_bias, weights.post_norm
         own = [(weights.key, weights.key_bias), (weights.value, weights.value_bias)]
@@ -66,7 +69,7 @@ class Attention:
         rms = self._norm is None or spec.norm is NormKind.RMS
         can = ways.step_attention and in_place and rms and StepAttention.fits(weights, spec)
         norm = None if self._norm is None else Norm(self._norm, spec.norm_eps)
-        self._of_steps = StepAttention(weights, spec, self._inputs, norm) if can else None
+        self.of_steps = StepAttention(weights, spec, self._inputs, norm) if can else None
         self._step_norm, self._few_gates = norm, None
         self._few_norms = rms and ways.few_rows
         if can and self._gate is not None and self._gate.codes is not None:
@@ -78,10 +81,10 @@ class Attention:
         spec = self._spec
         if not step.tokens:
             return x
-        if pool is not None and self._of_steps is not None:
+        if pool is not None and self.of_steps is not None:
             tables, layer = step.tables[pool.group_of[self._kept]], pool.layers[self._kept]
-            if self._of_steps.takes(step, tables, layer):
-                out, pool.layers[self._kept] = self._of_steps(x, step, tables, layer)
+            if self.of_steps.takes(step, tables, layer):
+                out, pool.layers[self._kept] = self.of_steps(x, step, tables, layer)
                 gates = self._gates_of_step(x)
                 return self._added(x, out if gates is None else self._gated(out, gates))
         inputs = self._normed(x)
@@ -107,7 +110,13 @@ class Attention:
             out = self._gated(out, self._gate(inputs))
         if not step.adapters:
             return self._added(x, out)
-        return self._summed(x, step.adapters.added(self._output(out), out, self._layer, "output"))
+        return self._summed(x, step.adapters.added(self._output(out), out, self.layer, "output"))
+
+    @property
+    def output(self) -> FewRows | None:
+        """Its output product for few rows, where a kernel takes it and nothing stands before or behind it."""
+        plain = self._gate is None and self._post_norm is None and self._kept == self.layer
+        return self._output.few if plain else None
 
     def _normed(self, x: mx.array) -> mx.array:
         """16-bit, of float32 ``x`` ``[T, features]``."""
@@ -182,7 +191,7 @@ class Attention:
     def _adapted(self, x: mx.array, step: Step, *outs: mx.array) -> list[mx.array]:
         """Queries, keys and values, as far as there are any, with what adapters add to them."""
         roles = ("query", "key", "value")[: len(outs)]
-        return [step.adapters.added(out, x, self._layer, role) for role, out in zip(roles, outs, strict=True)]
+        return [step.adapters.added(out, x, self.layer, role) for role, out in zip(roles, outs, strict=True)]
 
     def _encoded(self, run: Run, queries: mx.array, keys: mx.array, values: mx.array) -> mx.array:
         """Every token of a sequence sees the whole of it, or what is near: ``[B * L, heads * head_dim]``."""

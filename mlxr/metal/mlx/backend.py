@@ -20,6 +20,7 @@ from mlxr.metal.batch import Batch
 from mlxr.metal.mlx import device, gated_delta_net, own_sampling, pool_layers, recurrence, recurrence_steps
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
+from mlxr.metal.mlx.dense_layers import DenseLayer, JoinedLayers, dense_layer, grid_memory
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
@@ -42,6 +43,7 @@ from mlxr.metal.operations import (
     Forward,
     HeadOperation,
     Layers,
+    LayersOperation,
     MixerOperation,
     PerLayerEmbeddingOperation,
     PerLayerInputOperation,
@@ -142,6 +144,8 @@ class MlxBackend:
         self._backlog.clear()
         for mixture in self._mixtures:
             mixture.clear()
+        if self._ways.dense_layers:
+            grid_memory().forget()
 
     def pool(self, spec: PoolSpec) -> Pool:
         layers = self._kept.layers(spec)
@@ -245,13 +249,17 @@ class MlxBackend:
             assert isinstance(spec, MLPSpec)
             prepared = FeedForward(weights, spec, self._ways, self._elementwise, layer)
 
-        def run(x: mx.array, step: Step | None = None, residual: mx.array | None = None) -> mx.array:
-            own, base = adapters.NO_ADAPTERS if step is None else step.adapters, x if residual is None else residual
-            out = prepared(x, base) if isinstance(prepared, Experts) else prepared(x, base, own)
-            self._backlog.add(out)
-            return out
+        return _Half(prepared, self._backlog)
 
-        return run
+    def joined(
+        self, layers: Sequence[tuple[MixerOperation | None, FeedForwardOperation | None]]
+    ) -> LayersOperation | None:
+        if not self._ways.dense_layers:
+            return None
+        dense = [_dense(mix, half) for mix, half in layers]
+        if not any(dense):
+            return None
+        return JoinedLayers(layers, dense, self._ways.joined_rows, grid_memory(), self._backlog)
 
     def low_rank(self, part: LowRank) -> Any:
         return adapters.low_rank(part, HALF)
@@ -334,6 +342,29 @@ class MlxBackend:
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer.awaited]
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """The second half of a layer."""
+
+    prepared: FeedForward | Experts
+    backlog: Backlog
+
+    def __call__(self, x: mx.array, step: Step | None = None, residual: mx.array | None = None) -> mx.array:
+        """``residual``: what the result is added to, where that is not ``x``."""
+        own, base = adapters.NO_ADAPTERS if step is None else step.adapters, x if residual is None else residual
+        half = self.prepared
+        out = half(x, base) if isinstance(half, Experts) else half(x, base, own)
+        self.backlog.add(out)
+        return out
+
+
+def _dense(mix: MixerOperation | None, half: FeedForwardOperation | None) -> DenseLayer | None:
+    """A layer as the kernel for whole ones takes it, None where it does not."""
+    if not isinstance(mix, Attention) or not isinstance(half, _Half) or not isinstance(half.prepared, FeedForward):
+        return None
+    return dense_layer(mix, half.prepared)
 
 
 @dataclass(frozen=True, slots=True)

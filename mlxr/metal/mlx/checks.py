@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -15,10 +17,11 @@ from mlxr.metal.cache import CacheGroup, attention_group
 from mlxr.metal.gpu import recurrence
 from mlxr.metal.mlx import few_rows
 from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.dense_layers import grid_memory
 from mlxr.metal.mlx.device import ENDLESS, Ways
 from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, MXFP4, MXFP8, NVFP4, Kind
-from mlxr.metal.operations import MixerOperation
-from mlxr.metal.pool import PoolSpec
+from mlxr.metal.operations import FeedForwardOperation, MixerOperation
+from mlxr.metal.pool import Pool, PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.sampling import SamplingBatch
 from mlxr.metal.specs import (
@@ -223,6 +226,49 @@ def _batch(counts: list[int], done: list[int]) -> Batch:
     )
 
 
+def _dense_layers(ways: Ways) -> bool:
+    """Two layers as one kernel, of codes of both numbers of bits and of floats: a sequence alone, and three. Its blocks
+    wait for each other: where they do so for ever, all is wrong."""
+    grid, right = grid_memory(), True
+    grid.forget(mild=True)
+    try:
+        for bits, steps in ((4, [[300], [1]]), (8, [[20, 300, 3], [1, 1, 1], [1, 1, 1]]), (16, [[20], [1]])):
+            outs = []
+            for backend in (MlxBackend(ways), ReferenceBackend()):
+                group = replace(attention_group(0, KV_HEADS, HEAD_DIM), layers=(0, 1))
+                outs.append(_steps_of(backend, _two_layers(backend, bits), group, steps))
+            right = right and _near(*outs) and not grid.broken
+    finally:
+        grid.forget()
+    return right
+
+
+def _two_layers(backend: MlxBackend | ReferenceBackend, bits: int) -> MixerOperation:
+    def weight(seed: int, outputs: int, inputs: int) -> Weight:
+        return backend.weight(_matrix(seed, outputs, inputs) if bits == 16 else _codes(bits, outputs, inputs))
+
+    spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE)
+    shapes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
+    layers: list[tuple[MixerOperation, FeedForwardOperation]] = []
+    for number in range(2):
+        query, key, value, output = (weight(seed, *shape) for seed, shape in enumerate(shapes))
+        of_heads = AttentionWeights(query, key, value, output, norm=1 + mx.array(_normal(4, FEATURES)) / 8)
+        up, gate, down = (weight(5, 320, FEATURES), weight(6, 320, FEATURES), weight(7, FEATURES, 320))
+        half = MLPWeights(up, down, gate, norm=1 + mx.array(_normal(8, FEATURES)) / 8)
+        layers.append((backend.attention(of_heads, spec, number), backend.feed_forward(half, MLPSpec(Activation.SILU))))
+
+    joined = backend.joined(layers)
+
+    def run(x: mx.array, step: Any, pool: Pool | None) -> mx.array:
+        if joined is not None:
+            return list(joined(x, step, pool))[-1]
+        for mix, feed_forward in layers:
+            x = feed_forward(mix(x, step, pool), step)
+        return x
+
+    return run
+
+
 def _recurrence(ways: Ways) -> bool:
     """The gated delta rule and Mamba-2: sequences from their begin, and some tokens more; and a token of the largest
     heads that a kernel for CUDA takes, of which a thread has the most in registers."""
@@ -324,6 +370,7 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "tables": _tables,
     "recurrence": _recurrence,
     "paged_prefill": partial(_attention, steps=[[70, 3], [30, 1]], softcap=2.0),
+    "dense_layers": _dense_layers,
     "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),
 }
 """By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

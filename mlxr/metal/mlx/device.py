@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import sys
@@ -20,6 +21,9 @@ ENDLESS = sys.maxsize
 SETTINGS = {"MLX_MAX_MB_PER_BUFFER": "1000000", "MLX_MAX_OPS_PER_BUFFER": "40"}
 """When MLX ends a CUDA graph and starts it: not for the size of what it touches, since a KV pool would end it every
 other layer, but early, so that the GPU begins while the rest of a step is queued. For Metal MLX's own are kept."""
+
+NVIDIA_LIBRARY, PROCESSORS = "libcuda.so.1", 16
+"""The driver's, and its number for that attribute of a device."""
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -60,6 +64,8 @@ class Ways:
     (``mlxr.metal.gpu.attention``); what the others say.
     ``tables``: ones of our own for rows that are looked up, whole matrices as floats and the best token of a row
     (``mlxr.metal.gpu.tables``, ``sampling``); MLX's operations.
+    ``dense_layers``: one for whole dense layers of such a step (``mlxr.metal.gpu.decoder_layer``), where ``few_rows``
+    and ``step_attention`` take all of their parts, of up to ``joined_rows`` sequences; those.
     """
 
     least_rows: int
@@ -83,6 +89,8 @@ class Ways:
     paged_prefill: bool = False
     step_attention: bool = False
     tables: bool = False
+    dense_layers: bool = False
+    joined_rows: int = 0
 
     def without(self, names: frozenset[str]) -> Ways:
         """These ways but those of ``names``, which are fields."""
@@ -107,6 +115,8 @@ WAYS = {
         recurrence=True,
         step_attention=True,
         tables=True,
+        dense_layers=True,
+        joined_rows=8,
     ),
     "metal": Ways(
         1,
@@ -154,6 +164,16 @@ def kind() -> str:
 def language() -> Language:
     """What our own kernels for the GPU here are written in."""
     return Language.METAL if kind() == "metal" else Language.CUDA
+
+
+def processors() -> int:
+    """Returns how many processors an NVIDIA GPU has, each of which has places for blocks. Raises ``OSError`` where its
+    driver does not tell."""
+    count = ctypes.c_int()
+    failed = ctypes.CDLL(NVIDIA_LIBRARY).cuDeviceGetAttribute(ctypes.byref(count), PROCESSORS, 0)
+    if failed or count.value < 1:
+        raise OSError(f"{NVIDIA_LIBRARY} does not tell how many processors the device has ({failed})")
+    return count.value
 
 
 def constants(parts: Sequence[mx.array]) -> mx.array:

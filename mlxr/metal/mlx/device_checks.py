@@ -21,8 +21,11 @@ from mlxr.metal.mlx.matrix_forms import KINDS, Kind
 
 log = logging.getLogger("mlxr.metal")
 
-IN_PLACE = ("paged_decode", "step_attention", "paged_prefill", "recurrence")
+IN_PLACE = ("paged_decode", "step_attention", "paged_prefill", "recurrence", "dense_layers")
 """Ways that are only taken where pages are written in place."""
+
+PARTS = {"dense_layers": {"few_rows", "step_attention"}}
+"""Ways that are only taken where others are."""
 
 
 class DeviceChecks:
@@ -81,7 +84,7 @@ def holds(ways: Ways, name: str) -> bool:
         only: Ways | None = _only(ways, set())
         check: Callable[[Ways], bool] = partial(products, _kind(name.removeprefix("codes ")))
     else:
-        only = _only(ways, {name, "in_place"} if name in IN_PLACE else {name})
+        only = _only(ways, {name} | PARTS.get(name, set()) | ({"in_place"} if name in IN_PLACE else set()))
         check = CHECKS[name]
     if only is None:
         return True

@@ -13,12 +13,15 @@ from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.reference.adapters import NO_ADAPTERS, StepAdapters
-from mlxr.metal.specs import MLPSpec, NormKind
+from mlxr.metal.specs import Activation, MLPSpec, NormKind
 from mlxr.metal.weights import MLPWeights
 
 
 class FeedForward:
-    """One layer's, prepared."""
+    """One layer's, prepared.
+
+    ``few``: the two products of a gated half for few rows, where kernels of our own take them; ``norm``: its RMS norm.
+    """
 
     def __init__(
         self, weights: MLPWeights, spec: MLPSpec, ways: Ways, elementwise: Elementwise, layer: int | None = None
@@ -37,20 +40,19 @@ class FeedForward:
             self._hidden = elementwise.gate(spec.activation)
         bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
         self._down = SplitProduct([weights.down], bias, ways)
-        self._own_norm: Norm | None = None
-        if ways.few_rows and weights.norm is not None and spec.norm is NormKind.RMS:
-            self._own_norm = Norm(weights.norm, spec.norm_eps)
-        self._few = self._of_few_rows()
+        rms = ways.few_rows and weights.norm is not None and spec.norm is NormKind.RMS
+        self.norm = Norm(weights.norm, spec.norm_eps) if rms and weights.norm is not None else None
+        self.few = self._of_few_rows()
 
     def __call__(self, x: mx.array, residual: mx.array, adapters: StepAdapters = NO_ADAPTERS) -> mx.array:
         """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to."""
         if not x.shape[0]:
             return residual
         spec = self._spec
-        if self._few is not None and self._few[0].takes(x.shape[0]) and not adapters:
-            return self._added(residual, *self._few, x)
-        if self._own_norm is not None:
-            inputs = self._own_norm(x)
+        if self.few is not None and self.few[0].takes(x.shape[0]) and not adapters:
+            return self._added(residual, *self.few, x)
+        if self.norm is not None:
+            inputs = self.norm(x)
         else:
             inputs = normed(x, self._norm, spec.norm_eps, spec.norm, self._norm_bias).astype(HALF)
         outs = zip(self._inputs(inputs), self._roles, strict=True)
@@ -59,6 +61,15 @@ class FeedForward:
         if self._post_norm is None:
             return self._scaled(self._elementwise.add_down(residual, out))
         return self._post_normed(residual, out.astype(mx.float32) * HEADROOM)
+
+    @property
+    def ends_plainly(self) -> bool:
+        """Whether nothing stands behind its last product but the residual."""
+        return self._post_norm is None and self._output_scale is None
+
+    @property
+    def activation(self) -> Activation:
+        return self._spec.activation
 
     def _added(self, residual: mx.array, gates: FewRows, down: FewRows, x: mx.array) -> mx.array:
         hidden = gates.gated(x, self._spec.activation)
@@ -74,12 +85,11 @@ class FeedForward:
 
     def _of_few_rows(self) -> tuple[FewRows, FewRows] | None:
         """The two products of a gated half for few rows, where a kernel of our own takes both."""
-        if self._norm is None or self._spec.norm is not NormKind.RMS:
+        if self.norm is None:
             return None
         if len(self._roles) != 2 or len(self._inputs.products) != 1:
             return None
         gates, down = self._inputs.products[0], self._down
         if gates.codes is None or down.codes is None or not fits_gates(gates.codes):
             return None
-        norm = self._own_norm
-        return FewRows(gates.codes, gates.bias, norm, 1 / HEADROOM), FewRows(down.codes, down.bias, gain=HEADROOM)
+        return FewRows(gates.codes, gates.bias, self.norm, 1 / HEADROOM), FewRows(down.codes, down.bias, gain=HEADROOM)

@@ -67,21 +67,24 @@ class Norm:
 
 
 class FewRows:
-    """A matrix that ``takes`` accepts, with a bias, 16-bit ``[out]``, and a gain; ``norm`` is for its inputs."""
+    """A matrix that ``takes`` accepts, with a bias, 16-bit ``[out]``, and a gain; ``norm`` is for its inputs.
+
+    ``matrix``: codes, scales and biases, as the kernel takes them.
+    """
 
     def __init__(
         self, codes: Codes | Floats, bias: mx.array | None = None, norm: Norm | None = None, gain: float = 1.0
     ) -> None:
         self._on_metal = device.language() is Language.METAL  # asked once: it takes as long as a call's own part
         self._most_rows = on_metal.MOST_ROWS if self._on_metal else MOST_ROWS
-        self.shape, self._norm = shape_of(codes), norm
-        self._biased = bias is not None
-        self._matrix = list(codes.arrays)
+        self.shape, self.bias, self.gain = shape_of(codes), bias, gain
+        self._norm, self._biased = norm, bias is not None
+        self.matrix = list(codes.arrays)
         if isinstance(codes, Floats):
-            self._matrix += [mx.zeros(1, HALF)] * 2
+            self.matrix += [mx.zeros(1, HALF)] * 2
         self._launches: dict[tuple[int, Epilogue, Activation, str], Launched] = {}
         self._constants = {normed: self._together(norm if normed else None, bias, gain) for normed in (False, True)}
-        mx.eval(self._matrix, list(self._constants.values()))
+        mx.eval(self.matrix, list(self._constants.values()))
 
     @staticmethod
     def _together(norm: Norm | None, bias: mx.array | None, gain: float) -> mx.array:
@@ -126,7 +129,7 @@ class FewRows:
             self._launches[known] = launched
         constants = self._constants[normed]
         out: mx.array
-        (out,) = launched(inputs=[x, *self._matrix, constants, constants if residual is None else residual])
+        (out,) = launched(inputs=[x, *self.matrix, constants, constants if residual is None else residual])
         return out
 
 

@@ -34,21 +34,26 @@ class Part:
 
 
 class StepAttention:
-    """One layer's, prepared. ``inputs`` are its projections, of whose input ``norm`` is the norm."""
+    """One layer's, prepared. ``inputs`` are its projections, of whose input ``norm`` is the norm.
+
+    ``products``: the projections for few rows, None where a kernel takes not all; ``parts``: where queries, keys and
+    values are in what they give; ``constants``: as the kernel takes them.
+    """
 
     def __init__(self, weights: AttentionWeights, spec: AttentionSpec, inputs: Projections, norm: Norm | None) -> None:
-        self._spec, self._inputs, self._norm = spec, inputs, norm
+        self._spec, self._inputs, self.norm = spec, inputs, norm
         self._normed, self._own = weights.query_norm is not None, weights.key is not None
-        self._few = few_rows_of(inputs, norm)
+        self.products = few_rows_of(inputs, norm)
         parts = parts_of(inputs)
         self._query = parts[0]
         self._key = parts[1] if self._own else parts[0]
         self._value = parts[-1] if self._own else parts[0]
+        self.parts = self._query, self._key, self._value
         self._sinks = weights.sinks is not None
-        self._constants = _together(weights, spec)
+        self.constants = _together(weights, spec)
         self._launches: dict[tuple[int, int, int], Callable[..., list[mx.array]]] = {}
         self._shapes: dict[int, StepShape] = {}
-        mx.eval(self._constants)
+        mx.eval(self.constants)
 
     @staticmethod
     def fits(weights: AttentionWeights, spec: AttentionSpec) -> bool:
@@ -61,14 +66,14 @@ class StepAttention:
         """Whether a step can be computed so."""
         if not step.singles or tables.page_size % 16 or not layer.is_half or step.tokens * self._spec.heads > TICKETS:
             return False
-        return tables.splits(self._shape(tables.page_size), _splits) <= attention.MOST_SPLITS
+        return tables.splits(self.shape(tables.page_size), _splits) <= attention.MOST_SPLITS
 
     def __call__(self, x: mx.array, step: Step, tables: DeviceTables, layer: Layer) -> tuple[mx.array, Layer]:
         """``x`` float32 ``[T, features]``: what heads give, 16-bit ``[T, heads * head_dim]``, and the layer of the pool
         with the step's keys and values."""
         rows = x.shape[0]
         outs = self._projected(x)
-        shape = self._shape(tables.page_size)
+        shape = self.shape(tables.page_size)
         splits = tables.splits(shape, _splits)
         known = rows, splits, tables.page_size
         launched = self._launches.get(known)
@@ -79,7 +84,7 @@ class StepAttention:
             inputs=[
                 *(outs[part.product] for part in (self._query, self._key, self._value)),
                 tables.layout(shape),
-                self._constants,
+                self.constants,
                 layer.keys,
                 layer.values,
                 layer.tickets,
@@ -88,15 +93,16 @@ class StepAttention:
         )
         return out, Layer(layer.keys, layer.values, layer.forms, done, layer.tickets)
 
-    def _shape(self, page_size: int) -> StepShape:
+    def shape(self, page_size: int) -> StepShape:
+        """What the kernel knows of the layer, with pages of so many tokens."""
         if page_size not in self._shapes:
             self._shapes[page_size] = StepShape(self._spec, page_size, self._normed, self._own, self._sinks)
         return self._shapes[page_size]
 
     def _projected(self, x: mx.array) -> Sequence[mx.array]:
-        if self._few is not None and self._few[0].takes(x.shape[0]):
-            return [few.plain(x) for few in self._few]
-        return self._inputs.joined(x.astype(HALF) if self._norm is None else self._norm(x))
+        if self.products is not None and self.products[0].takes(x.shape[0]):
+            return [few.plain(x) for few in self.products]
+        return self._inputs.joined(x.astype(HALF) if self.norm is None else self.norm(x))
 
 
 def _together(weights: AttentionWeights, spec: AttentionSpec) -> mx.array:

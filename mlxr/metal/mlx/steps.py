@@ -133,7 +133,7 @@ class DeviceTables:
         self._keys: dict[tuple[int, int, bool, int], Keys] = {}
         self._states: dict[int, StateRows] = {}
         self._state_layouts: dict[int, mx.array] = {}
-        self._splits: dict[tuple[int, bool], int] = {}
+        self._splits: dict[tuple[int, bool, bool], int] = {}
         self._layouts: list[tuple[Rope | None, mx.array]] = []
 
     @property
@@ -151,12 +151,18 @@ class DeviceTables:
             self._tables[run] = mx.array(tables), mx.array(lengths)
         return self._tables[run]
 
-    def splits(self, shape: StepShape, count: Callable[[StepShape, NDArray[np.int32]], int]) -> int:
-        """How many splits the sequence with most of them has, in layers that ``STEP`` computes."""
-        known = shape.spec.window, shape.spec.chunked
+    def splits(
+        self, shape: StepShape, count: Callable[[StepShape, NDArray[np.int32]], int], together: bool = False
+    ) -> int:
+        """How many splits the sequence with most of them has, or all ``together``, in layers that ``STEP`` computes."""
+        known = shape.spec.window, shape.spec.chunked, together
         if known not in self._splits:
             self._splits[known] = count(shape, self._batch.context_lengths)
         return self._splits[known]
+
+    def all_splits(self, shape: StepShape) -> int:
+        """How many splits all sequences have together, in layers that ``STEP`` computes on CUDA."""
+        return self.splits(shape, _summed_splits, together=True)
 
     def layout(self, shape: StepShape) -> mx.array:
         """The step's layout as ``STEP`` takes it, in layers that turn by the rope of ``shape``."""
@@ -251,6 +257,10 @@ class DeviceTables:
             visible = mx.array((own <= (rows - base)[:, None]) & (own >= firsts[:, None]))[None, None]
         slots = _slots(table[None], size)[:, skipped:length]
         return Keys(length - skipped, _rows(slots, spec.kv_heads), visible, causal)
+
+
+def _summed_splits(shape: StepShape, lengths: NDArray[np.int32]) -> int:
+    return int(shape.splits_each(lengths).sum())
 
 
 def _slots(tables: NDArray[np.int32], size: int) -> mx.array:

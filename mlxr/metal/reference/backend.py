@@ -117,6 +117,9 @@ class ReferenceBackend:
     def memory(self) -> None:
         return None
 
+    def joined(self, layers: Sequence[object]) -> None:
+        """One after another is best."""
+
     def compiled(self, layers: Layers) -> Forward:
         return lambda tokens, batch, pool: layers(tokens, self.on_device(batch), pool)
 

@@ -70,6 +70,8 @@ class Decoder:
                 self._alternating_layers.append(
                     _alternating(prepared, spec.alternating, number, spec.width, own, backend)
                 )
+        plain = spec.alternating is None and spec.per_layer is None
+        self._joined = backend.joined([(mix, half) for mix, half, _ in self._layers]) if plain else None
         norm, norm_bias, bias = (tensors.norm("norm", spec.width), *head_biases(spec, self.vocabulary, tensors))
         if spec.norm is NormKind.LAYER:
             self._norm = backend.layer_norm(norm, norm_bias, spec.norm_eps)
@@ -92,7 +94,8 @@ class Decoder:
         return hidden
 
     def by_layer(self, tokens: mx.array, batch: DeviceBatch, pool: Pool | None) -> Iterator[mx.array]:
-        """Yields what goes into the first layer, then what comes out of each; last of all the hidden states."""
+        """Yields what goes into the first layer, then what comes out of each, or of several at once; last of all the
+        hidden states."""
         x = self.embed(tokens)
         if self._alternating is not None:
             streams, further = self._alternating.spread(tokens, x)
@@ -100,6 +103,10 @@ class Decoder:
                 yield streams
                 streams = layer(streams, further, batch, pool)
             yield self._alternating.joined(streams)
+            return
+        if self._joined is not None:
+            yield x
+            yield from self._joined(x, batch, pool)
             return
         inputs = None
         if self._per_layer is not None:

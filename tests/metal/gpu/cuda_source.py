@@ -11,7 +11,14 @@ from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 SHARED = re.compile(r"__shared__\s+([\w:<>, ]+?)\s+(\w+)((?:\[[^\]]+\])*)\s*;")
 ASSEMBLER = re.compile(r"asm volatile\((?P<text>.*?)\)\s*;", re.DOTALL)
 OPERAND = re.compile(r'"[+=]?[frl]"\(((?:[^()]|\([^()]*\))*)\)')
-INSTRUCTIONS = {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32": "mma", "ld.global.nc": "load_global"}
+INSTRUCTIONS = {
+    "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32": "mma",
+    "ld.global.nc": "load_global",
+    "ld.relaxed.gpu.global.u32": "load_relaxed",
+    "atom.add.release.gpu.global.u32": "add_release",
+    "fence.acq_rel.gpu": "fence",
+    "trap": "trap",
+}
 """What kernels write in assembler, and the emulator's function of the same operands."""
 
 
@@ -63,6 +70,8 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def _instruction(found: re.Match[str]) -> str:
+    if found["text"].startswith('""'):
+        return ""  # it tells the compiler alone something
     (name,) = (of for written, of in INSTRUCTIONS.items() if written in found["text"])
     return f"emulator::{name}({', '.join(OPERAND.findall(found['text']))});"
 

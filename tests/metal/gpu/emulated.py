@@ -163,7 +163,8 @@ def run_and_measure(
         int(np.prod(shape)) * numpy_type(dtype).itemsize
         for shape, dtype in zip(launch.shapes, launch.dtypes, strict=True)
     ]
-    job = struct.pack("<Q7I", seed, *launch.grid, *launch.threadgroup, most_groups)
+    together = kernel.bounds is not None  # they may wait for each other
+    job = struct.pack("<Q8I", seed, *launch.grid, *launch.threadgroup, most_groups, together)
     job += struct.pack("<I", len(inputs))
     for name, array in zip(kernel.inputs, inputs, strict=True):
         raw = array.bits.tobytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 from mlxr.metal.mlx import (
+    dense_layers,
     few_rows,
     own_blocks,
     own_experts,
@@ -51,6 +52,7 @@ class Source(Kernel):
 
 
 MODULES = (
+    dense_layers,
     few_rows,
     own_blocks,
     own_experts,
@@ -88,7 +90,9 @@ def _kernel(
 ) -> Callable[..., list[mx.array]]:
     names = tuple(input_names)
     header = INCLUDED.sub(lambda found: Path(found[1]).read_text(), header)
-    kernel = Source(f"emulated/{name}", names, tuple(output_names), writes=names, text=source, functions=header)
+    bounds = (0, 0) if "__launch_bounds__" in header else None
+    kernel = Source(f"emulated/{name}", names, tuple(output_names), text=source, functions=header)
+    kernel = replace(kernel, writes=names, bounds=bounds)
 
     def launched(
         inputs: Sequence[mx.array],

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlxr.metal.gpu import attention
 from mlxr.metal.gpu.attention import STEP, StepShape, on_metal
+from mlxr.metal.gpu.kernel import Language
 from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
 from tests.metal.gpu.case import ROUNDING, Case, Values, values
 from tests.metal.gpu.emulated import Array
@@ -43,6 +45,7 @@ def step_case(
     sunk: bool = False,
     unkept: int | None = None,
     apart: bool = False,
+    language: Language = Language.METAL,
 ) -> Case:
     """``positions``: of each sequence's token; ``unkept``: the row that is not written to pages; ``apart``: whether
     queries, keys and values are arrays of their own."""
@@ -113,12 +116,16 @@ def step_case(
         return [np.array(outs).reshape(rows, -1), *(np.nan_to_num(page) for page in kept)]
 
     shape = StepShape(spec, PAGE, normed, own, sunk)
-    assert on_metal.fits(shape)
-    splits = on_metal.splits(shape, at + 1, SPLIT)
+    if language is Language.CUDA:
+        assert shape.fits
+        launch = attention.step(rows, shape, shape.splits(at + 1), begins)
+    else:
+        assert on_metal.fits(shape)
+        launch = on_metal.step(rows, shape, on_metal.splits(shape, at + 1, SPLIT), begins, SPLIT)
     return Case(
         f"{STEP.name} {name}",
         STEP,
-        on_metal.step(rows, shape, splits, begins, SPLIT),
+        launch,
         [
             *given,
             Array.of(layout.astype(np.int32)),
@@ -141,13 +148,12 @@ def without_tickets(outputs: list[Array]) -> list[Array]:
     return [out, *(Array(np.nan_to_num(page.bits), page.dtype) for page in (keys, new))]
 
 
-def step_cases() -> list[Case]:
-    def spec(
-        style: RopeStyle | None, heads: int, kv_heads: int, dims: int, pairs: int = 1, **more: Any
-    ) -> AttentionSpec:
-        rope = None if style is None else Rope(style, (1.0,) * pairs)
-        return AttentionSpec(heads, kv_heads, dims, dims**-0.5, rope, **more)
+def spec(style: RopeStyle | None, heads: int, kv_heads: int, dims: int, pairs: int = 1, **more: Any) -> AttentionSpec:
+    rope = None if style is None else Rope(style, (1.0,) * pairs)
+    return AttentionSpec(heads, kv_heads, dims, dims**-0.5, rope, **more)
 
+
+def step_cases() -> list[Case]:
     neox, normal = RopeStyle.NEOX, RopeStyle.NORMAL
     capped = spec(neox, 8, 1, 256, 128, softcap=5.0)
     windowed = spec(neox, 2, 2, 80, 40, rope_first=True, norm_values=True, window=20)
@@ -160,4 +166,16 @@ def step_cases() -> list[Case]:
         step_case("capped", capped, [45]),
         step_case("in a window, normed behind the rope", windowed, [1_000_005, 15], normed=True),
         step_case("normed, with sinks", spec(normal, 6, 1, 128, 48), [99, 15], normed=True, sunk=True),
+    ]
+
+
+def step_cases_of_cuda() -> list[Case]:
+    """Both numbers of warps; splits that the last block adds up."""
+    cuda, neox, normal = Language.CUDA, RopeStyle.NEOX, RopeStyle.NORMAL
+    windowed = spec(neox, 2, 2, 64, 32, rope_first=True, norm_values=True, window=300)
+    return [
+        step_case("ragged", spec(neox, 4, 2, 64, 32), [5, 0, 700, 31], apart=True, language=cuda),
+        step_case("capped", spec(neox, 8, 1, 256, 128, softcap=5.0), [45], language=cuda),
+        step_case("in a window, normed behind the rope", windowed, [100_005, 15], normed=True, language=cuda),
+        step_case("normed, with sinks", spec(normal, 6, 1, 128, 48), [299], normed=True, sunk=True, language=cuda),
     ]

@@ -12,6 +12,7 @@ from tests.metal.gpu.test_mutations import Fault
 
 THREADS = Checked.THREAD
 ROUTER, GATES, MIXTURE = "experts/router", "experts/gates", "experts/mixture"
+LAYERS, OF_SEVERAL = "decoder_layer/layers", "of several"
 CONVOLUTION, DELTA, MAMBA2 = "recurrence/step_convolution", "recurrence/step_delta", "recurrence/step_mamba2"
 CASES = cuda_cases()
 FAULTS = [
@@ -50,6 +51,24 @@ FAULTS = [
     ),
     Fault(DELTA, "a state written where it was read", "states + size_t(sequence.to)", "states + size_t(sequence.from)"),
     Fault(MAMBA2, "a state that does not decay", "keeps * state[i]", "state[i]"),
+    Fault(LAYERS, "a barrier that nobody waits at", "grid.wait();\n        __half *keys", "__half *keys"),
+    Fault(
+        LAYERS,
+        "an arrival that nothing is behind",
+        "emulator::add_release",
+        "emulator::add_relaxed",
+        case="of one",
+    ),
+    Fault(
+        LAYERS,
+        "a wait without a fence",
+        "{\n            }\n            hear();",
+        "{\n            }",
+        case="of one",
+    ),
+    Fault(LAYERS, "a block that is not counted", "ROUND - (gridDim.x - 1)", "ROUND - gridDim.x", case="of one"),
+    Fault(LAYERS, "the first norm for the second", "== unsigned(odd)", "== 0", case=OF_SEVERAL),
+    Fault(LAYERS, "an item's strips again", "held(next).load", "held(item).load", case="of one"),
 ]
 
 

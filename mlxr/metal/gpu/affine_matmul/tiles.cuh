@@ -182,12 +182,14 @@ struct Matrix<16, STRIPS, GROUP, COLUMNS> {
 
 // The sums of each share's runs, of which the warp's first is in `part`, as tensor cores lay them out; with warps of two
 // shares each of both together. row_of: which row of `input` this lane has in a tile, or -1; tiles: how many of the TILES
-// have rows, at least one. ORDERED: eights of `input` are in the order of order_eight.
+// have rows, at least one. ORDERED: eights of `input` are in the order of order_eight. load_next: called where the warp
+// has no more use for `part`.
 template <
-    bool ORDERED, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part, typename RowOf>
+    bool ORDERED, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part, typename RowOf,
+    typename LoadNext>
 __device__ inline void accumulate(
     const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Part& part, const uint4* input, int tiles, const RowOf& row_of,
-    float (&sums)[WARPS][STRIPS][TILES][128]
+    float (&sums)[WARPS][STRIPS][TILES][128], const LoadNext& load_next
 ) {
     using Held = Matrix<BITS, STRIPS, GROUP, COLUMNS>;
     constexpr bool RAGGED = COLUMNS % (32 * Held::STAGES * Held::EIGHTS) != 0;
@@ -236,7 +238,11 @@ __device__ inline void accumulate(
                     matrix.load(part, run, member, stage + 1);
                 } else {
                     const int next = run + SHARES < Held::RUNS ? run + SHARES : share + WARPS;
-                    if (next < Held::RUNS && (run + SHARES < Held::RUNS || next < SHARES)) matrix.load(part, next, member, 0);
+                    if (next < Held::RUNS && (run + SHARES < Held::RUNS || next < SHARES)) {
+                        matrix.load(part, next, member, 0);
+                    } else {
+                        load_next();
+                    }
                 }
             }
 #pragma unroll
@@ -250,6 +256,15 @@ __device__ inline void accumulate(
                 }
     }
     __syncthreads();
+}
+
+template <
+    bool ORDERED, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part, typename RowOf>
+__device__ inline void accumulate(
+    const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Part& part, const uint4* input, int tiles, const RowOf& row_of,
+    float (&sums)[WARPS][STRIPS][TILES][128]
+) {
+    accumulate<ORDERED>(matrix, part, input, tiles, row_of, sums, [] {});
 }
 
 // A product from the sums of all shares, in the same order whatever WARPS is: a share and the fourth behind it, which one

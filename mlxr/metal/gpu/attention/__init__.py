@@ -57,6 +57,9 @@ when earlier writes are done, as ``done`` int32 ``[4]`` is when these are. ``out
 
 Its last threadgroup of a row and head to finish adds the splits up, so that there is no second kernel."""
 
+LEAST_PAGE = 16
+"""Tokens of a page are a multiple of it."""
+
 MOST_GROUP = 8
 """Heads of queries that read one of keys: as many as tensor cores take at once."""
 MOST_GROUP_NUMBERS = 2048
@@ -123,10 +126,14 @@ class StepShape:
             *zip(("QUERIES_AT", "KEYS_AT", "VALUES_AT"), begins, strict=True),
         )
 
+    def splits_each(self, lengths: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Returns how many splits each sequence has."""
+        positions = lengths - 1
+        return positions // SPLIT_KEYS - self.spec.first_key(positions) // SPLIT_KEYS + 1
+
     def splits(self, lengths: NDArray[np.int32]) -> int:
         """Returns how many splits the sequence with most of them has."""
-        positions = lengths - 1
-        return int((positions // SPLIT_KEYS - self.spec.first_key(positions) // SPLIT_KEYS).max()) + 1
+        return int(self.splits_each(lengths).max())
 
 
 def step(rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int] = (0, 0, 0)) -> Launch:

@@ -36,7 +36,7 @@ template <
     int DIMS, int KV_HEADS, int GROUP, int PAIRS, int STYLE, int PAGE, int WINDOW, bool CHUNKED, bool NORMED,
     bool ROPE_FIRST, bool NORM_VALUES, bool OWN_KEYS, bool CAPPED, bool SINKS>
 struct Step {
-    static constexpr int HEADS = KV_HEADS * GROUP, EACH = DIMS / 32;
+    static constexpr int KEY_HEADS = KV_HEADS, HEADS = KV_HEADS * GROUP, DIMENSIONS = DIMS, EACH = DIMS / 32;
     static constexpr int WARPS = GROUP * DIMS <= 1024 ? 8 : 4, THREADS = WARPS * 32;
     static_assert(GROUP <= 8 && DIMS % 64 == 0 && PAGE % TILE == 0 && 8 * GROUP * DIMS <= 16384);
 
@@ -81,26 +81,48 @@ struct Step {
         __syncwarp();
     }
 
+    struct Shared {
+        __align__(16) __half queries[8][DIMS + 8];  // rows in banks of their own
+        float sums[WARPS][GROUP][DIMS], most[WARPS][8], totals[WARPS][8];
+        unsigned ticket;
+    };
+
+    // What one block computes: a split of a row and head, of which `at` are before it. part: where the sums of their
+    // first split stand among all.
+    struct Place {
+        int row, head, at;
+        size_t part;
+    };
+
+    // The first key that a token sees, of a sequence with it so long.
+    __device__ static inline int first_of(int length) {
+        return !WINDOW ? 0 : CHUNKED ? (length - 1) / WINDOW * WINDOW : max(0, length - WINDOW);
+    }
+    __device__ static inline int splits_of(int length) {
+        return (length - 1) / SPLIT - first_of(length) / SPLIT + 1;
+    }
+
     // layout: of each row its length, the slot of its token, cosines and sines, and its pages. constants: eps, scale, soft
     // cap, one that is not used; then the norms of queries and of keys, and sinks.
     __device__ static inline void run(
-        const __half* query_rows, const __half* key_rows, const __half* value_rows,  // of this block's sequence
+        Shared& shared, Place place, const __half* query_rows, const __half* key_rows,
+        const __half* value_rows,  // of this block's sequence
         const int* layout, int width, const float* constants, __half* keys, __half* values, unsigned* tickets, __half* out,
-        float* scratch
+        float* partial, float* states
     ) {
-        __shared__ __align__(16) __half queries[8][DIMS + 8];  // rows in banks of their own
-        __shared__ float sums[WARPS][GROUP][DIMS], most[WARPS][8], totals[WARPS][8];
-        __shared__ unsigned ticket;
-        const int head = blockIdx.x, row = blockIdx.z, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        auto& queries = shared.queries;
+        auto& sums = shared.sums;
+        auto& most = shared.most;
+        auto& totals = shared.totals;
+        const int head = place.head, row = place.row, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        const size_t part = place.part;
         const int* own = layout + size_t(row) * width;
         const int quad = lane / 4, member = lane % 4, length = own[0], slot_of_token = own[1], position = length - 1;
         const float* turns = (const float*)(own + 2);
         const int* table = own + 2 + 2 * PAIRS;
         const float *query_norm = constants + 4, *key_norm = query_norm + DIMS, *sinks = query_norm + (NORMED ? 2 * DIMS : 0);
-        float *partial = scratch, *states = scratch + size_t(gridDim.z) * HEADS * gridDim.y * DIMS;
-        const int first = !WINDOW ? 0 : CHUNKED ? position / WINDOW * WINDOW : max(0, length - WINDOW);
-        const int splits = position / SPLIT - first / SPLIT + 1, split = first / SPLIT + blockIdx.y;
-        if (int(blockIdx.y) >= splits) return;
+        const int first = first_of(length), splits = splits_of(length), split = first / SPLIT + place.at;
+        if (place.at >= splits) return;
         const bool last = split == position / SPLIT;
         const float eps = constants[0], cap = constants[2];
         const float scale = CAPPED ? constants[1] : constants[1] * 1.4426950408889634f;
@@ -157,8 +179,8 @@ struct Step {
 #pragma unroll
                 for (int i = 0; i < DIMS / 64; ++i) {
                     value[j][i] = *(const uint4*)(values + ((slot + token) * KV_HEADS + head) * DIMS + i * 64 + quad * 8);
-                    // Nothing was written there yet, and zero times that must stay zero.
-                    if (begin + token >= length) value[j][i] = make_uint4(0, 0, 0, 0);
+                    // Nothing was written there yet, or another's: zero times that must stay zero.
+                    if (begin + token >= length || (WINDOW && begin + token < first)) value[j][i] = make_uint4(0, 0, 0, 0);
                 }
             }
 #pragma unroll
@@ -212,7 +234,6 @@ struct Step {
         __syncthreads();
 
         const bool alone = splits == 1;
-        const size_t part = (size_t(row) * KV_HEADS + head) * gridDim.y;
         for (int at = threadIdx.x; at < GROUP * DIMS; at += THREADS) {
             const int g = at / DIMS, dim = at % DIMS;
             float higher = -1e30f, result = 0, all = 0;
@@ -228,9 +249,9 @@ struct Step {
                 if (SINKS) all += exp2f(sinks[head * GROUP + g] * 1.4426950408889634f - higher);
                 out[size_t(row) * HEADS * DIMS + head * GROUP * DIMS + at] = __float2half(result / all);
             } else {
-                partial[(part + blockIdx.y) * GROUP * DIMS + at] = result;
+                partial[(part + place.at) * GROUP * DIMS + at] = result;
                 if (dim == 0) {
-                    float* state = states + ((part + blockIdx.y) * GROUP + g) * 2;
+                    float* state = states + ((part + place.at) * GROUP + g) * 2;
                     state[0] = higher, state[1] = all;
                 }
             }
@@ -238,9 +259,9 @@ struct Step {
         if (alone) return;
         __threadfence();
         __syncthreads();
-        if (threadIdx.x == 0) ticket = atomicInc(tickets + row * KV_HEADS + head, splits - 1);
+        if (threadIdx.x == 0) shared.ticket = atomicInc(tickets + row * KV_HEADS + head, splits - 1);
         __syncthreads();
-        if (int(ticket) != splits - 1) return;
+        if (int(shared.ticket) != splits - 1) return;
         __threadfence();
         // Each split's weight in the end: of one head by one warp.
         float* weights = sums[0][0];  // [GROUP][splits]: room for WARPS * DIMS of them

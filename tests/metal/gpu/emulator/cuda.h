@@ -6,20 +6,15 @@
 #include "kernel.h"
 
 #define __device__
+#define __host__
+#define __noinline__
 #define __align__(bytes) alignas(bytes)
 
 namespace emulator {
 
 // Of the thread that runs.
-#ifdef EMULATOR_OS_THREADS
-inline thread_local const Attributes* own_attributes;
-inline void begin_thread(const Attributes& attributes) { own_attributes = &attributes; }
-inline const Attributes& attributes() { return *own_attributes; }
-#else
-inline const Attributes* all_attributes[1024];
-inline void begin_thread(const Attributes& attributes) { all_attributes[current().index] = &attributes; }
-inline const Attributes& attributes() { return *all_attributes[current().index]; }
-#endif
+inline void begin_thread(const Attributes& attributes) { current().attributes = &attributes; }
+inline const Attributes& attributes() { return *static_cast<const Attributes*>(current().attributes); }
 
 }  // namespace emulator
 
@@ -55,6 +50,7 @@ inline metal::uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
 inline metal::float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
 inline float rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
+inline int max(int a, int b) { return a < b ? b : a; }
 inline float __expf(float x) { return __builtin_expf(x); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(unsigned x) { return __builtin_ffs(int(x)); }
@@ -71,9 +67,15 @@ T __ldcg(const T* from) {
   return *from;
 }
 
-inline void __syncthreads(int line = __builtin_LINE()) { emulator::wait(emulator::Wait::THREADGROUP, line); }
+inline void __syncthreads(int line = __builtin_LINE()) {
+  if (emulator::current().heard) emulator::end_undefined("what other blocks told, and no fence behind it");
+  emulator::wait(emulator::Wait::THREADGROUP, line);
+}
 inline void __syncwarp(int line = __builtin_LINE()) { emulator::wait(emulator::Wait::SIMDGROUP, line); }
-inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void __threadfence() {
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  emulator::current().heard = false;
+}
 
 // Whole warps alone: a mask of fewer lanes ends the run.
 inline void require_whole(unsigned mask) {
@@ -110,6 +112,24 @@ inline unsigned atomicInc(unsigned* at, unsigned most) {
 
 namespace emulator {
 
+// Assembler's `ld.relaxed.gpu`: what other blocks do in between shows.
+inline void load_relaxed(unsigned& value, const unsigned* from) {
+  wait(Wait::GRID, 0);
+  current().heard = true;
+  value = __atomic_load_n(from, __ATOMIC_RELAXED);
+}
+
+// A block tells others how far it is. What it wrote before is told with it by a release alone.
+inline void add_release(unsigned& before, unsigned* to, unsigned by) {
+  before = __atomic_fetch_add(to, by, __ATOMIC_RELEASE);
+}
+inline void add_relaxed(unsigned&, unsigned*, unsigned) {
+  end_undefined("a block tells others what nothing is behind");
+}
+inline void fence() { __threadfence(); }
+
+[[noreturn]] inline void trap() { end_undefined("a trap"); }
+
 // Assembler's `mma.m16n8k16` of 16-bit floats with sums in float32, its operands in their order.
 inline void mma(float& c0, float& c1, float& c2, float& c3, unsigned a0, unsigned a1, unsigned a2, unsigned a3,
                 unsigned b0, unsigned b1, int line = __builtin_LINE()) {
@@ -129,6 +149,13 @@ inline void mma(float& c0, float& c1, float& c2, float& c3, unsigned a0, unsigne
       *sums[i] += of(a[int(i / 2 + 2 * upper)], k % 2) * of(b[int(upper)], k % 2);
     }
   }
+}
+
+// Likewise of fewer rows: the sums of the other ones begin with `nothing` and are not used.
+inline void mma(float& c0, float& c1, float& c2, float& c3, unsigned a0, unsigned a1, unsigned a2, unsigned a3,
+                unsigned b0, unsigned b1, float nothing, int line = __builtin_LINE()) {
+  c2 = c3 = nothing;
+  mma(c0, c1, c2, c3, a0, a1, a2, a3, b0, b1, line);
 }
 
 inline void load_global(unsigned& x, unsigned& y, unsigned& z, unsigned& w, const metal::uint4* from) {

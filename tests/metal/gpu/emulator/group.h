@@ -65,6 +65,13 @@ class Group {
   Group(unsigned threads, uint64_t seed);
   // Calls `body` with the index of each thread.
   void run(const std::function<void(unsigned)>& body);
+#ifndef EMULATOR_OS_THREADS
+  // Likewise, but beside other threadgroups: `advance` runs threads until all have ended, or none can go on unless
+  // another threadgroup does, and returns whether any went on.
+  void start(const std::function<void(unsigned)>& body);
+  bool advance();
+  bool over() const { return over_; }
+#endif
   void wait(Wait kind, int line);
   unsigned char* memory(unsigned number, size_t bytes);
   Slots& slots(unsigned simdgroup) { return slots_[simdgroup]; }
@@ -101,6 +108,9 @@ class Group {
   ucontext_t scheduler_;
   jmp_buf scheduling_;
   unsigned running_ = 0;
+  bool over_ = true;
+  unsigned simdgroup_ = 0;
+  bool resume_waiting();
   std::unique_ptr<unsigned char[]> stacks_;
   std::function<void(unsigned)> body_;
 #endif

@@ -1,5 +1,6 @@
-// Runs a whole grid: reads a job (threads, inputs, sizes of outputs, which inputs may be changed) from a file, and
-// writes the outputs and these inputs to another. Ends with GUARD_BROKEN where something was written outside of them.
+// Runs a whole grid: reads a job (threads, whether all threadgroups run at once, inputs, sizes of outputs, which inputs
+// may be changed) from a file, and writes the outputs and these inputs to another. Ends with GUARD_BROKEN where
+// something was written outside of them.
 #include <algorithm>
 #include <fstream>
 #include <string>
@@ -58,10 +59,10 @@ T read(std::ifstream& file) {
 struct Grid {
   uint3 grid, size, groups;
 
-  // Runs one threadgroup.
-  void run(Group& group, uint number, unsigned char* const* inputs, unsigned char* const* outputs) const {
+  // What each thread of a threadgroup does.
+  std::function<void(unsigned)> body(uint number, unsigned char* const* inputs, unsigned char* const* outputs) const {
     uint3 at(number % groups.x, number / groups.x % groups.y, number / groups.x / groups.y);
-    group.run([&](unsigned index) {
+    return [this, at, inputs, outputs](unsigned index) {
       Attributes a;
       a.threads_per_threadgroup = size, a.threadgroups_per_grid = groups, a.threads_per_grid = grid;
       a.threadgroup_position_in_grid = at;
@@ -71,13 +72,13 @@ struct Grid {
       a.thread_index_in_simdgroup = index % LANES, a.simdgroup_index_in_threadgroup = index / LANES;
       a.simdgroups_per_threadgroup = (size.x * size.y * size.z + LANES - 1) / LANES, a.threads_per_simdgroup = LANES;
       run_thread(inputs, outputs, a);
-    });
+    };
   }
 };
 
 // Runs threadgroups in `order`, the fibers of one at a time; threads of the system have two at once. Returns what a
 // threadgroup took of memory at the most.
-size_t run_all(const Grid& grid, const std::vector<uint>& order, uint64_t seed, unsigned char* const* inputs,
+size_t run_all(const Grid& grid, std::vector<uint> order, uint64_t seed, unsigned char* const* inputs,
                unsigned char* const* outputs) {
   unsigned threads = grid.size.x * grid.size.y * grid.size.z;
 #ifdef EMULATOR_OS_THREADS
@@ -85,7 +86,7 @@ size_t run_all(const Grid& grid, const std::vector<uint>& order, uint64_t seed, 
   std::atomic<size_t> next{0};
   auto work = [&](Group& group) {
     for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < order.size();)
-      grid.run(group, order[i], inputs, outputs);
+      group.run(grid.body(order[i], inputs, outputs));
   };
   std::thread other([&] { work(groups[1]); });
   work(groups[0]);
@@ -93,10 +94,40 @@ size_t run_all(const Grid& grid, const std::vector<uint>& order, uint64_t seed, 
   return std::max(groups[0].most_memory(), groups[1].most_memory());
 #else
   Group group(threads, seed);
-  for (uint number : order) grid.run(group, number, inputs, outputs);
+  for (uint number : order) group.run(grid.body(number, inputs, outputs));
   return group.most_memory();
 #endif
 }
+
+#ifdef EMULATOR_OS_THREADS
+size_t run_together(const Grid&, std::vector<uint>, uint64_t, unsigned char* const*, unsigned char* const*) {
+  end_undefined("grids with a place on the device run as fibers alone");
+}
+#else
+// Runs all threadgroups at once, each as far as it gets by itself, in an order drawn anew.
+size_t run_together(const Grid& grid, std::vector<uint> order, uint64_t seed, unsigned char* const* inputs,
+                    unsigned char* const* outputs) {
+  std::mt19937_64 random(seed + 2);
+  std::vector<std::unique_ptr<Group> > groups;
+  for (uint number : order) {
+    groups.push_back(std::make_unique<Group>(grid.size.x * grid.size.y * grid.size.z, seed + 3 + number));
+    groups.back()->start(grid.body(number, inputs, outputs));
+  }
+  size_t memory = 0, left = groups.size();
+  while (left > 0) {
+    std::shuffle(order.begin(), order.end(), random);
+    bool went_on = false;
+    left = 0;
+    for (uint number : order) {
+      went_on = groups[number]->advance() || went_on;
+      left += !groups[number]->over();
+    }
+    if (!went_on && left > 0) end_undefined("threadgroups that wait for each other for ever");
+  }
+  for (auto& group : groups) memory = std::max(memory, group->most_memory());
+  return memory;
+}
+#endif
 
 int run(const char* given, const char* made) {
   std::ifstream job(given, std::ios::binary);
@@ -105,7 +136,7 @@ int run(const char* given, const char* made) {
   for (int i = 0; i < 3; ++i) grid.grid[i] = read<uint32_t>(job);
   for (int i = 0; i < 3; ++i) grid.size[i] = read<uint32_t>(job);
   grid.groups = uint3(grid.grid.x / grid.size.x, grid.grid.y / grid.size.y, grid.grid.z / grid.size.z);
-  uint32_t most_groups = read<uint32_t>(job);
+  uint32_t most_groups = read<uint32_t>(job), together = read<uint32_t>(job);
   std::vector<Buffer> inputs, outputs;
   std::vector<std::string> before;
   std::vector<bool> may_change;
@@ -126,7 +157,7 @@ int run(const char* given, const char* made) {
   std::mt19937_64 random(seed + 1);
   std::shuffle(order.begin(), order.end(), random);
   if (order.size() > most_groups) order.resize(most_groups);
-  size_t memory = run_all(grid, order, seed, from.data(), to.data());
+  size_t memory = (together ? run_together : run_all)(grid, order, seed, from.data(), to.data());
   for (size_t i = 0; i < inputs.size(); ++i) {
     inputs[i].require_whole("input", int(i));
     if (!may_change[i] && std::memcmp(before[i].data(), from[i], inputs[i].size()) != 0) {

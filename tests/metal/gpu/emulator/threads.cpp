@@ -155,6 +155,15 @@ void Group::pause() {
 }
 
 void Group::run(const std::function<void(unsigned)>& body) {
+  start(body);
+  while (advance()) {
+  }
+  if (!over_) end_undefined("a wait for threadgroups that do not run");
+}
+
+void Group::start(const std::function<void(unsigned)>& body) {
+  running = this;
+  over_ = false;
   body_ = body;
   for (unsigned i = 0; i < threads_; ++i) {
     Fiber& fiber = fibers_[i];
@@ -167,17 +176,36 @@ void Group::run(const std::function<void(unsigned)>& body) {
     fiber.context.uc_link = nullptr;
     makecontext(&fiber.context, &Group::begin, 0);
   }
-  unsigned simdgroup = 0;
+}
+
+bool Group::advance() {
+  if (over_) return false;
+  running = this;
+  bool went_on = resume_waiting();
   for (std::vector<unsigned> ready = runnable(); !ready.empty(); ready = runnable()) {
+    went_on = true;
     // One simdgroup may be far ahead of the others, as far as barriers let it.
-    bool stays = random_() % 8 != 0 && std::find(ready.begin(), ready.end(), simdgroup) != ready.end();
-    if (!stays) simdgroup = ready[random_() % ready.size()];
+    bool stays = random_() % 8 != 0 && std::find(ready.begin(), ready.end(), simdgroup_) != ready.end();
+    if (!stays) simdgroup_ = ready[random_() % ready.size()];
     // Lanes in one of the orders that a step through them gives: any lane may be first, and any before any other.
-    unsigned count = lanes(simdgroup), drawn = unsigned(random_()), start = drawn % count;
+    unsigned count = lanes(simdgroup_), drawn = unsigned(random_()), start = drawn % count;
     unsigned step = count == LANES ? (drawn >> 8) | 1 : 1;
-    for (unsigned i = 0; i < count; ++i) resume(simdgroup * LANES + (start + i * step) % count);
+    for (unsigned i = 0; i < count; ++i) resume(simdgroup_ * LANES + (start + i * step) % count);
   }
-  memory_.clear();
+  over_ = std::all_of(fibers_.begin(), fibers_.end(), [](const Fiber& f) { return f.thread.wait == Wait::ENDED; });
+  if (over_) memory_.clear();
+  return went_on;
+}
+
+// Lets threads that wait for other threadgroups look again. Returns whether one need wait no longer.
+bool Group::resume_waiting() {
+  bool went_on = false;
+  for (unsigned i = 0; i < threads_; ++i) {
+    if (fibers_[i].thread.wait != Wait::GRID) continue;
+    resume(i);
+    went_on = went_on || fibers_[i].thread.wait != Wait::GRID;
+  }
+  return went_on;
 }
 
 void Group::wait(Wait kind, int line) {
@@ -192,19 +220,22 @@ unsigned char* Group::memory(unsigned number, size_t bytes) { return memory_.blo
 // barrier, all may.
 std::vector<unsigned> Group::runnable() {
   std::vector<unsigned> ready;
-  bool over = true;
+  bool over = true, waiting = false;
   for (unsigned first = 0; first < threads_; first += LANES) {
+    bool alone = false;
     unsigned there = 0, count = lanes(first / LANES);
     for (unsigned i = first; i < first + count; ++i) {
       Wait wait = fibers_[i].thread.wait;
       there += wait == Wait::NONE || wait == Wait::SIMDGROUP;
       over = over && wait == Wait::ENDED;
+      alone = alone || wait == Wait::GRID;
     }
-    if (there == 0) continue;
+    waiting = waiting || alone;
+    if (there == 0 || alone) continue;
     for (unsigned i = first; i < first + count; ++i) require_same(first, i, "lanes of a simdgroup");
     ready.push_back(first / LANES);
   }
-  if (over || !ready.empty()) return ready;
+  if (over || waiting || !ready.empty()) return ready;
   for (unsigned i = 0; i < threads_; ++i) require_same(0, i, "threads of a threadgroup");
   for (Fiber& fiber : fibers_) fiber.thread.wait = Wait::NONE;
   for (unsigned simdgroup = 0; simdgroup < slots_.size(); ++simdgroup) ready.push_back(simdgroup);

@@ -17,13 +17,16 @@ struct Slots {
   alignas(16) unsigned char bytes[2][LANES][16];
 };
 
-enum class Wait { NONE, SIMDGROUP, THREADGROUP, ENDED };
+// GRID: for what threads of other threadgroups do; it looks again whenever it is resumed.
+enum class Wait { NONE, SIMDGROUP, THREADGROUP, GRID, ENDED };
 
 struct Thread {
   unsigned index = 0;
   unsigned operations = 0;
   Wait wait = Wait::NONE;
   int line = 0;
+  const void* attributes = nullptr;
+  bool heard = false;  // from other threadgroups, and no fence is behind it yet
   unsigned lane() const { return index % LANES; }
   unsigned simdgroup() const { return index / LANES; }
 };

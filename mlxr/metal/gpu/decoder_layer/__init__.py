@@ -1,0 +1,231 @@
+"""Dense layers, any number of alike ones after another, in a step of one token a sequence: norm and projections,
+attention with the write to pages, output product and residual, norm and gates, the product behind them.
+
+All in one kernel, on CUDA alone: its blocks, all of which have a place on the device at once, wait for each other
+between two phases (``grid.cuh``). Metal promises no such places, and so has no twin. What is computed, and in which
+order numbers are added up, is as ``affine_matmul/few_rows``, ``rms_norm`` and ``attention/step`` have it, whose
+functions these phases are: a row's results are the same bits, in any company and with either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlxr.metal.gpu.affine_matmul import ACTIVATIONS, MOST_NORMED_COLUMNS, STRIP, TILE, Shape
+from mlxr.metal.gpu.attention import StepShape
+from mlxr.metal.gpu.kernel import Kernel, Language, Launch
+from mlxr.metal.specs import Activation
+
+THREADS = 256
+MOST_ROWS = 8
+STATE_WORDS = 128
+"""Of what blocks meet by: zeros before the first grid, left to the next. The word ``MILD`` is not zero where a grid
+without its place on the device may end with wrong results, and then ``BROKEN`` is not; else the kernel fails."""
+MILD, BROKEN = 64, 96
+MOST_SHARED = 48 << 10
+HEADER = 8
+"""Numbers that a layer's constants begin with."""
+PARAMETER_BYTES, POINTER = 4096, 8
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One product of queries, keys or values, or several of them above one another."""
+
+    shape: Shape
+    biased: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where queries, keys or values are: from output ``at`` on of projection ``number``."""
+
+    number: int
+    at: int
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """What the kernel knows of each of its layers."""
+
+    step: StepShape
+    projections: tuple[Projection, ...]
+    places: tuple[Place, Place, Place]
+    output: Projection
+    gates: Projection
+    down: Projection
+    activation: Activation
+
+    @property
+    def width(self) -> int:
+        return self.output.shape.outputs
+
+    @property
+    def hidden(self) -> int:
+        return self.down.shape.columns
+
+    @property
+    def products(self) -> tuple[Projection, ...]:
+        return *self.projections, self.output, self.gates, self.down
+
+    @property
+    def pointers(self) -> int:
+        """Arrays of a layer: of each matrix codes, scales and biases; keys and values."""
+        return 3 * len(self.products) + 2
+
+    @property
+    def constants(self) -> int:
+        """Numbers of a layer: see ``KERNEL``."""
+        biases = sum(product.shape.outputs for product in self.products if product.biased)
+        spec = self.step.spec
+        norms = 2 * spec.head_dim if self.step.normed else 0
+        return HEADER + 2 * self.width + biases + 4 + norms + self.sinks
+
+    @property
+    def sinks(self) -> int:
+        """With what fills them up to a multiple of 4."""
+        return -(-self.step.spec.heads // 4) * 4 if self.step.sinks else 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether the kernel computes such layers; scales and the page's numbers aside."""
+        spec = self.step.spec
+        return (
+            self.step.fits
+            and self.step.own_keys
+            and spec.head_dim <= 256
+            and self.step.group * spec.head_dim <= 1024
+            and all(product.shape.fits for product in self.products)
+            and self.gates.shape.outputs % (2 * STRIP) == 0
+            and self.width <= MOST_NORMED_COLUMNS
+            and self.shared(1) <= MOST_SHARED
+        )
+
+    def shared(self, layers: int) -> int:
+        """Bytes of shared memory that a block takes, at most."""
+        spec = self.step.spec
+        sums = 2 * 8 * 2 * 128 * 4
+        attention = 16 * (spec.head_dim + 8) + 32 * self.step.group * spec.head_dim + 1024
+        return max(2 * self.width + sums, attention) + 8 * layers * self.pointers + 256
+
+    def scratch(self, splits: int, layout: int) -> int:
+        """Numbers of 32 bits that lie between phases, with so many ``splits`` in all rows and numbers of the layout."""
+        spec = self.step.spec
+        projected = sum(product.shape.outputs for product in self.projections)
+        halves = MOST_ROWS * (self.width + projected + spec.heads * spec.head_dim + self.hidden)
+        return halves // 2 + splits * spec.heads * (spec.head_dim + 2) + layout
+
+    def most_layers(self) -> int:
+        """As many as one kernel takes, by what its parameters and its table have room for."""
+        others = 10 * POINTER + 64
+        by_parameters = (PARAMETER_BYTES - others) // POINTER // self.pointers
+        by_shared = (MOST_SHARED - self.shared(0)) // (POINTER * self.pointers)
+        return min(by_parameters, by_shared)
+
+
+@dataclass(frozen=True)
+class LayersKernel(Kernel):
+    """``LAYER_ARRAYS(put)`` stands before its body: ``put(i, NAME)`` for each of the layers' arrays."""
+
+    arrays: tuple[str, ...] = ()
+
+    def body(self, language: Language) -> str:
+        put = " ".join(f"put({index}, {name})" for index, name in enumerate(self.arrays))
+        return f"#define LAYER_ARRAYS(put) {put}\n{super().body(language)}#undef LAYER_ARRAYS\n"
+
+
+def kernel(shape: LayerShape, layers: int, blocks: int) -> LayersKernel:
+    """``x`` float32 ``[rows, width]``; ``layout``, ``tickets`` and ``before`` as ``attention.STEP`` has them, of all
+    layers; ``constants`` float32 ``[layers, shape.constants]``: epsilons of both norms, gains of the output product, of
+    gates and of what is behind them, three that are not used; the norm's weights and the projections' biases;
+    ``attention.STEP``'s constants, sinks filled up to a multiple of 4; the output's bias; the other norm's weights;
+    the gates' biases, and the last product's; ``state`` uint32 ``[STATE_WORDS]``; ``scratch`` float32
+    ``[shape.scratch(...)]``; then each layer's matrices as ``affine_matmul`` has them, and each one's keys and values.
+    ``out`` float32 ``[rows, width]``. ``blocks``: of a processor."""
+    matrices = [f"{part}_{index}" for index in range(len(shape.products)) for part in ("codes", "scales", "biases")]
+    arrays = tuple(f"layer_{layer}_{name}" for layer in range(layers) for name in (*matrices, "keys", "values"))
+    pages = tuple(name for name in arrays if name.endswith(("_keys", "_values")))
+    weights = tuple(name for name in arrays if name not in pages)
+    return LayersKernel(
+        "decoder_layer/layers",
+        ("x", "layout", "constants", "state", "scratch", "tickets", "before", *weights, *pages),
+        ("out", "done"),
+        (
+            "affine_matmul/tiles",
+            "affine_matmul/few_rows",
+            "attention/step",
+            "decoder_layer/grid",
+            "decoder_layer/products",
+            "decoder_layer/layers",
+        ),
+        writes=("state", "scratch", "tickets", *pages),
+        bounds=(THREADS, blocks),
+        arrays=arrays,
+    )
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a grid is laid out, by measurement on an H100.
+
+    Attributes:
+        blocks: of a processor.
+        plain_strips: strips of 16 outputs that a block multiplies at once.
+        gated_strips: likewise of a gated product, half of them gates.
+    """
+
+    blocks: int = 2
+    plain_strips: int = 1
+    gated_strips: int = 2
+
+
+TUNING = Tuning()
+
+
+def grid_blocks(processors: int, tuning: Tuning = TUNING) -> int:
+    """How many blocks a grid has on a device of so many processors. Matrices have multiples of a power of 2 of strips:
+    some processors that idle cost less than some that have one strip more."""
+    even = processors // 16 * 16
+    return tuning.blocks * (even if even >= 0.96 * processors else processors)
+
+
+def launch(rows: int, shape: LayerShape, layers: int, blocks: int, tuning: Tuning = TUNING) -> Launch:
+    """``blocks``: of the whole grid, at least ``rows``, all of which have a place at once."""
+    assert 1 <= rows <= MOST_ROWS <= TILE
+    assert shape.fits
+    assert blocks >= rows
+    template: list[tuple[str, str | int | bool]] = [
+        *shape.step.template((0, 0, 0))[:-3],
+        ("LAYERS", layers),
+        ("ROWS", 1 if rows == 1 else MOST_ROWS),
+        ("WIDTH", shape.width),
+        ("HIDDEN", shape.hidden),
+        ("ACTIVATION", ACTIVATIONS[shape.activation]),
+        ("PLAIN_STRIPS", tuning.plain_strips),
+        ("GATED_STRIPS", tuning.gated_strips),
+        ("CONSTANTS_EACH", shape.constants),
+    ]
+    none = Projection(Shape(0, shape.width, 4, 32), False)
+    projections = [*shape.projections, *[none] * (3 - len(shape.projections))]
+    names = ("FIRST", "SECOND", "THIRD", "OUTPUT", "GATES", "DOWN")
+    for name, product in zip(names, (*projections, shape.output, shape.gates, shape.down), strict=True):
+        template += [
+            (f"{name}_BITS", product.shape.bits),
+            (f"{name}_GROUP", product.shape.group),
+            (f"{name}_BIASED", product.biased),
+        ]
+    template += [(f"{name}_OUTPUTS", of.shape.outputs) for name, of in zip(names, projections, strict=False)]
+    for name, place in zip(("QUERIES", "KEYS", "VALUES"), shape.places, strict=True):
+        outputs = [product.shape.outputs for product in projections]
+        template += [
+            (f"{name}_BEFORE", sum(outputs[: place.number])),
+            (f"{name}_EACH", outputs[place.number]),
+            (f"{name}_AT", place.at),
+        ]
+    return Launch(
+        template=tuple(template),
+        grid=(THREADS * blocks, 1, 1),
+        threadgroup=(THREADS, 1, 1),
+        shapes=((rows, shape.width), (4,)),
+        dtypes=("float32", "int32"),
+    )

@@ -1,0 +1,238 @@
+"""Successive dense layers as one kernel in a step of one token a sequence (``mlxr.metal.gpu.decoder_layer``), on CUDA.
+
+What a step leaves in the pool is there once its ``done`` is computed, as with the kernels of each part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
+from typing import TypeAlias
+
+import mlx.core as mx
+
+from mlxr.metal.gpu import attention, decoder_layer
+from mlxr.metal.gpu.attention import StepShape
+from mlxr.metal.gpu.decoder_layer import BROKEN, MILD, LayerShape, Place, Projection
+from mlxr.metal.gpu.kernel import Language, MadeKernel
+from mlxr.metal.mlx import device
+from mlxr.metal.mlx.attention import Attention
+from mlxr.metal.mlx.backlog import Backlog
+from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.few_rows import FewRows
+from mlxr.metal.mlx.pages import TICKETS, Layer
+from mlxr.metal.mlx.steps import Step
+from mlxr.metal.operations import FeedForwardOperation, MixerOperation
+from mlxr.metal.pool import Pool
+
+UNLIKELY_WORDS = 199_999
+
+Launched: TypeAlias = Callable[..., list[mx.array]]
+PlainLayer: TypeAlias = tuple["MixerOperation | None", "FeedForwardOperation | None"]
+"""A layer's operations, None for one that it lacks."""
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """One layer, prepared for the kernel.
+
+    Attributes:
+        layer: its number in the pool.
+        shape: with pages of some size; a pool may have others.
+        matrices: of each product, in the kernel's order.
+        constants: float32, in the kernel's order.
+    """
+
+    layer: int
+    shape: LayerShape
+    matrices: list[mx.array]
+    constants: list[mx.array]
+
+
+def dense_layer(mix: Attention, half: FeedForward) -> DenseLayer | None:
+    """Returns a layer of these two halves; None where the kernel does not compute it."""
+    steps, products = mix.of_steps, half.few
+    if steps is None or products is None or steps.products is None or steps.norm is None or mix.output is None:
+        return None
+    if not half.ends_plainly or half.norm is None:
+        return None
+    gates, down = products
+    inputs, output = steps.products, mix.output
+    places = [Place(part.product, part.at) for part in steps.parts]
+    shape = LayerShape(
+        steps.shape(attention.LEAST_PAGE),
+        tuple(map(_projection, inputs)),
+        (places[0], places[1], places[2]),
+        _projection(output),
+        _projection(gates),
+        _projection(down),
+        half.activation,
+    )
+    if not shape.fits:
+        return None
+    header = [steps.norm.eps, half.norm.eps, output.gain, gates.gain, down.gain, 0.0, 0.0, 0.0]
+    sinks = mx.zeros(shape.sinks - shape.step.spec.heads * shape.step.sinks)
+    constants = [
+        mx.array(header),
+        steps.norm.weight,
+        *(few.bias for few in inputs if few.bias is not None),
+        steps.constants,
+        sinks,
+        *([] if output.bias is None else [output.bias]),
+        half.norm.weight,
+        *(few.bias for few in (gates, down) if few.bias is not None),
+    ]
+    matrices = [array for few in (*inputs, output, gates, down) for array in few.matrix]
+    return DenseLayer(mix.layer, shape, matrices, constants)
+
+
+def _projection(few: FewRows) -> Projection:
+    return Projection(few.shape, few.bias is not None)
+
+
+class DenseRun:
+    """Successive layers of one shape."""
+
+    def __init__(self, layers: Sequence[DenseLayer], most_rows: int, grid: GridMemory) -> None:
+        self._most_rows = min(most_rows, decoder_layer.MOST_ROWS)
+        self._numbers = [layer.layer for layer in layers]
+        self._shape = layers[0].shape
+        self._matrices = [array for layer in layers for array in layer.matrices]
+        self._constants = device.constants([part for layer in layers for part in layer.constants])
+        self._grid = grid
+        self._launches: dict[tuple[int, int], Launched] = {}
+        self._left: mx.array | None = None
+        mx.eval(self._constants)
+
+    def takes(self, step: Step, pool: Pool | None) -> bool:
+        """Whether the kernel can compute a step."""
+        if pool is None or not step.singles or not 0 < step.tokens <= self._most_rows:
+            return False
+        group, first, shape = pool.group_of[self._numbers[0]], pool.layers[self._numbers[0]], self._shape.step
+        if not first.is_half or first.tickets is None or step.tokens * shape.spec.heads > TICKETS:
+            return False
+        tables = step.tables[group]
+        if tables.page_size % attention.LEAST_PAGE or any(pool.group_of[number] != group for number in self._numbers):
+            return False
+        return tables.splits(shape, StepShape.splits) <= attention.MOST_SPLITS
+
+    def __call__(self, x: mx.array, step: Step, pool: Pool) -> mx.array:
+        """``x`` float32 ``[T, width]``, of a step that it takes."""
+        layers: list[Layer] = [pool.layers[number] for number in self._numbers]
+        tables, grid, shape = step.tables[pool.group_of[self._numbers[0]]], self._grid, self._shape
+        known = step.tokens, tables.page_size
+        launched = self._launches.get(known)
+        if launched is None:
+            of_pages = replace(shape, step=replace(shape.step, page_size=tables.page_size))
+            launched = self._launches[known] = _launching(of_pages, len(layers), step.tokens)
+        layout = tables.layout(shape.step)
+        inputs = [
+            x,
+            layout,
+            self._constants,
+            grid.state,
+            grid.scratch(shape.scratch(tables.all_splits(shape.step), layout.size)),
+            layers[0].tickets,
+            grid.behind([layer.done for layer in layers if layer.done is not self._left]),
+            *self._matrices,
+        ]
+        for layer in layers:
+            inputs += layer.arrays
+        out, done = launched(inputs=inputs)
+        for number, layer in zip(self._numbers, layers, strict=True):
+            pool.layers[number] = Layer(layer.keys, layer.values, layer.forms, done, layer.tickets)
+        self._left = grid.last = done
+        return out
+
+
+class GridMemory:
+    """What all grids on the device share whose blocks wait for each other. No two may run at once, or each could have
+    half of the places that both take: each is computed once the one before it is.
+
+    ``state``: what blocks meet by. ``last``: int32 ``[4]``, computed once the newest grid is.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self, mild: bool = False) -> None:
+        """Begins anew, behind nothing. ``mild``: a grid that waits for ever ends with wrong results, as ``broken``
+        tells, instead of with a device that is lost to the process."""
+        # What MLX is given lies in memory that the host reaches, and so does what is computed where an array of about
+        # that size was given before: of this size there is none.
+        words = mx.arange(UNLIKELY_WORDS)
+        self.state = mx.where(words == MILD, int(mild), 0).astype(mx.uint32)
+        self.last = mx.zeros(4, mx.int32)
+        self._scratch = mx.zeros(UNLIKELY_WORDS)
+        mx.eval(self.state, self.last, self._scratch)
+
+    @property
+    def broken(self) -> bool:
+        """Whether a mild grid has ended so, of those that are computed."""
+        return bool(mx.take(self.state, mx.array(BROKEN)).item())
+
+    def scratch(self, numbers: int) -> mx.array:
+        """Returns float32 ``[at least numbers]``."""
+        if self._scratch.size < numbers:
+            self._scratch = mx.zeros(2 * numbers)
+            mx.eval(self._scratch)
+        return self._scratch
+
+    def behind(self, others: Sequence[mx.array | None]) -> mx.array:
+        """Returns what is computed once the newest grid is, and all of ``others``."""
+        apart = {id(other): other for other in others if other is not None and other is not self.last}
+        return mx.concatenate([self.last[:1], *(other[:1] for other in apart.values())]) if apart else self.last
+
+
+class JoinedLayers:
+    """Successive layers, as few operations as the kernel makes of them."""
+
+    def __init__(
+        self,
+        layers: Sequence[PlainLayer],
+        dense: Sequence[DenseLayer | None],
+        most_rows: int,
+        grid: GridMemory,
+        backlog: Backlog,
+    ) -> None:
+        """``dense``: each of ``layers`` as the kernel takes it, None where it does not. ``most_rows``: of a step that
+        it is better for."""
+        self._backlog = backlog
+        self._parts: list[tuple[DenseRun | None, list[PlainLayer]]] = []
+        both = zip(layers, dense, strict=True)
+        for shape, alike in groupby(both, key=lambda pair: None if pair[1] is None else pair[1].shape):
+            pairs = list(alike)
+            most = len(pairs) if shape is None else shape.most_layers()
+            for begin in range(0, len(pairs), most):
+                part = pairs[begin : begin + most]
+                taken = [layer for _, layer in part if layer is not None]
+                self._parts.append((DenseRun(taken, most_rows, grid) if taken else None, [plain for plain, _ in part]))
+
+    def __call__(self, x: mx.array, step: Step, pool: Pool | None) -> Iterator[mx.array]:
+        """As ``LayersOperation``."""
+        for run, plain in self._parts:
+            if run is not None and pool is not None and run.takes(step, pool):
+                x = run(x, step, pool)
+                self._backlog.add(x)
+                yield x
+                continue
+            for mix, half in plain:
+                x = x if mix is None else mix(x, step, pool)
+                x = x if half is None else half(x, step)
+                yield x
+
+
+@cache
+def grid_memory() -> GridMemory:
+    """The device's."""
+    return GridMemory()
+
+
+@cache
+def _launching(shape: LayerShape, layers: int, rows: int) -> Launched:
+    tuning = decoder_layer.TUNING
+    kernel = decoder_layer.kernel(shape, layers, tuning.blocks)
+    blocks = decoder_layer.grid_blocks(device.processors(), tuning)
+    return MadeKernel(kernel, Language.CUDA).launching(decoder_layer.launch(rows, shape, layers, blocks, tuning))

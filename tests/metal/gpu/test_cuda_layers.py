@@ -1,0 +1,108 @@
+"""The mlx backend's dense layers as one kernel for CUDA, which the emulator runs: steps of every kind give what plain
+arithmetic gives, and no two grids can run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from mlxr.metal.cache import attention_group
+from mlxr.metal.gpu.decoder_layer import LayerShape
+from mlxr.metal.mlx import checks, dense_layers, device
+from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.checks import FEATURES, HEAD_DIM, HEADS, KV_HEADS, PAGE
+from mlxr.metal.mlx.dense_layers import GridMemory
+from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.device_checks import holds
+from mlxr.metal.pool import PoolSpec
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec
+from mlxr.metal.tensors import TensorType
+from mlxr.metal.weights import AttentionWeights, MLPWeights
+from tests.metal.gpu import emulated_mlx
+from tests.metal.tensors import random_tensor
+
+WAYS_HERE = replace(WAYS["cuda"], wide_sums=True, fused=False, masked_queries=True)
+
+
+@pytest.fixture(autouse=True)
+def launched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The names of kernels that were launched."""
+    names: list[str] = []
+
+    def make(*given: Any, **named: Any) -> Callable[..., list[mx.array]]:
+        made = emulated_mlx.cuda_kernel(*given, **named)
+
+        def run(*inputs: Any, **launch: Any) -> list[mx.array]:
+            names.append(named["name"] if "name" in named else given[0])
+            return made(*inputs, **launch)
+
+        return run
+
+    emulated_mlx.forget_kernels()
+    monkeypatch.setattr(device, "kind", lambda: "cuda")
+    monkeypatch.setattr(device, "processors", lambda: 1)
+    monkeypatch.setattr(mx.fast, "cuda_kernel", make)
+    yield names
+    emulated_mlx.forget_kernels()
+
+
+def layers_of(backend: MlxBackend | ReferenceBackend) -> list[tuple[Any, Any]]:
+    """Two that are alike."""
+    spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5)
+    sizes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
+    sizes += [(64, FEATURES), (64, FEATURES), (FEATURES, 64)]
+    norm, layers = mx.ones(FEATURES), []
+    for number in range(2):
+        rng = np.random.default_rng(number)
+        weights = [backend.weight(random_tensor(TensorType.Q4_0, *size, rng, 0.02)) for size in sizes]
+        query, key, value, output, up, gate, down = weights
+        mix = backend.attention(AttentionWeights(query, key, value, output, norm=norm), spec, number)
+        half = backend.feed_forward(MLPWeights(up, down, gate, norm=norm), MLPSpec(Activation.SILU))
+        layers.append((mix, half))
+    return layers
+
+
+def test_steps_and_prompts_by_turns_are_as_plain_arithmetic_has_them(
+    launched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In two kernels, as of layers that have no room in one. Prompts are too long for kernels of ours."""
+    monkeypatch.setattr(LayerShape, "most_layers", lambda shape: 1)
+    group = replace(attention_group(0, KV_HEADS, HEAD_DIM), layers=(0, 1))
+    steps, outs = [[30, 5], [1, 1], [33, 1], [1, 1]], []
+    for backend in (MlxBackend(WAYS_HERE), ReferenceBackend()):
+        layers, pool = layers_of(backend), backend.pool(PoolSpec.even([group], 16, PAGE))
+        joined, done = backend.joined(layers), [0, 0]
+        for number, counts in enumerate(steps):
+            step = backend.on_device(checks._batch(counts, done))
+            x = mx.array(np.random.default_rng(number).standard_normal((sum(counts), FEATURES), np.float32))
+            if joined is None:
+                for mix, half in layers:
+                    x = half(mix(x, step, pool), step)
+            else:
+                x = list(joined(x, step, pool))[-1]
+            outs.append(np.array(x))
+            done = [before + count for before, count in zip(done, counts, strict=True)]
+            if number == 1:
+                backend.resize(pool, [12])
+    ours, theirs = outs[: len(steps)], outs[len(steps) :]
+    for own, expected in zip(ours, theirs, strict=True):
+        assert np.abs(own - expected).max() <= 5e-3 * np.abs(expected).max()
+    assert [name.startswith("decoder_layer") for name in launched].count(True) == 2 * 2
+
+
+def test_a_grid_is_behind_the_one_before_and_all_that_writes_to_its_pages() -> None:
+    grid, other = GridMemory(), mx.array([7], mx.int32)
+    assert grid.behind([grid.last, grid.last]) is grid.last
+    assert grid.behind([]) is grid.last
+    assert grid.behind([other, None, other]).tolist() == [0, 7]
+
+
+def test_blocks_that_have_no_place_beside_each_other_rule_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense_layers.GridMemory, "broken", True)
+    assert not holds(WAYS_HERE, "dense_layers")
