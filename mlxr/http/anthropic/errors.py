@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mlxr.http.errors import Problem
+from mlxr.runtime.logs import REQUEST_ID
 
 _TYPES: Final = {
     401: "authentication_error",
@@ -30,12 +31,15 @@ ERROR_SCHEMA: Final[dict[str, Any]] = {
             "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
             "required": ["type", "message"],
         },
+        "request_id": {"type": "string"},
     },
     "required": ["type", "error"],
 }
 
 
 def anthropic_error(problem: Problem) -> dict[str, Any]:
+    """Returns ``problem`` as an answer has it: with the request's name, which is in its header, too."""
     kind = _TYPES.get(problem.status, "invalid_request_error")
     details = {"details": _NO_THREADS} if (problem.param, problem.code) == ("thread", "unsupported_parameter") else {}
-    return {"type": "error", "error": {"type": kind, "message": problem.message, **details}}
+    name = {"request_id": REQUEST_ID.get()} if REQUEST_ID.get() else {}
+    return {"type": "error", "error": {"type": kind, "message": problem.message, **details}, **name}

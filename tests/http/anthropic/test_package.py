@@ -133,6 +133,7 @@ async def test_errors_have_anthropics_shape(tmp_path: Path) -> None:
         with pytest.raises(anthropic.NotFoundError) as missing:
             await c.messages.create(model="nobody", max_tokens=9, messages=HI)
         assert missing.value.body["error"]["type"] == "not_found_error"
+        assert missing.value.body["request_id"] == missing.value.request_id
         image = {"type": "image", "source": {"type": "url", "url": "http://a/b.png"}}
         with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\].content\[0\].type"):
             await c.messages.create(model="tiny", max_tokens=9, messages=[{"role": "user", "content": [image]}])

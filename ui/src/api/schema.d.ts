@@ -4579,6 +4579,7 @@ export interface components {
                 message: string;
                 type: string;
             };
+            request_id?: string;
             /** @constant */
             type: "error";
         };
