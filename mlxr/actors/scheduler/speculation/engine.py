@@ -30,10 +30,9 @@ class JoinedDrafter:
             self._lookup.opened(sequence)
 
     def accepted(self, sequence: Sequence, tokens: list[int]) -> None:
+        forced = self._grammar.accepted(sequence, tokens) if self._grammar is not None else 0
         if self._lookup is not None:
-            self._lookup.accepted(sequence, tokens)
-        if self._grammar is not None:
-            self._grammar.accepted(sequence, tokens)
+            self._lookup.accepted(sequence, tokens, forced)
 
     def forced(self, sequence: Sequence, tokens: list[int]) -> None:
         if self._grammar is not None:

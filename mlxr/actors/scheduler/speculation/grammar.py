@@ -16,10 +16,16 @@ class GrammarDrafter:
         """Nothing but ``tokens`` can follow all that is known of the sequence."""
         self._forced[sequence.id] = tokens
 
-    def accepted(self, sequence: Sequence, tokens: list[int]) -> None:
+    def accepted(self, sequence: Sequence, tokens: list[int]) -> int:
+        """Returns how many of ``tokens``, the first, were forced."""
         forced = self._forced.pop(sequence.id, None)
-        if forced is not None and len(forced) > len(tokens) and forced[: len(tokens)] == tokens:
-            self._forced[sequence.id] = forced[len(tokens) :]
+        if forced is None:
+            return 0
+        same = next((at for at, (one, other) in enumerate(zip(forced, tokens, strict=False)) if one != other), None)
+        same = min(len(forced), len(tokens)) if same is None else same
+        if same == len(tokens) < len(forced):
+            self._forced[sequence.id] = forced[same:]
+        return same
 
     def closed(self, sequence: Sequence) -> None:
         self._forced.pop(sequence.id, None)

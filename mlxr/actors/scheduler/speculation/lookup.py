@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation.client_texts import ClientTexts
@@ -31,6 +31,7 @@ class Followed:
         offset: tokens in the index before the sequence's first, those of its prediction.
         source: the text of the place; None where there is none.
         checked: length of the text when such a place was last looked for.
+        forced: of its last tokens, whether nothing else could have come; none at all until something was forced.
     """
 
     own: TextIndex
@@ -40,6 +41,12 @@ class Followed:
     position: int = 0
     length: int = 0
     checked: int = -1
+    forced: bytearray = field(default_factory=bytearray)
+
+    def chosen(self, length: int) -> int:
+        """Returns how many of its last ``length`` tokens had a choice, at least 1: that others are as they were before
+        says nothing of what comes behind them."""
+        return max(1, length - sum(self.forced[-length:])) if self.forced and length else length
 
 
 class LookupDrafter:
@@ -65,10 +72,13 @@ class LookupDrafter:
         if foretold and not sequence.generated:
             followed.source, followed.kind, followed.length = index, DraftKind.PREDICTION, PREDICTED
 
-    def accepted(self, sequence: Sequence, tokens: list[int]) -> None:
+    def accepted(self, sequence: Sequence, tokens: list[int], forced: int = 0) -> None:
+        """``forced``: so many of ``tokens``, the first, had no choice."""
         followed = self._followed.get(sequence.id)
         if followed is None:
             return
+        if forced or followed.forced:
+            followed.forced += bytes([1] * forced + [0] * (len(tokens) - forced))
         for token in tokens:
             _go_on(followed, token)
 
@@ -95,18 +105,18 @@ class LookupDrafter:
     def parts(self, sequence: Sequence, count: int) -> list[Part]:
         """Returns what the ``count`` tokens that were proposed last are made of."""
         followed = self._followed[sequence.id]
-        return [Part(Origin(followed.kind, followed.length), count)]
+        return [Part(Origin(followed.kind, followed.chosen(followed.length)), count)]
 
     def behind(self, sequence: Sequence, draft: list[int], most: int) -> tuple[list[int], list[Part]]:
-        """Returns at most ``most`` tokens that are likely to follow the sequence and ``draft``, and what they are."""
+        """Returns at most ``most`` tokens that are likely to follow the sequence and ``draft``, which is forced, and
+        what they are."""
         followed = self._followed.get(sequence.id)
         if followed is None or most <= 0:
             return [], []
         proposed = _continued(followed, len(draft) + most)
         if len(proposed) > len(draft) and proposed[: len(draft)] == draft:
-            length = min(COUNTED, followed.length + len(draft))
             rest = proposed[len(draft) :]
-            return rest, [Part(Origin(followed.kind, length), len(rest))]
+            return rest, [Part(Origin(followed.kind, followed.chosen(followed.length)), len(rest))]
         tail = followed.own.tokens[-COUNTED:]
         tail.extend(draft)
         match = followed.own.find(tail, hashes_of(tail))
@@ -115,7 +125,8 @@ class LookupDrafter:
         found = Followed(followed.own, followed.offset)
         _follow(found, followed.own, DraftKind.LOOKUP, match)
         rest = _continued(found, most)
-        return rest, [Part(Origin(found.kind, found.length), len(rest))]
+        known = followed.chosen(max(1, found.length - len(draft)))
+        return rest, [Part(Origin(found.kind, known), len(rest))]
 
     def _search(self, followed: Followed, client: str | None) -> None:
         """Looks for a place with a longer match than the one that is followed."""

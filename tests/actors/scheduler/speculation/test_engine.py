@@ -40,6 +40,28 @@ def test_what_is_forced_comes_first_and_what_followed_it_before_comes_behind() -
     assert kinds(drafter, sequence) == [(DraftKind.GRAMMAR, 6), (DraftKind.LOOKUP, 2)]
 
 
+def lengths(drafter: JoinedDrafter, sequence: Sequence) -> list[int]:
+    return [part.origin.length for part in drafter.parts(sequence)]
+
+
+def test_that_a_grammar_repeats_its_names_says_nothing_of_the_values_behind_them() -> None:
+    drafter = JoinedDrafter(SpeculationSection())
+    sequence = running(drafter, [*range(100, 120), *RECORD, 7, 7, 8])
+    drafter.propose(sequence, 9)
+    drafter.forced(sequence, RECORD[:6])
+    drafter.propose(sequence, 8)
+    assert lengths(drafter, sequence) == [0, 1]
+    says(drafter, sequence, *RECORD[:6])
+    assert drafter.propose(sequence, 2) == RECORD[6:8]
+    assert lengths(drafter, sequence) == [1]
+    says(drafter, sequence, 9)
+    drafter.propose(sequence, 2)
+    assert lengths(drafter, sequence) == [1]
+    says(drafter, sequence, 60, 61)
+    drafter.propose(sequence, 2)
+    assert lengths(drafter, sequence) == [3]
+
+
 def test_what_is_forced_is_proposed_until_it_has_come_or_something_else_has() -> None:
     drafter = JoinedDrafter(SpeculationSection(lookup=False))
     sequence = running(drafter, [5, 6])
