@@ -64,11 +64,6 @@ struct AttentionKernels {
     return block;
   }
 
-  /// Few rows leave the loads of keys unhidden by arithmetic. Pages are too short for the CPU to see them coming, so
-  /// they are asked for early: a block's values while its scores are computed, the next block's keys while its output
-  /// is.
-  static constexpr bool prefetches(int rows) { return rows < kTileRows; }
-
   /// total[r][v] += left[r] * right[v], holding the fewer operands in registers: with 12 sums that decides whether any
   /// spill.
   template <int Rows, int Vectors, class Left, class Right>
@@ -90,7 +85,7 @@ struct AttentionKernels {
     }
   }
 
-  /// `Bytes`: of a number of the values that are asked for meanwhile.
+  /// `Bytes`: of a number of the values that are asked for meanwhile, 0 where they are not (see attend_blocks).
   template <int Rows, int Groups, int Bytes>
   static void score_tile(const float* query, const uint8_t* const* keys, const uint8_t* const* values, int head_dim,
                          float* scores) {
@@ -100,7 +95,7 @@ struct AttentionKernels {
       for (int v = 0; v < kVectors; ++v) total[r][v] = V::zero();
     }
     for (int d = 0; d < head_dim; ++d) {
-      if constexpr (prefetches(Rows)) {
+      if constexpr (Bytes > 0) {
         for (int g = 0; g < Groups; ++g) __builtin_prefetch(values[g] + d * kGroup * Bytes);
       }
       outer_product<Rows, kVectors>(
@@ -126,7 +121,7 @@ struct AttentionKernels {
     }
   }
 
-  /// `Bytes`: of a number of the keys that are asked for meanwhile.
+  /// `Bytes`: of a number of the keys that are asked for meanwhile, 0 where they are not.
   template <int Rows, int Vectors, int Bytes>
   static void output_tile(const float* weights, const KeyBlock& block, const KeyBlock& next, int column, int stride,
                           int columns, float* values) {
@@ -137,9 +132,9 @@ struct AttentionKernels {
     for (int g = 0; g < block.groups; ++g) {
       const uint16_t* row = halves(block.values[g]) + column;
       const float* weight = weights + g * kGroup;
-      const uint8_t* coming = next.keys[g < next.groups ? g : 0] + column * Bytes;
+      [[maybe_unused]] const uint8_t* coming = next.keys[g < next.groups ? g : 0] + column * Bytes;
       for (int t = 0; t < block.count[g]; ++t, row += stride) {
-        if constexpr (prefetches(Rows)) __builtin_prefetch(coming + t * stride * Bytes);
+        if constexpr (Bytes > 0) __builtin_prefetch(coming + t * stride * Bytes);
         outer_product<Rows, Vectors>(
             total, [&](int r) { return V::splat(weight[r * kBlockKeys + t]); },
             [&](int v) { return V::load_half(row + v * kWidth); });
@@ -243,20 +238,24 @@ struct AttentionKernels {
   /// Keys and values in half precision.
   static void attend(const PagedKeys& paged, const QueryRows& queries, int begin, int end, float* scratch,
                      const Partial& out) {
-    const auto score = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
+    const auto score = [&]<int Rows, bool First>(int row, const KeyBlock& block, float* scores) {
       const float* query = queries.query + static_cast<int64_t>(row) * paged.head_dim;
-      score_rows<Rows, 2>(query, block, paged.head_dim, scores);
+      score_rows<Rows, First ? 2 : 0>(query, block, paged.head_dim, scores);
     };
-    const auto mix = [stride = paged.value_stride]<int Rows>(const float* weights, const KeyBlock& block,
-                                                             const KeyBlock& next, float* values) {
-      output_rows<Rows, 2>(weights, block, next, stride, stride, values);
+    const auto mix = [stride = paged.value_stride]<int Rows, bool First>(const float* weights, const KeyBlock& block,
+                                                                         const KeyBlock& next, float* values) {
+      output_rows<Rows, First ? 2 : 0>(weights, block, next, stride, stride, values);
     };
     attend_blocks<kTileRows>(paged, queries, begin, end, paged.value_stride, scratch, out, score, mix);
   }
 
-  /// `score<Rows>(row, block, scores)` makes the scores of Rows rows from `row` on and a block of keys; `mix<Rows>(
-  /// weights, block, next, values)` adds the block's values; `open(block)` may put others in the place of its keys and
-  /// values. `columns`: numbers of a value.
+  /// `score<Rows, First>(row, block, scores)` makes the scores of Rows rows from `row` on and a block of keys;
+  /// `mix<Rows, First>(weights, block, next, values)` adds the block's values; `open(block)` may put others in the
+  /// place of its keys and values. `columns`: numbers of a value.
+  ///
+  /// Pages are too short for the CPU to see them coming, so the first tile that meets a block asks for memory early:
+  /// for the block's values while its scores are computed, and for the next block's keys while its output is. To the
+  /// tiles behind it all of that is near.
   template <int TileRows, class Score, class Mix, class Open = void (*)(KeyBlock&)>
   static void attend_blocks(
       const PagedKeys& paged, const QueryRows& queries, int begin, int end, int columns, float* scratch,
@@ -276,7 +275,11 @@ struct AttentionKernels {
       open(block);
       tiles<TileRows>(queries.rows, [&]<int Rows>(int row) {
         float* scores = scratch + row * kBlockKeys;
-        score.template operator()<Rows>(row, block, scores);
+        if (row == 0) {
+          score.template operator()<Rows, true>(row, block, scores);
+        } else {
+          score.template operator()<Rows, false>(row, block, scores);
+        }
         for (int r = 0; r < Rows; ++r) {
           float* own = scores + r * kBlockKeys;
           if (queries.softcap > 0) {
@@ -293,7 +296,12 @@ struct AttentionKernels {
           update_softmax(block, columns, own, out.max + row + r, out.sum + row + r,
                          out.values + static_cast<int64_t>(row + r) * columns);
         }
-        mix.template operator()<Rows>(scores, block, next, out.values + static_cast<int64_t>(row) * columns);
+        float* const values = out.values + static_cast<int64_t>(row) * columns;
+        if (row == 0) {
+          mix.template operator()<Rows, true>(scores, block, next, values);
+        } else {
+          mix.template operator()<Rows, false>(scores, block, next, values);
+        }
       });
     }
   }

@@ -46,9 +46,6 @@ struct CodeAttention {
     for (int line = 0; line < lines; ++line) __builtin_prefetch(p + line * 64);
   }
 
-  /// Few rows leave loads unhidden by arithmetic (see AttentionKernels::prefetches).
-  static constexpr bool prefetches(int rows) { return rows < kTileRows; }
-
   static void quantize_queries(const QueryRows& queries, int head_dim, Block* out) {
     const int blocks = code_blocks(head_dim), whole = head_dim / kBlock * kBlock;
     for (int r = 0; r < queries.rows; ++r) {
@@ -61,8 +58,8 @@ struct CodeAttention {
     }
   }
 
-  /// `query`: the first row's blocks, `blocks` a row. `lines`: of values that are asked for at each block.
-  template <int Rows>
+  /// `query`: the first row's blocks, `blocks` a row. `lines`: of values that the `First` tile asks for at each block.
+  template <int Rows, bool First>
   static void score_rows(const Block* query, const KeyBlock& block, int blocks, int lines, float* scores) {
     for (int g = 0; g < block.groups; ++g) {
       const uint8_t* codes = block.keys[g];
@@ -70,7 +67,7 @@ struct CodeAttention {
       Floats sums[Rows];
       for (int r = 0; r < Rows; ++r) sums[r] = Lanes::zero();
       for (int b = 0; b < blocks; ++b, codes += kBlockBytes) {
-        if constexpr (prefetches(Rows)) prefetch(block.values[g], lines, b);
+        if constexpr (First) prefetch(block.values[g], lines, b);
         typename Lanes::Weights weights[kQuads];
         spread(codes, codes + kBlockBytes / 2, weights, std::make_integer_sequence<int, kQuads>());
         Ints products[Rows];
@@ -100,7 +97,7 @@ struct CodeAttention {
     quantize<Lanes, Block>(scaled, kBlockKeys, out);
   }
 
-  template <int Rows>
+  template <int Rows, bool First>
   static void mix_rows(const float* weights, const KeyBlock& block, const KeyBlock& next, int lines, int columns,
                        float* values) {
     Block rows[Rows][kTokenBlocks];
@@ -111,7 +108,7 @@ struct CodeAttention {
     };
     const int panels = columns / kLanes;
     for (int panel = 0; panel < panels; ++panel) {
-      if constexpr (prefetches(Rows)) {
+      if constexpr (First) {
         for (int g = 0; g < next.groups; ++g) prefetch(next.keys[g], lines, panel);
       }
       float* const at = values + panel * kLanes;
@@ -138,20 +135,20 @@ struct CodeAttention {
     const int value_lines = lines_at_a_time(paged.value_group, blocks),
               key_lines = lines_at_a_time(paged.key_group, columns / kLanes);
     auto* const query = reinterpret_cast<Block*>(scratch + static_cast<int64_t>(queries.rows) * kBlockKeys);
-    const auto score_codes = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
-      score_rows<Rows>(query + static_cast<int64_t>(row) * blocks, block, blocks, value_lines, scores);
+    const auto score_codes = [&]<int Rows, bool First>(int row, const KeyBlock& block, float* scores) {
+      score_rows<Rows, First>(query + static_cast<int64_t>(row) * blocks, block, blocks, value_lines, scores);
     };
-    const auto score_halves = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
+    const auto score_halves = [&]<int Rows, bool First>(int row, const KeyBlock& block, float* scores) {
       const float* first = queries.query + static_cast<int64_t>(row) * dim;
-      Attention::template score_rows<Rows, 1>(first, block, dim, scores);
+      Attention::template score_rows<Rows, First ? 1 : 0>(first, block, dim, scores);
     };
-    const auto mix_codes = [&]<int Rows>(const float* weights, const KeyBlock& block, const KeyBlock& next,
-                                         float* values) {
-      mix_rows<Rows>(weights, block, next, key_lines, columns, values);
+    const auto mix_codes = [&]<int Rows, bool First>(const float* weights, const KeyBlock& block, const KeyBlock& next,
+                                                     float* values) {
+      mix_rows<Rows, First>(weights, block, next, key_lines, columns, values);
     };
-    const auto mix_halves = [&]<int Rows>(const float* weights, const KeyBlock& block, const KeyBlock& next,
-                                          float* values) {
-      Attention::template output_rows<Rows, 1>(weights, block, next, columns, columns, values);
+    const auto mix_halves = [&]<int Rows, bool First>(const float* weights, const KeyBlock& block, const KeyBlock& next,
+                                                      float* values) {
+      Attention::template output_rows<Rows, First ? 1 : 0>(weights, block, next, columns, columns, values);
     };
     const auto run = [&](auto score, auto mix) {
       Attention::template attend_blocks<kTileRows>(paged, queries, begin, end, columns, scratch, out, score, mix);

@@ -78,11 +78,12 @@ struct LatentKernels {
                      const Partial& out) {
     using KeyBlock = typename Attention::KeyBlock;
     const int row_numbers = keys.head_dim;
-    const auto score = [&]<int Rows>(int row, const KeyBlock& block, float* scores) {
+    const auto score = [&]<int Rows, bool First>(int row, const KeyBlock& block, float* scores) {
       score_rows<Rows>(queries.query + static_cast<int64_t>(row) * row_numbers, block, row_numbers, scores);
     };
-    const auto mix = [&]<int Rows>(const float* weights, const KeyBlock& block, const KeyBlock& next, float* values) {
-      Attention::template output_rows<Rows, 2>(weights, block, next, keys.value_stride, columns, values);
+    const auto mix = [&]<int Rows, bool First>(const float* weights, const KeyBlock& block, const KeyBlock& next,
+                                               float* values) {
+      Attention::template output_rows<Rows, First ? 2 : 0>(weights, block, next, keys.value_stride, columns, values);
     };
     const auto open = [&](KeyBlock& block) {
       if (keys.key_type == NumberType::Half) return;
