@@ -10,6 +10,8 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from tests.families.cases import decoders, encoders
 from tests.families.comparison import Comparison
 from tests.families.decoders import compare_decoder
@@ -25,6 +27,8 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, required=True, help="llama.cpp's source tree")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     options = parser.parse_args()
+    # Models are tiny: threads that wait for one another take longer than the work, beside others many times so.
+    torch.set_num_threads(1)
     wanted: list[str] = options.cases or [""]
     every = {name: partial(compare_decoder, config) for name, config in decoders().items()}
     every |= {name: partial(compare_encoder, config) for name, config in encoders().items()}
