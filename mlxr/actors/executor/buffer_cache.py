@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-LEAST_BYTES = 64 << 20
+LEAST_BYTES = 24 << 20
 
 CHANGE = 1.1
 """By how much a step must have worked with more than any before, for the cap to be raised."""
