@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.select import select_backend
 from tests.families.cases import decoders, encoders
 from tests.families.comparison import Comparison
 from tests.families.decoders import compare_decoder
@@ -29,6 +31,8 @@ def main() -> None:
     options = parser.parse_args()
     # Models are tiny: threads that wait for one another take longer than the work, beside others many times so.
     torch.set_num_threads(1)
+    if isinstance(select_backend()[0], ReferenceBackend):
+        sys.exit("the native kernels can't be loaded, and their columns would be the reference's: see `mlxr doctor`")
     wanted: list[str] = options.cases or [""]
     every = {name: partial(compare_decoder, config) for name, config in decoders().items()}
     every |= {name: partial(compare_encoder, config) for name, config in encoders().items()}
