@@ -72,15 +72,18 @@ class CudaKernel:
         are ``fixed``."""
         if self._plain is not None:
             return partial(self._plain, **launch)
-        varies = any(self._inputs[size.input] not in fixed for size in self._sizes)
+        varying = [(at, size) for at, size in enumerate(self._sizes) if self._inputs[size.input] not in fixed]
         bound: Launched | None = None
+        scalars: list[int] = []
 
         def launched(inputs: Sequence[mx.array]) -> list[mx.array]:
-            nonlocal bound
+            nonlocal bound, scalars
             if bound is None:
-                by_name = self._by_name(inputs, (), launch["output_dtypes"])
-                bound = partial(by_name, scalars=self._scalars(inputs), **launch)
-            return bound(inputs=inputs, scalars=self._scalars(inputs)) if varies else bound(inputs=inputs)
+                scalars = self._scalars(inputs)
+                bound = partial(self._by_name(inputs, (), launch["output_dtypes"]), scalars=scalars, **launch)
+            for at, size in varying:
+                scalars[at] = size.of(inputs)
+            return bound(inputs=inputs)
 
         return launched
 

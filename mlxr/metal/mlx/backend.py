@@ -25,7 +25,7 @@ from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
-from mlxr.metal.mlx.few_rows import FewRows, takes
+from mlxr.metal.mlx.few_rows import FewRows, Norm, takes
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
 from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, Kind
@@ -288,10 +288,16 @@ class MlxBackend:
         norm_bias: mx.array | None = None,
         bias: mx.array | None = None,
     ) -> HeadOperation:
-        multiply = self.linear(matrix, bias)
+        multiply, few = self.linear(matrix, bias), None
+        if self._ways.few_rows and takes(matrix.handle.matrix) and kind is NormKind.RMS and norm_bias is None:
+            few = FewRows(matrix.handle.matrix, bias, Norm(norm, norm_eps))
 
         def logits(x: mx.array, rows: mx.array) -> mx.array:
-            out = multiply(normed(x[rows], norm, norm_eps, kind, norm_bias))
+            read = x[rows]
+            if few is not None and few.takes(read.shape[0]):
+                out = few.plain(read, "float32")
+            else:
+                out = multiply(normed(read, norm, norm_eps, kind, norm_bias))
             return softcap * mx.tanh(out / softcap) if softcap else out
 
         return logits

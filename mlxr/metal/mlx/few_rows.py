@@ -82,7 +82,7 @@ class FewRows:
         self.matrix = list(codes.arrays)
         if isinstance(codes, Floats):
             self.matrix += [mx.zeros(1, HALF)] * 2
-        self._launches: dict[tuple[int, Epilogue, Activation, str], Launched] = {}
+        self._launches: dict[tuple[int, Epilogue, Activation, str], tuple[Launched, bool, list[mx.array]]] = {}
         self._constants = {normed: self._together(norm if normed else None, bias, gain) for normed in (False, True)}
         mx.eval(self.matrix, list(self._constants.values()))
 
@@ -118,18 +118,17 @@ class FewRows:
     def _multiplied(
         self, x: mx.array, residual: mx.array | None, epilogue: Epilogue, activation: Activation, dtype: str
     ) -> mx.array:
-        rows = x.shape[0]
-        normed = self.takes_norm(rows)
+        known = x.shape[0], epilogue, activation, dtype
+        found = self._launches.get(known)
+        if found is None:
+            normed = self.takes_norm(known[0])
+            launched = _launching(known[0], self.shape, epilogue, activation, normed, self._biased, dtype)
+            found = self._launches[known] = launched, normed, [*self.matrix, self._constants[normed]]
+        launched, normed, others = found
         if not normed:  # a layer without a norm gives its rows as they are, in float32
             x = x.astype(HALF) if self._norm is None else self._norm.of_few(x)
-        known = rows, epilogue, activation, dtype
-        launched = self._launches.get(known)
-        if launched is None:
-            launched = _launching(rows, self.shape, epilogue, activation, normed, self._biased, dtype)
-            self._launches[known] = launched
-        constants = self._constants[normed]
         out: mx.array
-        (out,) = launched(inputs=[x, *self.matrix, constants, constants if residual is None else residual])
+        (out,) = launched(inputs=[x, *others, others[-1] if residual is None else residual])
         return out
 
 

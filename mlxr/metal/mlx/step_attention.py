@@ -49,6 +49,8 @@ class StepAttention:
         self._key = parts[1] if self._own else parts[0]
         self._value = parts[-1] if self._own else parts[0]
         self.parts = self._query, self._key, self._value
+        widths = [sum(product.sizes) for product in inputs.products]
+        self._widths = tuple(widths[part.product] for part in self.parts)
         self._sinks = weights.sinks is not None
         self.constants = _together(weights, spec)
         self._launches: dict[tuple[int, int, int], Callable[..., list[mx.array]]] = {}
@@ -78,7 +80,8 @@ class StepAttention:
         known = rows, splits, tables.page_size
         launched = self._launches.get(known)
         if launched is None:  # a shape's hash takes longer than the rest of a call
-            launched = _launching(shape, rows, splits, self._query.at, self._key.at, self._value.at)
+            begins = self._query.at, self._key.at, self._value.at
+            launched = _launching(shape, rows, splits, begins, self._widths)
             self._launches[known] = launched
         out, _, done = launched(
             inputs=[
@@ -147,10 +150,11 @@ def _splits(shape: StepShape, lengths: NDArray[np.int32]) -> int:
 
 @cache
 def _launching(
-    shape: StepShape, rows: int, splits: int, query_at: int, key_at: int, value_at: int
+    shape: StepShape, rows: int, splits: int, begins: tuple[int, int, int], widths: tuple[int, ...]
 ) -> Callable[..., list[mx.array]]:
+    """``widths``: of the three inputs' rows, which a launch has once and for all."""
     launches = on_metal.step if device.language() is Language.METAL else attention.step
-    launch: Launch = launches(rows, shape, splits, (query_at, key_at, value_at))
+    launch: Launch = launches(rows, shape, splits, begins)
     return _kernel().launching(launch)
 
 

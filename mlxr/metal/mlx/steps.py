@@ -93,7 +93,7 @@ class Step:
     none has an adapter."""
 
     def __init__(self, batch: Batch) -> None:
-        self.batch = batch
+        self.batch, self.tokens = batch, batch.tokens
         self.adapters = StepAdapters(batch)
         self.positions = mx.array(batch.positions)
         self._temperatures: dict[Temperature, mx.array] = {}
@@ -103,10 +103,6 @@ class Step:
         self.tables = [DeviceTables(batch, group, self.runs) for group in batch.groups]
         in_place = self.order is None and not self.adapters and len(self.runs) == 1
         self.singles = in_place and self.runs[0].length == 1 and self.runs[0].count == len(batch.context_lengths)
-
-    @property
-    def tokens(self) -> int:
-        return self.batch.tokens
 
     def temperatures(self, temperature: Temperature) -> mx.array:
         """Returns what each token's queries are multiplied by, float32 ``[T, 1, 1]``."""

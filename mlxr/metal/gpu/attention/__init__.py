@@ -43,6 +43,7 @@ STEP = Kernel(
     ("out", "scratch", "done"),
     ("attention/step",),
     writes=("keys", "values", "tickets"),
+    fixed=("queries", "new_keys", "new_values"),
 )
 """Steps of one token a sequence: norms, rope, the write of the token's key and value, and attention.
 

@@ -24,6 +24,7 @@ ROUTER = Kernel(
     ("normed", "chosen", "shares", "logits"),
     ("experts/router",),
     writes=("tickets",),
+    fixed=("x",),
 )
 """``x`` float32 ``[rows, columns]``; ``router`` float16 ``[experts, columns]``; ``constants`` float32: the norm's
 epsilon, what shares are multiplied by, two that are not used, the norm's weights ``[columns]``, and as far as there are
