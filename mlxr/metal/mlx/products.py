@@ -21,7 +21,7 @@ from mlxr.metal.mlx.matrix_forms import (
     split,
     unsplit,
 )
-from mlxr.metal.mlx.tables import dense
+from mlxr.metal.mlx.tables import dense, dense_rows
 from mlxr.metal.weights import Weight
 
 BLOCK = 128
@@ -38,7 +38,7 @@ def product(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
         return own_blocks.multiplied(x, matrix)
     if isinstance(matrix, Floats):
         return (_wide(x, ways) @ _wide(matrix.values, ways).T).astype(HALF)
-    if x.shape[0] >= ways.dense_rows:
+    if x.shape[0] >= dense_rows(matrix, ways):
         return x @ dense(matrix, ways).T
     return _quantized(x, matrix, ways)
 

@@ -12,6 +12,9 @@ from mlxr.metal.gpu.kernel import Kernel, Language, MadeKernel
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.matrix_forms import AFFINE, Codes, Matrix, dequantized, rows_at
 
+LEAST_DENSE = 33
+"""Rows that no kernel of ours multiplies codes by. MLX has one for them, which takes it half a minute to compile."""
+
 
 def embedded(matrix: Matrix, tokens: mx.array, ways: Ways) -> mx.array:
     """Returns the rows of ``tokens`` int32 ``[T]``, float32 ``[T, in]``; zeros for those that there are none for."""
@@ -25,6 +28,11 @@ def embedded(matrix: Matrix, tokens: mx.array, ways: Ways) -> mx.array:
     entries = matrix.arrays[0].shape[0]
     known = (tokens >= 0) & (tokens < entries)
     return mx.where(known[:, None], rows_at(matrix, mx.where(known, tokens, 0)), 0.0)
+
+
+def dense_rows(codes: Codes, ways: Ways) -> int:
+    """Returns from how many rows on a product has ``dense`` first."""
+    return LEAST_DENSE if ways.tables and _fits(codes) else ways.dense_rows
 
 
 def dense(codes: Codes, ways: Ways) -> mx.array:
