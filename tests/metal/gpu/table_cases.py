@@ -68,4 +68,6 @@ def copy_case() -> Case:
 
     launch = staging.copy(3, 130, 7)
     expected = given.astype(np.float64)
-    return Case("copy", staging.COPY, launch, [Array(given, "int32")], lambda: [expected], (0.0,), written, CUDA)
+    return Case(
+        "copy", staging.COPY, launch, [Array(given.reshape(-1), "int32")], lambda: [expected], (0.0,), written, CUDA
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mlxr.metal.gpu.kernel import Kernel, Launch
 
 COPY = Kernel("staging/copy", ("given",), ("out",))
-"""``given`` int32 ``[rows, width]``; ``out`` int32 ``[rows and more, width]``, of which the first rows are written."""
+"""``given`` int32 ``[rows * width and more]``; ``out`` int32 ``[rows and more, width]``, of which the first rows are
+written."""
 
 THREADS = 256
 

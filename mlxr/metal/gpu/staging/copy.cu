@@ -1,2 +1,2 @@
     const unsigned at = blockIdx.x * blockDim.x + threadIdx.x;
-    if (at < given_shape[0] * given_shape[1]) out[at] = given[at];
+    if (at < given_shape[0]) out[at] = given[at];
