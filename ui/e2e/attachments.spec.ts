@@ -19,10 +19,11 @@ test("text, code and PDFs are attached, and what can't be read is refused in wor
   await page.getByRole("textbox", { name: "Message" }).fill("When does the harbour open?");
   await page.getByRole("button", { name: "Send" }).click();
   await expect(chips).toBeHidden();
+  // An answer may say what a file is called, too.
   const sent = page.getByRole("region", { name: "Conversation" });
-  await sent.getByText("paper.pdf").click();
+  await sent.getByText("paper.pdf").first().click();
   await expect(sent.getByText("The harbour opens at seven", { exact: true }).first()).toBeVisible();
-  await expect(sent.getByText("hello.py")).toBeVisible();
+  await expect(sent.getByText("hello.py").first()).toBeVisible();
 });
 
 test("files are pasted and dropped, and a picture is refused in words where no model looks at it", async ({ page }) => {
@@ -51,8 +52,8 @@ test("files are pasted and dropped, and a picture is refused in words where no m
   await composer.fill("What is in them?");
   await page.getByRole("button", { name: "Send" }).click();
   const sent = page.getByRole("region", { name: "Conversation" });
-  await expect(sent.getByText("tool.py")).toBeVisible();
-  await expect(sent.getByText("list.txt")).toBeVisible();
+  await expect(sent.getByText("tool.py").first()).toBeVisible();
+  await expect(sent.getByText("list.txt").first()).toBeVisible();
   await expect(sent.getByText("cat.png")).toHaveCount(0);
 });
 

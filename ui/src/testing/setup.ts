@@ -1,6 +1,9 @@
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
+
+// A busy machine takes its time: a test waits for what comes, not for a second.
+configure({ asyncUtilTimeout: 20_000 });
 
 // jsdom has no layout, and lacks what asks for it.
 Object.assign(window, {
