@@ -26,7 +26,7 @@ OWN_BLOCKS = 37
 """An uncommon number of them; with more to copy 73, 145, ..."""
 
 SLOTS = 64
-"""Copies on their way at most, and many times as many as two steps have."""
+"""Copies on their way at most, and many times as many as two steps have: a step has one or two of each cache group."""
 SLOT_NUMBERS = 16_384
 
 PREFER, ACCESSED_BY, CPU = 3, 5, -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import mlx.core as mx
 import numpy as np
@@ -128,7 +129,7 @@ class DeviceTables:
         self._tables: dict[int, tuple[mx.array, mx.array]] = {}
         self._keys: dict[tuple[int, int, bool, int], Keys] = {}
         self._states: dict[int, StateRows] = {}
-        self._state_layouts: dict[int, mx.array] = {}
+        self._state_layouts: list[mx.array] = []
         self._splits: dict[tuple[int, bool, bool], int] = {}
         self._layouts: list[tuple[Rope | None, mx.array]] = []
 
@@ -190,16 +191,21 @@ class DeviceTables:
     def state_layout(self, run: int) -> mx.array:
         """The rows of a run's sequences and where they have their states, int32 ``[B, 4]`` as
         ``recurrence.STEP_CONVOLUTION`` takes them."""
-        if run not in self._state_layouts:
-            sequences, length = self._runs[run].sequences, self._runs[run].length
-            pages = self._group.block_tables[sequences, 0]
-            begins = self._batch.positions[self._batch.query_starts[sequences]] == 0
-            made = np.empty((len(pages), 4), np.int32)
-            made[:, 0] = np.arange(len(pages)) * length
-            made[:, 1] = made[:, 0] + length
-            made[:, 2], made[:, 3] = np.where(begins, -1, pages), pages
-            self._state_layouts[run] = staged(made)
+        if not self._state_layouts:
+            # All runs' at once: they may be as many as the sequences, each of which runs some tokens.
+            made = staged(np.concatenate([self._made_state_layout(each) for each in self._runs]))
+            ends = accumulate(each.count for each in self._runs)
+            self._state_layouts = [made[end - each.count : end] for each, end in zip(self._runs, ends, strict=True)]
         return self._state_layouts[run]
+
+    def _made_state_layout(self, run: Run) -> NDArray[np.int32]:
+        pages = self._group.block_tables[run.sequences, 0]
+        begins = self._batch.positions[self._batch.query_starts[run.sequences]] == 0
+        made = np.empty((len(pages), 4), np.int32)
+        made[:, 0] = np.arange(len(pages)) * run.length
+        made[:, 1] = made[:, 0] + run.length
+        made[:, 2], made[:, 3] = np.where(begins, -1, pages), pages
+        return made
 
     def keys(self, run: int, spec: AttentionSpec) -> Keys:
         """The keys in the pool that the queries of a run see, in layers of a ``spec``."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from mlxr.metal.batch import Batch, GroupTables
+from mlxr.metal.mlx import staging, steps
 from mlxr.metal.mlx.steps import NO_STATE, Step
 
 
@@ -26,3 +29,23 @@ def test_sequences_that_begin_read_no_state_and_padding_keeps_none() -> None:
     batch = Batch(starts, contexts, contexts - 1, (GroupTables(np.zeros(0, np.int32), pages, 1),))
     layout = np.array(Step(batch).tables[0].state_layout(0))
     assert layout.tolist() == [[0, 1, 3, 3], [1, 2, -1, 0], [2, 3, NO_STATE, NO_STATE]]
+
+
+def test_however_many_sequences_run_some_tokens_their_states_layouts_are_one_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # An array of the host's is written again after some copies, however many of them the device has made by then.
+    sequences, copies = 70, list[tuple[int, ...]]()
+
+    def staged(values: Any) -> Any:
+        copies.append(values.shape)
+        return staging.staged(values)
+
+    monkeypatch.setattr(steps, "staged", staged)
+    counts = np.array([2] * (sequences - 1) + [1], np.int32)
+    starts, pages = np.cumsum([0, *counts]).astype(np.int32), np.arange(sequences, dtype=np.int32)[::-1, None]
+    positions = np.arange(int(starts[-1]), dtype=np.int32) + 5
+    step = Step(Batch(starts, counts + 5, positions, (GroupTables(np.zeros(0, np.int32), pages, 1),)))
+    layouts = [np.array(step.tables[0].state_layout(run)).tolist() for run in range(len(step.runs))]
+    assert layouts == [[[0, run.length, page, page]] for run in step.runs for (page,) in pages[run.sequences].tolist()]
+    assert copies == [(sequences, 4)]
