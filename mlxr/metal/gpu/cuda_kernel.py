@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ from typing import Any
 import mlx.core as mx
 
 from mlxr.metal.gpu.kept_code import kept, launches_by_name
+
+log = logging.getLogger("mlxr.metal")
 
 INCLUDES = "#include <cuda_fp16.h>\n#include <cuda_bf16.h>\n"
 SIZE = re.compile(r"\b(\w+)_(shape|strides)\[(\d+)\]")
@@ -47,17 +50,17 @@ class CudaKernel:
         # Strides are those of arrays without gaps here.
         self._contiguous = ensure_row_contiguous or any(size.stride for size in self._sizes)
         self._known: dict[tuple[object, ...], Launched] = {}
-        self._plain: Launched | None = None
-        if not launches_by_name():
-            make: Callable[..., Any] = mx.fast.cuda_kernel
-            self._plain = make(
-                name=name,
-                input_names=input_names,
-                output_names=output_names,
-                source=source,
-                header=header,
-                ensure_row_contiguous=ensure_row_contiguous,
-            )
+        make: Callable[..., Any] = mx.fast.cuda_kernel
+        self._make = partial(
+            make,
+            name=name,
+            input_names=input_names,
+            output_names=output_names,
+            source=source,
+            header=header,
+            ensure_row_contiguous=ensure_row_contiguous,
+        )
+        self._plain: Launched | None = None if launches_by_name() else self._make()
 
     def __call__(
         self, inputs: Sequence[mx.array], template: Sequence[tuple[str, Any]] = (), **launch: Any
@@ -110,12 +113,21 @@ class CudaKernel:
         constants += "".join(f"const long long {name} = {name}_given;\n" for name, wide in sizes if wide)
         signature = f'extern "C" __global__ void {self._name}({", ".join(given)})'
         source = f"{INCLUDES}{self._header}\n{signature} {{\n{constants}{body}\n}}\n"
+        try:
+            name = kept(self._name, source)
+        except OSError as error:  # the disk is full, say
+            log.info("the kernel %s is compiled for this process alone: %s", self._name, error)
+            return self._from_source(template)
         return partial(
             mx.fast.precompiled_cuda_kernel,
-            name=kept(self._name, source),
+            name=name,
             compiled_source=b"",
             ensure_row_contiguous=self._contiguous,
         )
+
+    def _from_source(self, template: Sequence[tuple[str, Any]]) -> Launched:
+        made = self._make()
+        return lambda scalars, **launch: made(template=template, **launch)  # MLX asks for the sizes itself
 
 
 class _Size:

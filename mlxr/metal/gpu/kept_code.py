@@ -30,7 +30,8 @@ PROBE = 'extern "C" __global__ void mlxr_probe(float* out, float x) { out[thread
 
 def kept(function: str, source: str) -> str:
     """Returns the name under which MLX finds the code of ``source``, which is compiled unless it lies there.
-    ``function``: the one that it has, by C's rules. Raises ``nvrtc.CompileError``."""
+    ``function``: the one that it has, by C's rules. Raises ``nvrtc.CompileError``, and ``OSError`` where it can't be
+    written there."""
     architecture = _architecture()
     whole = f"{function} {architecture} {nvrtc.version()}\n{source}"
     name = f"{function}_{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
@@ -78,9 +79,13 @@ def _digest(code: bytes) -> str:
 def _write(path: Path, content: bytes) -> None:
     """Another process may write the same, or read."""
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(beside).replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
 
 
 @cache

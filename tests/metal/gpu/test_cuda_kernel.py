@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import mlx.core as mx
@@ -103,3 +104,26 @@ def test_mlx_compiles_where_it_finds_nothing_by_name(monkeypatch: pytest.MonkeyP
     assert made[0]["source"] == BODY
     inputs = [mx.zeros((8, 3)), mx.zeros(5)]
     assert kernel(inputs, **LAUNCH)[0].tolist() == kernel.launching(**LAUNCH)(inputs=inputs)[0].tolist() == [1.0] * 8
+
+
+def test_mlx_compiles_what_the_disk_has_no_room_for(launches: Launches, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(name: str, source: str) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    launched: list[dict[str, Any]] = []
+
+    def make(**given: Any) -> Any:
+        assert given["source"] == BODY
+
+        def launch(**asked: Any) -> list[mx.array]:
+            launched.append(asked)
+            return [mx.ones(8)]
+
+        return launch
+
+    monkeypatch.setattr(cuda_kernel, "kept", full)
+    monkeypatch.setattr(mx.fast, "cuda_kernel", make)
+    inputs, kernel = [mx.zeros((8, 3)), mx.zeros(5)], adding()
+    assert kernel(inputs, template=[("COUNT", 2)], **LAUNCH)[0].tolist() == [1.0] * 8
+    assert kernel.launching(**LAUNCH)(inputs=inputs)[0].tolist() == [1.0] * 8
+    assert launched == [{"inputs": inputs, "template": given, **LAUNCH} for given in ([("COUNT", 2)], ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,20 @@ def test_damaged_code_is_compiled_again(compiled: list[str], tmp_path: Path) -> 
     assert kept_code.kept("double_it", SOURCE) == name
     assert path.read_bytes() == whole
     assert compiled == [SOURCE] * 2
+
+
+def test_what_can_t_be_written_leaves_nothing_behind(
+    compiled: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            kept_code.kept("double_it", SOURCE)
+    assert list(tmp_path.iterdir()) == []
+    assert kept_code.kept("double_it", SOURCE)
 
 
 def test_without_a_compiler_nothing_is_launched_by_name(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
