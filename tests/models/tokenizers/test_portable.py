@@ -12,8 +12,16 @@ from tokenizers import normalizers, pre_tokenizers
 from tokenizers.models import BPE, WordPiece
 
 from mlxr.models.tokenizers import Tokenizer, load_directory
+from mlxr.models.tokenizers import portable as portable_module
 from mlxr.models.tokenizers.portable import carried, portable
 
+BERT = {
+    "type": "BertNormalizer",
+    "clean_text": True,
+    "handle_chinese_chars": True,
+    "strip_accents": None,
+    "lowercase": True,
+}
 WORDS = ["[UNK]", "[CLS]", "[SEP]", "over", "##ly", "a", "##b", "é"]
 
 
@@ -46,6 +54,7 @@ def test_wordpiece_encodes_elsewhere_as_it_does_here(tmp_path: Path) -> None:
     [
         {"normalizer": {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}},
         {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}},
+        {"normalizer": {"type": "Sequence", "normalizers": [BERT, BERT]}},
         {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a|b"}, "behavior": "Isolated", "invert": False}},
         {"model": {"max_input_chars_per_word": 1_000_000}},
         {"model": {"continuing_subword_prefix": "#" * 1_000}},
@@ -56,6 +65,14 @@ def test_what_may_take_long_for_a_short_text_stays_in_its_sandbox(tmp_path: Path
     for key, value in change.items():
         content[key] = content[key] | value if key == "model" else value
     assert portable(loaded(tmp_path, content)) is None
+
+
+def test_what_takes_long_to_make_stays_in_its_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = loaded(tmp_path, source())
+    made = portable(here)
+    assert made is not None
+    monkeypatch.setattr(portable_module, "MOST_CHARACTERS", len(made.source))
+    assert portable(here) is None
 
 
 def test_other_kinds_stay_in_their_sandbox(tmp_path: Path) -> None:
