@@ -29,6 +29,8 @@ T = TypeVar("T")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
 """What a later try may do better at; those from 520 are what CDNs say where the host behind them has trouble."""
+_NO_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+"""What OpenSSL and LibreSSL say of an answer that is none of TLS, most often plain HTTP."""
 _RESET_IN = re.compile(r"\bt=(\d+)")
 
 ANYBODY = Anybody()
@@ -186,8 +188,10 @@ def interruption(host: str, error: Exception, limits: TransferLimits) -> Excepti
                 "a file of those that are"
             )
         case aiohttp.ClientSSLError():
-            # Most often a server that speaks plain HTTP; the system's number would read as "Operation not permitted".
+            # The system's number would read as "Operation not permitted".
             why = getattr(error.os_error, "reason", None) or error.os_error
+            if why not in _NO_TLS:
+                return Interrupted(f"there is no TLS with {host}:{error.port} at present ({why})")
             return PullError(
                 f"{host}:{error.port} does not speak TLS ({why}); where it needs none, put http:// before it or give "
                 "--insecure"
