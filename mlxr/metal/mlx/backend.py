@@ -254,7 +254,8 @@ class MlxBackend:
     def joined(
         self, layers: Sequence[tuple[MixerOperation | None, FeedForwardOperation | None]]
     ) -> LayersOperation | None:
-        if not self._ways.dense_layers:
+        # Two grids whose blocks wait for each other could have half of their places each.
+        if not self._ways.dense_layers or device.shares_processors():
             return None
         dense = [_dense(mix, half) for mix, half in layers]
         if not any(dense):

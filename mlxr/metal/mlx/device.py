@@ -25,6 +25,9 @@ other layer, but early, so that the GPU begins while the rest of a step is queue
 NVIDIA_LIBRARY, PROCESSORS = "libcuda.so.1", 16
 """The driver's, and its number for that attribute of a device."""
 
+MULTI_PROCESS, MULTI_PROCESS_FOLDER = "CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"
+"""Where NVIDIA's multi-process service listens, by its own variable and else there."""
+
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -174,6 +177,12 @@ def processors() -> int:
     if failed or count.value < 1:
         raise OSError(f"{NVIDIA_LIBRARY} does not tell how many processors the device has ({failed})")
     return count.value
+
+
+def shares_processors() -> bool:
+    """Whether other processes' kernels may run on the device beside this one's, as NVIDIA's multi-process service has
+    them; without it each process has the whole device for a while."""
+    return os.path.exists(f"{os.environ.get(MULTI_PROCESS) or MULTI_PROCESS_FOLDER}/control")
 
 
 def constants(parts: Sequence[mx.array]) -> mx.array:

@@ -96,6 +96,14 @@ def test_steps_and_prompts_by_turns_are_as_plain_arithmetic_has_them(
     assert [name.startswith("decoder_layer") for name in launched].count(True) == 2 * 2
 
 
+def test_layers_stay_apart_where_other_processes_kernels_run_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = MlxBackend(WAYS_HERE)
+    layers = layers_of(backend)
+    assert backend.joined(layers) is not None
+    monkeypatch.setattr(device, "shares_processors", lambda: True)
+    assert backend.joined(layers) is None
+
+
 def test_a_grid_is_behind_the_one_before_and_all_that_writes_to_its_pages() -> None:
     grid, other = GridMemory(), mx.array([7], mx.int32)
     assert grid.behind([grid.last, grid.last]) is grid.last

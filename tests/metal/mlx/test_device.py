@@ -45,3 +45,15 @@ def test_kernels_compiled_for_cuda_are_kept_where_their_user_says_or_in_the_home
     device.keep_kernels(Path("own"))
     assert os.environ.get("MLX_PTX_CACHE_DIR", "") == kept
     monkeypatch.delenv("MLX_PTX_CACHE_DIR", raising=False)
+
+
+def test_processors_are_shared_where_the_multi_process_service_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    assert not device.shares_processors()
+    (tmp_path / "control").touch()
+    assert device.shares_processors()
+    monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY")
+    monkeypatch.setattr(device, "MULTI_PROCESS_FOLDER", str(tmp_path))
+    assert device.shares_processors()
