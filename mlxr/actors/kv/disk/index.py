@@ -70,10 +70,9 @@ class PageIndex:
             if page.tail:
                 self._forget_tail(page)
 
-    def remove(self, group: int, address: bytes) -> None:
-        """The page turned out to be damaged where it was said to be."""
-        if (place := self.place(group, address)) is not None:
-            self._forget_place(group, address, place.segment)
+    def remove(self, group: int, address: bytes, name: str) -> None:
+        """The page turned out to be damaged in the segment ``name``."""
+        self._forget_place(group, address, name)
 
     def _forget_place(self, group: int, address: bytes, name: str) -> None:
         """The page is not in that segment; another place of it counts from now on."""

@@ -308,7 +308,7 @@ class Restores:
                 pool.publish(page, missing.address, missing.filled)
                 self._placement.prefixes.turn_ended(missing.parent, missing.tail)
             else:
-                self._index.remove(chunk.group, missing.address)
+                self._index.remove(chunk.group, missing.address, chunk.name)
         if not good:
             self._index.forget(chunk.name)
 
