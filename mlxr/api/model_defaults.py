@@ -27,6 +27,9 @@ SAMPLING = {
 }
 """Options by Ollama's names, and what ``Sampling`` and other surfaces' requests call them."""
 
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""What requests call their limit on tokens where it may be -1, which is none."""
+
 
 class _Turn(msgspec.Struct):
     role: str
@@ -83,11 +86,12 @@ def with_option_defaults(command: Generate, body: object, entry: ModelEntry | No
         del given["seed"]
     stop = options.get("stop") or []
     stops = [stop] if isinstance(stop, str) else [text for text in stop if isinstance(text, str) and text]
+    left_open = command.max_tokens is None and all(getattr(body, field, None) is None for field in LIMITS)
     return replace(
         command,
         sampling=replace(command.sampling, **given),
         stop_strings=command.stop_strings or stops,
-        max_tokens=_positive(options.get("num_predict")) if command.max_tokens is None else command.max_tokens,
+        max_tokens=_positive(options.get("num_predict")) if left_open else command.max_tokens,
         context_length=command.context_length or _positive(options.get("num_ctx")),
         most_drafted=_drafted(options) if command.most_drafted is None else command.most_drafted,
     )
