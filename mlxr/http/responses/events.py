@@ -12,6 +12,7 @@ from mlxr.http import sse
 from mlxr.http.errors import Problem
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.responses.items import Items, ResponseObject, final_status, item_id
+from mlxr.http.responses.text_tokens import split_by_text
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 from mlxr.runtime.messages.frontend import Delta, Started
@@ -59,7 +60,7 @@ class ResponseEvents:
 
     def _take(self, delta: Delta) -> tuple[list[BlockDelta], list[TextLogprob]]:
         """Returns a delta's pieces, and the tokens of its text: those that came without a piece yet are among them, and
-        none of reasoning or calls."""
+        none of marks, reasoning or calls."""
         self._finish = delta.finish or self._finish
         pieces = self._content.feed(delta)
         self._ids += [item_id(piece.kind) for piece in pieces if piece.begins]
@@ -67,11 +68,14 @@ class ResponseEvents:
         if not pieces:
             return [], []
         tokens, self._held = self._held, []
-        block = next((piece.block for piece in pieces if piece.kind is BlockKind.TEXT), None)
-        if block is None:
+        text = next((piece for piece in pieces if piece.kind is BlockKind.TEXT), None)
+        if text is None:
             return pieces, []
-        self._logprobs.setdefault(block, []).extend(tokens)
-        return pieces, tokens
+        calls = bool(delta.tool_calls)
+        own, behind = split_by_text(tokens, text.text, begins=text.begins, calls=calls)
+        self._held = [] if calls else behind
+        self._logprobs.setdefault(text.block, []).extend(own)
+        return pieces, own
 
     def _delta(self, delta: Delta) -> bytes:
         pieces, tokens = self._take(delta)

@@ -63,11 +63,13 @@ async def test_the_packages_own_accumulator_follows_a_stream_with_calls(tmp_path
 
 async def test_the_tokens_of_a_text_are_those_in_its_pieces(tmp_path: Path) -> None:
     def thinks(command: Generate) -> list[Any]:
-        """Of an answer whose second piece of text takes two tokens."""
+        """Of an answer whose second piece of text takes two tokens, and that has a mark before its first."""
         number = command.request
         tokens = [TextLogprob(0, text, -1.0, text.encode()) for text in ("hm", "yes", "\ufffd", "!", "f", "no")]
+        mark = TextLogprob(0, "</think>", -1.0, b"</think>")
         deltas = [
             Delta(number, reasoning="hm", logprobs=tokens[:1]),
+            Delta(number, logprobs=[mark]),
             Delta(number, text="yes", logprobs=tokens[1:2]),
             Delta(number, logprobs=tokens[2:3]),
             Delta(number, text="é!", logprobs=tokens[3:4]),
