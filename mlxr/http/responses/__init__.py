@@ -25,7 +25,7 @@ async def responses(services: Services, body: ResponsesRequest, request: web.Req
         request,
         [*server_tools.field_names(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))],
     )
-    events = ResponseEvents(ResponseObject(body, command.sampling), Items(body))
+    events = ResponseEvents(ResponseObject(body, command), Items(body))
     try:
         async with services.gateway.generate(body.model, command, surface="openai") as stream:
             if body.stream:

@@ -13,7 +13,8 @@ from mlxr.http.ids import new_id
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.responses.functions import split_names
 from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest, ToolChoice
-from mlxr.runtime.messages.common import FinishReason, Sampling, TextLogprob, Usage
+from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
+from mlxr.runtime.messages.tokenizer import Generate
 
 _PREFIX = {BlockKind.REASONING: "rs_", BlockKind.TEXT: "msg_", BlockKind.TOOL: "fc_"}
 
@@ -69,10 +70,11 @@ class Items:
 
 class ResponseObject:
     """One response as it is at each moment of its life. It has every field, with what it is here for all those that
-    can't be asked for, because clients check (https://www.openresponses.org/reference). ``sampling``: the model's own
-    where the request says nothing."""
+    can't be asked for, because clients check (https://www.openresponses.org/reference). ``command``: what is made of
+    the request, with the model's own where that says nothing."""
 
-    def __init__(self, body: ResponsesRequest, sampling: Sampling) -> None:
+    def __init__(self, body: ResponsesRequest, command: Generate) -> None:
+        sampling = command.sampling
         self._fields: dict[str, Any] = {
             "id": new_id("resp_"),
             "object": "response",
@@ -81,7 +83,7 @@ class ResponseObject:
             "background": False,
             "frequency_penalty": sampling.frequency_penalty,
             "instructions": body.instructions,
-            "max_output_tokens": body.max_output_tokens,
+            "max_output_tokens": command.max_tokens,
             "max_tool_calls": None,
             "metadata": body.metadata or {},
             "parallel_tool_calls": body.parallel_tool_calls is not False,

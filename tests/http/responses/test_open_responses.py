@@ -43,13 +43,14 @@ async def test_a_response_has_every_field(tmp_path: Path, finish: FinishReason) 
     ],
 )
 async def test_a_response_says_what_it_was_made_with(tmp_path: Path, choice: Any) -> None:
-    options = b'{"temperature": 0.3, "top_p": 0.5, "presence_penalty": 1.5}'
+    options = b'{"temperature": 0.3, "top_p": 0.5, "presence_penalty": 1.5, "num_predict": 9}'
     catalog = Catalog([msgspec.structs.replace(ENTRY, options=options)], [ENGINE])
     asked = {**HI, "tools": [{"type": "function", "name": "f"}], "tool_choice": choice, "top_p": 0.75}
     async with rig(tmp_path, catalog) as r:
         _, made, _ = await ask(r, "POST", "/v1/responses", json=asked)
     assert made["tool_choice"] == choice
-    assert [made[name] for name in ("temperature", "top_p", "presence_penalty")] == [0.3, 0.75, 1.5]
+    told = ("temperature", "top_p", "presence_penalty", "max_output_tokens")
+    assert [made[name] for name in told] == [0.3, 0.75, 1.5, 9]
 
 
 def fails(command: Generate) -> list[Message]:
