@@ -225,8 +225,10 @@ async def test_a_client_that_asks_and_is_gone_at_once_gets_no_answer_made(tmp_pa
         r.on_generate = lambda command: []
         with socket.create_connection(("127.0.0.1", int(r.url.rpartition(":")[2]))) as client:
             client.sendall(request("/v1/completions", stream=False))
-        await r.until(lambda: not open_connections(r))
-        assert len(r.got(Cancel)) == len(r.got(Generate))
+        server = r.server._runner.server
+        assert server is not None
+        await r.until(lambda: server.requests_count == 1 and not open_connections(r))
+        await r.until(lambda: len(r.got(Cancel)) == len(r.got(Generate)))
 
 
 async def test_an_end_that_is_seen_twice_begins_one_answer(tmp_path: Path) -> None:
