@@ -2,6 +2,7 @@ import { ArrowUp, Square } from "lucide-react";
 import { type ReactNode, type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { IconButton } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
+import { hasKeyboard, isToSend } from "../keyboard";
 import { chatTexts } from "../texts";
 import { useDraft } from "./useDraft";
 
@@ -35,17 +36,6 @@ export interface ComposerProps {
   onArrowUp?: (() => void) | undefined;
   ref?: Ref<ComposerHandle>;
 }
-
-/** On a touch screen the focus would open the keyboard over the chat. */
-export const hasKeyboard = (): boolean => matchMedia("(pointer: fine)").matches;
-
-/** Enter sends where there is a keyboard, with Shift it begins a line. On a touch screen, which has no Shift to hold, it
- * begins a line, and sends with Ctrl or Command, as a keyboard beside one has them. */
-const isToSend = (event: React.KeyboardEvent): boolean =>
-  event.key === "Enter" &&
-  !event.shiftKey &&
-  !event.nativeEvent.isComposing &&
-  (hasKeyboard() || event.ctrlKey || event.metaKey);
 
 /** Where a message is written. */
 export function Composer(props: ComposerProps) {

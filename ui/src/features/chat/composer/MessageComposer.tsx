@@ -9,13 +9,14 @@ import type { Attachments } from "../attachments/useAttachments";
 import { CompareButton } from "../compare/CompareButton";
 import type { Compare } from "../compare/useCompare";
 import type { ChatController } from "../controller";
+import { hasKeyboard } from "../keyboard";
 import { textOf } from "../model";
 import { chatTexts } from "../texts";
 import { useEditing } from "../thread/editing";
 import { toolSettings } from "../tools/settings";
 import { ToolsButton } from "../tools/ToolsButton";
 import { useAnswerRequests } from "../tools/useAnswerRequests";
-import { Composer, type ComposerHandle, hasKeyboard } from "./Composer";
+import { Composer, type ComposerHandle } from "./Composer";
 
 const AttachmentChips = lazy(() => import("../attachments/AttachmentChips"));
 

@@ -1,6 +1,6 @@
 import { fireEvent, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { renderPage } from "@/testing/render";
 import { ChatContext, type ChatController } from "../controller";
 import type { Message } from "../model";
@@ -8,6 +8,8 @@ import { MessageTree } from "../tree";
 import { MessageActionsContext } from "./actions";
 import { EditingProvider, useEditing } from "./editing";
 import { UserRow } from "./UserRow";
+
+afterEach(() => vi.restoreAllMocks());
 
 const REQUESTS = [{ model: "m", tools: [] }];
 vi.mock("../tools/useAnswerRequests", () => ({ useAnswerRequests: () => () => REQUESTS }));
@@ -69,6 +71,15 @@ test("a changed message asks for an answer with the chat's tools, and is back wh
   await userEvent.keyboard(" and more{Enter}");
   expect(edit).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ id: "a" }), "one and more", REQUESTS);
   await waitFor(() => expect(values()).toEqual(["one and more"]));
+});
+
+test("on a touch screen Enter begins a line of a message that is changed", async () => {
+  vi.spyOn(window, "matchMedia").mockReturnValue({ matches: false } as MediaQueryList);
+  const edit = shown();
+  await userEvent.click((await screen.findAllByRole("button", { name: "Edit" }))[0] as HTMLElement);
+  await userEvent.keyboard("{Enter}more");
+  expect(values()).toEqual(["one\nmore"]);
+  expect(edit).not.toHaveBeenCalled();
 });
 
 test("Escape and Enter are the input method's as long as it composes", async () => {

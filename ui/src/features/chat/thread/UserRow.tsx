@@ -6,6 +6,7 @@ import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
 import { useCompare } from "../compare/useCompare";
 import { useChatController } from "../controller";
+import { hasKeyboard, isToSend } from "../keyboard";
 import { type Message, textOf } from "../model";
 import { PartView } from "../parts/registry";
 import { chatTexts } from "../texts";
@@ -93,6 +94,7 @@ function Editor({ message, text }: { message: Message; text: string }) {
       <textarea
         ref={area}
         aria-label={texts.edit}
+        enterKeyHint={hasKeyboard() ? "send" : "enter"}
         value={text}
         onChange={(event) => keep(id, event.target.value)}
         onKeyDown={(event) => {
@@ -102,7 +104,7 @@ function Editor({ message, text }: { message: Message; text: string }) {
             event.preventDefault();
             done();
           }
-          if (event.key === "Enter" && !event.shiftKey) {
+          if (isToSend(event)) {
             event.preventDefault();
             send();
           }
