@@ -3,7 +3,10 @@ import { cleanup, configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
 
 // A busy machine takes its time: a test waits for what comes, not for a second.
-configure({ asyncUtilTimeout: 20_000 });
+const PATIENCE = 20_000;
+configure({ asyncUtilTimeout: PATIENCE });
+const waitFor = vi.waitFor.bind(vi);
+vi.waitFor = (callback, options) => waitFor(callback, options ?? PATIENCE);
 
 // jsdom has no layout, and lacks what asks for it.
 Object.assign(window, {
