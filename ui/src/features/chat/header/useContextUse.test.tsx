@@ -10,7 +10,7 @@ afterEach(() => vi.unstubAllGlobals());
 const chat = (messages: object[]) => ({ model: "tiny", messages }) as unknown as ChatController;
 const answer = { id: "a", turn: { usage: { prompt_tokens: 30, completion_tokens: 10 } } };
 
-test("a model that an answer has loaded is known with that answer, and not only when that is next asked", async () => {
+test("a model is known to be loaded once it has answered, and not at the next turn of the interval", async () => {
   let loaded: object[] = [];
   const asked = vi.fn(async () => Response.json({ models: loaded }));
   vi.stubGlobal("fetch", asked);

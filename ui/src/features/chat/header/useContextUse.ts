@@ -10,7 +10,7 @@ export function useContextUse({ model, messages }: ChatController): { used: numb
   const answer = messages.findLast(({ turn }) => turn.usage != null);
   const usage = answer?.turn.usage;
   const unknown = answer !== undefined && context === undefined ? answer.id : undefined;
-  // Who answers is loaded by now, and is not only then when that is next asked.
+  // A model that has answered is loaded: its context is asked for at once, and not at the next turn of the interval.
   useEffect(() => {
     if (unknown !== undefined) void refetch();
   }, [unknown, refetch]);
