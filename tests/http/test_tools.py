@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
 HI = [{"role": "user", "content": "Hi"}]
 FUNCTION = {"name": "", "parameters": {"type": "object"}}
 NAMELESS = [{"type": "function", "function": FUNCTION}]
+F = {"type": "function", "name": "f"}
 SPACE = [{"type": "namespace", "name": "n", "tools": [{"type": "function"}]}]
 ALLOWED = {"type": "allowed_tools", "allowed_tools": {"tools": [{"type": "function", "name": "f"}]}}
 
@@ -30,6 +31,9 @@ ALLOWED = {"type": "allowed_tools", "allowed_tools": {"tools": [{"type": "functi
         ("/v1/responses", {"input": "Hi", "tools": SPACE},
          "tools[0].tools[0].name"),
         ("/v1/responses", {"input": [{"type": "function_call", "call_id": "a", "arguments": "{}"}]}, "input[0].name"),
+        ("/v1/responses", {"input": "Hi", "tools": [F], "tool_choice": {"type": "function"}}, "tool_choice.name"),
+        ("/v1/responses", {"input": "Hi", "tools": [F], "tool_choice": {"type": "allowed_tools", "tools": [{}]}},
+         "tool_choice.tools[0].name"),
         ("/v1/messages", {"messages": HI, "max_tokens": 9, "tools": [{"name": ""}]}, "tools[0].name"),
         ("/v1/messages", {"messages": HI, "max_tokens": 9, "tools": [{"name": "f"}], "tool_choice": {"type": "tool"}},
          "tool_choice.name"),

@@ -94,9 +94,7 @@ def _message(item: Item, place: str) -> ChatMessage:
             role = "system" if item.role == "developer" else item.role
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
-            if not item.name:
-                raise invalid(f"`{place}.name` is missing", f"{place}.name")
-            name = qualified_name(item.namespace, item.name)
+            name = qualified_name(item.namespace, _named(item.name, place))
             return ChatMessage(
                 "assistant", tool_calls=[ToolCall(item.call_id or None, name, arguments_text(item.arguments))]
             )
@@ -131,8 +129,16 @@ def _offer(body: ResponsesRequest) -> Offer:
     if not isinstance(choice, ToolChoice):
         return offer(tools, choice)
     if choice.type == "allowed_tools":
-        return offer_allowed(tools, [tool.name for tool in choice.tools], choice.mode)
-    return offer_named(tools, choice.name)
+        allowed = enumerate(choice.tools)
+        names = [_named(tool.name, f"tool_choice.tools[{index}]") for index, tool in allowed]
+        return offer_allowed(tools, names, choice.mode)
+    return offer_named(tools, _named(choice.name, "tool_choice"))
+
+
+def _named(name: str, place: str) -> str:
+    if not name:
+        raise invalid(f"`{place}.name` is missing", f"{place}.name")
+    return name
 
 
 def _constraint(text: TextOptions | None) -> Constraint | None:
