@@ -63,7 +63,7 @@ def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs
 
 
 def _heads(routes: Iterable[Route]) -> list[Route]:
-    """Returns what answers HEAD where GET is answered at once (RFC 9110, 9.1): who only watches asks no more."""
+    """Returns routes that answer HEAD where GET is answered at once (RFC 9110, 9.1), as monitors and proxies ask."""
     known = {route.path for route in routes if route.method == "HEAD"}
     return [
         replace(route, method="HEAD")

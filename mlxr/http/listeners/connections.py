@@ -113,7 +113,7 @@ class Connection(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more. It may still read, and then gets what it asked for; if it has gone altogether, that
         shows when something is written to it."""
-        # Of a request that aiohttp has just taken up it knows nothing for a turn of the loop.
+        # A request that aiohttp has just taken up is neither queued nor current for a turn of the loop.
         asked = self._request_count > self._answered
         if self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
             return False
@@ -126,7 +126,7 @@ class Connection(web.RequestHandler):
         return True
 
     def _look_for_reader(self) -> None:
-        """Has the client of the request that is being answered looked for, now that it sends no more."""
+        """Begins to find out whether the client, which sends no more, still reads the answer to its request."""
         request = self._current_request
         if request is None or self.transport is None:
             return
