@@ -113,11 +113,13 @@ def _why_unread(home: Home) -> str:
 
 
 def known_models(home: Home) -> list[KnownModel] | None:
-    """Returns every name of the catalogue; None where it can't be read."""
+    """Returns every name of the catalogue, none where there is none yet; None where it can't be read."""
     try:
+        if not home.database.exists():
+            return []
         with closing(_opened(home)) as opened:
             rows = opened.execute("SELECT name, path, size FROM models JOIN blobs USING (digest)").fetchall()
-    except sqlite3.Error:
+    except (OSError, sqlite3.Error):
         return None
     return [KnownModel(name, home.models / path, size) for name, path, size in rows]
 

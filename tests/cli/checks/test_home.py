@@ -127,6 +127,11 @@ def test_a_catalogue_that_is_damaged_is_named(home: Home) -> None:
     assert checks.model_files(None) == []
 
 
+def test_a_home_without_a_catalogue_has_no_models_and_says_so(home: Home) -> None:
+    (found,) = checks.model_files(checks.known_models(home))
+    assert (found.level, found.text) == (Level.OK, "0 in the catalogue, with their files")
+
+
 def test_models_whose_files_are_gone_are_named_one_by_one(home: Home) -> None:
     (home.root / "models").mkdir()
     (home.models / "here.gguf").touch()
