@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mlxr.http.one_line_json import one_line_json
+from mlxr.api.one_line_json import one_line_json
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.printable import shortened

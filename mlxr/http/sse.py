@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlxr.http.one_line_json import one_line_json
+from mlxr.api.one_line_json import one_line_json
 
 DONE = b"data: [DONE]\n\n"
 

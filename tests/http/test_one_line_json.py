@@ -8,17 +8,27 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from mlxr.http.one_line_json import one_line_json
+from mlxr.actors.chats.followers import event
+from mlxr.http import sse
+from mlxr.http.ui.telemetry.handlers import _written
+from mlxr.runtime.messages.frontend import MonitorEvent
 from tests.http.cases.plain import PLAIN
 from tests.http.rig import rig, words
 
 ENDS = "a\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029z"
 
 
-def test_json_is_one_line_and_says_the_same() -> None:
-    raw = one_line_json({ENDS: [ENDS, "é😀"]})
-    assert len(raw.decode().splitlines()) == 1
-    assert json.loads(raw) == {ENDS: [ENDS, "é😀"]}
+@pytest.mark.parametrize(
+    "written",
+    [
+        sse.event("logs", {"text": ENDS}),
+        event("logs", {"text": ENDS}),
+        _written(MonitorEvent(1, "logs", json.dumps({"text": ENDS}, ensure_ascii=False).encode())),
+    ],
+)
+def test_an_events_data_is_one_line(written: bytes) -> None:
+    (data,) = [line for line in written.decode().splitlines() if not line.startswith(("id: ", "event: ")) and line]
+    assert json.loads(data.removeprefix("data: ")) == {"text": ENDS}
 
 
 @pytest.mark.parametrize(

@@ -11,22 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from mlxr.actors.chats.live_answer import LiveAnswer
 from mlxr.api.chats.events import AnswerDelta
+from mlxr.api.one_line_json import one_line_json
 from mlxr.runtime.messages.common import ErrorInfo
 from mlxr.runtime.messages.frontend import ChatEvents
 
 Tell = Callable[[ChatEvents], None]
 
-_encode = msgspec.json.Encoder().encode
-
 
 def event(name: str, data: Any, id: str = "") -> bytes:
     """Returns a server-sent event."""
     head = f"id: {id}\nevent: {name}\ndata: " if id else f"event: {name}\ndata: "
-    return head.encode() + _encode(data) + b"\n\n"
+    return head.encode() + one_line_json(data) + b"\n\n"
 
 
 def position(version: int, live: Sequence[LiveAnswer]) -> str:

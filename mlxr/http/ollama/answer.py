@@ -9,11 +9,11 @@ from typing import Any
 from mlxr.api.aggregate import Choice
 from mlxr.api.durations import nanoseconds, rfc3339
 from mlxr.api.gateway import Stream
+from mlxr.api.one_line_json import one_line_json
 from mlxr.api.tools import arguments_object
 from mlxr.http.errors import Problem
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.ollama.errors import ollama_error
-from mlxr.http.one_line_json import one_line_json
 from mlxr.http.stream import NDJSON
 from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Started

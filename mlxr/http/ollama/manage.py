@@ -9,13 +9,13 @@ import msgspec
 from aiohttp import web
 
 from mlxr.api.gateway import RegistryCommand
+from mlxr.api.one_line_json import one_line_json
 from mlxr.http.errors import error_body, problem_of
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.ollama.models import model_name
 from mlxr.http.ollama.options import options
 from mlxr.http.ollama.schema import CopyRequest, CreateRequest, Named, PullRequest, TransferRequest
-from mlxr.http.one_line_json import one_line_json
 from mlxr.http.registry_answer import registry_response
 from mlxr.http.services import Services
 from mlxr.http.stream import NDJSON, open_response

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlxr.api.gateway import Stream
+from mlxr.api.one_line_json import one_line_json
 from mlxr.http import sse
 from mlxr.http.errors import Problem
 from mlxr.http.logprobs import chat_logprobs
-from mlxr.http.one_line_json import one_line_json
 from mlxr.http.openai.errors import openai_error
 from mlxr.http.openai.usage import RunningUsage, usage_object
 from mlxr.http.stream import SSE

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mlxr.api.errors import invalid
 from mlxr.api.monitor import CancelledRequest
+from mlxr.api.one_line_json import one_line
 from mlxr.api.whole_numbers import whole_number
 from mlxr.http.json_response import json_response
 from mlxr.http.services import Services
@@ -78,4 +79,4 @@ async def _events(services: Services, query: MonitorQuery, after: int | None) ->
 
 
 def _written(event: MonitorEvent) -> bytes:
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.name.encode(), event.body)
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.name.encode(), one_line(event.body))

@@ -18,8 +18,11 @@ _ENDS = {text.encode(): f"\\u{ord(text):04x}".encode() for text in ("\u0085", "\
 
 def one_line_json(value: Any) -> bytes:
     raw = _encode(value)
-    if raw.isascii():
-        return raw
+    return raw if raw.isascii() else one_line(raw)
+
+
+def one_line(raw: bytes) -> bytes:
+    """Returns the JSON that ``raw`` is as ``one_line_json`` writes it."""
     for end, escape in _ENDS.items():
         raw = raw.replace(end, escape)
     return raw
