@@ -13,6 +13,7 @@ from tokenizers.models import BPE, WordPiece
 
 from mlxr.models.tokenizers import Tokenizer, load_directory
 from mlxr.models.tokenizers import portable as portable_module
+from mlxr.models.tokenizers.huggingface import TokenizerJson
 from mlxr.models.tokenizers.portable import carried, portable
 
 BERT = {
@@ -71,8 +72,23 @@ def test_what_takes_long_to_make_stays_in_its_sandbox(tmp_path: Path, monkeypatc
     here = loaded(tmp_path, source())
     made = portable(here)
     assert made is not None
-    monkeypatch.setattr(portable_module, "MOST_CHARACTERS", len(made.source))
+    monkeypatch.setattr(portable_module, "MOST_CHARACTERS", len(json.dumps(source())) // 2)
     assert portable(here) is None
+
+
+def test_added_tokens_and_all_that_a_model_is_told_go_with_it(tmp_path: Path) -> None:
+    content = source()
+    content["model"]["continuing_subword_prefix"] = "@@"
+    content["model"]["vocab"]["@@ly"] = len(WORDS)
+    new = {"content": "<new>", "single_word": False, "lstrip": True, "rstrip": False, "normalized": False}
+    content["added_tokens"].append({"id": len(WORDS) + 1, "special": False, **new})
+    here = loaded(tmp_path, content)
+    made = portable(here)
+    assert made is not None
+    there = carried(made, here.table, here.special, strips_space=here.strips_space)
+    assert isinstance(here, TokenizerJson)
+    assert there.source() == here.source()
+    assert there.encode("overly <new>") == here.encode("overly <new>") == [3, len(WORDS), len(WORDS) + 1]
 
 
 def test_other_kinds_stay_in_their_sandbox(tmp_path: Path) -> None:
