@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from mlxr.actors.tokenizer.encoder import Encoder
 from mlxr.actors.tokenizer.incoming import Incoming
 from mlxr.actors.tokenizer.live_request import LiveRequest, embedding, generation
-from mlxr.actors.tokenizer.local_encoder import LocalEncoder, Turns
+from mlxr.actors.tokenizer.local_encoder import LOCAL_FROM, LocalEncoder, Turns
 from mlxr.actors.tokenizer.output_stream import text_logprob
 from mlxr.actors.tokenizer.sandbox_results import EncodedInput, TokenizerInfo
 from mlxr.actors.tokenizer.settings import TokenizerSettings
@@ -70,7 +70,9 @@ class TokenizerActor(Actor):
         self._loaded = anyio.Event()
         self._info: TokenizerInfo
         self._texts: TokenTexts
+        self._table: TokenTable
         self._local: LocalEncoder | None = None
+        self._embedded = 0
         self._turns = Turns(self._embed_here)
 
     async def start(self) -> None:
@@ -88,14 +90,12 @@ class TokenizerActor(Actor):
         try:
             self._info = await self._encoder.start()
             table = TokenTable.unpack(self._info.blob, self._info.offsets)
-            if self._info.portable is not None:
-                self._local = await anyio.to_thread.run_sync(LocalEncoder.load, self._info, table)
-                self._info = replace(self._info, portable=None)
         except MlxrError as error:
             reason = f"the tokenizer {error}" if isinstance(error, SandboxKilled) else str(error)
             down = EngineDown(self.context.engine, "tokenizer", reason, final=True)
             self.tell(Address("registry"), down)
             return
+        self._table = table
         self._texts = TableTokenTexts(table, self._info.special, strips_space=self._info.strips_space)
         self._loaded.set()
         self.tell(Address("registry"), TokenizerUp(self.context.engine, self._encoder.process))
@@ -114,7 +114,7 @@ class TokenizerActor(Actor):
     @on(Embed)
     def embed(self, message: Embed) -> None:
         self._live[message.request] = LiveRequest(message)
-        size = self._local.size(message) if self._local is not None and message.request not in self._parts else None
+        size = self._local_size(message) if message.request not in self._parts else None
         if size is not None:
             self._turns.add(size, message)
             return
@@ -175,6 +175,23 @@ class TokenizerActor(Actor):
 
     async def _begin_embedding(self, incoming: Incoming[Embed]) -> None:
         self._submit_embedding(incoming.command, await self._encoder.embed(incoming))
+
+    def _local_size(self, command: Embed) -> int | None:
+        """As ``LocalEncoder.size``; None while there is none, which begins to be made once it is worth it."""
+        if self._local is not None:
+            return self._local.size(command)
+        if self._loaded.is_set() and self._info.portable is not None:
+            self._embedded += 1
+            if self._embedded == LOCAL_FROM:
+                self.spawn(self._load_local)
+        return None
+
+    async def _load_local(self) -> None:
+        try:
+            self._local = await anyio.to_thread.run_sync(LocalEncoder.load, self._info, self._table)
+        except MlxrError:
+            log.exception("texts to embed are encoded in the sandbox alone")
+        self._info = replace(self._info, portable=None)
 
     def _embed_here(self, command: Embed) -> None:
         """Encodes a short text whose tokenizer may run here, and submits it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlxr.actors.tokenizer import sandbox_tasks
-from mlxr.actors.tokenizer.local_encoder import TURN_CHARACTERS, LocalEncoder, Turns
+from mlxr.actors.tokenizer.local_encoder import LOCAL_FROM, TURN_CHARACTERS, LocalEncoder, Turns
 from mlxr.actors.tokenizer.settings import TokenizerSettings
 from mlxr.models.tokenizers import TokenTable
 from mlxr.runtime.engine_spec import EngineSpec
@@ -71,7 +72,9 @@ async def test_others_of_the_loop_get_their_turn_between_texts() -> None:
     assert " ".join(done) == "0 1 2 turn 3 4 turn turn turn"
 
 
-async def test_a_short_text_is_submitted_without_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_short_texts_are_submitted_without_the_sandbox_once_there_were_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, tasks = Sandbox.run, list[str]()
 
     async def noted(self: Sandbox, function: str, *arguments: Any, **options: Any) -> Any:
@@ -80,11 +83,20 @@ async def test_a_short_text_is_submitted_without_the_sandbox(tmp_path: Path, mon
 
     monkeypatch.setattr(Sandbox, "run", noted)
     sandbox_tasks.load(SETTINGS)
+    requests = count(1)
     async with tokenizer(tmp_path, spec=SETTINGS.spec) as rig:
-        await rig.first(lambda said: type(said).__name__ == "TokenizerUp")
-        for request, text in ((1, "a short sample"), (2, "word " * 400)):
-            rig.tell(Embed(request, TextPrompt(text), truncate=True))
-            submitted = await rig.outcome(request)
+
+        async def sandboxed(text: str) -> bool:
+            before, command = len(tasks), Embed(next(requests), TextPrompt(text), truncate=True)
+            rig.tell(command)
+            submitted = await rig.outcome(command.request)
             assert isinstance(submitted, Submit)
-            assert submitted.tokens == sandbox_tasks.embed(Embed(request, TextPrompt(text), truncate=True)).tokens
-    assert tasks == ["tokenizer_info", "embed"]
+            assert submitted.tokens == sandbox_tasks.embed(command).tokens
+            return len(tasks) > before
+
+        await rig.first(lambda said: type(said).__name__ == "TokenizerUp")
+        assert all([await sandboxed("a short sample") for _ in range(LOCAL_FROM)])
+        while await sandboxed("a short sample"):  # its tokenizer is being made
+            pass
+        assert await sandboxed("word " * 400)
+        assert not await sandboxed("another")
