@@ -62,5 +62,5 @@ def test_an_estimate_is_near_what_the_system_says_once_a_context_is_full(name: s
     assert told["disk"]["needed"] == told["read"] == 0
     assert told["memory"]["fits"]
     # Without huge pages, which a system may not have, less of the pool is resident.
-    assert 0.7 * told["memory"]["needed"] < held < 1.12 * told["memory"]["needed"]
+    assert 0.65 * told["memory"]["needed"] < held < 1.12 * told["memory"]["needed"]
     assert again["memory"]["context"] == 8192
