@@ -50,6 +50,8 @@ def test_an_estimate_is_near_what_the_system_says_once_a_context_is_full(name: s
     with serving(tmp_path / "home", name, models=(name,)) as server:
         status, told = server.request("/api/estimate", {"model": name, "context_length": 4096})
         assert status == 200, told
+        # A vocabulary for constraints counts, too, which is else made when the engine rests.
+        server.chat("hello", model=name, max_tokens=4, response_format={"type": "json_object"})
         prompt = {"model": name, "prompt": "the quick brown fox jumps over the lazy dog and " * 370, "raw": True}
         status, said = server.request("/api/generate", {**prompt, "stream": False, "options": {"num_predict": 200}})
         assert status == 200, said
@@ -62,5 +64,5 @@ def test_an_estimate_is_near_what_the_system_says_once_a_context_is_full(name: s
     assert told["disk"]["needed"] == told["read"] == 0
     assert told["memory"]["fits"]
     # Without huge pages, which a system may not have, less of the pool is resident.
-    assert 0.65 * told["memory"]["needed"] < held < 1.12 * told["memory"]["needed"]
+    assert 0.7 * told["memory"]["needed"] < held < 1.12 * told["memory"]["needed"]
     assert again["memory"]["context"] == 8192
