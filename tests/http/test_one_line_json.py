@@ -8,8 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from mlxr.actors.chats.followers import event
-from mlxr.http import sse
+from mlxr.api import sse
 from mlxr.http.ui.telemetry.handlers import _written
 from mlxr.runtime.messages.frontend import MonitorEvent
 from tests.http.cases.plain import PLAIN
@@ -22,7 +21,7 @@ ENDS = "a\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029z"
     "written",
     [
         sse.event("logs", {"text": ENDS}),
-        event("logs", {"text": ENDS}),
+        sse.event("logs", {"text": ENDS}, "7"),
         _written(MonitorEvent(1, "logs", json.dumps({"text": ENDS}, ensure_ascii=False).encode())),
     ],
 )

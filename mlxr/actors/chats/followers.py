@@ -12,18 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlxr.actors.chats.live_answer import LiveAnswer
+from mlxr.api import sse
 from mlxr.api.chats.events import AnswerDelta
-from mlxr.api.one_line_json import one_line_json
 from mlxr.runtime.messages.common import ErrorInfo
 from mlxr.runtime.messages.frontend import ChatEvents
 
 Tell = Callable[[ChatEvents], None]
-
-
-def event(name: str, data: Any, id: str = "") -> bytes:
-    """Returns a server-sent event."""
-    head = f"id: {id}\nevent: {name}\ndata: " if id else f"event: {name}\ndata: "
-    return head.encode() + one_line_json(data) + b"\n\n"
 
 
 def position(version: int, live: Sequence[LiveAnswer]) -> str:
@@ -95,9 +89,9 @@ class Followers:
         encoded = b""
         for call, follower in (self._by_chat.get(chat) or {}).items():
             if follower.ahead and id:
-                self.send(call, event(name, data, follower.own(id)))
+                self.send(call, sse.event(name, data, follower.own(id)))
                 continue
-            encoded = encoded or event(name, data, id)
+            encoded = encoded or sse.event(name, data, id)
             self.send(call, encoded)
 
     def tell_encoded(self, chat: str, data: bytes) -> None:
@@ -115,9 +109,9 @@ class Followers:
                 del follower.ahead[answer.message]
                 if delta.tokens > ahead:
                     # It was cut elsewhere the last time.
-                    self.send(call, event("message", answer.view(), id))
+                    self.send(call, sse.event("message", answer.view(), id))
                 continue
-            encoded = encoded or event("delta", delta, id)
+            encoded = encoded or sse.event("delta", delta, id)
             self.send(call, encoded)
 
     def end(self, chat: str) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import anyio
 from msgspec import structs
 
-from mlxr.actors.chats.followers import Followers, event, parsed, position
+from mlxr.actors.chats.followers import Followers, parsed, position
 from mlxr.actors.chats.live_answer import LiveAnswer
 from mlxr.actors.chats.run import Run
 from mlxr.actors.chats.store import ChatStore
+from mlxr.api import sse
 from mlxr.api.chats.events import ChatRemoved, ChatsNotice, ChatsReset, MessagesRemoved
 from mlxr.api.chats.views import Chat, ChatDetail, ChatTurn
 from mlxr.api.whole_numbers import whole_number
@@ -113,7 +114,7 @@ class ChatState:
 
     def _tell_list(self, name: str, data: object) -> None:
         self._number += 1
-        encoded = event(name, data, f"{self._life}-{self._number}")
+        encoded = sse.event(name, data, f"{self._life}-{self._number}")
         self._listed.append((self._number, encoded))
         self.followers.tell_encoded(LIST, encoded)
 
@@ -125,7 +126,7 @@ class ChatState:
         if known is None or (self._listed and self._listed[0][0] > known + 1):
             running = [await self.store.chat(id) for id in {answer.chat for answer in self.live.values()}]
             reset = ChatsReset(running=[self.shown(chat) for chat in running])
-            self.followers.send(call, event("reset", reset, f"{self._life}-{self._number}"))
+            self.followers.send(call, sse.event("reset", reset, f"{self._life}-{self._number}"))
         else:
             for at, encoded in self._listed:
                 if at > known:
@@ -140,7 +141,7 @@ class ChatState:
         known = parsed(after)
         if known is None or known[0] != chat.version or known[1].keys() != {answer.message for answer in live}:
             detail = await self.detail(id)
-            self.followers.send(call, event("snapshot", detail, self.position(id)))
+            self.followers.send(call, sse.event("snapshot", detail, self.position(id)))
             self.followers.add(call, id)
             return
         follower = self.followers.add(call, id)
@@ -150,11 +151,11 @@ class ChatState:
                 follower.ahead[answer.message] = tokens
             elif tokens < answer.tokens:
                 missed = answer.since(tokens)
-                data = event("message", answer.view()) if missed is None else event("delta", missed)
+                data = sse.event("message", answer.view()) if missed is None else sse.event("delta", missed)
                 self.followers.send(call, data)
         if live:
             # What was sent just now has no id of its own: this one stands for all of it.
-            self.followers.send(call, event("chat", self.shown(chat), self._resumed_position(chat, follower.ahead)))
+            self.followers.send(call, sse.event("chat", self.shown(chat), self._resumed_position(chat, follower.ahead)))
 
     def _resumed_position(self, chat: Chat, ahead: dict[str, int]) -> str:
         live = self.live_of(chat.id)

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from mlxr.api import sse
 from mlxr.api.content_blocks import BlockDelta, BlockKind, ContentBlock, ContentBlocks
 from mlxr.api.gateway import Stream
 from mlxr.api.reasoning_round_trip import encrypted_content
 from mlxr.api.tools import arguments_object
-from mlxr.http import sse
 from mlxr.http.anthropic.errors import anthropic_error
 from mlxr.http.errors import Problem
 from mlxr.http.ids import new_id

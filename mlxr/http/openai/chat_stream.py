@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mlxr.api import sse
 from mlxr.api.gateway import Stream
 from mlxr.api.one_line_json import one_line_json
-from mlxr.http import sse
 from mlxr.http.errors import Problem
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.openai.errors import openai_error

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from mlxr.api import sse
 from mlxr.api.aggregate import Choice, add_usage, aggregate
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid, unsupported
@@ -16,7 +17,6 @@ from mlxr.api.gateway import Stream
 from mlxr.api.model_defaults import with_option_defaults
 from mlxr.api.parallel import MAX_CONCURRENT, map_concurrently
 from mlxr.api.parameters import choice_count, stop_strings
-from mlxr.http import sse
 from mlxr.http.adapters import adapters_of
 from mlxr.http.errors import problem_of
 from mlxr.http.ids import new_id

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mlxr.api import sse
 from mlxr.api.gateway import Stream
 from mlxr.api.one_line_json import one_line_json
-from mlxr.http import sse
 from mlxr.http.errors import Problem
 from mlxr.http.openai.completion_logprobs import CompletionLogprobs
 from mlxr.http.openai.errors import openai_error

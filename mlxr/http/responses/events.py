@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mlxr.api import sse
 from mlxr.api.content_blocks import BlockDelta, BlockKind, ContentBlock, ContentBlocks
 from mlxr.api.gateway import Stream
-from mlxr.http import sse
 from mlxr.http.errors import Problem
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.responses.items import Items, ResponseObject, final_status, item_id

@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator
 import anyio
 from aiohttp import web
 
+from mlxr.api import sse
 from mlxr.api.caller import CALLER
 from mlxr.api.change_feed import Changes
 from mlxr.api.jobs import Job
 from mlxr.api.library import JOB, MODEL, LibraryModel, MachineMemory, Row, for_remote, of_kind
-from mlxr.http import sse
 from mlxr.http.services import Services
 from mlxr.http.stream import relay
 from mlxr.http.ui.models.schema import LibraryChanges

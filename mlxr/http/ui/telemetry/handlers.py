@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
+from mlxr.api import sse
 from mlxr.api.errors import invalid
 from mlxr.api.monitor import CancelledRequest
 from mlxr.api.one_line_json import one_line
@@ -79,4 +80,4 @@ async def _events(services: Services, query: MonitorQuery, after: int | None) ->
 
 
 def _written(event: MonitorEvent) -> bytes:
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.name.encode(), one_line(event.body))
+    return sse.written(event.name, one_line(event.body), str(event.id))

@@ -16,5 +16,10 @@ def data(value: Any) -> bytes:
 
 def event(name: str, value: Any, id: str = "") -> bytes:
     """Returns an event. ``id``: what a client that comes back has seen last; '' for none."""
+    return written(name, one_line_json(value), id)
+
+
+def written(name: str, body: bytes, id: str = "") -> bytes:
+    """Returns the event whose data is ``body``, JSON of one line."""
     numbered = b"id: " + id.encode() + b"\n" if id else b""
-    return b"event: " + name.encode() + b"\n" + numbered + b"data: " + one_line_json(value) + b"\n\n"
+    return numbered + b"event: " + name.encode() + b"\ndata: " + body + b"\n\n"
