@@ -13,7 +13,7 @@ from mlxr.api.parameters import reasoning_effort, seed
 from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import Offer, arguments_text, offer, offer_allowed, offer_named
 from mlxr.http.adapters import adapters_of
-from mlxr.http.responses.functions import offered, qualified_name
+from mlxr.http.responses.functions import named, offered, qualified_name
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
@@ -94,7 +94,7 @@ def _message(item: Item, place: str) -> ChatMessage:
             role = "system" if item.role == "developer" else item.role
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
-            name = qualified_name(item.namespace, _named(item.name, place))
+            name = qualified_name(item.namespace, named(item.name, place))
             return ChatMessage(
                 "assistant", tool_calls=[ToolCall(item.call_id or None, name, arguments_text(item.arguments))]
             )
@@ -130,15 +130,9 @@ def _offer(body: ResponsesRequest) -> Offer:
         return offer(tools, choice)
     if choice.type == "allowed_tools":
         allowed = enumerate(choice.tools)
-        names = [_named(tool.name, f"tool_choice.tools[{index}]") for index, tool in allowed]
+        names = [named(tool.name, f"tool_choice.tools[{index}]") for index, tool in allowed]
         return offer_allowed(tools, names, choice.mode)
-    return offer_named(tools, _named(choice.name, "tool_choice"))
-
-
-def _named(name: str, place: str) -> str:
-    if not name:
-        raise invalid(f"`{place}.name` is missing", f"{place}.name")
-    return name
+    return offer_named(tools, named(choice.name, "tool_choice"))
 
 
 def _constraint(text: TextOptions | None) -> Constraint | None:

@@ -29,15 +29,21 @@ def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str
         if tool.type == NAMESPACE and namespace is None:
             found += offered(tool.tools or [], f"{place}[{index}].tools", tool.name)
         elif tool.type == "function":
-            name = qualified_name(namespace, tool.name)
-            field = f"{place}[{index}].name"
-            if not tool.name:
-                raise invalid(f"`{field}` is missing", field)
-            found.append(make_tool(name, tool.description, tool.parameters, bool(tool.strict), field=field))
+            own = f"{place}[{index}]"
+            name = qualified_name(namespace, named(tool.name, own))
+            made = make_tool(name, tool.description, tool.parameters, bool(tool.strict), field=f"{own}.name")
+            found.append(made)
         elif index not in left_out:
             reason = f"only tools of type 'function' run here, not {tool.type!r}"
             raise unsupported(f"{place}[{index}].type", reason)
     return found
+
+
+def named(name: str, place: str) -> str:
+    """Returns the name that the request has in ``place``. Raises ``RequestError`` where it has none there."""
+    if not name:
+        raise invalid(f"`{place}.name` is missing", f"{place}.name")
+    return name
 
 
 def split_names(tools: Sequence[ResponsesTool]) -> dict[str, dict[str, str]]:
