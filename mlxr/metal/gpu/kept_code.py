@@ -19,6 +19,7 @@ from pathlib import Path
 import mlx.core as mx
 
 from mlxr.metal.gpu import nvrtc
+from mlxr.runtime.whole_files import write_whole
 
 log = logging.getLogger("mlxr.metal")
 
@@ -39,8 +40,8 @@ def kept(function: str, source: str) -> str:
     code, names = path.with_suffix(".ptx"), path.with_suffix(".txt")
     if not _sound(code, names):
         compiled = nvrtc.compiled(source, architecture)
-        _write(names, f"{_digest(compiled)}\n{name}\t{function}\n".encode())
-        _write(code, compiled)
+        write_whole(names, f"{_digest(compiled)}\n{name}\t{function}\n", 0o600)
+        write_whole(code, compiled, 0o600)
     return name
 
 
@@ -74,18 +75,6 @@ def _sound(code: Path, names: Path) -> bool:
 
 def _digest(code: bytes) -> str:
     return hashlib.sha256(code).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Another process may write the same, or read."""
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 @cache

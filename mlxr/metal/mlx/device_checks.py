@@ -18,6 +18,7 @@ from mlxr.metal.mlx import device
 from mlxr.metal.mlx.checks import CHECKS, products
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.matrix_forms import KINDS, Kind
+from mlxr.runtime.whole_files import write_whole
 
 log = logging.getLogger("mlxr.metal")
 
@@ -71,8 +72,7 @@ class DeviceChecks:
 
     def _write(self) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps({**self._identity, "found": self._found}))
+            write_whole(self._path, json.dumps({**self._identity, "found": self._found}), 0o600)
         except OSError as error:
             log.warning("what was found of the device can't be kept: %s", error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,11 @@ def test_damaged_code_is_compiled_again(compiled: list[str], tmp_path: Path) -> 
 def test_what_can_t_be_written_leaves_nothing_behind(
     compiled: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Path, target: Path) -> Path:
+    def full(made: str, place: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "replace", full)
+        patched.setattr(os, "replace", full)
         with pytest.raises(OSError, match="No space left"):
             kept_code.kept("double_it", SOURCE)
     assert list(tmp_path.iterdir()) == []
