@@ -14,15 +14,14 @@ from typing import TypeAlias
 import mlx.core as mx
 
 from mlxr.metal.gpu import attention, decoder_layer
-from mlxr.metal.gpu.attention import StepShape
 from mlxr.metal.gpu.decoder_layer import BROKEN, MILD, LayerShape, Place, Projection
 from mlxr.metal.gpu.kernel import Language, MadeKernel
-from mlxr.metal.mlx import device
+from mlxr.metal.mlx import device, step_attention
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows
-from mlxr.metal.mlx.pages import TICKETS, Layer
+from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.mlx.steps import Step
 from mlxr.metal.operations import FeedForwardOperation, MixerOperation
 from mlxr.metal.pool import Pool
@@ -108,15 +107,12 @@ class DenseRun:
 
     def takes(self, step: Step, pool: Pool | None) -> bool:
         """Whether the kernel can compute a step."""
-        if pool is None or not step.singles or not 0 < step.tokens <= self._most_rows:
+        if pool is None or not 0 < step.tokens <= self._most_rows:
             return False
-        group, first, shape = pool.group_of[self._numbers[0]], pool.layers[self._numbers[0]], self._shape.step
-        if not first.is_half or first.tickets is None or step.tokens * shape.spec.heads > TICKETS:
+        group, first = pool.group_of[self._numbers[0]], pool.layers[self._numbers[0]]
+        if first.tickets is None or any(pool.group_of[number] != group for number in self._numbers):
             return False
-        tables = step.tables[group]
-        if tables.page_size % attention.LEAST_PAGE or any(pool.group_of[number] != group for number in self._numbers):
-            return False
-        return tables.splits(shape, StepShape.splits) <= attention.MOST_SPLITS
+        return step_attention.takes(self._shape.step, step, step.tables[group], first)
 
     def __call__(self, x: mx.array, step: Step, pool: Pool) -> mx.array:
         """``x`` float32 ``[T, width]``, of a step that it takes."""

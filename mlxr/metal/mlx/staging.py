@@ -54,7 +54,7 @@ class _Slots:
 
     def __init__(self) -> None:
         """Raises ``OSError`` where the driver does not do it."""
-        driver = ctypes.CDLL("libcuda.so.1")
+        driver = ctypes.CDLL(device.NVIDIA_LIBRARY)
         self._arrays = [mx.array(np.zeros(SLOT_NUMBERS, np.int32)) for _ in range(SLOTS)]
         mx.eval(self._arrays)
         self._views = [np.array(array, copy=False) for array in self._arrays]

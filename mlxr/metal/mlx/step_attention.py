@@ -62,13 +62,11 @@ class StepAttention:
         """Whether the kernel computes such layers, pages aside; gates come behind it."""
         heads = [norm for norm in (weights.query_norm, weights.key_norm) if norm is not None]
         alike = len(heads) in (0, 1 if weights.key is None else 2) and all(norm.size == spec.head_dim for norm in heads)
-        return alike and _fits(StepShape(spec, 16, False, True, False))
+        return alike and _fits(StepShape(spec, attention.LEAST_PAGE, False, True, False))
 
     def takes(self, step: Step, tables: DeviceTables, layer: Layer) -> bool:
         """Whether a step can be computed so."""
-        if not step.singles or tables.page_size % 16 or not layer.is_half or step.tokens * self._spec.heads > TICKETS:
-            return False
-        return tables.splits(self.shape(tables.page_size), _splits) <= attention.MOST_SPLITS
+        return takes(self.shape(tables.page_size), step, tables, layer)
 
     def __call__(self, x: mx.array, step: Step, tables: DeviceTables, layer: Layer) -> tuple[mx.array, Layer]:
         """``x`` float32 ``[T, features]``: what heads give, 16-bit ``[T, heads * head_dim]``, and the layer of the pool
@@ -106,6 +104,15 @@ class StepAttention:
         if self.products is not None and self.products[0].takes(x.shape[0]):
             return [few.plain(x) for few in self.products]
         return self._inputs.joined(x.astype(HALF) if self.norm is None else self.norm(x))
+
+
+def takes(shape: StepShape, step: Step, tables: DeviceTables, layer: Layer) -> bool:
+    """Whether the kernel can compute a step of ``layer``, in whatever it stands."""
+    if not step.singles or tables.page_size % attention.LEAST_PAGE or not layer.is_half:
+        return False
+    if step.tokens * shape.spec.heads > TICKETS:
+        return False
+    return tables.splits(shape, _splits) <= attention.MOST_SPLITS
 
 
 def _together(weights: AttentionWeights, spec: AttentionSpec) -> mx.array:
