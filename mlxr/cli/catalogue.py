@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from os.path import isdir
@@ -26,7 +25,7 @@ from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.tool_stores.tool_model import LABELS
 from mlxr.cli import tool_models
 from mlxr.cli.configuration import configuration_file
-from mlxr.cli.printing import Column, print_facts, print_json, print_pushed, print_table, remark
+from mlxr.cli.printing import Column, print_facts, print_json, print_part, print_pushed, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.reporting import carried_out
 from mlxr.cli.run.model_facts import in_one_line
@@ -138,12 +137,7 @@ def list_models(as_json: bool, with_found: bool = False, prefix: str = "") -> No
 def show_part(name: str, part: str, as_json: bool) -> None:
     """Print a model's Modelfile, template, system prompt, parameters or license, and nothing else."""
     entry = carried_out(lambda: _reading(lambda store: _found(store, name)))
-    text = shown_part(entry, part)
-    if as_json:
-        print_json({part: text})
-        return
-    text = text if not text or text.endswith("\n") else f"{text}\n"
-    print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
+    print_part(part, shown_part(entry, part), as_json)
 
 
 def show_model(name: str, as_json: bool, verbose: bool) -> None:

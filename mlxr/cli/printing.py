@@ -89,6 +89,15 @@ def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
         print(f"{indent}{name:<{width}}{GAP}{text}")
 
 
+def print_part(name: str, text: str, as_json: bool) -> None:
+    """Prints one part of a model as it is, a text of any length."""
+    if as_json:
+        print_json({name: text})
+        return
+    text = text if not text or text.endswith("\n") else f"{text}\n"
+    print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
+
+
 def remark(text: str) -> None:
     """Says something beside the result, on stderr, as one line of ours; a terminal breaks that between words."""
     line = f"mlxr: {printable_message(text)}"

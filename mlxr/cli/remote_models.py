@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import aclosing
 from typing import Any
 
@@ -13,7 +12,7 @@ from mlxr.actors.registry.tool_stores.results import ImportResult
 from mlxr.cli import interruptible
 from mlxr.cli.client.client import asked, connected
 from mlxr.cli.client.endpoint import Endpoint
-from mlxr.cli.printing import Column, print_facts, print_json, print_table, remark
+from mlxr.cli.printing import Column, print_facts, print_json, print_part, print_table, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.run.model_facts import model_facts
 from mlxr.models.sizes import readable
@@ -67,12 +66,8 @@ def list_models(server: Endpoint, prefix: str, as_json: bool) -> None:
 def show_model(server: Endpoint, name: str, as_json: bool, verbose: bool, part: str) -> None:
     """``part``: the one field that is wanted, as it is; '' for all."""
     shown = asked(server, "POST", "/api/show", {"model": name, "verbose": verbose})
-    if part and as_json:
-        print_json({part: shown[part]})
-    elif part:
-        text = shown[part]
-        text = text if not text or text.endswith("\n") else f"{text}\n"
-        print(printable(text, keep="\n\t") if sys.stdout.isatty() else text, end="")
+    if part:
+        print_part(part, shown[part], as_json)
     elif as_json:
         print_json({"name": name, **shown})
     else:
