@@ -73,7 +73,7 @@ class MonitorActor(Actor):
         super().__init__(context)
         self._settings: MonitorSettings = decode_settings(context, MonitorSettings)
         first = int(time.time() * 1000)
-        self._sampler = Sampler()
+        self._sampler: Sampler
         self._tiers = Tiers()
         self._closed: list[Closed] = []
         self._store = Store(Path(self._settings.home))

@@ -34,7 +34,7 @@ class Sampler:
         is in any point, and the first sample is one; else what was counted before it may be in some, and it is none.
     """
 
-    def __init__(self, recorded: float = 0.0) -> None:
+    def __init__(self, recorded: float) -> None:
         self._recorded = recorded
         self._server: dict[str, Any] | None = None
         self._engines: dict[str, dict[str, Any]] = {}
