@@ -34,7 +34,7 @@ from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_layers import PoolAccess
 from mlxr.metal.mlx.products import product
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
-from mlxr.metal.mlx.steps import Step, padded
+from mlxr.metal.mlx.steps import Step, can_be_padded, padded
 from mlxr.metal.mlx.tables import embedded
 from mlxr.metal.mlx.weights import take_over
 from mlxr.metal.operations import (
@@ -160,7 +160,7 @@ class MlxBackend:
 
         def run(tokens: mx.array, batch: Batch, pool: Pool | None) -> mx.array:
             count, least = batch.tokens, self._ways.least_rows
-            if pool is None or not 1 < count < least:
+            if pool is None or not 1 < count < least or not can_be_padded(batch):
                 return layers(tokens, self.on_device(batch), pool)
             more = mx.broadcast_to(tokens[-1:], (least - count,))
             return layers(mx.concatenate([tokens, more]), self.on_device(padded(batch, least)), pool)[:count]

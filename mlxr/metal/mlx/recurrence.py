@@ -105,8 +105,7 @@ class Recurrence:
         at = tables.states(index)
         before = self._states.read(layer, at.pages)
         out, after = self._advance(_wide(run, own), mx.where(at.begins[:, None], 0.0, before))
-        if at.kept:
-            pool.layers[self._layer] = self._states.written(layer, at.pages[: at.kept], after[: at.kept])
+        pool.layers[self._layer] = self._states.written(layer, at.pages, after)
         return _flat(out)
 
 

@@ -32,21 +32,15 @@ class Keys:
     causal: bool
 
 
-NO_STATE = -1
-"""In a block table of states: nobody's, and to be written nowhere."""
-
-
 @dataclass(frozen=True, slots=True)
 class StateRows:
     """Where a run's sequences have their states.
 
-    ``pages`` int32 ``[B]``: where they are read. ``begins`` bool ``[B]``: whether zeros stand for what is read.
-    ``kept``: how many of the sequences, from the first on, write their states back.
+    ``pages`` int32 ``[B]``. ``begins`` bool ``[B]``: whether zeros stand for what is read there.
     """
 
     pages: mx.array
     begins: mx.array
-    kept: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +60,16 @@ class Run:
         return len(self.sequences)
 
 
+def can_be_padded(batch: Batch) -> bool:
+    """Whether ``padded`` leaves a step's results as they are: what is computed again has no states to begin from, and
+    must give the very keys and values that the kernels for one token a sequence gave."""
+    stateless = all(len(group.slots) for group in batch.groups)
+    return stateless and bool((np.diff(batch.query_starts) <= 1).all())
+
+
 def padded(batch: Batch, tokens: int) -> Batch:
-    """The batch with its last token computed again until there are so many: they write the keys and values that it
-    writes, and no states."""
+    """The batch, which ``can_be_padded``, with its last token computed again until there are so many: they write the
+    keys and values that it writes."""
     more = tokens - batch.tokens
     if more <= 0:
         return batch
@@ -85,7 +86,7 @@ def padded(batch: Batch, tokens: int) -> Batch:
 def _repeated(group: GroupTables, last: int, more: int) -> GroupTables:
     """With the last token, which is of the sequence ``last``, there so many times more."""
     added = np.repeat(group.block_tables[last : last + 1], more, axis=0)
-    tables = np.concatenate([group.block_tables, added if len(group.slots) else np.full_like(added, NO_STATE)])
+    tables = np.concatenate([group.block_tables, added])
     return GroupTables(np.concatenate([group.slots, np.repeat(group.slots[-1:], more)]), tables, group.page_size)
 
 
@@ -184,8 +185,7 @@ class DeviceTables:
             sequences = self._runs[run].sequences
             pages = self._group.block_tables[sequences, 0]
             begins = self._batch.positions[self._batch.query_starts[sequences]] == 0
-            kept = int((pages != NO_STATE).sum())
-            self._states[run] = StateRows(mx.array(np.maximum(pages, 0)), mx.array(begins), kept)
+            self._states[run] = StateRows(mx.array(pages), mx.array(begins))
         return self._states[run]
 
     def state_layout(self, run: int) -> mx.array:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.mlx import staging, steps
-from mlxr.metal.mlx.steps import NO_STATE, Step
+from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.steps import Step
+from mlxr.metal.pool import Pool, PoolSpec
 
 
 @pytest.mark.parametrize(
@@ -23,12 +28,40 @@ def test_every_sequence_runs_a_token_or_the_step_is_none_of_single_ones(counts: 
     assert Step(batch).singles is singles
 
 
-def test_sequences_that_begin_read_no_state_and_padding_keeps_none() -> None:
-    counts, contexts = [1, 1, 1], np.array([7, 1, 7], np.int32)
-    starts, pages = np.cumsum([0, *counts]).astype(np.int32), np.array([[3], [0], [NO_STATE]], np.int32)
+def test_sequences_that_begin_read_no_state() -> None:
+    counts, contexts = [1, 1], np.array([7, 1], np.int32)
+    starts, pages = np.cumsum([0, *counts]).astype(np.int32), np.array([[3], [0]], np.int32)
     batch = Batch(starts, contexts, contexts - 1, (GroupTables(np.zeros(0, np.int32), pages, 1),))
     layout = np.array(Step(batch).tables[0].state_layout(0))
-    assert layout.tolist() == [[0, 1, 3, 3], [1, 2, -1, 0], [2, 3, NO_STATE, NO_STATE]]
+    assert layout.tolist() == [[0, 1, 3, 3], [1, 2, -1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("counts", "states", "rows"),
+    [([1, 1, 1], False, 8), ([1, 1, 1], True, 3), ([3], False, 3), ([1, 2], False, 3), ([3], True, 3), ([1], True, 1)],
+)
+def test_only_single_tokens_of_sequences_without_states_are_computed_with_more(
+    counts: list[int], states: bool, rows: int
+) -> None:
+    # A token that is computed again from no state has other keys and values, and would write them over its own.
+    starts, tokens = np.cumsum([0, *counts]).astype(np.int32), sum(counts)
+    contexts = np.array(counts, np.int32) + 4
+    positions = np.concatenate([np.arange(4, context) for context in contexts]).astype(np.int32)
+    pages = np.arange(len(counts), dtype=np.int32)[:, None]
+    groups = [GroupTables(np.repeat(pages[:, 0], counts) * 16 + positions, pages, 16)]
+    if states:
+        groups.append(GroupTables(np.zeros(0, np.int32), pages, 1))
+    given: list[Step] = []
+
+    def layers(tokens: mx.array, step: Step, pool: Pool | None) -> mx.array:
+        given.append(step)
+        return tokens[:, None] * 2.0
+
+    backend = MlxBackend(replace(WAYS["cpu"], least_rows=8))
+    forward = backend.compiled(layers)
+    out = forward(mx.arange(tokens), Batch(starts, contexts, positions, tuple(groups)), backend.pool(PoolSpec(())))
+    assert out[:, 0].tolist() == [2.0 * token for token in range(tokens)]
+    assert [step.tokens for step in given] == [rows]
 
 
 def test_however_many_sequences_run_some_tokens_their_states_layouts_are_one_copy(
