@@ -27,9 +27,6 @@ SAMPLING = {
 }
 """Options by Ollama's names, and what ``Sampling`` and other surfaces' requests call them."""
 
-LIMITS = ("max_tokens", "max_completion_tokens")
-"""What requests call their limit on tokens where it may be -1, which is none."""
-
 
 class _Turn(msgspec.Struct):
     role: str
@@ -86,7 +83,7 @@ def with_option_defaults(command: Generate, body: object, entry: ModelEntry | No
         del given["seed"]
     stop = options.get("stop") or []
     stops = [stop] if isinstance(stop, str) else [text for text in stop if isinstance(text, str) and text]
-    left_open = command.max_tokens is None and all(getattr(body, field, None) is None for field in LIMITS)
+    left_open = command.max_tokens is None and not command.unlimited
     return replace(
         command,
         sampling=replace(command.sampling, **given),

@@ -30,6 +30,11 @@ def token_limit(given: int | None, field: str) -> int | None:
     return given if given is not None and given > 0 else None
 
 
+def unlimited(given: int | None) -> bool:
+    """Returns whether an answer without a limit on tokens is asked for, which is what -1 says."""
+    return given is not None and given < 0
+
+
 def reasoning_effort(effort: str | None) -> str | None:
     """Returns an effort to reason with as ``ChatPrompt.reasoning_effort``."""
     return _EFFORTS.get(effort, effort) if effort else None

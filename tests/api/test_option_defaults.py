@@ -50,9 +50,8 @@ def test_what_is_no_parameter_changes_nothing(options: dict[str, Any]) -> None:
     assert with_option_defaults(command, object(), None) == command
 
 
-@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
-def test_a_request_for_no_limit_on_tokens_has_none(field: str) -> None:
-    assert made({"num_predict": 9}, Generate(1, TextPrompt("a")), **{field: -1}).max_tokens is None
+def test_a_request_for_no_limit_on_tokens_has_none() -> None:
+    assert made({"num_predict": 9}, Generate(1, TextPrompt("a"), unlimited=True)).max_tokens is None
 
 
 def test_no_limit_on_the_likeliest_is_none() -> None:

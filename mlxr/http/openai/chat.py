@@ -13,7 +13,7 @@ from mlxr.api.capabilities import require_reasoning
 from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
-from mlxr.api.parameters import choice_count, stop_strings, token_limit
+from mlxr.api.parameters import choice_count, stop_strings, token_limit, unlimited
 from mlxr.http.adapters import adapters_of
 from mlxr.http.ids import new_id
 from mlxr.http.json_response import json_response
@@ -74,7 +74,8 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
         prompt=chat_prompt(body, settings.max_messages),
         sampling=sampling(body, (body.top_logprobs or 0) if body.logprobs else None),
         n=choice_count(body.n, settings.max_choices),
-        max_tokens=_max_tokens(body),
+        max_tokens=token_limit(*_limit(body)),
+        unlimited=unlimited(_limit(body)[0]),
         stop_strings=stop_strings(body.stop, MAX_STOP),
         stop_tokens=body.stop_token_ids or [],
         ignore_eos=bool(body.ignore_eos),
@@ -87,10 +88,11 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
     )
 
 
-def _max_tokens(body: ChatRequest) -> int | None:
+def _limit(body: ChatRequest) -> tuple[int | None, str]:
+    """Returns the limit on tokens that counts, and what the field is called that it is from."""
     if body.max_completion_tokens is not None:
-        return token_limit(body.max_completion_tokens, "max_completion_tokens")
-    return token_limit(body.max_tokens, "max_tokens")
+        return body.max_completion_tokens, "max_completion_tokens"
+    return body.max_tokens, "max_tokens"
 
 
 def completion(head: dict[str, Any], made: list[Choice], usage: Usage, logprobs: bool) -> dict[str, Any]:

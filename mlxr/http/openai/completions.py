@@ -16,7 +16,7 @@ from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Stream
 from mlxr.api.model_defaults import with_option_defaults
 from mlxr.api.parallel import MAX_CONCURRENT, map_concurrently
-from mlxr.api.parameters import choice_count, stop_strings
+from mlxr.api.parameters import choice_count, stop_strings, unlimited
 from mlxr.http.adapters import adapters_of
 from mlxr.http.errors import problem_of
 from mlxr.http.ids import new_id
@@ -98,6 +98,7 @@ def to_generates(body: CompletionRequest, settings: ServerSettings, context: int
             sampling=settings_of_all,
             n=best_of,
             max_tokens=_max_tokens(body),
+            unlimited=unlimited(body.max_tokens),
             stop_strings=stop_strings(body.stop, MAX_STOP),
             stop_tokens=body.stop_token_ids or [],
             ignore_eos=bool(body.ignore_eos),

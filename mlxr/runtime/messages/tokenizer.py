@@ -151,7 +151,7 @@ class Generate(Message, frozen=True):
     """Command: answer ``prompt`` with ``n`` sequences.
 
     Attributes:
-        max_tokens: None for as many as the context has room for.
+        max_tokens: None for as many as the context has room for, or as the model has of its own.
         stop_strings: texts that end a sequence and are no part of it.
         stop_tokens: ids that end a sequence, beside the model's own.
         echo: ``Started`` brings the prompt's text and ids.
@@ -173,6 +173,7 @@ class Generate(Message, frozen=True):
         draft_model: the model that may draft for it: the one that its engine has, or "" or "none" for none; None leaves
             it to the engine.
         prediction: text that the output is expected to have much of.
+        unlimited: that there are no ``max_tokens`` was asked for, and what the model has of its own does not count.
     """
 
     request: int
@@ -199,6 +200,7 @@ class Generate(Message, frozen=True):
     most_drafted: int | None = None
     draft_model: str | None = None
     prediction: str = ""
+    unlimited: bool = False
 
 
 class Embed(Message, frozen=True):

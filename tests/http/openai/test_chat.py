@@ -66,8 +66,10 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
 
 
 def test_minus_one_is_no_limit_on_tokens() -> None:
-    assert command(max_tokens=-1).max_tokens is None
-    assert command(max_tokens=5, max_completion_tokens=-1).max_tokens is None
+    for asked in (command(max_tokens=-1), command(max_tokens=5, max_completion_tokens=-1)):
+        assert (asked.max_tokens, asked.unlimited) == (None, True)
+    for asked in (command(), command(max_tokens=5), command(max_tokens=-1, max_completion_tokens=5)):
+        assert not asked.unlimited
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def test_a_suffix_makes_a_gap_to_fill() -> None:
 def test_sixteen_tokens_unless_told_otherwise_and_none_if_told() -> None:
     assert commands("a")[0].max_tokens == 16
     assert commands("a", max_tokens=0, echo=True)[0].max_tokens == 0
-    assert commands("a", max_tokens=-1)[0].max_tokens is None
+    command = commands("a", max_tokens=-1)[0]
+    assert (command.max_tokens, command.unlimited) == (None, True)
 
 
 def test_lm_evals_request_asks_for_the_prompts_scores() -> None:
