@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
-from msgspec.structs import replace
 
 import mlxr
 from mlxr.api.caller import CALLER, Caller
@@ -57,19 +56,9 @@ def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs
 
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(keep_responsive(metrics))
-    for route in [*ROUTES, *_heads(ROUTES)]:
+    for route in ROUTES:
         app.router.add_route(route.method, route.path, _bind(route, services, pending))
     return app
-
-
-def _heads(routes: Iterable[Route]) -> list[Route]:
-    """Returns routes that answer HEAD where GET is answered at once (RFC 9110, 9.1), as monitors and proxies ask."""
-    known = {route.path for route in routes if route.method == "HEAD"}
-    return [
-        replace(route, method="HEAD")
-        for route in routes
-        if route.method == "GET" and not route.streams and route.path not in known
-    ]
 
 
 def _bind(route: Route, services: Services, pending: PendingBytes) -> AiohttpHandler:

@@ -108,6 +108,8 @@ def _success(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
 
 
 def _failure(route: Route, errors: Collection[str]) -> dict[str, Any]:
+    if route.method == "HEAD":
+        return {"description": "What went wrong"}
     tag = route.tag if route.tag in errors else "openai"
     schema = {"$ref": f"{_REF}{tag}_error"}
     return {"description": "What went wrong", "content": {"application/json": {"schema": schema}}}

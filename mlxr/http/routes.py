@@ -11,7 +11,7 @@ from mlxr.http.errors import ErrorShape
 from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.openai.errors import openai_error
 from mlxr.http.sdk import asked_by_anthropic
-from mlxr.http.services import Handler, Route, Services
+from mlxr.http.services import Handler, Route, Services, with_heads
 from mlxr.http.status.docs import doc_routes
 from mlxr.http.ui.bundle.serve import page
 from mlxr.http.ui.errors import ui_error
@@ -80,4 +80,4 @@ _SURFACES = (
     *ui.ROUTES,
 )
 
-ROUTES = (*_SURFACES, *doc_routes(_SURFACES, ERROR_SCHEMAS))
+ROUTES = with_heads((*_SURFACES, *doc_routes(_SURFACES, ERROR_SCHEMAS)))

@@ -3,7 +3,7 @@ OpenAPI document."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -77,3 +77,14 @@ class Route(Struct, frozen=True):
         """Returns this route where clients look for it whose base URL lacks the ``/v1``, as other local servers let
         them."""
         return replace(self, path=self.path.removeprefix("/v1"), summary="The same")
+
+
+def with_heads(routes: Iterable[Route]) -> tuple[Route, ...]:
+    """Returns ``routes``, with one for HEAD behind each GET that is answered at once (RFC 9110, 9.1): monitors and
+    proxies ask so."""
+    made: list[Route] = []
+    for route in routes:
+        made.append(route)
+        if route.method == "GET" and not route.streams:
+            made.append(replace(route, method="HEAD", summary="The same, without its body", gives=None))
+    return tuple(made)

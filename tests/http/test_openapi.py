@@ -31,6 +31,16 @@ def test_every_route_is_described_once() -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_what_answers_get_at_once_answers_head_without_a_body() -> None:
+    paths = made()["paths"]
+    alone = {path for path, methods in paths.items() if "head" in methods and "get" not in methods}
+    assert alone == {"/api/blobs/{digest}"}
+    streams = {path for path, methods in paths.items() if "get" in methods and "head" not in methods}
+    assert streams == {route.path.partition(":")[0] for route in ROUTES if route.method == "GET" and route.streams}
+    responses = [methods["head"]["responses"] for methods in paths.values() if "head" in methods]
+    assert not any("content" in response for each in responses for response in each.values())
+
+
 def test_every_reference_leads_somewhere() -> None:
     spec = made()
     known = {f"#/components/schemas/{name}" for name in spec["components"]["schemas"]}

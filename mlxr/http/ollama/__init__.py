@@ -20,9 +20,7 @@ def _route(method: str, path: str, handle: Handler, summary: str, takes: Any = N
 
 ROUTES = (
     _route("GET", "/api/version", version, "The version of Ollama's API that is spoken here"),
-    _route("HEAD", "/api/version", version, "The same, status only"),
     _route("GET", "/api/tags", tags, "The installed models"),
-    _route("HEAD", "/api/tags", tags, "The same, status only"),
     _route("GET", "/api/ps", ps, "The loaded models"),
     _route("POST", "/api/show", show, "Everything about one model", schema.ShowRequest),
     _route("POST", "/api/generate", generate, "Continue or answer a prompt", schema.GenerateRequest, NDJSON),

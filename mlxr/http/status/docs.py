@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from mlxr.http import page_headers
 from mlxr.http.openapi import document
-from mlxr.http.services import Handler, Route, Services
+from mlxr.http.services import Handler, Route, Services, with_heads
 
 
 def doc_routes(routes: tuple[Route, ...], errors: dict[str, dict[str, Any]]) -> tuple[Route, ...]:
@@ -21,7 +21,7 @@ def doc_routes(routes: tuple[Route, ...], errors: dict[str, dict[str, Any]]) -> 
 
     @cache
     def encoded() -> bytes:
-        return msgspec.json.encode(document((*routes, *described), errors))
+        return msgspec.json.encode(document(with_heads((*routes, *described)), errors))
 
     async def openapi(services: Services, body: None, request: web.Request) -> web.Response:
         # Some tens of milliseconds the first time: too long for the loop.

@@ -40,7 +40,7 @@ async def test_a_name_that_was_bound_to_this_address_opens_nothing(tmp_path: Pat
         for method, path in OURS:
             status, body, _ = await send(r, method, path, Host="evil.example:80", Origin="http://evil.example:80")
             assert status == 403, (method, path)
-            assert "Host header" in body["error"]
+            assert method == "HEAD" or "Host header" in body["error"]
 
 
 async def test_nothing_is_there_without_the_key(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** Say that the server is up */
+        /** The same, without its body */
         head: operations["head"];
         patch?: never;
         trace?: never;
@@ -206,7 +206,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ps"];
         patch?: never;
         trace?: never;
     };
@@ -274,7 +275,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_stores"];
         patch?: never;
         trace?: never;
     };
@@ -291,7 +293,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, status only */
+        /** The same, without its body */
         head: operations["head_api_tags"];
         patch?: never;
         trace?: never;
@@ -309,7 +311,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_actors"];
         patch?: never;
         trace?: never;
     };
@@ -378,7 +381,8 @@ export interface paths {
         post: operations["post_api_ui_chats"];
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_chats"];
         patch?: never;
         trace?: never;
     };
@@ -446,7 +450,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_chats_search"];
         patch?: never;
         trace?: never;
     };
@@ -464,7 +469,8 @@ export interface paths {
         /** Delete a chat */
         delete: operations["delete_api_ui_chats_chat"];
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_chats_chat"];
         /** Change a chat */
         patch: operations["patch_api_ui_chats_chat"];
         trace?: never;
@@ -687,7 +693,8 @@ export interface paths {
         post: operations["post_api_ui_folders"];
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_folders"];
         patch?: never;
         trace?: never;
     };
@@ -722,7 +729,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_jobs"];
         patch?: never;
         trace?: never;
     };
@@ -826,7 +834,8 @@ export interface paths {
         /** Remove a job that has ended from the list */
         delete: operations["delete_api_ui_jobs_job"];
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_jobs_job"];
         patch?: never;
         trace?: never;
     };
@@ -843,7 +852,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_logs"];
         patch?: never;
         trace?: never;
     };
@@ -896,7 +906,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_metrics"];
         patch?: never;
         trace?: never;
     };
@@ -930,7 +941,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_models"];
         patch?: never;
         trace?: never;
     };
@@ -1015,7 +1027,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_parameters"];
         patch?: never;
         trace?: never;
     };
@@ -1033,7 +1046,8 @@ export interface paths {
         post: operations["post_api_ui_presets"];
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_presets"];
         patch?: never;
         trace?: never;
     };
@@ -1068,7 +1082,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_requests"];
         patch?: never;
         trace?: never;
     };
@@ -1119,7 +1134,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_settings"];
         patch?: never;
         trace?: never;
     };
@@ -1136,7 +1152,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_api_ui_tools"];
         patch?: never;
         trace?: never;
     };
@@ -1221,7 +1238,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, status only */
+        /** The same, without its body */
         head: operations["head_api_version"];
         patch?: never;
         trace?: never;
@@ -1290,7 +1307,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_docs"];
         patch?: never;
         trace?: never;
     };
@@ -1307,7 +1325,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_docs_docs_css"];
         patch?: never;
         trace?: never;
     };
@@ -1324,7 +1343,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_docs_docs_js"];
         patch?: never;
         trace?: never;
     };
@@ -1358,7 +1378,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, status only */
+        /** The same, without its body */
         head: operations["head_health"];
         patch?: never;
         trace?: never;
@@ -1376,7 +1396,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_metrics"];
         patch?: never;
         trace?: never;
     };
@@ -1393,7 +1414,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_models"];
         patch?: never;
         trace?: never;
     };
@@ -1410,7 +1432,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_models_model"];
         patch?: never;
         trace?: never;
     };
@@ -1427,7 +1450,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_openapi_json"];
         patch?: never;
         trace?: never;
     };
@@ -1512,7 +1536,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_tokenizer_info"];
         patch?: never;
         trace?: never;
     };
@@ -1529,7 +1554,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, header only */
+        /** The same, without its body */
         head: operations["head_ui"];
         patch?: never;
         trace?: never;
@@ -1547,7 +1572,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, header only */
+        /** The same, without its body */
         head: operations["head_ui_path"];
         patch?: never;
         trace?: never;
@@ -1667,7 +1692,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_v1_models"];
         patch?: never;
         trace?: never;
     };
@@ -1684,7 +1710,8 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /** The same, without its body */
+        head: operations["head_v1_models_model"];
         patch?: never;
         trace?: never;
     };
@@ -5251,9 +5278,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["openai_error"];
-                };
+                content?: never;
             };
         };
     };
@@ -5313,9 +5338,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["ollama_error"];
-                };
+                content?: never;
             };
         };
     };
@@ -5636,6 +5659,31 @@ export interface operations {
             };
         };
     };
+    head_api_ps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     post_api_pull: {
         parameters: {
             query?: never;
@@ -5764,6 +5812,33 @@ export interface operations {
             };
         };
     };
+    head_api_stores: {
+        parameters: {
+            query?: {
+                tool?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_tags: {
         parameters: {
             query?: never;
@@ -5812,9 +5887,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["ollama_error"];
-                };
+                content?: never;
             };
         };
     };
@@ -5844,6 +5917,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
+            };
+        };
+    };
+    head_api_ui_actors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -6014,6 +6112,36 @@ export interface operations {
             };
         };
     };
+    head_api_ui_chats: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+                folder?: string;
+                archived?: "true" | "false" | "any";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_ui_chats_events: {
         parameters: {
             query?: never;
@@ -6143,6 +6271,34 @@ export interface operations {
             };
         };
     };
+    head_api_ui_chats_search: {
+        parameters: {
+            query?: {
+                q?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_ui_chats_chat: {
         parameters: {
             query?: never;
@@ -6204,6 +6360,33 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
+            };
+        };
+    };
+    head_api_ui_chats_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -6721,6 +6904,31 @@ export interface operations {
             };
         };
     };
+    head_api_ui_folders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     put_api_ui_folders_folder: {
         parameters: {
             query?: never;
@@ -6813,6 +7021,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
+            };
+        };
+    };
+    head_api_ui_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -7078,6 +7311,33 @@ export interface operations {
             };
         };
     };
+    head_api_ui_jobs_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_ui_logs: {
         parameters: {
             query?: {
@@ -7110,6 +7370,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
+            };
+        };
+    };
+    head_api_ui_logs: {
+        parameters: {
+            query?: {
+                level?: "debug" | "info" | "warning" | "error" | "critical";
+                logger?: string;
+                text?: string;
+                limit?: number;
+                before?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -7277,6 +7568,33 @@ export interface operations {
             };
         };
     };
+    head_api_ui_metrics: {
+        parameters: {
+            query?: {
+                resolution?: 1 | 10 | 60;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_ui_metrics_events: {
         parameters: {
             query?: {
@@ -7337,6 +7655,33 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
+            };
+        };
+    };
+    head_api_ui_models: {
+        parameters: {
+            query?: {
+                stores?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -7500,6 +7845,33 @@ export interface operations {
             };
         };
     };
+    head_api_ui_parameters: {
+        parameters: {
+            query?: {
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_ui_presets: {
         parameters: {
             query?: never;
@@ -7559,6 +7931,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
+            };
+        };
+    };
+    head_api_ui_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -7659,6 +8056,33 @@ export interface operations {
             };
         };
     };
+    head_api_ui_requests: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_ui_requests_events: {
         parameters: {
             query?: {
@@ -7755,6 +8179,31 @@ export interface operations {
             };
         };
     };
+    head_api_ui_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_ui_tools: {
         parameters: {
             query?: never;
@@ -7781,6 +8230,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
+            };
+        };
+    };
+    head_api_ui_tools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -7962,9 +8436,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["ollama_error"];
-                };
+                content?: never;
             };
         };
     };
@@ -8096,6 +8568,31 @@ export interface operations {
             };
         };
     };
+    head_docs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_docs_docs_css: {
         parameters: {
             query?: never;
@@ -8123,6 +8620,31 @@ export interface operations {
             };
         };
     };
+    head_docs_docs_css: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_docs_docs_js: {
         parameters: {
             query?: never;
@@ -8147,6 +8669,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
+            };
+        };
+    };
+    head_docs_docs_js: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -8231,9 +8778,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["openai_error"];
-                };
+                content?: never;
             };
         };
     };
@@ -8261,6 +8806,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
+            };
+        };
+    };
+    head_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -8298,6 +8868,36 @@ export interface operations {
             };
         };
     };
+    head_models: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after_id?: string;
+                before_id?: string;
+                lifecycle?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_models_model: {
         parameters: {
             query?: never;
@@ -8329,6 +8929,33 @@ export interface operations {
             };
         };
     };
+    head_models_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_openapi_json: {
         parameters: {
             query?: never;
@@ -8353,6 +8980,31 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
+            };
+        };
+    };
+    head_openapi_json: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -8514,6 +9166,33 @@ export interface operations {
             };
         };
     };
+    head_tokenizer_info: {
+        parameters: {
+            query?: {
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_ui: {
         parameters: {
             query?: never;
@@ -8562,9 +9241,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["ui_error"];
-                };
+                content?: never;
             };
         };
     };
@@ -8620,9 +9297,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["ui_error"];
-                };
+                content?: never;
             };
         };
     };
@@ -8859,6 +9534,36 @@ export interface operations {
             };
         };
     };
+    head_v1_models: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after_id?: string;
+                before_id?: string;
+                lifecycle?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_v1_models_model: {
         parameters: {
             query?: never;
@@ -8887,6 +9592,33 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
+            };
+        };
+    };
+    head_v1_models_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -7,7 +7,5 @@ from mlxr.http.ui.bundle.serve import file_or_page, page
 
 ROUTES = (
     Route("GET", "/ui", page, "The web application", public=True, tag="ui"),
-    Route("HEAD", "/ui", page, "The same, header only", public=True, tag="ui"),
     Route("GET", "/ui/{path:.*}", file_or_page, "A page or a file of the web application", public=True, tag="ui"),
-    Route("HEAD", "/ui/{path:.*}", file_or_page, "The same, header only", public=True, tag="ui"),
 )
