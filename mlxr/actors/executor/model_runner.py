@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import mlx.core as mx
 import numpy as np
-from msgspec.structs import replace
 
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.buffer_cache import BufferCache
 from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.device_faults import PoolFullError
-from mlxr.actors.executor.drafting import CANNOT, Drafter, Made, Wanted
+from mlxr.actors.executor.drafting import Drafter
+from mlxr.actors.executor.drafting.step_drafts import StepDrafts
 from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
-from mlxr.actors.executor.pool_size import group_pages
+from mlxr.actors.executor.page_memory import PageMemory
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sample_reader import SampleReader, token_logprobs
 from mlxr.actors.executor.sampling import SamplingBatches
 from mlxr.actors.executor.sequences import Layout, SequenceTable, page_sizes
-from mlxr.actors.executor.sequences import Sequence as KnownSequence
 from mlxr.metal.backend import Backend
 from mlxr.metal.batch import Batch
 from mlxr.metal.pool import Pool, PoolSpec
@@ -31,9 +28,7 @@ from mlxr.models.loading import LoadedModel
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.kv import PlanRow
 from mlxr.runtime.messages.scheduler import ForwardPass, Pooled, PromptLogprobsRow, StepDone
-from mlxr.runtime.messages.token_ids import ID_BYTES, TokenIds
-
-log = logging.getLogger("mlxr.executor")
+from mlxr.runtime.messages.token_ids import ID_BYTES
 
 PROMPT_LOGPROB_ROWS = 64
 """Positions whose logits are held at once for a prompt's log-probabilities: a row takes a megabyte with a large
@@ -57,12 +52,10 @@ class ModelRunner:
         drafter_failed: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._model = model
-        self._drafter = drafter
-        self._drafter_failed = drafter_failed
         self._backend = backend
-        self._spec = spec
-        self._pool = self._empty_pool()
+        self._drafts = StepDrafts(drafter, drafter_failed, backend.forget_steps)
         self._cache = BufferCache()
+        self._memory = PageMemory(backend, spec, self._cache)
         self._adapters = adapters
         self._table = SequenceTable(adapters.stack)
         self._reader = SampleReader(self._table, constraints)
@@ -78,49 +71,30 @@ class ModelRunner:
     @property
     def pool(self) -> Pool:
         """The pages of a model that keeps any."""
-        assert self._pool is not None
-        return self._pool
+        assert self._memory.pool is not None
+        return self._memory.pool
 
     @property
     def pool_if_any(self) -> Pool | None:
-        return self._pool
-
-    def clear(self) -> None:
-        """Starts over with an empty pool, after a step that broke."""
-        # Tokens that were to be drawn hold the pool that they were to be drawn with.
-        self._pool, self._last = None, mx.zeros(0, mx.int32)
-        self._backend.forget_steps()
-        self._pool = self._empty_pool()
-        self._pooler = Pooler(self._model.pooling, self._model.pooling_head)
-        self._table = SequenceTable(self._adapters.stack)
-        self._reader = SampleReader(self._table, self._constraints)
-        self._last_row = {}
-        if self._drafter is not None:
-            self._drafter.clear()
-
-    def _empty_pool(self) -> Pool | None:
-        """Returns a pool with all pages, or with the first of them where all would take memory at once."""
-        if self._spec is None:
-            return None
-        groups = group_pages(self._spec, self._backend.sizes, self._backend.lazy_pages)
-        return self._backend.pool(self._spec.sized([min(group.extent or group.pages, group.pages) for group in groups]))
-
-    def _make_room(self, pages: Sequence[int]) -> None:
-        """Raises ``PoolFullError`` where there is no memory for so many."""
-        now = self.pages
-        try:
-            self._resize([max(wanted, there) for wanted, there in zip(pages, now, strict=True)])
-        except (RuntimeError, MemoryError) as error:
-            raise PoolFullError(now, str(error)) from error
-
-    def _resize(self, pages: Sequence[int]) -> None:
-        self._backend.resize(self.pool, pages)
-        self._cache.rest()
+        return self._memory.pool
 
     @property
     def pages(self) -> list[int]:
         """How many of each group have memory."""
-        return [part.pages for part in self._pool.spec.groups] if self._pool is not None else []
+        return self._memory.pages
+
+    def clear(self) -> None:
+        """Starts over with an empty pool, after a step that broke."""
+        # Tokens that were to be drawn hold the pool that they were to be drawn with.
+        self._memory.drop()
+        self._last = mx.zeros(0, mx.int32)
+        self._backend.forget_steps()
+        self._memory.renew()
+        self._pooler = Pooler(self._model.pooling, self._model.pooling_head)
+        self._table = SequenceTable(self._adapters.stack)
+        self._reader = SampleReader(self._table, self._constraints)
+        self._last_row = {}
+        self._drafts.clear()
 
     def launch(self, step: Step, wait_ns: int) -> Launched:
         """Queues a step's forward pass, and its sampling unless that has to look back at tokens not known yet. Before
@@ -128,37 +102,22 @@ class ModelRunner:
         for id in self._table.apply(step):
             self._constraints.close(id)
             self._pooler.forget(id)
-            if self._drafter is not None:
-                self._drafter.forget(id)
+            self._drafts.forget(id)
         for row in step.rows:
             for id in [row.sequence] * (row.setup is not None) + [id for id, _ in row.register]:
                 self._constraints.open(self._table[id])
         launched = Launched(step, time.monotonic_ns(), wait_ns)
         if any(row.wanted for row in step.rows):
-            launched.step = step = self._with_drafts(launched)
+            launched.step = step = self._drafts.fill(launched, self._table)
             launched.launched_ns = time.monotonic_ns()
-        if self._pool is not None:  # nominal pages have no memory
-            sizes = [size.pages for size in step.sizes]
-            if sizes:
-                self._make_room(sizes)
-            for group in {copy.group for copy in step.copies}:
-                pairs = [(copy.source, copy.target) for copy in step.copies if copy.group == group]
-                self._backend.copy_pages(self._pool, group, pairs)
-            if sizes:
-                self._resize(sizes)
+        self._memory.prepare(step)
         if not step.rows:
             return launched
         batch = self._layout.of(step.rows, self._table)
-        watched = self._drafter is not None and self._drafter.watches
-        if not (watched or batch.adapters or self._pooler.wants(step)):
+        if not (self._drafts.watches or batch.adapters or self._pooler.wants(step)):
             batch = _with_outputs(batch, step)
-        hidden = self._model.forward(self._inputs(step), batch, self._pool)
-        if self._drafter is not None and watched:
-            first = 0
-            for row in step.rows:
-                kept = self._drafter.saw(row.sequence, row.start, hidden, first, row.length)
-                launched.kept += [] if kept is None else [kept]
-                first += row.length
+        hidden = self._model.forward(self._inputs(step), batch, self._memory.pool)
+        launched.kept += self._drafts.watch(step, hidden)
         self._sample_rows(launched, hidden)
         self._prompt_logprobs(launched, hidden, batch)
         if self._pooler.wants(step):
@@ -218,41 +177,6 @@ class ModelRunner:
             ended_sections=self._reader.ended_sections(launched),
             drafting=[ForwardPass(tokens, nanoseconds) for tokens, nanoseconds in launched.drafting],
         )
-
-    def _with_drafts(self, launched: Launched) -> Step:
-        """Returns the step with the drafts that its rows want, as far as they can be made."""
-        step = launched.step
-        rows = [row for row in step.rows if row.wanted]
-        drafts: list[list[int]] = [[] for _ in rows]
-        launched.unread = {row.sequence: CANNOT for row in rows}
-        made = self._made([_wanted(row, self._table[row.sequence]) for row in rows])
-        if self._drafter is not None and made:
-            drafts = [each.draft for each in made]
-            launched.unread = {row.sequence: each.unread for row, each in zip(rows, made, strict=True)}
-            launched.drafting = self._drafter.forwards
-        with_drafts = {
-            row.sequence: replace(
-                row,
-                length=row.length - row.wanted + len(draft),
-                tokens=(row.tokens or TokenIds()) + TokenIds.of(draft),
-                draft=row.draft - row.wanted + len(draft),
-            )
-            for row, draft in zip(rows, drafts, strict=True)
-        }
-        return replace(step, rows=[with_drafts.get(row.sequence, row) for row in step.rows])
-
-    def _made(self, wanted: list[Wanted]) -> list[Made]:
-        """Returns what the drafter makes; nothing where it can't any more, for which no request fails."""
-        if self._drafter is None:
-            return []
-        try:
-            return self._drafter.draft(wanted)
-        except Exception as error:
-            log.exception("drafts can't be made; going on without")
-            self._drafter = None
-            self._backend.forget_steps()
-            self._drafter_failed(f"it failed, and drafts no more until the model is loaded anew: {error}")
-            return []
 
     def _inputs(self, step: Step) -> mx.array:
         """Token ids of the flat batch, int32 ``[T]``; those still on the device are gathered there."""
@@ -323,18 +247,7 @@ class ModelRunner:
                 arrays.append(array)
         if not arrays and hidden is not None:
             arrays.append(hidden)
-        arrays += launched.kept
-        if self._pool is not None:
-            arrays.extend(self._backend.barrier(self._pool))
-        return arrays
-
-
-def _wanted(row: PlanRow, sequence: KnownSequence) -> Wanted:
-    """Returns what a row asks of a drafter. Nothing of its sequence is in flight."""
-    assert row.tokens is not None
-    given, known = row.draft - row.wanted, len(sequence.tokens)
-    tokens = sequence.tokens + row.tokens[len(row.tokens) - given :].list() if given else sequence.tokens
-    return Wanted(sequence, tokens, known, row.wanted, row.least)
+        return [*arrays, *launched.kept, *self._memory.barrier()]
 
 
 def _with_outputs(batch: Batch, step: Step) -> Batch:
