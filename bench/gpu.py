@@ -30,6 +30,7 @@ from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.model_runner import ModelRunner
+from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS, described, kind
 from mlxr.metal.pool import GroupSpec, PoolSpec
@@ -213,11 +214,13 @@ def load(path: Path, without: Sequence[str] = ()) -> Loaded:
     return Loaded(engine, backend, path.stat().st_size, resident, seconds, model.vocab_size, spec)
 
 
-def engine_of(model: LoadedModel, backend: MlxBackend, tokens: int) -> tuple[ModelRunner, PoolSpec]:
-    """An engine whose groups of keys and values have pages for ``tokens`` each."""
+def engine_of(
+    model: LoadedModel, backend: MlxBackend, tokens: int, pages: NumberType = NumberType.HALF
+) -> tuple[ModelRunner, PoolSpec]:
+    """An engine whose groups of keys and values have ``pages`` for ``tokens`` each."""
     spec = PoolSpec(
         tuple(
-            GroupSpec(group, STATES if group.kind is CacheKind.STATE else tokens // PAGE, PAGE)
+            GroupSpec(group.typed(pages, pages), STATES if group.kind is CacheKind.STATE else tokens // PAGE, PAGE)
             for group in model.cache_groups
         )
     )

@@ -1,6 +1,7 @@
-"""Whether greedy texts are the same alone and in a batch, on the device that MLX computes on.
+"""Whether texts, greedy or seeded, are the same alone and in a batch, on the device that MLX computes on.
 
     python -m bench.gpu_company [--types Q4_K Q8_0 BF16] [--sequences 32] [--tokens 64]
+        [--pages int8] [--temperature 1]
 
 A small Llama of random weights. Prompts of different lengths are read one a step, as one sequence's are in a server
 that has nothing else to read; then all run a token a step together, and each by itself.
@@ -19,10 +20,12 @@ from bench.gpu import GREEDY, PAGE, engine_of
 from bench.gpu_shapes import LLAMA, UNTIED
 from bench.random_model import RandomModel
 from mlxr.actors.executor.model_runner import ModelRunner
+from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS, described, kind
 from mlxr.metal.tensors import TensorType
 from mlxr.models.loading import load_model
+from mlxr.runtime.messages.common import Sampling
 from mlxr.runtime.messages.executor import GroupSize, Step
 from mlxr.runtime.messages.kv import PlanRow, RowSetup, TableEntries
 from mlxr.runtime.messages.token_ids import TokenIds
@@ -46,8 +49,8 @@ SHORTEST, LONGEST = 20, 330
 class Texts:
     """What an engine continues prompts with."""
 
-    def __init__(self, engine: ModelRunner) -> None:
-        self._engine, self._steps = engine, itertools.count()
+    def __init__(self, engine: ModelRunner, temperature: float = 0.0) -> None:
+        self._engine, self._steps, self._temperature = engine, itertools.count(), temperature
 
     def of(self, prompts: list[list[int]], count: int) -> list[list[int]]:
         """``count`` tokens behind each, all sequences together."""
@@ -55,7 +58,7 @@ class Texts:
         pages = iter(np.random.default_rng(len(prompts)).permutation(ROOMY // PAGE).tolist())
         for id, prompt in enumerate(prompts):
             own = [next(pages) for _ in range(-(-(len(prompt) + count) // PAGE))]
-            setup = RowSetup(GREEDY, TokenIds.of(prompt), len(prompt))
+            setup = RowSetup(self._sampling(prompt), TokenIds.of(prompt), len(prompt))
             row = PlanRow(id, 0, len(prompt), TokenIds.of(prompt), [id], setup, tables=[TableEntries(0, own)])
             texts.append(self._run([row], reset=id == 0))
         for done in range(count - 1):
@@ -66,6 +69,12 @@ class Texts:
             for text, token in zip(texts, self._run(rows), strict=True):
                 text.append(token)
         return texts
+
+    def _sampling(self, prompt: list[int]) -> Sampling:
+        """With a seed of the prompt's own."""
+        if not self._temperature:
+            return GREEDY
+        return Sampling(temperature=self._temperature, top_k=40, top_p=0.95, min_p=0.02, seed=sum(prompt))
 
     def _run(self, rows: list[PlanRow], reset: bool = False) -> list[int]:
         number = next(self._steps)
@@ -81,6 +90,9 @@ def main() -> None:
     parser.add_argument("--types", nargs="+", default=["Q4_K", "Q8_0", "BF16"])
     parser.add_argument("--sequences", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--pages", type=NumberType, default=NumberType.HALF, choices=list(NumberType))
+    parser.add_argument("--temperature", type=float, default=0.0)
+    parser.add_argument("--without", nargs="+", default=[], help="ways of the backend that are not taken")
     arguments = parser.parse_args()
     print(described())
     rng = np.random.default_rng(3)
@@ -88,10 +100,10 @@ def main() -> None:
     prompts = [rng.integers(0, VOCABULARY, length).tolist() for length in lengths]
     for type in arguments.types:
         with tempfile.TemporaryDirectory() as folder:
-            backend = MlxBackend(WAYS[kind()])
+            backend = MlxBackend(WAYS[kind()].without(frozenset(arguments.without)))
             written = RandomModel("llama", SETTINGS, VOCABULARY, lambda *_, of=type: TensorType(of), UNTIED, VOCABULARY)
             model = load_model(written.write(Path(folder) / "model.gguf"), backend)
-        texts = Texts(engine_of(model, backend, ROOMY)[0])
+        texts = Texts(engine_of(model, backend, ROOMY, arguments.pages)[0], arguments.temperature)
         together = texts.of(prompts, arguments.tokens)
         alone = [texts.of([prompt], arguments.tokens)[0] for prompt in prompts]
         same = sum(own == other for own, other in zip(alone, together, strict=True))
