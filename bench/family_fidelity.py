@@ -28,7 +28,18 @@ from tests.oracle.fidelity import divergence, run_chunks
 DATA = Path(__file__).parents[1] / "tests" / "data"
 MODULES = tuple(
     f"checkpoints{suffix}"
-    for suffix in ("", "_decoders", "_gemma", "_hybrid", "_kindred", "_latent", "_older", "_recurrent", "_states")
+    for suffix in (
+        "",
+        "_decoders",
+        "_gemma",
+        "_hybrid",
+        "_kindred",
+        "_latent",
+        "_newest",
+        "_older",
+        "_recurrent",
+        "_states",
+    )
 )
 LIMIT = 1e-4
 
