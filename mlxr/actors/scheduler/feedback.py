@@ -120,7 +120,7 @@ class Feedback:
     def _take_verified(self, rows: list[InFlightRow], verified: list[Verified]) -> None:
         """Takes in how many tokens rows with drafts have given, and how far their sequences are computed with that."""
         results = {each.sequence: each for each in verified}
-        for row in rows:
+        for row in rows if results else ():
             sequence, result = row.sequence, results.get(row.sequence.id)
             if result is None or sequence.status is Status.DONE:
                 continue
@@ -186,11 +186,17 @@ class Feedback:
 def _cost(rows: list[InFlightRow], event: StepDone, follows: bool) -> StepCost:
     """Returns what a step with these rows took, as far as they ran. ``follows``: as in ``StepCost``."""
     ran, drafted = set(event.ran), sum(each.drafted for each in event.verified)
-    known = [(row.length - row.draft, row.decodes) for row in rows if row.sequence.id in ran]
+    tokens = decode_rows = prompt_tokens = 0
+    for row in rows:
+        if row.sequence.id in ran:
+            length = row.length - row.draft
+            tokens += length
+            decode_rows += row.decodes
+            prompt_tokens += 0 if row.decodes else length
     return StepCost(
-        decode_rows=sum(decodes for _, decodes in known),
-        tokens=sum(length for length, _ in known) + drafted,
-        prompt_tokens=sum(length for length, decodes in known if not decodes),
+        decode_rows=decode_rows,
+        tokens=tokens + drafted,
+        prompt_tokens=prompt_tokens,
         drafted=drafted,
         device_seconds=event.device_ns / 1e9,
         wait_seconds=event.wait_ns / 1e9,

@@ -44,8 +44,7 @@ class Planner:
         limits = self._limits.on(executor.step_tokens)
         drafts = NO_DRAFTS
         if self._drafts.on:
-            decoding = [s for s in runnable if s.decoding and s.may_sample]
-            drafts = self._drafts.of(decoding, limits.token_budget)
+            drafts = self._drafts.of(runnable, limits.token_budget)
             if drafts and len(self._in_flight):
                 return None  # They go behind tokens that are not known yet.
         chunks = schedule(runnable, limits, snapshot_grid(executor.groups), drafts)

@@ -44,13 +44,20 @@ class RowDrafts:
         self._speculation = speculation
         self._foretold: dict[int, Foretold] = {}
 
-    def of(self, decoding: list[Sequence], token_budget: int) -> dict[int, RowDraft]:
-        """Returns the drafts that are worth verifying in a step of ``decoding`` sequences, by their ids.
+    def of(self, runnable: list[Sequence], token_budget: int) -> dict[int, RowDraft]:
+        """Returns the drafts that are worth verifying in a step of the ``runnable`` sequences, by their ids.
         ``token_budget``: tokens that the step may have in all."""
         speculation = self._speculation
         if speculation is None:
             return {}
-        drafts = [(sequence, draft) for sequence in decoding if (draft := self._proposed(sequence))]
+        for sequence in runnable:
+            if not sequence.speculates and sequence.request.submit.speculate and sequence.decoding:
+                self._open(sequence)
+        hopeful = speculation.drafter.hopeful([sequence for sequence in runnable if sequence.speculates])
+        if not hopeful and (speculation.device is None or not speculation.device.on):
+            return {}  # As it mostly is where nothing repeats.
+        decoding = [sequence for sequence in runnable if sequence.decoding and sequence.may_sample]
+        drafts = [(sequence, draft) for sequence in hopeful if (draft := self._proposed(sequence))]
         chosen: dict[int, RowDraft] = {}
         if drafts:
             depths = speculation.depths.choose(drafts, len(decoding))
@@ -127,9 +134,8 @@ class RowDrafts:
         assert self._speculation is not None
         flying = sequence.in_flight
         most = min(LONGEST_DRAFT, sequence.max_length - sequence.planned - 1)
-        if most <= 0 or not sequence.request.submit.speculate:
+        if most <= 0 or not sequence.decoding:
             return []
-        self._open(sequence)
         draft = self._speculation.drafter.propose(sequence, most + flying)
         if flying and len(draft) > flying and sequence.id not in self._foretold:
             self._foretold[sequence.id] = Foretold(draft[:flying])

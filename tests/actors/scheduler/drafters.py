@@ -77,6 +77,9 @@ class LyingDrafter:
         del self.known[sequence.id]
         self.closed_ids.add(sequence.id)
 
+    def hopeful(self, sequences: list[Sequence]) -> list[Sequence]:
+        return sequences
+
     def propose(self, sequence: Sequence, most: int) -> list[int]:
         assert sequence.id not in self.closed_ids
         assert self.known[sequence.id] == sequence.tokens().list(), "it was not told of all tokens"
@@ -113,6 +116,9 @@ class NoDrafts:
     def forced(self, sequence: Sequence, tokens: list[int]) -> None: ...
 
     def closed(self, sequence: Sequence) -> None: ...
+
+    def hopeful(self, sequences: list[Sequence]) -> list[Sequence]:
+        return sequences
 
     def propose(self, sequence: Sequence, most: int) -> list[int]:
         return []

@@ -37,6 +37,9 @@ class InformedDrafter:
     def closed(self, sequence: Sequence) -> None:
         del self.known[sequence.id]
 
+    def hopeful(self, sequences: list[Sequence]) -> list[Sequence]:
+        return sequences
+
     def propose(self, sequence: Sequence, most: int) -> list[int]:
         most = self.choose.choice([1, 2, 4, 8, most])
         ahead = self.outputs.get(sequence.id, [])[sequence.generated :][:most]

@@ -42,12 +42,17 @@ class Drafter(Protocol):
         """The sequence, which was opened, has ended."""
         ...
 
+    def hopeful(self, sequences: list[Sequence]) -> list[Sequence]:
+        """Returns those of ``sequences``, all of them opened, that there may be something to propose for, in their
+        order. It is asked at each step, and so must be quick."""
+        ...
+
     def propose(self, sequence: Sequence, most: int) -> list[int]:
         """Returns at most ``most`` tokens that are likely to follow all that are known of the sequence; [] for none.
 
-        It is asked at each step for each sequence that decodes, and so must be quick where there is nothing. Of
-        sequences in flight the first ``Sequence.in_flight`` tokens of the answer are being sampled already; they only
-        tell what a draft behind them could be.
+        It is asked at each step for each sequence that decodes and is hopeful. Of sequences in flight the first
+        ``Sequence.in_flight`` tokens of the answer are being sampled already; they only tell what a draft behind them
+        could be.
         """
         ...
 

@@ -6,7 +6,7 @@ from array import array
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from mlxr.actors.scheduler.speculation.text_index import SLICE, TextIndex
+from mlxr.actors.scheduler.speculation.text_index import SHORTEST, SLICE, TextIndex
 
 CLIENT_TOKENS = 65_536
 """Tokens that are kept of one client."""
@@ -61,3 +61,11 @@ class ClientTexts:
             if not text.ready:
                 text.index_some(SLICE // 4)
         return found
+
+    def have(self, client: str | None, text: TextIndex) -> bool:
+        """Tells whether what ``text``, of a request of the client's, ends with may stand in its texts."""
+        texts = self._texts.get(client) if client is not None else None
+        if texts is None:
+            return False
+        value, gram = text.shortest_end, text.tokens[-SHORTEST:]
+        return texts.latest.has(value, gram) or (texts.before is not None and texts.before.has(value, gram))

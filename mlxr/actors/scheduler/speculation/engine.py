@@ -30,7 +30,7 @@ class JoinedDrafter:
             self._lookup.opened(sequence)
 
     def accepted(self, sequence: Sequence, tokens: list[int]) -> None:
-        forced = self._grammar.accepted(sequence, tokens) if self._grammar is not None else 0
+        forced = self._grammar.accepted(sequence, tokens) if self._grammar is not None and self._grammar.known else 0
         if self._lookup is not None:
             self._lookup.accepted(sequence, tokens, forced)
 
@@ -46,6 +46,13 @@ class JoinedDrafter:
             self._grammar.closed(sequence)
         if self.depths is not None:
             self.depths.closed(sequence)
+
+    def hopeful(self, sequences: list[Sequence]) -> list[Sequence]:
+        looked_up = self._lookup.hopeful if self._lookup is not None else ()
+        forced = self._grammar.known if self._grammar is not None else ()
+        if not (looked_up or forced):
+            return []
+        return [sequence for sequence in sequences if sequence.id in looked_up or sequence.id in forced]
 
     def propose(self, sequence: Sequence, most: int) -> list[int]:
         wished = sequence.request.submit.most_drafted

@@ -54,9 +54,14 @@ class LookupDrafter:
 
     A place that the text follows is kept while the text goes on as it did there, so that the longest match stays the
     one that counts; a longer one elsewhere takes its place.
+
+    Attributes:
+        hopeful: the ids of sequences that there may be something to propose for. Of all others there is nothing, as one
+            place of a table tells of each token that comes.
     """
 
     def __init__(self, texts: ClientTexts | None) -> None:
+        self.hopeful: set[int] = set()
         self._texts = texts
         self._followed: dict[int, Followed] = {}
 
@@ -69,6 +74,7 @@ class LookupDrafter:
         room = min(submit.max_tokens, ROOM)
         index = TextIndex(before + sequence.tokens().packed, room)
         self._followed[sequence.id] = followed = Followed(index, len(before) // index.tokens.itemsize)
+        self.hopeful.add(sequence.id)
         if foretold and not sequence.generated:
             followed.source, followed.kind, followed.length = index, DraftKind.PREDICTION, PREDICTED
 
@@ -79,10 +85,16 @@ class LookupDrafter:
             return
         if forced or followed.forced:
             followed.forced += bytes([1] * forced + [0] * (len(tokens) - forced))
+        hope = False
         for token in tokens:
-            _go_on(followed, token)
+            hope = _go_on(followed, token)
+        if hope or (self._texts is not None and self._texts.have(sequence.client, followed.own)):
+            self.hopeful.add(sequence.id)
+        else:
+            self.hopeful.discard(sequence.id)
 
     def closed(self, sequence: Sequence) -> None:
+        self.hopeful.discard(sequence.id)
         followed = self._followed.pop(sequence.id, None)
         if followed is not None and self._texts is not None:
             request = sequence.request
@@ -100,6 +112,8 @@ class LookupDrafter:
         if followed.checked != len(own) and followed.length < COUNTED:
             followed.checked = len(own)
             self._search(followed, sequence.client)
+        if followed.source is None and own.ready:
+            self.hopeful.discard(sequence.id)
         return _continued(followed, most)
 
     def parts(self, sequence: Sequence, count: int) -> list[Part]:
@@ -153,16 +167,18 @@ def _follow(followed: Followed, source: TextIndex, kind: DraftKind, match: Match
     followed.position, followed.length = match.position, match.length
 
 
-def _go_on(followed: Followed, token: int) -> None:
-    """The text has got a token: the place that it follows is one further on, or none any more."""
+def _go_on(followed: Followed, token: int) -> bool:
+    """The text has got a token: the place that it follows is one further on, or none any more. Returns whether there is
+    one, or may be."""
     source, at = followed.source, followed.position
-    followed.own.append(token)
+    known = followed.own.append(token)
     if source is None:
-        return
+        return known
     if at < len(source) and source.tokens[at] == token:
         followed.position, followed.length = at + 1, min(COUNTED, followed.length + 1)
-    else:
-        followed.source, followed.length = None, 0
+        return True
+    followed.source, followed.length = None, 0
+    return known
 
 
 def _continued(followed: Followed, most: int) -> list[int]:

@@ -24,7 +24,10 @@ LEVEL_SMOOTHING = 0.1
 """Part that a new time has in how slow the machine is now."""
 
 NEW = 8
-"""So many steps of a number of tokens, and each so many of whatever number, change what is told of all."""
+"""So many steps of a number of tokens change what is told of all, each of them."""
+
+CHANGED = 0.01
+"""Later ones do where what is known of their number is another by this part."""
 
 LONGEST_WAIT = 0.1
 """Seconds that a wait counts as at most: on a busy machine the next plan takes its time, and drafts pay for that."""
@@ -45,7 +48,8 @@ class Curve:
     seconds: dict[int, float] = field(default_factory=dict)
     seen: dict[int, int] = field(default_factory=dict)
     _filled: list[float] = field(default_factory=list)
-    _since: int = 0
+    _told: dict[int, float] = field(default_factory=dict)
+    """What ``_filled`` was made of."""
 
     def add(self, tokens: int, seconds: float) -> None:
         bin = bin_of(tokens)
@@ -53,15 +57,15 @@ class Curve:
         known = self.seconds.get(bin, seconds)
         self.seconds[bin] = known + (seconds - known) * max(SMOOTHING, 1 / count)
         self.seen[bin] = min(count, 1_000)
-        self._since += 1
-        if count <= NEW or self._since >= NEW:
-            self._filled, self._since = [], 0
+        if count <= NEW or abs(self.seconds[bin] - self._told.get(bin, 0.0)) > CHANGED * known:
+            self._filled = []
 
     def filled(self) -> list[float]:
         """Returns the seconds of 0 to ``MOST_TOKENS`` tokens, never falling; known ones joined by straight lines. Empty
         where nothing is known."""
         if not self._filled and self.seconds:
-            self._filled = _filled(sorted(self.seconds.items()))
+            self._told = dict(self.seconds)
+            self._filled = _filled(sorted(self._told.items()))
         return self._filled
 
 

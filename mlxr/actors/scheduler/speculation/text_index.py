@@ -22,14 +22,11 @@ SPARSE = 4
 COUNTED = 32
 """Tokens that a match's length is counted to."""
 
+FEW = 16
+"""Positions up to which Python is quicker than NumPy."""
+
 MULTIPLIER = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
-POWERS = [(length, pow(MULTIPLIER, length, 1 << 64)) for length in LENGTHS]
-
-ROLLED = 256
-"""Positions whose hashes are kept before all but the last are dropped."""
-
-NOTHING: array[int] = array("i")
 
 
 @dataclass(slots=True)
@@ -50,20 +47,23 @@ class TextIndex:
 
     An n-gram is found by its hash in a table of positions, in which a later one takes the place of an earlier one; the
     text itself tells whether what is found is what was sought. A token takes 4 bytes, and 48 to 100 of tables.
+
+    A token that is appended goes into the table of the shortest n-grams alone. Nothing longer is anywhere unless these
+    are, so that the other tables are brought up to date once they are.
     """
 
     def __init__(self, tokens: bytes = b"", room: int = 0) -> None:
         """``tokens``: native 32-bit integers; they are indexed by ``index_some``. ``room``: tokens likely to come."""
         self.tokens = array("i", tokens)
-        self._rolling = [0]
-        """Hashes of the text's beginnings, or of what began somewhere before, at its last positions."""
-        self._rolled = 0
-        """Length of the text at the last of them."""
-        self._end: list[int] | None = None
         self._indexed = 0
-        """Positions whose n-grams, those that end right before them, are in the tables."""
+        """Positions whose shortest n-grams, those that end right before them, are in their table."""
+        self._indexed_longer = 0
+        """Positions of which all are."""
         self._bits = max(8, (SPARSE * (len(self.tokens) + room)).bit_length())
         self._tables = self._empty()
+        self._last = self._pair = self._end = 0
+        """The last token, and hashes of the last two and of the last three, as far as the text has them."""
+        self._rehash()
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -78,47 +78,57 @@ class TextIndex:
         until = min(len(self.tokens), self._indexed + most)
         if SPARSE * until > 1 << self._bits:
             self._bits = (SPARSE * until).bit_length() + 1
-            self._tables, self._indexed = self._empty(), 0
-        self._take(self._indexed, until)
-        self._indexed = until
+            self._tables, self._indexed, self._indexed_longer = self._empty(), 0, 0
+        self._take(self._indexed_longer, until)
+        self._indexed = self._indexed_longer = until
 
-    def append(self, token: int) -> None:
-        """Adds a token, at a microsecond or two where everything before it is indexed."""
-        at, shift = len(self.tokens), 64 - self._bits
-        full = SPARSE * at > 1 << self._bits
-        if self._indexed == at and not full:
-            for table, value in zip(self._tables, self.end(), strict=False):
-                table[value >> shift] = at
-            self._indexed = at + 1
-        self.tokens.append(token)
-        self._roll(token)
-        if full:
+    def append(self, token: int) -> bool:
+        """Adds a token, at half a microsecond where everything before it is indexed. Returns whether what the text now
+        ends with stands in it elsewhere, as is taken to be while not all of it is indexed."""
+        tokens, before = self.tokens, self._end
+        at = len(tokens)
+        tokens.append(token)
+        self._end = (self._pair * MULTIPLIER + token) * MULTIPLIER & MASK
+        self._pair, self._last = (self._last * MULTIPLIER + token) & MASK, token
+        if self._indexed != at:
+            return True
+        if SPARSE * at > 1 << self._bits:
             self.index_some()
+        else:
+            if at >= SHORTEST:
+                self._tables[0][before >> 64 - self._bits] = at
+            self._indexed = at + 1
+        return self.has(self._end, tokens[-SHORTEST:])
+
+    def has(self, value: int, gram: array[int]) -> bool:
+        """Tells whether ``gram``, one of the shortest n-grams, stands in the text with something behind it, as is taken
+        to be while not all of it is indexed. ``value``: its hash."""
+        if self._indexed != len(self.tokens):
+            return True
+        position = self._tables[0][value >> 64 - self._bits]
+        return position > 0 and self.tokens[position - SHORTEST : position] == gram
+
+    @property
+    def shortest_end(self) -> int:
+        """The hash of the shortest n-gram that the text ends with."""
+        return self._end
 
     def end(self) -> list[int]:
         """Returns the hashes of the n-grams that the text ends with, of each length that it has."""
-        if self._end is None:
-            if self._rolled != len(self.tokens):
-                self._rolling, self._rolled = [0], len(self.tokens)
-                for token in self.tokens[-LONGEST:]:
-                    self._rolling.append((self._rolling[-1] * MULTIPLIER + token) & MASK)
-            rolling, last = self._rolling, len(self._rolling)
-            now = rolling[-1]
-            self._end = [
-                (now - rolling[-1 - length] * power) * MULTIPLIER & MASK for length, power in POWERS if length < last
-            ]
-        return self._end
+        return hashes_of(self.tokens)
 
     def extend(self, tokens: bytes) -> None:
         """Adds tokens (native 32-bit integers), which are indexed by ``index_some``."""
         self.tokens.frombytes(tokens)
-        self._end = None
+        self._rehash()
 
     def find(self, tail: array[int], hashes: list[int], longer_than: int = 0) -> Match | None:
         """Returns the latest place of as many of the last tokens of ``tail``, a copy of some text's end, as there is.
         None where no more than ``longer_than`` are found, or fewer than ``SHORTEST``. ``hashes``: ``end`` of that text,
         or ``hashes_of(tail)``."""
         shift, found = 64 - self._bits, None
+        if hashes and self._tables[0][hashes[0] >> shift]:
+            self._index_longer()
         for length, table, value in zip(LENGTHS, self._tables, hashes, strict=False):
             position = table[value >> shift]
             if not position:
@@ -137,14 +147,25 @@ class TextIndex:
             known += 1
         return known
 
-    def _roll(self, token: int) -> None:
-        self._end = None
-        if self._rolled != len(self.tokens) - 1:
-            return
-        self._rolled += 1
-        self._rolling.append((self._rolling[-1] * MULTIPLIER + token) & MASK)
-        if len(self._rolling) > ROLLED:
-            del self._rolling[: -LONGEST - 1]
+    def _rehash(self) -> None:
+        """Computes the hashes of the text's end, which is another."""
+        self._last = self._pair = self._end = 0
+        for token in self.tokens[-SHORTEST:]:
+            self._end = (self._pair * MULTIPLIER + token) * MULTIPLIER & MASK
+            self._pair, self._last = (self._last * MULTIPLIER + token) & MASK, token
+
+    def _index_longer(self) -> None:
+        """Brings the tables of longer n-grams up to date."""
+        first, until = self._indexed_longer, self._indexed
+        if until - first > FEW:
+            self._take(first, until)
+        else:
+            shift = 64 - self._bits
+            for at in range(first, until):
+                values = hashes_of(self.tokens[max(0, at - LONGEST) : at])
+                for table, value in zip(self._tables[1:], values[1:], strict=False):
+                    table[value >> shift] = at
+        self._indexed_longer = until
 
     def _empty(self) -> list[memoryview]:
         return [np.zeros(1 << self._bits, np.int32).data for _ in LENGTHS]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation.client_texts import ClientTexts
 from mlxr.actors.scheduler.speculation.lookup import LookupDrafter
@@ -135,3 +137,34 @@ def test_a_long_prompt_is_indexed_while_its_answer_is_written() -> None:
         says(drafter, sequence, token)
         answers.append(drafter.propose(sequence, 1))
     assert answers[-1] == [90_020]
+
+
+def test_there_is_hope_for_whoever_repeats_three_tokens_and_for_nobody_else() -> None:
+    choose = random.Random(3)
+    drafter, text = LookupDrafter(None), [choose.randrange(12) for _ in range(8)]
+    # Their places are far apart in so large a table: none is forgotten for another.
+    sequence = running(drafter, text, max_tokens=4_000)
+    drafter.propose(sequence, 1)
+    for _ in range(300):
+        token = choose.randrange(12)
+        text.append(token)
+        says(drafter, sequence, token)
+        known = any(text[at : at + 3] == text[-3:] for at in range(len(text) - 3))
+        assert known == (sequence.id in drafter.hopeful) == bool(drafter.propose(sequence, 1))
+
+
+def test_there_is_hope_while_a_clients_texts_are_indexed_and_where_they_say_the_same() -> None:
+    drafter = LookupDrafter(ClientTexts())
+    drafter.closed(running(drafter, TEXT))
+    second = running(drafter, [4, 5, 6], id=2)
+    says(drafter, second, 7)
+    assert second.id in drafter.hopeful
+    assert drafter.propose(second, 1) == []
+    says(drafter, second, 8)
+    assert second.id not in drafter.hopeful
+    says(drafter, second, *TEXT[:3])
+    assert second.id in drafter.hopeful
+    says(drafter, second, 9, 9)
+    assert second.id not in drafter.hopeful
+    drafter.closed(second)
+    assert not drafter.hopeful
