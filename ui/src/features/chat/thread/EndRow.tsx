@@ -15,17 +15,29 @@ import { chatTexts } from "../texts";
 import { useMessageActions } from "./actions";
 import { BranchSwitch } from "./BranchSwitch";
 import { Progress } from "./Progress";
+import { threadTexts } from "./texts";
 import { UsageLine } from "./UsageLine";
+
+interface EndRowProps {
+  message: Message;
+  /** The messages of the same answer before this one: those whose calls it goes on from. */
+  before: readonly Message[];
+  /** It is the chat's last. */
+  last: boolean;
+}
 
 /** What stands under an answer: how it fared, how fast it was, and what can be done about it. Its height is the same
  * before and after, so that nothing moves when an answer ends. */
-export function EndRow({ message, last }: { message: Message; last: boolean }) {
+export function EndRow({ message, before, last }: EndRowProps) {
   const texts = useTexts(chatTexts);
+  const labels = useTexts(threadTexts);
   const common = useTexts(commonTexts);
   const actions = useMessageActions();
   const words = useServerWords();
   const [asks, setAsks] = useState(false);
   const { state, turn } = message;
+  const first = before[0];
+  const text = () => [...before, message].map(textOf).filter(Boolean).join("\n\n");
   if (isOpen(message)) return <Progress message={message} />;
   return (
     <div className="group pb-2">
@@ -52,7 +64,7 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
         )}
       >
         <BranchSwitch message={message} />
-        <CopyButton text={() => textOf(message)} label={texts.copyMessage} />
+        <CopyButton text={text} label={texts.copyMessage} />
         <IconButton label={texts.regenerate} size="small" onClick={() => actions.regenerate(message)}>
           <RefreshCw />
         </IconButton>
@@ -71,6 +83,9 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
               disabled: turn.continuable !== true,
               onSelect: () => actions.goOn(message),
             },
+            ...(first === undefined
+              ? []
+              : [{ label: labels.fromQuestion, icon: <RefreshCw />, onSelect: () => actions.regenerate(first) }]),
             "separator",
             { label: texts.removeMessage, icon: <Trash2 />, danger: true, onSelect: () => setAsks(true) },
           ]}
@@ -82,7 +97,7 @@ export function EndRow({ message, last }: { message: Message; last: boolean }) {
         onClose={() => setAsks(false)}
         onConfirm={() => {
           setAsks(false);
-          actions.remove(message);
+          actions.remove(first ?? message);
         }}
         title={texts.removeMessageTitle}
         description={texts.removeMessageText}

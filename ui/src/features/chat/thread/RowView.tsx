@@ -5,6 +5,7 @@ import { SegmentView } from "../markdown/Markdown";
 import { isOpen } from "../model";
 import { PartView } from "../parts/registry";
 import { chatTexts } from "../texts";
+import { BranchSwitch } from "./BranchSwitch";
 import { EndRow } from "./EndRow";
 import type { Row } from "./rows";
 import { UserRow } from "./UserRow";
@@ -29,8 +30,10 @@ export const RowView = memo(
         );
       case "part":
         return <PartView part={row.part} message={row.message} />;
+      case "branches":
+        return <BranchSwitch message={row.message} />;
       case "end":
-        return <EndRow message={row.message} last={last} />;
+        return <EndRow message={row.message} before={row.before} last={last} />;
     }
   },
   (before, after) =>

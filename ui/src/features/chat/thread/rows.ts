@@ -7,14 +7,35 @@ export type Row = { key: string; message: Message } & (
   | { kind: "start" }
   | { kind: "segment"; segment: Segment; growing: boolean }
   | { kind: "part"; part: Part; index: number }
-  | { kind: "end" }
+  | { kind: "branches" }
+  | { kind: "end"; before: readonly Message[] }
 );
 
+/** Where a message is in an answer: what of the answer comes before it, and whether there is more of it behind. */
+interface Place {
+  before: readonly Message[];
+  more: boolean;
+}
+
+/** Returns each message with its place. An answer that goes on from what its tools said is one, of several messages. */
+function placed(messages: readonly Message[]): (Place & { message: Message })[] {
+  let before: readonly Message[] = [];
+  return messages.map((message, index) => {
+    const previous = messages[index - 1];
+    before = previous !== undefined && goesOn(message, previous) ? [...before, previous] : [];
+    const next = messages[index + 1];
+    return { message, before, more: next !== undefined && goesOn(next, message) };
+  });
+}
+
+const goesOn = ({ role, turn }: Message, previous: Message): boolean =>
+  role === "assistant" && (previous.turn.tool_calls ?? []).length > 0 && previous.turn.model === turn.model;
+
 /** Returns the rows of `message`. A text that streams in has as many as there are segments by now. */
-function rowsOf(message: Message, cache: SegmentCache): Row[] {
-  const { id, role, parts } = message;
+function rowsOf(message: Message, { before, more }: Place, cache: SegmentCache): Row[] {
+  const { id, role, parts, siblings } = message;
   if (role === "user") return [{ key: id, kind: "user", message }];
-  const rows: Row[] = [{ key: `${id}:start`, kind: "start", message }];
+  const rows: Row[] = before.length > 0 ? [] : [{ key: `${id}:start`, kind: "start", message }];
   for (const [index, part] of parts.entries()) {
     if (part.kind !== "text") {
       rows.push({ key: `${id}:${index}`, kind: "part", part, index, message });
@@ -26,7 +47,8 @@ function rowsOf(message: Message, cache: SegmentCache): Row[] {
       rows.push({ key: `${id}:${index}:${segment.key}`, kind: "segment", segment, growing, message });
     }
   }
-  rows.push({ key: `${id}:end`, kind: "end", message });
+  if (!more) rows.push({ key: `${id}:end`, kind: "end", before, message });
+  else if (siblings.length > 1) rows.push({ key: `${id}:branches`, kind: "branches", message });
   return rows;
 }
 
@@ -47,7 +69,7 @@ export function estimatedHeight(row: Row): number {
 /** Remembers how texts were parsed, and what rows a message has, as long as they are in use. */
 export class SegmentCache {
   private readonly bySource = new WeakMap<Part, readonly Segment[]>();
-  private readonly byMessage = new WeakMap<Message, readonly Row[]>();
+  private readonly byMessage = new WeakMap<Message, Place & { rows: readonly Row[] }>();
 
   segments(part: Part & { kind: "text" }): readonly Segment[] {
     let segments = this.bySource.get(part);
@@ -59,14 +81,17 @@ export class SegmentCache {
   }
 
   rows(messages: readonly Message[]): Row[] {
-    return messages.flatMap((message) => {
-      if (message.parts.some((part) => part.kind === "text" && part.live !== undefined)) return rowsOf(message, this);
-      let rows = this.byMessage.get(message);
-      if (rows === undefined) {
-        rows = rowsOf(message, this);
-        this.byMessage.set(message, rows);
-      }
+    return placed(messages).flatMap(({ message, ...place }) => {
+      if (message.parts.some((part) => part.kind === "text" && part.live !== undefined))
+        return rowsOf(message, place, this);
+      const known = this.byMessage.get(message);
+      if (known !== undefined && known.more === place.more && same(known.before, place.before)) return known.rows;
+      const rows = rowsOf(message, place, this);
+      this.byMessage.set(message, { ...place, rows });
       return rows;
     });
   }
 }
+
+const same = (a: readonly Message[], b: readonly Message[]): boolean =>
+  a.length === b.length && a.every((message, index) => message === b[index]);
