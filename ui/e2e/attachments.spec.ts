@@ -57,6 +57,26 @@ test("files are pasted and dropped, and a picture is refused in words where no m
   await expect(sent.getByText("cat.png")).toHaveCount(0);
 });
 
+test("a long text is pasted as a file, which can be put into the message after all", async ({ page }) => {
+  await page.goto("/");
+  const composer = page.getByRole("textbox", { name: "Message" });
+  const chip = page.getByRole("list", { name: "Attached files" }).getByRole("listitem");
+  const paste = (length: number) =>
+    composer.evaluate((area, length) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData("text/plain", "word ".repeat(length / 5));
+      area.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+    }, length);
+  await paste(4_000);
+  await paste(5_000);
+  await expect(chip).toHaveCount(1);
+  await expect(chip).toContainText("Pasted text");
+  await composer.fill("Sum it up:");
+  await chip.getByRole("button", { name: "Put it into the message" }).click();
+  await expect(chip).toHaveCount(0);
+  await expect(composer).toHaveValue(/^Sum it up:\n\nword word/);
+});
+
 /** The smallest PDF that shows a line of text. */
 function pdfOf(text: string): Buffer {
   const stream = `BT /F1 24 Tf 72 700 Td (${text}) Tj ET`;

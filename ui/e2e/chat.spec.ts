@@ -38,6 +38,25 @@ test("an answer made again is a branch, and both can be looked at", async ({ pag
   await expect(thread(page).locator(".markdown")).toContainText(first?.content[0]?.text.trim().split("\n")[0] ?? "");
 });
 
+test("an answer that the person puts right is a branch, which the chat goes on from", async ({ page, server }) => {
+  const id = await openChat(page, server, { max_tokens: 8, temperature: 0 });
+  await send(page, "Name a river.");
+  await ended(page);
+  await thread(page).getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Edit the answer" }).click();
+  const editor = page.getByRole("textbox", { name: "Edit" });
+  await expect(editor).toBeFocused();
+  await editor.fill("The Danube,\nof course.");
+  await editor.press("Control+Enter");
+  await expect(thread(page).getByText("2/2")).toBeVisible();
+  await expect(thread(page).locator(".markdown")).toContainText("The Danube");
+  await send(page, "Where does it end?");
+  await ended(page);
+  const turns = await turnsOf(page, server, id);
+  expect(turns.map(({ role }) => role)).toEqual(["user", "assistant", "assistant", "user", "assistant"]);
+  expect(turns[3]?.parent).toBe(turns[2]?.id);
+});
+
 test("an edited question is a branch, and the old one stays", async ({ page, server }) => {
   await openChat(page, server, { max_tokens: 8 });
   await send(page, "Name a colour.");

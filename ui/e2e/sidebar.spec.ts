@@ -32,6 +32,30 @@ test("a chat is renamed, pinned, and deleted with a way back", async ({ page, se
   await expect(list.getByRole("link", { name: "My chat" })).toBeVisible();
 });
 
+test("a chat that is archived is out of the way, is found by a search, and comes back", async ({ page, server }) => {
+  const data = { model: "smollm2", title: "Old receipts" };
+  expect((await page.request.post(`${server.url}/api/ui/chats`, { data })).ok()).toBe(true);
+  await page.goto("/");
+  const list = page.getByRole("region", { name: "Chats" });
+  const link = list.getByRole("link", { name: "Old receipts" });
+  const menu = list.getByRole("button", { name: "What to do with “Old receipts”" });
+  await link.hover();
+  await menu.click();
+  await page.getByRole("menuitem", { name: "Archive", exact: true }).click();
+  await expect(link).toHaveCount(0);
+  await list.getByRole("searchbox", { name: "Search chats" }).fill("receipts");
+  await expect(link).toBeVisible();
+  await list.getByRole("searchbox", { name: "Search chats" }).fill("");
+  await list.getByRole("button", { name: "What to do with all chats" }).click();
+  await page.getByRole("menuitem", { name: "Archived chats" }).click();
+  await link.hover();
+  await menu.click();
+  await page.getByRole("menuitem", { name: "Take out of the archive" }).click();
+  await expect(list.getByText("No chat is archived.")).toBeVisible();
+  await list.getByRole("button", { name: "Back to the chats" }).click();
+  await expect(link).toBeVisible();
+});
+
 test("what is searched for is shown where it is, in a long chat and in another branch, and sending leads to the end", async ({
   page,
 }) => {

@@ -1,5 +1,6 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { AloudProvider } from "./aloud/AloudProvider";
 import { ChatView } from "./ChatView";
 import type { ChatController } from "./controller";
 import { withSearch } from "./search";
@@ -15,15 +16,17 @@ export function ShownChat({ chat, children }: { chat: ChatController; children?:
   return (
     <ToolsProvider>
       <EditingProvider>
-        <ChatView
-          chat={chat}
-          panel={panel}
-          onPanel={(next) =>
-            void navigate({ to: ".", search: (now) => withSearch(now, { panel: next }), replace: true })
-          }
-        >
-          {children}
-        </ChatView>
+        <AloudProvider chat={chat.id}>
+          <ChatView
+            chat={chat}
+            panel={panel}
+            onPanel={(next) =>
+              void navigate({ to: ".", search: (now) => withSearch(now, { panel: next }), replace: true })
+            }
+          >
+            {children}
+          </ChatView>
+        </AloudProvider>
       </EditingProvider>
     </ToolsProvider>
   );

@@ -46,6 +46,12 @@ export function useMessageActionsOf(around: Around): MessageActions {
           stopped.then(() => sendMessage(shown.id, message)),
         );
       },
+      rewrite: ({ turn }, text) => {
+        const shown = now.current;
+        const content = [{ type: "text" as const, text }];
+        const message = { content, role: "assistant" as const, parent: turn.parent ?? null, answers: [] };
+        return led(shown, sendMessage(shown.id, message));
+      },
       goOn: ({ id }) => ask((chat) => continueAnswer(chat, id)),
       showBranch: (id) => now.current.change({ leaf: now.current.tree.leafThrough(id) }),
       remove: ({ id }) => ask(async (chat) => ({ chat: await deleteMessage(chat, id) })),

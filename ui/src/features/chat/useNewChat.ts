@@ -18,6 +18,7 @@ const actions: MessageActions = {
   regenerate: nothing,
   goOn: nothing,
   edit: async () => false,
+  rewrite: async () => false,
   showBranch: nothing,
   remove: nothing,
 };

@@ -1,4 +1,4 @@
-import { FileCode, FileText, FileWarning, ImageIcon, X } from "lucide-react";
+import { FileCode, FileText, FileWarning, ImageIcon, TextCursorInput, X } from "lucide-react";
 import { IconButton } from "@/components/Button";
 import { Spinner } from "@/components/Spinner";
 import { type Formatter, useFormat } from "@/i18n/format";
@@ -8,8 +8,14 @@ import { RefusedFile } from "./readFile";
 import { attachmentTexts } from "./texts";
 import type { Attached, Attachments } from "./useAttachments";
 
+interface AttachmentChipsProps {
+  attachments: Attachments;
+  /** Puts a text into the message itself. */
+  onInsert: (text: string) => void;
+}
+
 /** What is attached to the message that is being written. */
-export default function AttachmentChips({ attachments }: { attachments: Attachments }) {
+export default function AttachmentChips({ attachments, onInsert }: AttachmentChipsProps) {
   const texts = useTexts(attachmentTexts);
   return (
     <ul
@@ -18,16 +24,25 @@ export default function AttachmentChips({ attachments }: { attachments: Attachme
       className="flex max-h-40 flex-wrap gap-2 overflow-y-auto px-1 pb-2"
     >
       {attachments.list.map((file) => (
-        <Chip key={file.id} file={file} onRemove={() => attachments.remove(file.id)} />
+        <Chip key={file.id} file={file} onInsert={onInsert} onRemove={() => attachments.remove(file.id)} />
       ))}
     </ul>
   );
 }
 
-function Chip({ file, onRemove }: { file: Attached; onRemove: () => void }) {
+interface ChipProps {
+  file: Attached;
+  onInsert: (text: string) => void;
+  onRemove: () => void;
+}
+
+function Chip({ file, onInsert, onRemove }: ChipProps) {
   const texts = useTexts(attachmentTexts);
   const format = useFormat();
-  const { name, size, content, error, progress } = file;
+  const { size, content, error, progress } = file;
+  // What was pasted as a text has none.
+  const isPasted = file.name === "";
+  const name = isPasted ? texts.pasted : file.name;
   const isPdf = content?.type === "file" && content.media_type === "application/pdf";
   const kind = isPdf ? texts.pdf : languageOf(name);
   const reading = progress === null ? texts.reading : `${texts.reading} (${format.number(progress * 100)} %)`;
@@ -55,6 +70,18 @@ function Chip({ file, onRemove }: { file: Attached; onRemove: () => void }) {
           {error !== null ? inWords(error, texts, format) : content === null ? reading : about}
         </span>
       </span>
+      {isPasted && content?.type === "file" && (
+        <IconButton
+          label={texts.insert}
+          size="small"
+          onClick={() => {
+            onInsert(content.text);
+            onRemove();
+          }}
+        >
+          <TextCursorInput />
+        </IconButton>
+      )}
       <IconButton label={texts.remove(name)} size="small" onClick={onRemove}>
         <X />
       </IconButton>

@@ -1,7 +1,7 @@
 import { createEvent, fireEvent, render, screen } from "@testing-library/react";
 import { expect, test, vi } from "vitest";
 import { DropZone } from "./DropZone";
-import { pastedFiles } from "./pastedFiles";
+import { LONG_PASTE, pastedFiles } from "./pastedFiles";
 
 const note = new File(["milk"], "note.txt", { type: "text/plain" });
 const picture = new File(["x"], "image.png", { type: "image/png" });
@@ -65,7 +65,11 @@ test("nothing is taken behind a dialog", () => {
   expect(onFiles).not.toHaveBeenCalled();
 });
 
-const clipboard = (types: readonly string[], ...files: File[]) => ({ types, files: files as unknown as FileList });
+const clipboard = (types: readonly string[], ...files: File[]) => ({
+  types,
+  files: files as unknown as FileList,
+  getData: () => "word ".repeat(LONG_PASTE / 5),
+});
 
 test("a pasted file is attached, but not the picture that an office program puts beside its text", () => {
   expect(pastedFiles(clipboard(["Files"], note))).toEqual([note]);
@@ -73,4 +77,11 @@ test("a pasted file is attached, but not the picture that an office program puts
   expect(pastedFiles(clipboard(["text/html", "Files"], picture))).toEqual([picture]);
   expect(pastedFiles(clipboard(["text/plain", "text/html", "Files"], picture))).toEqual([]);
   expect(pastedFiles(clipboard(["text/plain"]))).toEqual([]);
+});
+
+test("a text that is longer than a message should be is a file without a name", async () => {
+  const text = "word ".repeat(LONG_PASTE);
+  const [file, ...others] = pastedFiles({ ...clipboard(["text/plain", "text/html"]), getData: () => text });
+  expect(others).toEqual([]);
+  expect(file).toMatchObject({ name: "", size: text.length });
 });

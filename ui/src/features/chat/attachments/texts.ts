@@ -4,6 +4,8 @@ export const attachmentTexts = defineTexts({
   en: {
     attached: "Attached files",
     remove: (name: string) => `Remove ${name}`,
+    pasted: "Pasted text",
+    insert: "Put it into the message",
     reading: "is being read",
     pdf: "PDF text",
     large: (most: string) => `It is larger than ${most}.`,
@@ -20,6 +22,8 @@ export const attachmentTexts = defineTexts({
   de: {
     attached: "Angehängte Dateien",
     remove: (name: string) => `${name} entfernen`,
+    pasted: "Eingefügter Text",
+    insert: "In die Nachricht setzen",
     reading: "wird gelesen",
     pdf: "PDF-Text",
     large: (most: string) => `Sie ist größer als ${most}.`,

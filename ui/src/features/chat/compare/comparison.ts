@@ -10,13 +10,15 @@ export interface Comparison {
 }
 
 /**
- * Returns the latest answers of two models to the last thing that the person said, or null where there are none. The
- * one that was asked for first comes first.
+ * Returns the latest answers that two models wrote to the last thing that the person said, or null where there are
+ * none. The one that was asked for first comes first.
  */
 export function comparisonOf(tree: MessageTree, messages: readonly Message[]): Comparison | null {
   const to = messages.findLast(({ role }) => role === "user");
   if (to === undefined) return null;
-  const answers = tree.turns.filter(({ parent, role }) => parent === to.id && role === "assistant");
+  const answers = tree.turns.filter(
+    ({ parent, role, model }) => parent === to.id && role === "assistant" && model != null,
+  );
   const last = answers.at(-1);
   const other = answers.findLast(({ model }) => model !== last?.model);
   if (last === undefined || other === undefined) return null;

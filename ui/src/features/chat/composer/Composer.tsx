@@ -10,6 +10,8 @@ export interface ComposerHandle {
   focus: () => void;
   /** Puts `text` in as if it were typed. */
   fill: (text: string) => void;
+  /** Puts `text` behind what is written. */
+  append: (text: string) => void;
 }
 
 export interface ComposerProps {
@@ -44,13 +46,14 @@ export function Composer(props: ComposerProps) {
   const texts = useTexts(chatTexts);
   const [text, setText] = useDraft(chatId);
   const area = useRef<HTMLTextAreaElement>(null);
-  useImperativeHandle(ref, () => ({
-    focus: () => area.current?.focus(),
-    fill: (filled) => {
+  useImperativeHandle(ref, () => {
+    const fill = (filled: string) => {
       setText(filled);
       area.current?.focus();
-    },
-  }));
+    };
+    const append = (more: string) => fill(text === "" ? more : `${text}\n\n${more}`);
+    return { focus: () => area.current?.focus(), fill, append };
+  });
   // How much was lost when it was to be sent; null where nothing waits to be.
   const [due, setDue] = useState<number | null>(null);
   const [sending, setSending] = useState(false);

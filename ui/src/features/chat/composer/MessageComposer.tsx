@@ -81,7 +81,7 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
       attachments={
         attachments.list.length > 0 && (
           <Suspense fallback={<div className="h-13" />}>
-            <AttachmentChips attachments={attachments} />
+            <AttachmentChips attachments={attachments} onInsert={(text) => ref?.current?.append(text)} />
           </Suspense>
         )
       }

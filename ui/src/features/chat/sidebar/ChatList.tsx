@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Download, Ellipsis, Search, Upload } from "lucide-react";
+import { Archive, ArrowLeft, Download, Ellipsis, Search, Upload } from "lucide-react";
 import { useDeferredValue, useRef, useState } from "react";
 import { useCommands } from "@/app/commands";
 import { IconButton } from "@/components/Button";
@@ -15,7 +15,8 @@ import { ChatRow } from "./ChatRow";
 import { ChatsNotice } from "./ChatsNotice";
 import { FolderHeading } from "./FolderHeading";
 import { type ChatGroup, grouped } from "./groups";
-import { chatsMatching, folderList, saveAllChats, summaryOf } from "./queries";
+import { archivedChats, chatsMatching, folderList, saveAllChats, summaryOf } from "./queries";
+import { sidebarTexts } from "./texts";
 import { useChatRowActions } from "./useChatRowActions";
 import { useFollowChats } from "./useFollowChats";
 import { useImport } from "./useImport";
@@ -23,10 +24,15 @@ import { useImport } from "./useImport";
 /** The chats, in the sidebar: searched, in folders, by age. */
 export default function ChatList() {
   const texts = useTexts(chatTexts);
+  const labels = useTexts(sidebarTexts);
   const common = useTexts(commonTexts);
   const [search, setSearch] = useState("");
   const words = useDeferredValue(search.trim());
-  const chats = useQuery(chatsMatching(words));
+  const [archive, setArchive] = useState(false);
+  const showsArchive = archive && words === "";
+  const listed = useQuery(chatsMatching(words));
+  const archived = useQuery({ ...archivedChats, enabled: showsArchive });
+  const chats = showsArchive ? archived : listed;
   useFollowChats();
   const { actions, dialogs } = useChatRowActions();
   const file = useRef<HTMLInputElement>(null);
@@ -36,6 +42,7 @@ export default function ChatList() {
   useCommands([
     { id: "import-chats", label: texts.importChats, icon: <Upload />, run: () => file.current?.click() },
     { id: "export-chats", label: texts.exportChats, icon: <Download />, run: exportAll },
+    { id: "archived-chats", label: labels.archived, icon: <Archive />, run: () => setArchive(true) },
   ]);
   const folders = useQuery(folderList);
   const known = folders.data ?? [];
@@ -56,6 +63,7 @@ export default function ChatList() {
           entries={[
             { label: texts.importChats, icon: <Upload />, onSelect: () => file.current?.click() },
             { label: texts.exportChats, icon: <Download />, onSelect: exportAll },
+            { label: labels.archived, icon: <Archive />, onSelect: () => setArchive(true) },
           ]}
         />
         <input
@@ -71,13 +79,23 @@ export default function ChatList() {
         />
       </div>
       <ChatsNotice />
+      {showsArchive && (
+        <div className="flex items-center gap-1 px-2 py-1">
+          <IconButton label={labels.back} size="small" onClick={() => setArchive(false)}>
+            <ArrowLeft />
+          </IconButton>
+          <h2 className="text-sm font-medium">{labels.archived}</h2>
+        </div>
+      )}
       <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {chats.isPending && <Skeleton className="h-8" />}
         {chats.error !== null && <ErrorNotice error={chats.error} onRetry={() => void chats.refetch()} />}
         {chats.data?.length === 0 && (
-          <p className="px-2 py-3 text-sm text-muted">{words === "" ? texts.noChats : texts.nothingFound}</p>
+          <p className="px-2 py-3 text-sm text-muted">
+            {showsArchive ? labels.nothingArchived : words === "" ? texts.noChats : texts.nothingFound}
+          </p>
         )}
-        {grouped(found, new Date(), words === "" ? known : []).map((group) => (
+        {grouped(found, new Date(), words === "" && !archive ? known : []).map((group) => (
           <section key={group.key} aria-label={headingOf(group, texts)}>
             {group.heading.kind === "folder" ? (
               <FolderHeading id={group.heading.id} name={group.heading.name} />

@@ -1,5 +1,17 @@
 import { Link } from "@tanstack/react-router";
-import { Download, Ellipsis, FileJson, FolderInput, FolderMinus, Pencil, Pin, PinOff, Trash2 } from "lucide-react";
+import {
+  Archive,
+  ArchiveRestore,
+  Download,
+  Ellipsis,
+  FileJson,
+  FolderInput,
+  FolderMinus,
+  Pencil,
+  Pin,
+  PinOff,
+  Trash2,
+} from "lucide-react";
 import { useState } from "react";
 import { IconButton } from "@/components/Button";
 import { FIELD } from "@/components/classes";
@@ -10,12 +22,14 @@ import { useTexts } from "@/i18n/texts";
 import { chatTexts } from "../texts";
 import type { ChatSummary } from "./groups";
 import type { Folder } from "./queries";
+import { sidebarTexts } from "./texts";
 
 export interface ChatRowActions {
   rename: (chat: ChatSummary, title: string) => void;
   pin: (chat: ChatSummary, pinned: boolean) => void;
   /** Moves it into the folder of this id; null takes it out of its folder, undefined asks for a new folder's name. */
   move: (chat: ChatSummary, folder: string | null | undefined) => void;
+  archive: (chat: ChatSummary, archived: boolean) => void;
   save: (chat: ChatSummary, format: "json" | "markdown") => void;
   remove: (chat: ChatSummary) => void;
 }
@@ -31,6 +45,7 @@ export function ChatRow({
   actions: ChatRowActions;
 }) {
   const texts = useTexts(chatTexts);
+  const labels = useTexts(sidebarTexts);
   const common = useTexts(commonTexts);
   const [renaming, setRenaming] = useState(false);
   if (renaming) {
@@ -62,6 +77,9 @@ export function ChatRow({
     ...(chat.folder === null
       ? []
       : [{ label: texts.outOfFolder, icon: <FolderMinus />, onSelect: () => actions.move(chat, null) }]),
+    chat.archived
+      ? { label: labels.unarchive, icon: <ArchiveRestore />, onSelect: () => actions.archive(chat, false) }
+      : { label: labels.archive, icon: <Archive />, onSelect: () => actions.archive(chat, true) },
     { label: texts.saveMarkdown, icon: <Download />, onSelect: () => actions.save(chat, "markdown") },
     { label: texts.saveJson, icon: <FileJson />, onSelect: () => actions.save(chat, "json") },
     "separator",

@@ -7,6 +7,7 @@ const chat = (id: string, daysAgo: number, rest: Partial<ChatSummary> = {}): Cha
   title: id,
   folder: null,
   pinned: false,
+  archived: false,
   busy: false,
   updatedAt: new Date(now.getTime() - daysAgo * 86_400_000),
   ...rest,

@@ -4,6 +4,7 @@ export interface ChatSummary {
   title: string;
   folder: { id: string; name: string } | null;
   pinned: boolean;
+  archived: boolean;
   updatedAt: Date;
   /** An answer of it is being made. */
   busy: boolean;

@@ -27,10 +27,17 @@ export const folderList = queryOptions({
 export const chatsMatching = (words: string) =>
   queryOptions({
     queryKey: [...CHATS, "list", words],
-    queryFn: ({ signal, client }): Promise<Found[]> => (words === "" ? listAll(signal, client) : search(words, signal)),
+    queryFn: ({ signal, client }): Promise<Found[]> =>
+      words === "" ? listAll(signal, client, false) : search(words, signal),
     placeholderData: keepPreviousData,
     staleTime: 60_000,
   });
+
+/** The chats that are out of the way: only a search finds them besides. */
+export const archivedChats = queryOptions({
+  queryKey: [...CHATS, "archived"],
+  queryFn: ({ signal, client }): Promise<Found[]> => listAll(signal, client, true),
+});
 
 /** What people should know of all chats, in the server's words; null where there is nothing. Comes with the list. */
 export const chatsNotice = queryOptions<{ text: string; read: boolean } | null>({
@@ -54,11 +61,15 @@ export const readNotice = (client: QueryClient): void => {
 /** More chats than these are found by searching. */
 const MOST = 5_000;
 
-async function listAll(signal: AbortSignal, client: QueryClient): Promise<Found[]> {
+async function listAll(signal: AbortSignal, client: QueryClient, archived: boolean): Promise<Found[]> {
   const found: Found[] = [];
   let after: string | null | undefined;
   do {
-    const query = after == null ? { limit: 500 } : { limit: 500, after };
+    const query = {
+      limit: 500,
+      ...(archived ? { archived: "true" as const } : {}),
+      ...(after == null ? {} : { after }),
+    };
     const page: Schemas["ChatList"] = await unwrap(api.GET("/api/ui/chats", { params: { query }, signal }));
     takeNotice(client, page.notice ?? null);
     found.push(...page.chats.map((chat) => ({ chat })));
@@ -84,6 +95,7 @@ export function summaryOf({ chat, snippet, message }: Found, folders: readonly F
     title: chat.title ?? "",
     folder: folder === undefined ? null : { id: folder.id, name: folder.name },
     pinned: chat.pinned === true,
+    archived: chat.archived === true,
     updatedAt: new Date(chat.updated * 1000),
     busy: (chat.running ?? 0) > 0,
     ...(message == null ? {} : { message }),

@@ -12,10 +12,12 @@ import type { ChatRowActions } from "./ChatRow";
 import { FolderDialog } from "./FolderDialog";
 import type { ChatSummary } from "./groups";
 import { createFolder, restoreChat, saveChat } from "./queries";
+import { sidebarTexts } from "./texts";
 
 /** Returns what can be done with a chat in the sidebar, and the dialogs that some of it opens. */
 export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNode } {
   const texts = useTexts(chatTexts);
+  const labels = useTexts(sidebarTexts);
   const common = useTexts(commonTexts);
   const client = useQueryClient();
   const toast = useToast();
@@ -46,11 +48,21 @@ export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNo
       toast({ text: texts.chatDeleted(title), action: { label: texts.undo, onSelect: () => void undo() } });
     },
   });
+  const titleOf = ({ title }: ChatSummary) => (title === "" ? texts.untitled : title);
+  const undoOf = ({ id }: ChatSummary) => ({
+    label: texts.undo,
+    onSelect: () => change.mutate({ id, archived: false }),
+  });
   const actions: ChatRowActions = {
     rename: ({ id }, title) => change.mutate({ id, title }),
     pin: ({ id }, pinned) => change.mutate({ id, pinned }),
     move: (chat, folder) =>
       folder === undefined ? setAsked({ what: "folder", chat }) : change.mutate({ id: chat.id, folder }),
+    archive: (chat, archived) =>
+      change.mutate(
+        { id: chat.id, archived },
+        { onSuccess: () => archived && toast({ text: labels.chatArchived(titleOf(chat)), action: undoOf(chat) }) },
+      ),
     save: (chat, format) =>
       void saveChat(chat, format).catch((error: Error) => toast({ tone: "danger", text: error.message })),
     remove: (chat) => setAsked({ what: "remove", chat }),
@@ -64,7 +76,7 @@ export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNo
         onConfirm={() => remove.mutate(asked.chat)}
         busy={remove.isPending}
         title={texts.deleteChat}
-        description={texts.deleteChatText(asked.chat.title === "" ? texts.untitled : asked.chat.title)}
+        description={texts.deleteChatText(titleOf(asked.chat))}
         action={common.delete}
       />
       {asked.what === "folder" && (

@@ -2,7 +2,7 @@ import { QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-quer
 import { act, render, screen } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
 import type { SharedFeed } from "@/api/together";
-import { chatsMatching } from "./queries";
+import { archivedChats, chatsMatching } from "./queries";
 import { useFollowChats } from "./useFollowChats";
 
 const feed = vi.hoisted(() => ({ tell: (_name: string, _data: object) => {} }));
@@ -74,4 +74,21 @@ test("a list that is to be read again while it is on its way is read once more",
   await vi.waitFor(() => expect(answers).toHaveLength(2));
   answers[1]?.([chat("c", "After", 2)]);
   expect(await screen.findByText("After")).toBeVisible();
+});
+
+test("a chat that is archived, here or elsewhere, goes from one list to the other and back", async () => {
+  const asked = async (request: Request) =>
+    Response.json({ chats: new URL(request.url).searchParams.has("archived") ? [] : [chat("c", "Chat", 1)] });
+  vi.stubGlobal("fetch", asked);
+  const client = new QueryClient();
+  await client.fetchQuery(archivedChats);
+  render(page(client));
+  expect(await screen.findByText("Chat")).toBeVisible();
+  const archived = () => client.getQueryData(archivedChats.queryKey)?.map((found) => found.chat.id);
+  act(() => feed.tell("chat", { ...chat("c", "Chat", 2), archived: true }));
+  await vi.waitFor(() => expect(screen.queryByText("Chat")).toBeNull());
+  expect(archived()).toEqual(["c"]);
+  act(() => feed.tell("chat", { ...chat("c", "Chat", 3), archived: false }));
+  expect(await screen.findByText("Chat")).toBeVisible();
+  expect(archived()).toEqual([]);
 });

@@ -4,9 +4,10 @@ import type { ServerEvent } from "@/api/events";
 import { followTogether } from "@/api/together";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
-import { chatsMatching, type Found, folderList, takeNotice } from "./queries";
+import { archivedChats, chatsMatching, type Found, folderList, takeNotice } from "./queries";
 
 const { queryKey: ALL } = chatsMatching("");
+const { queryKey: ARCHIVED } = archivedChats;
 const RESET: ServerEvent = { name: "reset", data: "{}", id: undefined };
 
 /** Keeps the list of chats as it is on the server, whoever changes it. */
@@ -43,7 +44,8 @@ function apply(client: QueryClient, { name, data }: ServerEvent): void {
   switch (name) {
     case "chat": {
       const chat = JSON.parse(data) as Chat;
-      client.setQueryData(ALL, (known) => known && withChat(known, chat));
+      client.setQueryData(ALL, (known) => known && withChat(known, chat, chat.archived !== true));
+      client.setQueryData(ARCHIVED, (known) => known && withChat(known, chat, chat.archived === true));
       const folders = client.getQueryData(folderList.queryKey);
       if (chat.folder != null && folders?.every(({ id }) => id !== chat.folder) === true)
         void client.invalidateQueries(folderList);
@@ -51,7 +53,8 @@ function apply(client: QueryClient, { name, data }: ServerEvent): void {
     }
     case "removed": {
       const { id } = JSON.parse(data) as { id: string };
-      client.setQueryData(ALL, (known) => known?.filter(({ chat }) => chat.id !== id));
+      for (const list of [ALL, ARCHIVED])
+        client.setQueryData(list, (known) => known?.filter(({ chat }) => chat.id !== id));
       return;
     }
     case "notice":
@@ -61,9 +64,10 @@ function apply(client: QueryClient, { name, data }: ServerEvent): void {
   }
 }
 
-function withChat(known: readonly Found[], chat: Chat): Found[] {
+/** Returns a list in which `chat` is as it is now, where it `belongs` there. */
+function withChat(known: readonly Found[], chat: Chat, belongs: boolean): Found[] {
   const before = known.find((found) => found.chat.id === chat.id)?.chat;
   if ((before?.version ?? 0) > (chat.version ?? 0)) return [...known];
   const rest = known.filter((found) => found.chat.id !== chat.id);
-  return chat.deleted != null || chat.archived === true ? rest : [{ chat }, ...rest];
+  return chat.deleted == null && belongs ? [{ chat }, ...rest] : rest;
 }

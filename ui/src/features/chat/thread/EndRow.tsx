@@ -1,4 +1,4 @@
-import { Ellipsis, Play, RefreshCw, Trash2 } from "lucide-react";
+import { Ellipsis, Pencil, Play, RefreshCw, Trash2, Volume2, VolumeX } from "lucide-react";
 import { useState } from "react";
 import { Button, IconButton } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
@@ -9,11 +9,13 @@ import { Menu } from "@/components/Menu";
 import { commonTexts } from "@/i18n/common";
 import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
+import { useAloud } from "../aloud/AloudProvider";
 import { isOpen, type Message, textOf } from "../model";
 import { TokenButton } from "../probabilities/TokenButton";
 import { chatTexts } from "../texts";
 import { useMessageActions } from "./actions";
 import { BranchSwitch } from "./BranchSwitch";
+import { useEditing } from "./editing";
 import { Progress } from "./Progress";
 import { threadTexts } from "./texts";
 import { UsageLine } from "./UsageLine";
@@ -34,6 +36,8 @@ export function EndRow({ message, before, last }: EndRowProps) {
   const common = useTexts(commonTexts);
   const actions = useMessageActions();
   const words = useServerWords();
+  const { begin } = useEditing();
+  const { canRead, reading, read, stop } = useAloud();
   const [asks, setAsks] = useState(false);
   const { state, turn } = message;
   const first = before[0];
@@ -82,6 +86,19 @@ export function EndRow({ message, before, last }: EndRowProps) {
               icon: <Play />,
               disabled: turn.continuable !== true,
               onSelect: () => actions.goOn(message),
+            },
+            ...(canRead()
+              ? [
+                  reading === message.id
+                    ? { label: labels.stopReading, icon: <VolumeX />, onSelect: stop }
+                    : { label: labels.readAloud, icon: <Volume2 />, onSelect: () => read(message.id, text()) },
+                ]
+              : []),
+            {
+              label: labels.rewrite,
+              icon: <Pencil />,
+              disabled: (turn.tool_calls ?? []).length > 0,
+              onSelect: () => begin(message.id, textOf(message)),
             },
             ...(first === undefined
               ? []

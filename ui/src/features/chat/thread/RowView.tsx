@@ -5,6 +5,7 @@ import { SegmentView } from "../markdown/Markdown";
 import { isOpen } from "../model";
 import { PartView } from "../parts/registry";
 import { chatTexts } from "../texts";
+import { AnswerEditor } from "./AnswerEditor";
 import { BranchSwitch } from "./BranchSwitch";
 import { EndRow } from "./EndRow";
 import type { Row } from "./rows";
@@ -30,6 +31,8 @@ export const RowView = memo(
         );
       case "part":
         return <PartView part={row.part} message={row.message} />;
+      case "editor":
+        return <AnswerEditor message={row.message} />;
       case "branches":
         return <BranchSwitch message={row.message} />;
       case "end":

@@ -37,10 +37,11 @@ export function Thread({
   const texts = useTexts(chatTexts);
   const scroller = useRef<HTMLElement>(null);
   const [cache] = useState(() => new SegmentCache());
+  const { typed, begun } = useEditing();
   const live = liveTextOf(messages);
   const segments = useSyncExternalStore(live?.subscribe ?? never, live?.segments ?? (() => none));
   // biome-ignore lint/correctness/useExhaustiveDependencies: `segments` says that `messages` have more text
-  const rows = useMemo(() => cache.rows(messages), [cache, messages, segments]);
+  const rows = useMemo(() => cache.rows(messages, typed), [cache, messages, typed, segments]);
   const { keepUp, letGo, toEnd, atEnd, ...listeners } = useFollow(scroller, from === undefined);
   const begin = from === undefined ? -1 : rows.findIndex(({ message }) => message.id === from);
   const virtualizer = useVirtualizer({
@@ -75,10 +76,9 @@ export function Thread({
   useLayoutEffect(() => {
     if (sent > 0) toEnd();
   }, [sent]);
-  const { begun } = useEditing();
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each that is begun
   useLayoutEffect(() => {
-    const index = rows.findIndex(({ kind, message }) => kind === "user" && message.id === begun);
+    const index = rows.findIndex(({ kind, message }) => ["user", "editor"].includes(kind) && message.id === begun);
     if (index < 0) return;
     letGo();
     virtualizer.scrollToIndex(index, { align: "auto" });

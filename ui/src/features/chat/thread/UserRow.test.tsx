@@ -35,7 +35,7 @@ function Begin({ id, text }: { id: string; text: string }) {
 
 function shown(edit = vi.fn().mockResolvedValue(true)) {
   const nothing = () => {};
-  const actions = { regenerate: nothing, goOn: nothing, edit, showBranch: nothing, remove: nothing };
+  const actions = { regenerate: nothing, goOn: nothing, edit, rewrite: edit, showBranch: nothing, remove: nothing };
   const chat = { model: "m", messages: [] as readonly Message[], tree: new MessageTree([]), actions };
   renderPage(
     <ChatContext value={chat as unknown as ChatController}>

@@ -10,6 +10,8 @@ export interface MessageActions {
   goOn: (message: Message) => void;
   /** Sends a changed text as another branch, and asks for `answers`. Tells whether the server took it. */
   edit: (message: Message, text: string, answers: AnswerRequest[]) => Promise<boolean>;
+  /** Keeps a changed text of an answer as another branch. Tells whether the server took it. */
+  rewrite: (message: Message, text: string) => Promise<boolean>;
   /** Shows the branch that `id` is on. */
   showBranch: (id: string) => void;
   remove: (message: Message) => void;
@@ -22,6 +24,7 @@ export const MessageActionsContext = createContext<MessageActions>({
   regenerate: nothing,
   goOn: nothing,
   edit: async () => false,
+  rewrite: async () => false,
   showBranch: nothing,
   remove: nothing,
 });

@@ -46,3 +46,9 @@ test("rows are the same objects until what is around their message changes", () 
   expect(kinds(cache.rows([call, rest]))).not.toContain("a end");
   expect(kinds(cache.rows([call]))).toEqual(kinds(before));
 });
+
+test("an answer that is being changed has an editor in the place of its text", () => {
+  const [call, rest] = [answer("a", "m", ["clock"]), answer("b", "m")];
+  const rows = new SegmentCache().rows([call, rest], new Map([["b", "typed"]]));
+  expect(kinds(rows)).toEqual(["a start", "a segment", "b editor", "b end"]);
+});

@@ -7,6 +7,7 @@ export type Row = { key: string; message: Message } & (
   | { kind: "start" }
   | { kind: "segment"; segment: Segment; growing: boolean }
   | { kind: "part"; part: Part; index: number }
+  | { kind: "editor" }
   | { kind: "branches" }
   | { kind: "end"; before: readonly Message[] }
 );
@@ -32,7 +33,7 @@ const goesOn = ({ role, turn }: Message, previous: Message): boolean =>
   role === "assistant" && (previous.turn.tool_calls ?? []).length > 0 && previous.turn.model === turn.model;
 
 /** Returns the rows of `message`. A text that streams in has as many as there are segments by now. */
-function rowsOf(message: Message, { before, more }: Place, cache: SegmentCache): Row[] {
+function rowsOf(message: Message, { before, more }: Place, cache: SegmentCache, edited = false): Row[] {
   const { id, role, parts, siblings } = message;
   if (role === "user") return [{ key: id, kind: "user", message }];
   const rows: Row[] = before.length > 0 ? [] : [{ key: `${id}:start`, kind: "start", message }];
@@ -41,12 +42,14 @@ function rowsOf(message: Message, { before, more }: Place, cache: SegmentCache):
       rows.push({ key: `${id}:${index}`, kind: "part", part, index, message });
       continue;
     }
+    if (edited) continue;
     const segments = part.live?.segments() ?? cache.segments(part);
     for (const segment of segments) {
       const growing = part.live !== undefined && segment === segments.at(-1);
       rows.push({ key: `${id}:${index}:${segment.key}`, kind: "segment", segment, growing, message });
     }
   }
+  if (edited) rows.push({ key: `${id}:editor`, kind: "editor", message });
   if (!more) rows.push({ key: `${id}:end`, kind: "end", before, message });
   else if (siblings.length > 1) rows.push({ key: `${id}:branches`, kind: "branches", message });
   return rows;
@@ -66,6 +69,8 @@ export function estimatedHeight(row: Row): number {
   }
 }
 
+const NONE: ReadonlyMap<string, unknown> = new Map();
+
 /** Remembers how texts were parsed, and what rows a message has, as long as they are in use. */
 export class SegmentCache {
   private readonly bySource = new WeakMap<Part, readonly Segment[]>();
@@ -80,8 +85,10 @@ export class SegmentCache {
     return segments;
   }
 
-  rows(messages: readonly Message[]): Row[] {
+  /** `edited` has the ids of messages that are being changed. */
+  rows(messages: readonly Message[], edited: ReadonlyMap<string, unknown> = NONE): Row[] {
     return placed(messages).flatMap(({ message, ...place }) => {
+      if (edited.has(message.id)) return rowsOf(message, place, this, true);
       if (message.parts.some((part) => part.kind === "text" && part.live !== undefined))
         return rowsOf(message, place, this);
       const known = this.byMessage.get(message);
