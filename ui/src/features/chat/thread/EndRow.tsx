@@ -98,7 +98,7 @@ export function EndRow({ message, before, last }: EndRowProps) {
               label: labels.rewrite,
               icon: <Pencil />,
               disabled: (turn.tool_calls ?? []).length > 0,
-              onSelect: () => begin(message.id, textOf(message)),
+              onSelect: () => begin(message.id, textOf(message).trim()),
             },
             ...(first === undefined
               ? []

@@ -28,6 +28,12 @@ test("an answer that goes on from its calls reads as one, with one name and one 
   expect(rows.at(-1)).toMatchObject({ before: [call] });
 });
 
+test("what a person makes of it goes on from the calls, too", () => {
+  const edited = answer("b", "");
+  edited.turn.model = null;
+  expect(kinds(new SegmentCache().rows([answer("a", "m", ["clock"]), edited]))).not.toContain("b start");
+});
+
 test("branches of a call can be chosen where they fork", () => {
   const rows = new SegmentCache().rows([answer("a", "m", ["clock"], ["a", "other"]), answer("b", "m")]);
   expect(kinds(rows)).toContain("a branches");

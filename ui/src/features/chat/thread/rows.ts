@@ -29,8 +29,11 @@ function placed(messages: readonly Message[]): (Place & { message: Message })[] 
   });
 }
 
+/** One that a person has put right has no model. */
 const goesOn = ({ role, turn }: Message, previous: Message): boolean =>
-  role === "assistant" && (previous.turn.tool_calls ?? []).length > 0 && previous.turn.model === turn.model;
+  role === "assistant" &&
+  (previous.turn.tool_calls ?? []).length > 0 &&
+  (turn.model == null || turn.model === previous.turn.model);
 
 /** Returns the rows of `message`. A text that streams in has as many as there are segments by now. */
 function rowsOf(message: Message, { before, more }: Place, cache: SegmentCache, edited = false): Row[] {
