@@ -13,6 +13,14 @@ SHORT_STEP_SECONDS = 0.01
 """Below it a step's planning, which the device's thread must otherwise wait for, is felt in every token."""
 
 
+LONG_WAIT_SECONDS = 0.2
+"""Nothing is planned behind steps that take longer: whoever comes meanwhile would wait for that, too, and a client that
+leaves would have it computed. Beside it a plan's way to the device, one or two milliseconds, is nothing."""
+
+RATED_TOKENS = 64
+"""Tokens of a step from which on it tells how long tokens take."""
+
+
 def steps_in_flight(step_seconds: float) -> int:
     """Returns how many steps may be under way, by how long the last one took on the device.
 
@@ -59,6 +67,10 @@ class InFlightSteps:
         self._first = -1
         """The newest step that was planned while none was in flight."""
         self._step_seconds = math.inf
+        self._token_seconds = 0.0
+        """What a token took in the last step of many."""
+        self._tokens: dict[int, int] = {}
+        """Of each step in flight, as it was planned."""
         self._paused = False
 
     def __len__(self) -> int:
@@ -70,8 +82,10 @@ class InFlightSteps:
     @property
     def full(self) -> bool:
         """Whether no more steps may be planned for now."""
-        waits = self._paused and bool(self._steps)
-        return waits or len(self._steps) >= steps_in_flight(self._step_seconds)
+        if not self._steps:
+            return False
+        long = sum(self._tokens.values()) * self._token_seconds > LONG_WAIT_SECONDS
+        return self._paused or long or len(self._steps) >= steps_in_flight(self._step_seconds)
 
     def pause(self) -> None:
         """Lets nothing be planned until a step is done: whatever came of it now would be left out again."""
@@ -82,9 +96,11 @@ class InFlightSteps:
         if rows:
             self._first = self._first if self._steps else step
             self._steps[step] = rows
+            self._tokens[step] = sum(row.length for row in rows)
 
     def clear(self) -> None:
         self._steps.clear()
+        self._tokens.clear()
         self._paused = False
 
     def rows(self) -> Iterator[InFlightRow]:
@@ -113,9 +129,12 @@ class InFlightSteps:
         not run, and the rows planned behind them."""
         self._step_seconds = seconds
         self._paused = False
+        if (tokens := self._tokens[step]) >= RATED_TOKENS and len(ran) == len(self._steps[step]):
+            self._token_seconds = seconds / tokens
         missing = [row.sequence.id for row in self._steps[step] if row.sequence.id not in ran]
         withdrawn = [row for sequence in missing for row in self.withdraw(sequence, step)]
         self._steps.pop(step, None)
+        self._tokens.pop(step, None)
         return withdrawn
 
     def withdraw(self, sequence: int, step: int) -> list[InFlightRow]:
@@ -130,5 +149,5 @@ class InFlightSteps:
             withdrawn += [row for row in self._steps[number] if row.sequence.id == sequence]
             self._steps[number] = [row for row in self._steps[number] if row.sequence.id != sequence]
             if not self._steps[number]:
-                del self._steps[number]
+                del self._steps[number], self._tokens[number]
         return withdrawn

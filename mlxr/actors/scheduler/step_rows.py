@@ -6,7 +6,8 @@ how long a running stream waits behind a long prompt.
 
 Clients share those tokens alike. Of a client's prompts the first to have come gets them, but where another is much
 shorter, that one gets half: it is soon done, and the long one takes at most twice as long however many short ones come.
-A prompt that is alone gets everything.
+A step that a prompt ends with has at most a ``prefill_chunk`` of each that is much longer: whoever waits for its first
+token would wait for theirs. A prompt that is alone gets everything.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ def _prompt_chunks(
         return chunks
     turns = _turns(prompts, limits.whole_prompts)
     shared = sum(part for _, part in turns)
+    ends: Sequence | None = None
     for sequence, part in turns:
         length = sequence.remaining
         if grid is not None:
@@ -82,11 +84,15 @@ def _prompt_chunks(
         whole = limits.whole_prompts and sequence.request.submit.task is Task.EMBED
         if budget <= 0 or (whole and length > budget and chunks):
             break
+        if ends is not None and not whole and _much_shorter(ends, sequence):
+            length = min(length, limits.prefill_chunk)
         share = max(1, int(budget * part / shared)) if part else budget
         cost = scored_cost if sequence.request.submit.prompt_logprobs is not None else 1
         chunks.append(Chunk(sequence, length if whole else min(length, max(1, share // cost))))
         budget -= cost * chunks[-1].length
         shared -= part
+        if chunks[-1].length == sequence.remaining:
+            ends = ends or sequence
     return chunks
 
 
@@ -120,4 +126,8 @@ def _heads(own: list[Sequence]) -> list[Sequence]:
     """Returns who of a client's prompts share its part: the first to have come, and the shortest where that is much
     shorter."""
     first, shortest = own[0], min(own, key=lambda sequence: sequence.remaining)
-    return [shortest, first] if shortest.remaining * MUCH_SHORTER <= first.remaining else [first]
+    return [shortest, first] if _much_shorter(shortest, first) else [first]
+
+
+def _much_shorter(one: Sequence, other: Sequence) -> bool:
+    return one.remaining * MUCH_SHORTER <= other.remaining

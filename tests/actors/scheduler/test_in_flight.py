@@ -13,3 +13,21 @@ def test_a_step_is_told_from_those_that_the_device_had_to_wait_for() -> None:
         steps.finish(step, [sequence.id], 0.01)
     steps.add(9, [InFlightRow(sequence, 0, [], False)])
     assert not steps.follows(9)
+
+
+def test_nothing_is_planned_behind_a_step_that_takes_long() -> None:
+    [sequence], steps = sequences(1), InFlightSteps()
+
+    def add(step: int, length: int) -> None:
+        steps.add(step, [InFlightRow(sequence, 0, [], False, length)])
+
+    add(1, 512)
+    assert not steps.full
+    steps.finish(1, [sequence.id], seconds=0.4)
+    add(2, 512)
+    assert steps.full
+    steps.finish(2, [sequence.id], seconds=0.4)
+    add(3, 128)
+    assert not steps.full
+    add(4, 128)
+    assert steps.full

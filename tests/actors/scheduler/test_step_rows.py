@@ -54,6 +54,15 @@ def test_a_long_prompt_keeps_half_however_many_short_ones_come() -> None:
         assert steps.run()[long] >= 50
 
 
+def test_a_step_that_a_short_prompt_ends_with_has_a_chunk_of_a_long_one() -> None:
+    steps = Steps(Limits(token_budget=512, prefill_chunk=128, max_sequences=9))
+    long = steps.submit(1, 5000)
+    assert steps.run() == {long: 512}
+    short, other = steps.submit(2, 30), steps.submit(3, 40, "b")
+    assert steps.run() == {short: 30, other: 40, long: 128}
+    assert steps.run() == {long: 512}
+
+
 def test_prompts_of_about_one_length_come_one_after_another() -> None:
     steps = Steps(Limits(token_budget=100, max_sequences=9))
     first, second = steps.submit(1, 300), steps.submit(2, 200)
