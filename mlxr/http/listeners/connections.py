@@ -147,6 +147,7 @@ class Connection(web.RequestHandler):
         self._answered += 1
         found = await super().finish_response(request, resp, start_time)
         self._slots.rested(self)
+        self._probe = None  # Who reads the answer to a request behind this one is found out anew.
         if self._reader_gone and not self._messages:
             self.close()
         return found

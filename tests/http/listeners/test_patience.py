@@ -256,6 +256,20 @@ async def test_requests_sent_together_before_the_end_are_all_answered(tmp_path: 
         assert answer.count(b"HTTP/1.1 200 OK") == 4
 
 
+async def test_who_sends_no_more_and_leaves_after_a_first_answer_gets_no_second_one_made(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = lambda command: hello(command) if len(r.got(Generate)) == 1 else []
+        async with await connect(r) as client:
+            await client.send(request("/v1/completions", stream=False) * 2)
+            await client.send_eof()
+            seen = b""
+            while not seen.partition(b"\r\n\r\n")[2].rstrip(b"H").endswith(b"}"):
+                seen += await client.receive()
+            await r.until(lambda: len(r.got(Generate)) == 2)
+        await r.until(lambda: r.got(Cancel))
+        await r.until(lambda: not open_connections(r))
+
+
 @pytest.mark.parametrize("path", STREAMS)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_goes_away_cancels_its_request(tmp_path: Path, path: str, stream: bool) -> None:
