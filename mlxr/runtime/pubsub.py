@@ -21,6 +21,9 @@ SEND_SECONDS = 0.02
 
 _MORE = zmq.NOBLOCK | zmq.SNDMORE
 
+_CHANGES = {b"\x01": 1, b"\x00": -1}
+"""What a subscriber's message does to the number of those who read its topic, by its first byte."""
+
 LOOK_SECONDS = 0.02
 """How often the socket is asked for new subscribers: asking costs more than an event nobody reads may."""
 
@@ -87,9 +90,12 @@ class Publisher:
             path.unlink(missing_ok=True)
 
     def _note(self, frame: bytes) -> None:
+        change = _CHANGES.get(frame[:1])
+        if change is None:
+            return  # Somebody else's.
         self._wanted.clear()
         prefix = frame[1:]
-        count = self._prefixes.get(prefix, 0) + (1 if frame[:1] == b"\x01" else -1)
+        count = self._prefixes.get(prefix, 0) + change
         if count > 0:
             self._prefixes[prefix] = count
         else:
@@ -127,8 +133,8 @@ class Subscriber:
         def drain() -> None:
             try:
                 for _ in range(BURST):
-                    self._socket.recv(zmq.NOBLOCK)  # its topic
-                    take(self._socket.recv())
+                    if (event := _event(self._socket.recv_multipart(zmq.NOBLOCK))) is not None:
+                        take(event[1])
                 loop.call_soon(drain)
             except zmq.Again:
                 pass
@@ -148,11 +154,19 @@ class Subscriber:
 
     def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
         """Returns the next (topic, JSON) pair, or None after ``timeout`` seconds."""
-        if timeout is not None and not self._socket.poll(int(timeout * 1000)):
-            return None
-        topic, body = self._socket.recv_multipart()
-        return topic.decode(), body
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if end is None else max(0, int((end - time.monotonic()) * 1000))
+            if not self._socket.poll(left):
+                return None
+            if (event := _event(self._socket.recv_multipart())) is not None:
+                return event
 
     def close(self) -> None:
         self._socket.close(linger=0)
         self._context.term()
+
+
+def _event(parts: list[bytes]) -> tuple[str, bytes] | None:
+    """Returns a message as its topic and its JSON; None for one that is no event of ours."""
+    return (parts[0].decode(errors="replace"), parts[1]) if len(parts) == 2 else None

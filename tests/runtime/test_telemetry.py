@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import zmq
 
 from mlxr.runtime.bus import Bus
 from mlxr.runtime.errors import StartError
@@ -44,6 +46,31 @@ def test_a_subscriber_reads_the_topics_it_asked_for(tmp_path: Path) -> None:
         subscriber.close()
         publisher.close()
         bus.close()
+
+
+def test_what_is_no_event_is_passed_over(tmp_path: Path) -> None:
+    with zmq.Context() as context, closing(context.socket(zmq.XPUB)) as stranger:
+        stranger.bind(f"ipc://{tmp_path}/t.sock")
+        with closing(Subscriber(f"ipc://{tmp_path}/t.sock", [])) as subscriber:
+            assert stranger.recv() == b"\x01"
+            for parts in ([b"alone"], [b"kv", b"{}", b"more"], [b"\xff", b"{}"]):
+                stranger.send_multipart(parts)
+            assert subscriber.receive(timeout=10) == ("\ufffd", b"{}")
+
+            async def followed() -> list[bytes]:
+                seen: list[bytes] = []
+
+                def take(body: bytes) -> None:
+                    seen.append(body)
+                    raise EOFError
+
+                for parts in ([b"alone"], [b"kv", b"[]"]):
+                    stranger.send_multipart(parts)
+                with pytest.raises(EOFError):
+                    await subscriber.follow(take)
+                return seen
+
+            assert asyncio.run(followed()) == [b"[]"]
 
 
 def test_a_publisher_says_where_it_is_and_what_to_change_where_it_cant_be(tmp_path: Path) -> None:
