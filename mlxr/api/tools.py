@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mlxr.api.errors import invalid
-from mlxr.runtime.messages.tokenizer import Tool
+from mlxr.runtime.messages.tokenizer import Tool, ToolCall
 
 Offer = tuple[list[Tool], str]
 """The tools that are offered, and ``ChatPrompt.tool_choice``."""
@@ -46,18 +46,27 @@ def offer_named(tools: list[Tool], name: str) -> Offer:
 
 def offer_allowed(tools: list[Tool], names: Sequence[str], mode: str) -> Offer:
     """Offers those of ``tools`` that ``names`` has; raises ``RequestError`` for a name that is none of theirs, and
-    where one is required and none is left."""
+    where a call is required and no function is allowed."""
     _refuse_unknown(names, tools)
-    return offer([tool for tool in tools if tool.name in names], mode)
+    if mode == "required" and not names:
+        raise invalid("`tool_choice` requires a call, and its list of allowed tools is empty", "tool_choice")
+    return [tool for tool in tools if tool.name in names], mode
 
 
 def _refuse_unknown(names: Collection[str], tools: list[Tool]) -> None:
     known = [tool.name for tool in tools]
     for name in names:
         if name not in known:
-            raise invalid(
-                f"`tool_choice` names {name!r}, which is not among `tools` ({', '.join(known)})", "tool_choice"
-            )
+            listed = f"which is not among `tools` ({', '.join(known)})" if known else "and there are no `tools`"
+            raise invalid(f"`tool_choice` names {name!r}, {listed}", "tool_choice")
+
+
+def past_call(id: str | None, name: str, arguments: object, *, field: str) -> ToolCall:
+    """Returns a call that was made before, with ``arguments`` as ``arguments_text`` takes them. Raises ``RequestError``
+    for one without a name, which the request has in ``field``."""
+    if not name:
+        raise invalid(f"`{field}` is missing", field)
+    return ToolCall(id or None, name, arguments_text(arguments))
 
 
 def arguments_text(given: object) -> str:

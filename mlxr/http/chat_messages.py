@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.parameters import check_message_count
-from mlxr.api.tools import arguments_text, make_tool
+from mlxr.api.tools import make_tool, past_call
 from mlxr.http.fields import Fields
 from mlxr.http.template_args import template_args
-from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool
 
 _ROLES = {"developer": "system", "function": "tool"}
 """Roles that templates know by another name."""
@@ -130,8 +130,13 @@ def _chat_message(message: CompletionMessage, place: str) -> ChatMessage:
         content=_text_of(message.content, place) or message.refusal or "",
         reasoning=message.reasoning_content or message.reasoning or "",
         tool_calls=[
-            ToolCall(call.id or None, call.function.name, arguments_text(call.function.arguments))
-            for call in message.tool_calls or []
+            past_call(
+                call.id,
+                call.function.name,
+                call.function.arguments,
+                field=f"{place}.tool_calls[{index}].function.name",
+            )
+            for index, call in enumerate(message.tool_calls or [])
         ],
         tool_call_id=message.tool_call_id or None,
         name=message.name or None,

@@ -14,7 +14,6 @@ Divisor = Annotated[float, Meta(ge=0.01, le=100)]
 Bias = Annotated[float, Meta(ge=-100, le=100)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 ModelName = Annotated[str, Meta(max_length=4096)]
 """As long as a path may be."""
 TokenLimit = Annotated[int, Meta(ge=-1, le=2**31 - 1)]

@@ -19,5 +19,5 @@ def test_a_function_that_is_called_like_a_mode_cant_be_chosen_by_name(name: str)
 def test_a_call_that_is_required_needs_a_function_that_is_allowed() -> None:
     tools = [make_tool("f", None, None, field="name")]
     assert offer_allowed(tools, [], "auto") == ([], "auto")
-    with pytest.raises(RequestError, match="there are no `tools`"):
+    with pytest.raises(RequestError, match="list of allowed tools is empty"):
         offer_allowed(tools, [], "required")

@@ -178,6 +178,8 @@ UNKNOWN: list[tuple[str, dict[str, Any], str | None]] = [
     ("/api/generate", {"options": {"a b": 1}}, "options.a b"),
     ("/api/embed", {"options": {"nonsense": 1}}, "options.nonsense"),
     ("/v1/rerank", {"documents": [{"text": "a", "own": 1}]}, None),
+    ("/api/chat", {"shift": True}, "shift"),
+    ("/api/generate", {"shift": False}, None),
 ]  # fmt: skip
 
 

@@ -34,15 +34,15 @@ SHOWN = [
 ]
 
 
-def history(path: str, arguments: Any) -> dict[str, Any]:
+def history(path: str, arguments: Any, name: str = "weather") -> dict[str, Any]:
     """A conversation with a call and its result, as the route writes it."""
-    function = {"name": "weather", "arguments": arguments}
+    function = {"name": name, "arguments": arguments}
     if path == RESPONSES:
         call = {"type": "function_call", "call_id": "c1", **function}
         output = {"type": "function_call_output", "call_id": "c1", "output": "rain"}
         return {"input": [{"role": "user", "content": "Hi"}, call, output]}
     if path == MESSAGES:
-        call = {"type": "tool_use", "id": "c1", "name": "weather", "input": arguments}
+        call = {"type": "tool_use", "id": "c1", "name": name, "input": arguments}
         result = {"type": "tool_result", "tool_use_id": "c1", "content": "rain"}
         return {"messages": [*HI, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]}
     call = {"id": "c1", "function": function} | ({"type": "function"} if path == CHAT else {})
@@ -65,3 +65,11 @@ async def test_a_conversation_goes_on_whatever_a_past_calls_arguments_are(tmp_pa
             text = template.render(prompt).text
             assert f'{{"name": "weather", "arguments": {shown}}}' in text, arguments
             assert "rain" in text
+
+
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES, OLLAMA])
+async def test_a_past_call_without_a_name_is_refused_by_its_place(tmp_path: Path, path: str) -> None:
+    body = {**PLAIN[path], **history(path, "{}", name="")}
+    async with rig(tmp_path) as r, aiohttp.ClientSession() as session, session.post(r.url + path, json=body) as answer:
+        assert answer.status == 400
+        assert ".name` is missing" in await answer.text()

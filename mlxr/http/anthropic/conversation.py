@@ -11,7 +11,8 @@ from mlxr.api import server_tools
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.parameters import check_message_count
 from mlxr.api.reasoning_round_trip import reasoning_of
-from mlxr.api.tools import arguments_text, make_tool, offer_named
+from mlxr.api.tools import make_tool, offer_named, past_call
+from mlxr.http.anthropic.documents import KINDS, document_text, joined_text, no_text
 from mlxr.http.anthropic.schema import (
     AnthropicBlock,
     AnthropicMessage,
@@ -34,7 +35,7 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
     """Raises ``RequestError`` naming the field that can't be had. An assistant's message at the end is continued."""
     check_message_count(body.messages, settings.max_messages)
     messages: list[ChatMessage] = []
-    system = _text(body.system, "system")
+    system = joined_text(body.system, "system")
     if system:
         messages.append(ChatMessage("system", system))
     for index, message in enumerate(body.messages):
@@ -76,6 +77,8 @@ def _turns(message: AnthropicMessage, place: str) -> list[ChatMessage]:
         match block.type:
             case "text":
                 text.append(block.text)
+            case "document" | "search_result":
+                text.append(document_text(block, f"{place}.content[{index}]"))
             case "thinking":
                 thinking.append(block.thinking or reasoning_of(block.signature))
             case "redacted_thinking":
@@ -85,30 +88,32 @@ def _turns(message: AnthropicMessage, place: str) -> list[ChatMessage]:
             case "tool_result":
                 results.append(_result(block, f"{place}.content[{index}]"))
             case other:
-                raise unsupported(f"{place}.content[{index}].type", f"{other!r} blocks need a model that takes them")
+                raise no_text(other, f"{place}.content[{index}].type")
     own = ChatMessage(message.role, "\n".join(text), "".join(thinking), calls)
     return [*results, own] if text or calls or not results else results
 
 
 def _call(block: AnthropicBlock, place: str) -> ToolCall:
-    for field, given in (("id", block.id), ("name", block.name)):
-        if not given:
-            raise invalid(f"`{place}.{field}` is missing", f"{place}.{field}")
-    return ToolCall(block.id or None, block.name, arguments_text(block.input))
+    if not block.id:
+        raise invalid(f"`{place}.id` is missing", f"{place}.id")
+    return past_call(block.id, block.name, block.input, field=f"{place}.name")
 
 
 def _result(block: AnthropicBlock, place: str) -> ChatMessage:
-    text = _text(block.content, f"{place}.content")
+    parts = [block.content] if isinstance(block.content, str) else _result_texts(block.content or [], place)
+    text = "\n".join(parts)
     return ChatMessage("tool", f"Error: {text}" if block.is_error else text, tool_call_id=block.tool_use_id or None)
 
 
-def _text(given: str | Sequence[AnthropicBlock | ResultBlock] | None, place: str) -> str:
-    if given is None or isinstance(given, str):
-        return given or ""
-    for index, block in enumerate(given):
-        if block.type != "text":
-            raise unsupported(f"{place}[{index}].type", f"{block.type!r} blocks need a model that takes them")
-    return "\n".join(block.text for block in given)
+def _result_texts(blocks: Sequence[ResultBlock], place: str) -> list[str]:
+    """Returns the text of each block of a tool's result, which is at ``place``."""
+    texts: list[str] = []
+    for index, block in enumerate(blocks):
+        own = f"{place}.content[{index}]"
+        if block.type not in ("text", *KINDS):
+            raise no_text(block.type, f"{own}.type")
+        texts.append(block.text if block.type == "text" else document_text(block, own))
+    return texts
 
 
 def _tool(tool: AnthropicTool, place: str) -> Tool:

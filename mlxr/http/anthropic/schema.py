@@ -11,20 +11,49 @@ from mlxr.http.fields import Fields
 from mlxr.http.values import ModelName, MostDrafted
 
 
-class ResultBlock(Fields, frozen=True, kw_only=True):
+class TextBlock(Fields, frozen=True, kw_only=True):
     type: str
     text: str = ""
 
     IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "citations"})
 
 
-class AnthropicBlock(Fields, frozen=True, kw_only=True):
-    """A content block: ``text``, ``thinking``, ``tool_use`` or ``tool_result``."""
+class Source(Fields, frozen=True, kw_only=True):
+    """Where a document's text is: in ``data``, or in blocks of ``content``."""
 
-    COMPONENT: ClassVar[str | None] = "Block"
+    type: str
+    data: str = ""
+    content: str | list[TextBlock] | None = None
+
+    # ``data`` is plain text; other types are refused as a whole.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"media_type", "url", "file_id"})
+
+
+class TextOrDocument(Fields, frozen=True, kw_only=True):
+    """What blocks with text have in common: ``text``, ``document`` or ``search_result``. ``citations``: of a text,
+    those that it was answered with, and of the others whether answers are to cite them."""
 
     type: str
     text: str = ""
+    title: str | None = None
+    context: str | None = None
+    source: str | Source | None = None
+    citations: Any = None
+
+
+class ResultBlock(TextOrDocument, frozen=True, kw_only=True):
+    """A block within a tool's result."""
+
+    content: list[TextBlock] | None = None
+
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control"})
+
+
+class AnthropicBlock(TextOrDocument, frozen=True, kw_only=True):
+    """A content block: ``text``, ``document``, ``search_result``, ``thinking``, ``tool_use`` or ``tool_result``."""
+
+    COMPONENT: ClassVar[str | None] = "Block"
+
     thinking: str = ""
     signature: str = ""
     id: str = ""
@@ -36,7 +65,7 @@ class AnthropicBlock(Fields, frozen=True, kw_only=True):
 
     # What answers have besides, and clients hand back with them (``data`` is thinking that only others can read); and
     # where to cache elsewhere.
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "citations", "caller", "toolset_name", "data"})
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "caller", "toolset_name", "data"})
 
 
 class AnthropicMessage(Fields, frozen=True, kw_only=True):
@@ -133,9 +162,9 @@ class CountRequest(Conversation, frozen=True, kw_only=True):
 
 
 class MessagesRequest(Conversation, frozen=True, kw_only=True):
-    """``POST /v1/messages``."""
+    """``POST /v1/messages``. A ``max_tokens`` of 0 has the prompt computed, so that a next request finds it."""
 
-    max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    max_tokens: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     stop_sequences: list[str] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None

@@ -14,19 +14,18 @@ from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import installed, with_model_defaults
 from mlxr.api.parameters import check_message_count
-from mlxr.api.tools import arguments_text, make_tool
+from mlxr.api.tools import make_tool, past_call
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.answer import AnswerLines, MakeFields, chat_fields, generate_fields, load_answer
 from mlxr.http.ollama.options import command, think
 from mlxr.http.ollama.schema import (
-    CalledTool,
     ChatRequest,
     Function,
     GenerateRequest,
     GenerationFields,
     OllamaMessage,
 )
-from mlxr.http.services import Services
+from mlxr.http.services import Services, note_ignored
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.registry import LoadModel, UnloadModel
@@ -40,7 +39,6 @@ from mlxr.runtime.messages.tokenizer import (
     Tokenize,
     TokenPrompt,
     Tool,
-    ToolCall,
 )
 
 
@@ -99,7 +97,7 @@ def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
     if any(turn.images for turn in turns):
         require_capability("vision", entry, "images")
     tools = [_tool(tool.function, f"tools[{index}].function") for index, tool in enumerate(body.tools or [])]
-    messages = [_message(turn) for turn in turns]
+    messages = [_message(turn, f"messages[{index}]") for index, turn in enumerate(turns)]
     return ChatPrompt(messages, tools=tools, reasoning_effort=think(body.think, entry))
 
 
@@ -107,25 +105,31 @@ def _tool(function: Function, place: str) -> Tool:
     return make_tool(function.name, function.description, function.parameters, field=f"{place}.name")
 
 
-def _message(message: OllamaMessage) -> ChatMessage:
+def _message(message: OllamaMessage, place: str) -> ChatMessage:
     return ChatMessage(
         role=message.role,
         content=message.content or "",
         reasoning=message.thinking or "",
-        tool_calls=[_call(call) for call in message.tool_calls or []],
+        tool_calls=[
+            past_call(
+                call.id,
+                call.function.name,
+                call.function.arguments,
+                field=f"{place}.tool_calls[{index}].function.name",
+            )
+            for index, call in enumerate(message.tool_calls or [])
+        ],
         tool_call_id=message.tool_call_id or None,
         name=message.tool_name or None,
     )
-
-
-def _call(call: CalledTool) -> ToolCall:
-    return ToolCall(call.id or None, call.function.name, arguments_text(call.function.arguments))
 
 
 async def _answer(
     services: Services, body: GenerationFields, made: Generate, make_fields: MakeFields, request: web.Request
 ) -> web.StreamResponse:
     began = time.monotonic()
+    if body.shift:
+        note_ignored(request, ["shift"])
     keep_alive = keep_alive_seconds(body.keep_alive)
     if body.pin is not None:
         await load_or_unload(services.gateway, body.model, None, body.pin)

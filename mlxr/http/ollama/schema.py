@@ -67,8 +67,9 @@ class GenerationFields(Fields, frozen=True, kw_only=True):
     shift: bool | None = None
     adapters: Adapters | None = None
 
-    # A context that is full ends the answer.
-    REFUSED: ClassVar[dict[str, Any]] = {"shift": False}
+    # A context that is full ends the answer (``done_reason`` length), as with a ``shift`` of false. Elsewhere true, the
+    # default, has the oldest tokens forgotten; the response names it where a request asks for that.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"shift"})
 
 
 class GenerateRequest(GenerationFields, frozen=True, kw_only=True):
@@ -83,7 +84,7 @@ class GenerateRequest(GenerationFields, frozen=True, kw_only=True):
     height: int | None = None
     steps: int | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {**GenerationFields.REFUSED, "width": 0, "height": 0, "steps": 0}
+    REFUSED: ClassVar[dict[str, Any]] = {"width": 0, "height": 0, "steps": 0}
 
 
 class CalledFunction(Fields, frozen=True, kw_only=True):

@@ -9,15 +9,15 @@ from mlxr.api.constraints import response_format
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
-from mlxr.api.parameters import reasoning_effort, seed
+from mlxr.api.parameters import reasoning_effort, seed, token_limit, unlimited
 from mlxr.api.reasoning_round_trip import reasoning_of
-from mlxr.api.tools import Offer, arguments_text, offer, offer_allowed, offer_named
+from mlxr.api.tools import Offer, offer, offer_allowed, offer_named, past_call
 from mlxr.http.adapters import adapters_of
 from mlxr.http.responses.functions import named, offered, qualified_name
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
-from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate, ToolCall
+from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
 SEARCH = "web_search_call"
 
@@ -45,7 +45,8 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
             seed=seed(None),
             logprobs=(body.top_logprobs or 0) if wants_logprobs(body) else None,
         ),
-        max_tokens=body.max_output_tokens,
+        max_tokens=token_limit(body.max_output_tokens, "max_output_tokens"),
+        unlimited=unlimited(body.max_output_tokens),
         constraint=_constraint(body.text),
         truncate_keep=0 if body.truncation == "auto" else None,
         adapters=adapters_of(body.adapters),
@@ -95,9 +96,8 @@ def _message(item: Item, place: str) -> ChatMessage:
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
             name = qualified_name(item.namespace, named(item.name, place))
-            return ChatMessage(
-                "assistant", tool_calls=[ToolCall(item.call_id or None, name, arguments_text(item.arguments))]
-            )
+            call = past_call(item.call_id, name, item.arguments, field=f"{place}.name")
+            return ChatMessage("assistant", tool_calls=[call])
         case "function_call_output":
             return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id or None)
         case "reasoning":

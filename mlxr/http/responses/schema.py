@@ -10,7 +10,7 @@ from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
-from mlxr.http.values import HARMLESS, Effort, ModelName, MostDrafted, Probability, Temperature, Tokens
+from mlxr.http.values import HARMLESS, Effort, ModelName, MostDrafted, Probability, Temperature, TokenLimit
 
 
 class Part(Fields, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
 
     input: str | list[Item]
     instructions: str | None = None
-    max_output_tokens: Tokens | None = None
+    max_output_tokens: TokenLimit | None = None
     temperature: Temperature | None = None
     top_p: Probability | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None

@@ -115,6 +115,36 @@ async def test_tool_results_and_thoughts_are_fed_back(tmp_path: Path) -> None:
         assert (prompt.tool_choice, prompt.parallel_tool_calls) == ("f", False)
 
 
+async def test_documents_and_search_results_are_read_as_text(tmp_path: Path) -> None:
+    plain = {"type": "text", "media_type": "text/plain", "data": "one\ntwo"}
+    document = {"type": "document", "source": plain, "title": 'A "book"', "citations": {"enabled": False}}
+    parts = {"type": "content", "content": [{"type": "text", "text": "three"}]}
+    found = {"type": "search_result", "source": "http://a", "title": "T", "content": [{"type": "text", "text": "four"}]}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "see"}, document, found]}
+    async with client(tmp_path) as (r, c):
+        turn = [result, {"type": "text", "text": "So?"}, {"type": "document", "source": parts}]
+        await c.messages.create(model="tiny", max_tokens=9, messages=[{"role": "user", "content": turn}])
+        tool, user = r.got(Generate)[0].prompt.messages
+        read = "<document title='A \"book\"'>\none\ntwo\n</document>"
+        assert tool.content == f'see\n{read}\n<search_result title="T" source="http://a">\nfour\n</search_result>'
+        assert user.content == "So?\n<document>\nthree\n</document>"
+        pdf = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+        for wrong, said in (
+            ({**document, "source": pdf}, r"source\.type.*PDF"),
+            ({**document, "source": {"type": "file", "file_id": "f"}}, r"source\.type.*no files are kept"),
+            ({**document, "citations": {"enabled": True}}, r"citations\.enabled"),
+            ({"type": "document"}, r"content\[0\]\.source"),
+        ):
+            with pytest.raises(anthropic.BadRequestError, match=said):
+                await c.messages.create(model="tiny", max_tokens=9, messages=[{"role": "user", "content": [wrong]}])
+
+
+async def test_a_prompt_may_be_computed_without_an_answer(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        await c.messages.create(model="tiny", max_tokens=0, messages=HI)
+        assert r.got(Generate)[0].max_tokens == 0
+
+
 async def test_an_answer_that_was_begun_is_continued(tmp_path: Path) -> None:
     async with client(tmp_path) as (r, c):
         await c.messages.create(model="tiny", max_tokens=9, messages=[*HI, {"role": "assistant", "content": "I"}])

@@ -25,6 +25,17 @@ from tests.http.cases.plain import (
 RESULT = {"type": "tool_result", "tool_use_id": "a"}
 USE = {"type": "tool_use", "id": "b", "name": "f"}
 
+DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a"}}
+FOUND = {"type": "search_result", "source": "http://a", "title": "A", "content": [{"type": "text", "text": "a"}]}
+DOCUMENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "source": ({**FOUND, "source": "http://b"}, FOUND),
+    "title": ({**DOCUMENT, "title": "A"}, DOCUMENT),
+    "context": ({**DOCUMENT, "context": "A"}, DOCUMENT),
+    "content": ({**FOUND, "content": [{"type": "text", "text": "b"}]}, FOUND),
+    "citations": ({**DOCUMENT, "citations": {"enabled": True}}, DOCUMENT),
+}
+"""Blocks that are documents, with and without each of their fields."""
+
 CONVERSATION: dict[str, Any] = {
     "model": "org/tiny-alias", "messages": [{"role": "user", "content": "Ho"}], "system": "a", "tools": [ATOOL],
     "thinking": THINK, "output_config": {"effort": "low"},
@@ -47,11 +58,27 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
         **simple(MESSAGES, draft_model="none", **{"speculative.n_max": 3}),
     },
     anthropic.CountRequest: {**conversation(COUNT), "model": Case(COUNT, {"model": "none"})},
+    anthropic.TextBlock: {
+        "type": Case(MESSAGES, blocks({**FOUND, "content": [{"type": "image"}]})),
+        "text": Case(MESSAGES, blocks({**FOUND, "content": [{"type": "text", "text": "b"}]}), blocks(FOUND)),
+    },
+    anthropic.Source: {
+        "type": Case(MESSAGES, blocks({**DOCUMENT, "source": {"type": "url"}}), blocks(DOCUMENT)),
+        "data": Case(MESSAGES, blocks({**DOCUMENT, "source": {"type": "text", "data": "b"}}), blocks(DOCUMENT)),
+        "content": Case(
+            MESSAGES, blocks({**DOCUMENT, "source": {"type": "content", "content": "c"}}), blocks(DOCUMENT)
+        ),
+    },
     anthropic.ResultBlock: {
+        **{
+            name: Case(MESSAGES, blocks({**RESULT, "content": [block]}), blocks({**RESULT, "content": [plain]}))
+            for name, (block, plain) in DOCUMENTS.items()
+        },
         "type": Case(MESSAGES, blocks({**RESULT, "content": [{"type": "image"}]})),
         "text": Case(MESSAGES, blocks({**RESULT, "content": [{"type": "text", "text": "a"}]}), blocks(RESULT)),
     },
     anthropic.AnthropicBlock: {
+        **{name: Case(MESSAGES, blocks(block), blocks(plain)) for name, (block, plain) in DOCUMENTS.items()},
         "type": Case(MESSAGES, blocks({"type": "image"})),
         "text": Case(MESSAGES, blocks({"type": "text", "text": "a"}), blocks({"type": "text", "text": "b"})),
         "thinking": Case(MESSAGES, {"messages": THOUGHTS}),
@@ -64,7 +91,6 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
         "name": Case(MESSAGES, blocks({**USE, "name": "g"}, role="assistant"), blocks(USE, role="assistant")),
         "input": Case(MESSAGES, blocks({**USE, "input": {"a": 1}}, role="assistant"), blocks(USE, role="assistant")),
         "tool_use_id": Case(MESSAGES, blocks({**RESULT, "tool_use_id": "b"}), blocks(RESULT)),
-        "content": Case(MESSAGES, blocks({**RESULT, "content": "a"}), blocks(RESULT)),
         "is_error": Case(MESSAGES, blocks({**RESULT, "is_error": True}), blocks(RESULT)),
     },
     anthropic.AnthropicMessage: {

@@ -50,6 +50,14 @@ async def test_a_streamed_response_has_every_event_in_order(tmp_path: Path) -> N
         assert events[-1].response.incomplete_details.reason == "max_output_tokens"
 
 
+async def test_a_response_may_be_as_long_as_it_gets(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        made = await c.responses.create(model="tiny", input="Hi", max_output_tokens=-1)
+        assert (made.max_output_tokens, r.got(Generate)[0].max_tokens) == (None, None)
+        with pytest.raises(openai.BadRequestError, match="max_output_tokens"):
+            await c.responses.create(model="tiny", input="Hi", max_output_tokens=0)
+
+
 async def test_the_packages_own_accumulator_follows_a_stream_with_calls(tmp_path: Path) -> None:
     async with client(tmp_path) as (r, c):
         r.on_generate = thinking_and_calling

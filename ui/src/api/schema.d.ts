@@ -1963,17 +1963,19 @@ export interface components {
         };
         /**
          * Block
-         * @description A content block: ``text``, ``thinking``, ``tool_use`` or ``tool_result``.
+         * @description A content block: ``text``, ``document``, ``search_result``, ``thinking``, ``tool_use`` or ``tool_result``.
          */
         Block: {
             /** @description Changes nothing. */
             cache_control?: unknown;
             /** @description Changes nothing. */
             caller?: unknown;
-            /** @description Changes nothing. */
+            /** @default null */
             citations?: unknown;
             /** @default null */
             content?: string | components["schemas"]["ResultBlock"][] | null;
+            /** @default null */
+            context?: string | null;
             /** @description Changes nothing. */
             data?: unknown;
             /** @default  */
@@ -1986,10 +1988,14 @@ export interface components {
             name?: string;
             /** @default  */
             signature?: string;
+            /** @default null */
+            source?: string | components["schemas"]["Source"] | null;
             /** @default  */
             text?: string;
             /** @default  */
             thinking?: string;
+            /** @default null */
+            title?: string | null;
             /** @default  */
             tool_use_id?: string;
             /** @description Changes nothing. */
@@ -3064,10 +3070,10 @@ export interface components {
             /** @default null */
             raw?: boolean | null;
             /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
+             * @description Changes nothing.
+             * @default null
              */
-            shift?: null | false;
+            shift?: boolean | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -3490,7 +3496,7 @@ export interface components {
         };
         /**
          * MessagesRequest
-         * @description ``POST /v1/messages``.
+         * @description ``POST /v1/messages``. A ``max_tokens`` of 0 has the prompt computed, so that a next request finds it.
          */
         MessagesRequest: {
             /** @default null */
@@ -4118,14 +4124,25 @@ export interface components {
             /** @default null */
             user?: string | null;
         };
-        /** ResultBlock */
+        /**
+         * ResultBlock
+         * @description A block within a tool's result.
+         */
         ResultBlock: {
             /** @description Changes nothing. */
             cache_control?: unknown;
-            /** @description Changes nothing. */
+            /** @default null */
             citations?: unknown;
+            /** @default null */
+            content?: components["schemas"]["TextBlock"][] | null;
+            /** @default null */
+            context?: string | null;
+            /** @default null */
+            source?: string | components["schemas"]["Source"] | null;
             /** @default  */
             text?: string;
+            /** @default null */
+            title?: string | null;
             type: string;
         };
         /** SaveFolder */
@@ -4306,6 +4323,23 @@ export interface components {
             text: string;
         };
         /**
+         * Source
+         * @description Where a document's text is: in ``data``, or in blocks of ``content``.
+         */
+        Source: {
+            /** @default null */
+            content?: string | components["schemas"]["TextBlock"][] | null;
+            /** @default  */
+            data?: string;
+            /** @description Changes nothing. */
+            file_id?: unknown;
+            /** @description Changes nothing. */
+            media_type?: unknown;
+            type: string;
+            /** @description Changes nothing. */
+            url?: unknown;
+        };
+        /**
          * SpeedEstimate
          * @description Expected of one answer at a time.
          *
@@ -4412,6 +4446,16 @@ export interface components {
              * @enum {unknown}
              */
             whitespace_pattern?: null;
+        };
+        /** TextBlock */
+        TextBlock: {
+            /** @description Changes nothing. */
+            cache_control?: unknown;
+            /** @description Changes nothing. */
+            citations?: unknown;
+            /** @default  */
+            text?: string;
+            type: string;
         };
         /** TextOptions */
         TextOptions: {
@@ -4694,10 +4738,10 @@ export interface components {
             /** @default null */
             pin?: boolean | null;
             /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
+             * @description Changes nothing.
+             * @default null
              */
-            shift?: null | false;
+            shift?: boolean | null;
             /** @default null */
             stream?: boolean | null;
             /** @default null */
