@@ -69,7 +69,12 @@ def gc(
     if pages and not dry_run:
         # Before anything that takes room itself: the disk may be full of them.
         reported(lambda: _free_pages(kept.path))
-    unused = carried_out(work)
+    try:
+        unused = carried_out(work)
+    except typer.Exit:
+        if pages and kept.size and not dry_run:
+            remark(f"conversations had {readable(kept.size)} in {kept.path}, which are freed; other files were not")
+        raise
     total = sum(file.size for file in unused) + (kept.size if pages else 0)
     if as_json:
         listed = [{"path": str(file.path), "size": file.size} for file in unused]

@@ -66,8 +66,10 @@ def test_pages_go_though_the_disk_is_too_full_to_open_the_catalogue(
     folder.finish("a", file)
     opened = Store.open
 
+    full = False
+
     async def open(at: Home, *, copy: bool = False) -> Store:
-        if all_files(at.kv):
+        if full or all_files(at.kv):
             raise OutOfSpace(at.root, 0)
         return await opened(at, copy=copy)
 
@@ -75,6 +77,13 @@ def test_pages_go_though_the_disk_is_too_full_to_open_the_catalogue(
     monkeypatch.setenv("MLXR_HOME", str(home))
     done = CliRunner().invoke(make_app(), ["gc", "--pages", "--json"])
     assert (done.exit_code, json.loads(done.stdout)["pages"]["size"]) == (0, 70_000), done.output
+    # Where others have the rest of the disk, it is said what went nevertheless.
+    full = True
+    file, _ = folder.create("a", 70_000)
+    folder.finish("a", file)
+    failed = CliRunner().invoke(make_app(), ["gc", "--pages"])
+    assert (failed.exit_code, all_files(home / "kv")) == (1, [])
+    assert "conversations had 70.0 kB" in failed.stderr
 
 
 def test_a_folder_of_pages_that_may_not_be_looked_into_is_told_of_and_the_rest_goes(
