@@ -258,7 +258,8 @@ class RegistryActor(Actor):
 
     @command(LoadModel)
     async def load_model(self, message: LoadModel) -> bytes:
-        entry, _ = await self._resolver.find_adapted(message.model, message.remote)
+        with self._engines.preparing():
+            entry, _ = await self._resolver.find_adapted(message.model, message.remote)
         report = self._commands.reporter(message.request)
         await self._loader.load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
         return NOTHING

@@ -12,6 +12,7 @@ from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.resolver import FROM_PATH, Resolver
 from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
+from mlxr.actors.registry.lifecycle.engine import Engine
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.metadata.reader import require_usable
 from mlxr.actors.registry.progress import Progress, Report, ignore
@@ -56,6 +57,18 @@ class ModelLoader:
     ) -> None:
         """Returns when an engine serves ``entry``; raises ``RequestError`` if none can, ``UnsupportedModelError`` for
         a model that can't run here. The other arguments are ``EnginePolicy.ensure``'s."""
+        with self._engines.preparing():
+            engine = await self._engine(entry, keep_alive, stays=stays, pin=pin)
+        with self._engines.awaited(engine) as readiness:
+            await self._reload()
+            if not engine.ready:
+                report(Progress("loading"))
+            await readiness.wait(report)
+
+    async def _engine(
+        self, entry: CatalogueEntry, keep_alive: float | None, *, stays: bool, pin: bool | None
+    ) -> Engine:
+        """Returns the engine that serves ``entry``, or is going to."""
         require_usable(entry.blob.path, entry.blob.info)
         await to_thread.run_sync(require_in_place, entry)
         if entry.blob.info.is_adapter:
@@ -75,11 +88,7 @@ class ModelLoader:
             spec, keep_alive, now, needs=need.nbytes, optional=need.optional, explain=need.explain, stays=stays, pin=pin
         )
         self._wanted(entry.name)
-        with self._engines.awaited(engine) as readiness:
-            await self._reload()
-            if not engine.ready:
-                report(Progress("loading"))
-            await readiness.wait(report)
+        return engine
 
     async def load_at_start(self, entry: CatalogueEntry) -> None:
         """Loads what is served from the start: it stays for as long as there is room, or longer if it is pinned."""

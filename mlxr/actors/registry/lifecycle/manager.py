@@ -96,6 +96,7 @@ class EngineManager:
         self._state_file = EngineStateFile(run_directory)
         self._streaming = StreamingMark(run_directory)
         self._loading = StreamingMark(run_directory, LOADING)
+        self._preparing = 0
         self._waiting: dict[str, Readiness] = {}
         self._reasons: dict[str, EngineDown] = {}
 
@@ -118,6 +119,21 @@ class EngineManager:
                 del self._waiting[engine.name]
                 self.policy.withdraw(engine.name)
 
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Within it streams leave a CPU to a load that has no engine yet: what finds its model and works out its size
+        would hold one of the threads that compute a step, and so the other. Where an engine came of it, the next look
+        says whether they go on with that."""
+        self._preparing += 1
+        try:
+            self.mark_streams()
+            yield
+        except BaseException:
+            self._preparing -= 1
+            self.mark_streams()
+            raise
+        self._preparing -= 1
+
     def touch(self, message: TouchModel) -> None:
         self.policy.touch(message.model, message.active, message.keep_alive, time.monotonic(), message.engine)
         self.mark_streams()
@@ -127,7 +143,7 @@ class EngineManager:
         a CPU to loads."""
         policy, answers = self.policy, self.policy.answers()
         self._streaming.set(answers and (policy.loads() or self._working() or policy.warms_up()))
-        self._loading.set(answers and policy.is_at_load())
+        self._loading.set(answers and (self._preparing > 0 or policy.is_at_load()))
 
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message

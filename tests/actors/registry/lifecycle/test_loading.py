@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +49,7 @@ def loader(policy: EnginePolicy, draft: CatalogueEntry) -> ModelLoader:
         yield SimpleNamespace(wait=nothing)
 
     parts: Any = (
-        SimpleNamespace(policy=policy, awaited=awaited),
+        SimpleNamespace(policy=policy, awaited=awaited, preparing=nullcontext),
         SimpleNamespace(content_of=content_of, find=find),
         SimpleNamespace(of=needs_of),
         DraftModels("", find, list),
