@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlxr.models.architectures.sizes import Sizes
+from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
@@ -17,6 +18,21 @@ def expert_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
     step = parameters.positive("decoder_sparse_step", 1)
     dense = parameters.integers("mlp_only_layers") or []
     return [(layer + 1) % step == 0 and layer not in dense for layer in range(layers)]
+
+
+def keyed_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
+    """Returns which layers have attention, in families whose GGUF files give the others no key heads."""
+    return [count > 0 for count in parameters.each("attention.head_count_kv", layers)]
+
+
+def routed_layers(weights: Weights, layers: int) -> list[bool]:
+    """Returns which layers have experts, in families whose GGUF files tell by a router alone."""
+    return [f"blk.{layer}.ffn_gate_inp.weight" in weights for layer in range(layers)]
+
+
+def all_but_every(interval: int, layers: int) -> list[bool]:
+    """Returns which layers are not the last of ``interval`` in turn."""
+    return [(layer + 1) % interval != 0 for layer in range(layers)]
 
 
 def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> list[int]:
@@ -44,7 +60,7 @@ def patterned_windows(parameters: Hyperparameters, sizes: Sizes, pattern: int) -
         slides = parameters.flags(key, sizes.layers)
     elif slides is None:
         every = parameters.positive(key, pattern)
-        slides = [(layer + 1) % every != 0 for layer in range(sizes.layers)]
+        slides = all_but_every(every, sizes.layers)
     if size <= 0 or slides is None:
         return [0] * sizes.layers
     return [size if slide else 0 for slide in slides]

@@ -4,6 +4,43 @@ from __future__ import annotations
 
 from mlxr.models.architectures.tensors import Names
 
+PROJECTIONS = ("gate_proj", "up_proj", "down_proj")
+GATED = ("gate", "up", "down")
+MIXTRAL = ("w1", "w3", "w2")
+"""What folders call the parts of a gated perceptron: gate, up and down."""
+
+
+def perceptron(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
+    """Returns where folders have a layer's gated perceptron, whose module is ``place``. ``parts``: what it calls gate,
+    up and down."""
+    return _gated(place, parts, "{}")
+
+
+def each_expert(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
+    """Returns where folders have experts that are tensors of their own, below ``place``; the rest as in
+    ``perceptron``."""
+    return _gated(f"{place}.{{expert}}", parts, "experts_{}")
+
+
+def experts(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
+    """Returns the same of experts that one tensor holds for each part, by the roles of such in GGUF files."""
+    return _gated(place, parts, "experts_{}")
+
+
+def experts_together(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
+    """Returns the same of those that some folders of a family have, beside others that keep each expert apart."""
+    return _gated(place, parts, "experts_{}_together")
+
+
+def shared_expert(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
+    """Returns where folders have what every token uses beside the experts, as in ``perceptron``."""
+    return _gated(place, parts, "shared_{}")
+
+
+def _gated(place: str, parts: tuple[str, str, str], role: str) -> Names:
+    return {role.format(part): f"{place}.{name}.weight" for part, name in zip(GATED, parts, strict=True)}
+
+
 GGUF: Names = {
     "embedding": "token_embd.weight",
     "norm": "output_norm.weight",
@@ -97,10 +134,16 @@ HUGGING_FACE: Names = {
     "value": "model.layers.{layer}.self_attn.v_proj.weight",
     "output": "model.layers.{layer}.self_attn.o_proj.weight",
     "feed_forward_norm": "model.layers.{layer}.post_attention_layernorm.weight",
-    "gate": "model.layers.{layer}.mlp.gate_proj.weight",
-    "up": "model.layers.{layer}.mlp.up_proj.weight",
-    "down": "model.layers.{layer}.mlp.down_proj.weight",
+    **perceptron("model.layers.{layer}.mlp"),
 }
+
+BACKBONE: Names = {
+    "embedding": "backbone.embeddings.weight",
+    "norm": "backbone.norm_f.weight",
+    "head": "lm_head.weight",
+    "attention_norm": "backbone.layers.{layer}.norm.weight",
+}
+"""Of models that are named as Mamba is."""
 
 HUGGING_FACE_ATTENTION_BIASES: Names = {
     "query_bias": "model.layers.{layer}.self_attn.q_proj.bias",
@@ -128,15 +171,11 @@ HUGGING_FACE_GEMMA_NORMS: Names = {
 
 HUGGING_FACE_EXPERTS: Names = {
     "router": "model.layers.{layer}.mlp.gate.weight",
-    "experts_gate": "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight",
-    "experts_up": "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
-    "experts_down": "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
+    **each_expert("model.layers.{layer}.mlp.experts"),
 }
 
 HUGGING_FACE_SHARED_EXPERT: Names = {
-    "shared_gate": "model.layers.{layer}.mlp.shared_experts.gate_proj.weight",
-    "shared_up": "model.layers.{layer}.mlp.shared_experts.up_proj.weight",
-    "shared_down": "model.layers.{layer}.mlp.shared_experts.down_proj.weight",
+    **shared_expert("model.layers.{layer}.mlp.shared_experts"),
 }
 
 HUGGING_FACE_DEEPSEEK_EXPERTS: Names = {
@@ -146,9 +185,7 @@ HUGGING_FACE_DEEPSEEK_EXPERTS: Names = {
 }
 
 MLX_EXPERTS: Names = {
-    "experts_gate_together": "model.layers.{layer}.mlp.switch_mlp.gate_proj.weight",
-    "experts_up_together": "model.layers.{layer}.mlp.switch_mlp.up_proj.weight",
-    "experts_down_together": "model.layers.{layer}.mlp.switch_mlp.down_proj.weight",
+    **experts_together("model.layers.{layer}.mlp.switch_mlp"),
 }
 """mlx-lm's own, beside those of Hugging Face, in folders quantized or not."""
 
@@ -179,9 +216,7 @@ MLX_LATENT_ATTENTION: Names = {
 
 HUGGING_FACE_GATED_EXPERT: Names = {
     "shared_router": "model.layers.{layer}.mlp.shared_expert_gate.weight",
-    "shared_gate": "model.layers.{layer}.mlp.shared_expert.gate_proj.weight",
-    "shared_up": "model.layers.{layer}.mlp.shared_expert.up_proj.weight",
-    "shared_down": "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
+    **shared_expert("model.layers.{layer}.mlp.shared_expert"),
 }
 """An expert that every token uses as far as a gate of its own lets it."""
 

@@ -20,10 +20,8 @@ def sigmoid_experts(
     """Returns experts whose scores are sigmoids, in groups, with some that every token uses. ``hidden``: as in
     ``Sizes.experts``. Raises ``UnsupportedModelError`` for other scores, and as ``in_groups``."""
     experts = sizes.experts(parameters, activation, normalized=True, hidden=hidden)
-    function = parameters.integer("expert_gating_func", SIGMOID) if parameters.format is Format.GGUF else SIGMOID
-    if function not in (0, SIGMOID):
-        reason = f"scores its experts by function {function}; mlxr's family knows {SIGMOID} (sigmoid)"
-        raise UnsupportedModelError(parameters.path, reason)
+    if parameters.format is Format.GGUF:
+        require_sigmoid(parameters)
     scale = parameters.number("expert_weights_scale", 1.0) or 1.0
     spec = replace(in_groups(parameters, experts.spec), sigmoid=True, scale=scale)
     shared = parameters.integer("expert_shared_count", 0) * experts.hidden
@@ -43,3 +41,22 @@ def in_groups(parameters: Hyperparameters, spec: ExpertsSpec, *, whole: bool = F
         reason = f"has {count}; of {used} groups each token would use {spec.used} experts"
         raise ModelFileError(parameters.path, reason)
     return replace(spec, groups=groups, used_groups=used)
+
+
+def require_sigmoid(parameters: Hyperparameters) -> None:
+    """Raises ``UnsupportedModelError`` for a GGUF file whose experts' scores are no sigmoids (``expert_gating_func``),
+    in families that have no others."""
+    function = parameters.integer("expert_gating_func", 0) or SIGMOID
+    if function != SIGMOID:
+        reason = f"scores its experts by function {function}; mlxr knows {SIGMOID} (sigmoid) in this family"
+        raise UnsupportedModelError(parameters.path, reason)
+
+
+def named_sigmoid(parameters: Hyperparameters, key: str, usual: str) -> bool:
+    """Returns whether a ``config.json`` names sigmoids by ``key`` for its experts' scores, and no softmax. Raises
+    ``UnsupportedModelError`` for other functions. ``usual``: the one where it names none."""
+    scoring = parameters.text(key, usual)
+    if scoring not in ("softmax", "sigmoid"):
+        reason = f"scores its experts by {scoring[:60]!r}; mlxr knows softmax and sigmoid"
+        raise UnsupportedModelError(parameters.path, reason)
+    return scoring == "sigmoid"

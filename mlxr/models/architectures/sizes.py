@@ -22,10 +22,6 @@ MAX_EXPERTS = 1 << 12
 """What no model comes near. Files are held to it before anything is made of their numbers."""
 
 
-SIGMOID = 2
-"""GGUF's ``expert_gating_func``."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """What most decoders say, and parts of a spec made of it.
@@ -162,15 +158,6 @@ def temperature_of(parameters: Hyperparameters) -> Temperature | None:
 def routed_experts(parameters: Hyperparameters) -> int:
     """Returns how many experts a layer has to choose from; 0 where the model is none of these."""
     return parameters.integer("expert_count", _other_counts(parameters))
-
-
-def require_sigmoid(parameters: Hyperparameters) -> None:
-    """Raises ``UnsupportedModelError`` for a GGUF file whose experts' scores are no sigmoids (``expert_gating_func``),
-    in families that have no others."""
-    function = parameters.integer("expert_gating_func", 0) or SIGMOID
-    if function != SIGMOID:
-        reason = f"scores its experts by function {function}; mlxr knows {SIGMOID} (sigmoid) in this family"
-        raise UnsupportedModelError(parameters.path, reason)
 
 
 def scale_of(parameters: Hyperparameters, size: float) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlxr.metal.specs import Mamba2Spec
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS
+from mlxr.metal.specs import Mamba1Spec, Mamba2Spec
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN
 from mlxr.models.architectures.tensors import Names
 from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -66,6 +66,28 @@ def step_rank(parameters: Hyperparameters, key: str, width: int) -> int:
     if parameters.format is not Format.GGUF and parameters.values.get(key) == "auto":
         return usual
     return parameters.positive(key, usual, MAX_HEADS)
+
+
+def mamba1_spec(
+    parameters: Hyperparameters,
+    keys: Mapping[str, str],
+    inner: int,
+    width: int,
+    norm_eps: float,
+    inner_eps: float | None,
+) -> Mamba1Spec:
+    """Returns what a file describes of Mamba's, a ``config.json`` by the family's ``keys`` for GGUF's. ``inner``: of a
+    folder; ``inner_eps``: of the norms of time steps, B and C, None where there are none."""
+    gguf = parameters.format is Format.GGUF
+    state, taps, rank = (f"ssm.{key}" if gguf else keys[key] for key in ("state_size", "conv_kernel", "time_step_rank"))
+    return Mamba1Spec(
+        parameters.positive("ssm.inner_size", most=MAX_HIDDEN) if gguf else inner,
+        parameters.positive(state, 16, MAX_HEAD_DIM),
+        step_rank(parameters, rank, width),
+        taps_of(parameters, taps),
+        norm_eps,
+        inner_eps,
+    )
 
 
 FOLDER_KEYS = {

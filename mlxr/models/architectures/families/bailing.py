@@ -11,12 +11,11 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.layer_kinds import dense_first
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.routing import sigmoid_experts
+from mlxr.models.architectures.routing import named_sigmoid, sigmoid_experts
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, partial_rope, require_activation, scale_of
 from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
@@ -35,7 +34,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         dims = sizes.rope_dims
     else:
         sarvam = parameters.text("model_type", "") == "sarvam_moe"
-        heads, sigmoid = parameters.flag("use_qk_norm", sarvam), _sigmoid(parameters, sarvam)
+        heads = parameters.flag("use_qk_norm", sarvam)
+        sigmoid = named_sigmoid(parameters, "score_function", "sigmoid" if sarvam else "softmax")
         share = parameters.positive("rotary_dim", sizes.head_dim) / sizes.head_dim
         dims = partial_rope(parameters, sizes, share)
     return _decoder(parameters, sizes, model_rope(parameters, dims, RopeStyle.NEOX), heads, sigmoid)
@@ -66,14 +66,6 @@ def _experts(parameters: Hyperparameters, sizes: Sizes, sigmoid: bool) -> Expert
         experts = replace(experts, spec=replace(experts.spec, scale=scale))
     one = parameters.positive("expert_shared_feed_forward_length", experts.hidden, MAX_HIDDEN)
     return replace(experts, shared_hidden=one * max(0, parameters.integer("expert_shared_count", 0)))
-
-
-def _sigmoid(parameters: Hyperparameters, usual: bool) -> bool:
-    scoring = parameters.text("score_function", "sigmoid" if usual else "softmax")
-    if scoring not in ("softmax", "sigmoid"):
-        reason = f"scores its experts by {scoring[:60]!r}; mlxr knows softmax and sigmoid"
-        raise UnsupportedModelError(parameters.path, reason)
-    return scoring == "sigmoid"
 
 
 GGUF_NAMES = {**names.GGUF, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT}

@@ -11,7 +11,7 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
 from mlxr.models.architectures.layer_kinds import sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.routing import in_groups
+from mlxr.models.architectures.routing import SIGMOID, in_groups, named_sigmoid
 from mlxr.models.architectures.sizes import Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
@@ -19,7 +19,7 @@ from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
-SOFTMAX, SIGMOID = 1, 2
+SOFTMAX = 1
 """GGUF's ``expert_gating_func``."""
 
 
@@ -66,11 +66,8 @@ def routed(parameters: Hyperparameters, sizes: Sizes, biased: bool) -> Experts:
 def _sigmoid(parameters: Hyperparameters, biased: bool) -> bool:
     if parameters.format is not Format.GGUF:
         kind = parameters.text("model_type", "")
-        scoring = parameters.text("scoring_func", "softmax" if kind in ("deepseek_v2", "mistral4") else "sigmoid")
-        if scoring not in ("softmax", "sigmoid"):
-            reason = f"scores its experts by {scoring[:60]!r}; mlxr knows softmax and sigmoid"
-            raise UnsupportedModelError(parameters.path, reason)
-        return scoring == "sigmoid"
+        usual = "softmax" if kind in ("deepseek_v2", "mistral4") else "sigmoid"
+        return named_sigmoid(parameters, "scoring_func", usual)
     function = parameters.integer("expert_gating_func", 0) or (SIGMOID if biased else SOFTMAX)
     if function not in (SOFTMAX, SIGMOID):
         reason = f"scores its experts by function {function}; mlxr knows {SOFTMAX} (softmax) and {SIGMOID} (sigmoid)"

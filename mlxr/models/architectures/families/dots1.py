@@ -35,9 +35,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 
 MLX_EXPERTS = {
-    "experts_gate": "model.layers.{layer}.mlp.experts.gate_proj.weight",
-    "experts_up": "model.layers.{layer}.mlp.experts.up_proj.weight",
-    "experts_down": "model.layers.{layer}.mlp.experts.down_proj.weight",
+    **names.experts("model.layers.{layer}.mlp.experts"),
 }
 """mlx-lm's, all of a layer in one tensor."""
 

@@ -123,9 +123,7 @@ HUGGING_FACE: Names = {
     **state_spaces.folder_names(f"{LAYER}.mamba"),
     "norm": "model.final_layernorm.weight",
     "feed_forward_norm": f"{LAYER}.pre_ff_layernorm.weight",
-    "gate": f"{LAYER}.feed_forward.gate_proj.weight",
-    "up": f"{LAYER}.feed_forward.up_proj.weight",
-    "down": f"{LAYER}.feed_forward.down_proj.weight",
+    **names.perceptron(f"{LAYER}.feed_forward"),
 }
 NOTES = config_json.LEFTOVERS.extended(
     settings={

@@ -14,7 +14,7 @@ from mlxr.models.architectures.encoder_sizes import half_window
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.gemma2 import scaled_by
 from mlxr.models.architectures.heads import require_all_turned
-from mlxr.models.architectures.layer_kinds import sliding_layers
+from mlxr.models.architectures.layer_kinds import all_but_every, sliding_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
@@ -69,7 +69,7 @@ def bidirectional(spec: DecoderSpec) -> EncoderSpec:
 
 def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
     pattern = parameters.positive("attention.sliding_window_pattern", PATTERN)
-    return sliding_layers(parameters, layers) or [(layer + 1) % pattern != 0 for layer in range(layers)]
+    return sliding_layers(parameters, layers) or all_but_every(pattern, layers)
 
 
 IN_GGUF = FormatTable(
@@ -92,12 +92,7 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE_HEAD_NORMS,
         **names.HUGGING_FACE_GEMMA_NORMS,
     },
-    config_json.LEFTOVERS.extended(
-        tensors={
-            r"(model\.)?(vision_tower|multi_modal_projector)\..*": "they look at images, of which this model gets none",
-        },
-        settings={r".*_token_index|mm_tokens_per_image": "of what looks at images"},
-    ),
+    config_json.LANGUAGE_LEFTOVERS.extended(settings={r"mm_tokens_per_image": "of what looks at images"}),
     norm_offset=1.0,
     defaults={"num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 131072},
 )

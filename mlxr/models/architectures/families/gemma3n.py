@@ -12,7 +12,7 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.gemma4 import FOLDER_LEFTOVERS, SENSES, SHARED_KEYS
 from mlxr.models.architectures.heads import require_all_turned
-from mlxr.models.architectures.layer_kinds import kv_sources, listed_windows
+from mlxr.models.architectures.layer_kinds import all_but_every, kv_sources, listed_windows
 from mlxr.models.architectures.leftovers import GGUF, Leftovers
 from mlxr.models.architectures.per_layer import per_layer_embedding
 from mlxr.models.architectures.rope import model_rope, window_rope
@@ -40,7 +40,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     count, in_gguf = sizes.layers, parameters.format is Format.GGUF
     whole = model_rope(parameters, dims, RopeStyle.NEOX, None, 1_000_000.0, "full_attention")
     near = window_rope(parameters, dims, 10000.0)
-    slides = listed_windows(parameters, count) or [(layer + 1) % PATTERN != 0 for layer in range(count)]
+    slides = listed_windows(parameters, count) or all_but_every(PATTERN, count)
     usually_shared = max(0, count - KEYED_LAYERS) if in_gguf else 15
     sources = kv_sources(parameters, slides, parameters.integer("attention.shared_kv_layers", usually_shared))
     window = parameters.positive("attention.sliding_window")

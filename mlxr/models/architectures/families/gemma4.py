@@ -7,34 +7,16 @@ large ones values are keys in layers that see everything; 26B-A4B has a mixture 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from mlxr.metal.specs import (
-    Activation,
-    AttentionSpec,
-    ExpertsSpec,
-    MLPSpec,
-    PerLayerInputSpec,
-    Rope,
-    RopeStyle,
-)
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, PerLayerInputSpec
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.heads import require_equal_values, require_even_heads
-from mlxr.models.architectures.layer_kinds import kv_sources, listed_windows
+from mlxr.models.architectures.families.gemma4_heads import heads_of, ropes_of
+from mlxr.models.architectures.layer_kinds import all_but_every, kv_sources, listed_windows
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.per_layer import per_layer_embedding
-from mlxr.models.architectures.rope import plain_rope, rope_from
-from mlxr.models.architectures.rope_config import rope_of_config
-from mlxr.models.architectures.rope_frequencies import made_rope, proportional
-from mlxr.models.architectures.sizes import (
-    MAX_EXPERTS,
-    MAX_HEAD_DIM,
-    MAX_HEADS,
-    MAX_HIDDEN,
-    Sizes,
-    require_activation,
-)
+from mlxr.models.architectures.sizes import MAX_EXPERTS, MAX_HIDDEN, Sizes, require_activation
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
@@ -42,21 +24,8 @@ from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 ACTIVATION = Activation.GELU_TANH
-BASE, NEAR_BASE = 1_000_000.0, 10_000.0
-ROTATED = 0.25
-"""Ropes where a file does not say: bases of layers that see everything and of those with a window, and the share of a
-head's pairs that the former turn."""
-HEAD_DIM, WHOLE_HEAD_DIM = 256, 512
 PATTERN = 6
 """Every so many-th layer sees everything where a file does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """Keys and values of one layer."""
-
-    kv_heads: int
-    head_dim: int
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -65,14 +34,14 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
     sizes = Sizes.read(parameters, experts=True, usual_heads=False, usual_hidden=False)
     count = sizes.layers
-    slides = listed_windows(parameters, count) or [(layer + 1) % PATTERN != 0 for layer in range(count)]
+    slides = listed_windows(parameters, count) or all_but_every(PATTERN, count)
     shared = parameters.integer("attention.shared_kv_layers", 0)
     sources = kv_sources(parameters, slides, shared)
-    heads = _heads(parameters, sizes, slides)
+    heads = heads_of(parameters, sizes, slides)
     hidden = parameters.positives("feed_forward_length", count, most=MAX_HIDDEN)
     if parameters.flag("use_double_wide_mlp", False):
         hidden = [wide * 2 if source is not None else wide for wide, source in zip(hidden, sources, strict=True)]
-    ropes = _ropes(parameters, weights, heads, slides)
+    ropes = ropes_of(parameters, weights, heads, slides)
     window = parameters.positive("attention.sliding_window")
     equal = parameters.flag("attention_k_eq_v", False)
     further = per_layer_embedding(parameters, sizes)
@@ -101,73 +70,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         layers.append(LayerSpec(attention, half, Norms(after=True, heads=True), per_layer=added))
     spec = sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", 0.0))
     return replace(spec, per_layer=further)
-
-
-def _heads(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
-    """Returns each layer's. Files in either format differ in what is the exception, layers with a window or others."""
-    in_gguf = parameters.format is Format.GGUF
-    found = _heads_in_gguf(parameters, sizes, slides) if in_gguf else _heads_in_folder(parameters, sizes, slides)
-    for own in set(found):
-        require_even_heads(parameters, sizes.heads, own.kv_heads)
-        if own.head_dim % 2:
-            raise ModelFileError(parameters.path, f"has heads of {own.head_dim} numbers, which no rope can turn")
-    return found
-
-
-def _heads_in_gguf(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
-    whole = parameters.positive("attention.key_length", most=MAX_HEAD_DIM)
-    near = parameters.positive("attention.key_length_swa", whole, MAX_HEAD_DIM)
-    if (turned := parameters.positive("rope.dimension_count", whole)) != whole:
-        raise UnsupportedModelError(parameters.path, f"turns {turned} of {whole} dimensions of a head by its rope")
-    for key, dim in (("attention.value_length", whole), ("attention.value_length_swa", near)):
-        require_equal_values(parameters, dim, key)
-    kv_heads = parameters.positives("attention.head_count_kv", len(slides), sizes.heads, MAX_HEADS)
-    return [Heads(count, near if slide else whole) for count, slide in zip(kv_heads, slides, strict=True)]
-
-
-def _heads_in_folder(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
-    """transformers lists the layers that are exceptions since version 5.24; before, two settings told of them."""
-    near = Heads(
-        parameters.positive("attention.head_count_kv", sizes.heads, MAX_HEADS),
-        parameters.positive("attention.key_length", HEAD_DIM, MAX_HEAD_DIM),
-    )
-    whole = near
-    if not any(key.startswith("per_layer_config.") for key in parameters.values):
-        count = parameters.positive("num_global_key_value_heads", near.kv_heads, MAX_HEADS)
-        if not parameters.flag("attention_k_eq_v", False):
-            count = near.kv_heads
-        whole = Heads(count, parameters.positive("global_head_dim", WHOLE_HEAD_DIM, MAX_HEAD_DIM))
-    found = []
-    for layer, slide in enumerate(slides):
-        usual, at = near if slide else whole, f"per_layer_config.{layer}"
-        count = parameters.positive(f"{at}.num_key_value_heads", usual.kv_heads, MAX_HEADS)
-        found.append(Heads(count, parameters.positive(f"{at}.head_dim", usual.head_dim, MAX_HEAD_DIM)))
-    return found
-
-
-def _ropes(parameters: Hyperparameters, weights: Weights, heads: list[Heads], slides: list[bool]) -> dict[bool, Rope]:
-    """Returns the ropes of layers with a window and of those that see everything."""
-    ropes: dict[bool, Rope] = {}
-    for slide in set(slides):
-        first, *others = {own.head_dim for own, kind in zip(heads, slides, strict=True) if kind is slide}
-        if others:
-            raise UnsupportedModelError(parameters.path, "has heads of different lengths in layers of one kind")
-        ropes[slide] = _rope(parameters, weights, first, slide)
-    return ropes
-
-
-def _rope(parameters: Hyperparameters, weights: Weights, dims: int, slides: bool) -> Rope:
-    if parameters.format is Format.GGUF:
-        if slides:
-            turned = parameters.positive("rope.dimension_count_swa", dims, dims)
-            return plain_rope(turned, parameters.positive_number("rope.freq_base_swa", NEAR_BASE))
-        # Pairs that do not turn have a factor of 1e30.
-        factors = weights.optional_values("rope_freqs.weight", dims // 2)
-        return rope_from(parameters, RopeStyle.NEOX, dims, factors, BASE)
-    kind = "sliding_attention" if slides else "full_attention"
-    if f"rope_parameters.{kind}.rope_type" in parameters:
-        return rope_of_config(parameters, dims, NEAR_BASE if slides else BASE, kind)
-    return plain_rope(dims, NEAR_BASE) if slides else made_rope(RopeStyle.NEOX, proportional(dims, BASE, ROTATED))
 
 
 def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts | None:
@@ -227,14 +129,10 @@ _NAMES_IN_FOLDERS: Names = {
     "router_norm": "model.layers.{layer}.router.scale",
     "expert_scale": "model.layers.{layer}.router.per_expert_scale",
     "experts_gate_up": "model.layers.{layer}.experts.gate_up_proj",
-    "experts_gate": "model.layers.{layer}.experts.switch_glu.gate_proj.weight",
-    "experts_up": "model.layers.{layer}.experts.switch_glu.up_proj.weight",
-    "experts_down": "model.layers.{layer}.experts.switch_glu.down_proj.weight",
+    **names.experts("model.layers.{layer}.experts.switch_glu"),
     "experts_down_together": "model.layers.{layer}.experts.down_proj",
     "shared_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
-    "shared_gate": "model.layers.{layer}.mlp.gate_proj.weight",
-    "shared_up": "model.layers.{layer}.mlp.up_proj.weight",
-    "shared_down": "model.layers.{layer}.mlp.down_proj.weight",
+    **names.shared_expert("model.layers.{layer}.mlp"),
     "shared_post_norm": "model.layers.{layer}.post_feedforward_layernorm_1.weight",
     "experts_norm": "model.layers.{layer}.pre_feedforward_layernorm_2.weight",
     "mixture_post_norm": "model.layers.{layer}.post_feedforward_layernorm_2.weight",

@@ -68,9 +68,7 @@ IN_FOLDERS = FormatTable(
         # OpenAI's own blocks, two-byte floats as transformers keeps them, and mlx-lm's.
         "experts_gate_up": f"{LAYER}.mlp.experts.gate_up_proj.weight",
         "experts_gate_up_turned": f"{LAYER}.mlp.experts.gate_up_proj",
-        "experts_gate": f"{LAYER}.mlp.experts.gate_proj.weight",
-        "experts_up": f"{LAYER}.mlp.experts.up_proj.weight",
-        "experts_down": f"{LAYER}.mlp.experts.down_proj.weight",
+        **names.experts(f"{LAYER}.mlp.experts"),
         "experts_down_turned": f"{LAYER}.mlp.experts.down_proj",
         "experts_gate_up_bias": f"{LAYER}.mlp.experts.gate_up_proj_bias",
         "experts_gate_bias": f"{LAYER}.mlp.experts.gate_proj.bias",

@@ -12,7 +12,7 @@ from mlxr.metal.specs import Activation, Mamba2Spec, RopeStyle
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families import granite
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import listed_layers
+from mlxr.models.architectures.layer_kinds import keyed_layers, listed_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, require_activation, scale_of
@@ -88,7 +88,7 @@ def _turns(parameters: Hyperparameters) -> bool:
 def _attends(parameters: Hyperparameters, layers: int) -> list[bool]:
     """Returns which layers have attention; the others have no key heads in GGUF files."""
     if parameters.format is Format.GGUF:
-        return [count > 0 for count in parameters.each("attention.head_count_kv", layers)]
+        return keyed_layers(parameters, layers)
     kinds = parameters.texts("layer_types") or parameters.texts("layers_block_type")
     listed = listed_layers(parameters, kinds or None, layers, KINDS)
     return [False] * layers if listed is None else listed
@@ -111,9 +111,7 @@ HUGGING_FACE: Names = {
 }
 IN_MLX: Names = {
     **HUGGING_FACE,
-    "gate": f"{LAYER}.mlp.gate_proj.weight",
-    "up": f"{LAYER}.mlp.up_proj.weight",
-    "down": f"{LAYER}.mlp.down_proj.weight",
+    **names.perceptron(f"{LAYER}.mlp"),
 }
 """mlx-lm takes experts and dense perceptrons apart."""
 

@@ -1,4 +1,4 @@
-"""Hunyuan (Tencent 2025), dense and with experts: norms on every query and key head, behind the rope."""
+"""Hunyuan's dense models (Tencent 2025): norms on every query and key head, behind the rope."""
 
 from __future__ import annotations
 
@@ -9,60 +9,24 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    """Reads the dense models'."""
     sizes = Sizes.read(parameters)
-    return _decoder(parameters, sizes, sizes.mlp(Activation.SILU))
+    return decoder(parameters, sizes, sizes.mlp(Activation.SILU))
 
 
-def read_with_experts(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    sizes = Sizes.read(parameters, experts=True)
-    if parameters.format is not Format.GGUF:
-        count, used, hidden, shared = (
-            _same(parameters, key, default)
-            for key, default in (
-                ("num_experts", None),
-                ("moe_topk", None),
-                ("moe_intermediate_size", sizes.hidden),
-                ("num_shared_expert", 1),
-            )
-        )
-        counts = {"num_experts": count, "num_experts_per_tok": used, "moe_intermediate_size": hidden}
-        values = {**parameters.values, **counts}
-        given = Hyperparameters(parameters.path, values, format=parameters.format, keys=config_json.KEYS)
-        experts = sizes.experts(given, Activation.SILU, normalized=True, hidden=hidden)
-        experts = replace(experts, hidden=hidden, shared_hidden=shared * hidden)
-    else:
-        parameters.integer("expert_shared_count", 1)
-        experts = sizes.experts(parameters, Activation.SILU, normalized=True)
-        shared = parameters.positive("expert_shared_feed_forward_length", most=MAX_HIDDEN)
-        experts = replace(experts, shared_hidden=shared)
-    return _decoder(parameters, sizes, experts)
-
-
-def _decoder(parameters: Hyperparameters, sizes: Sizes, half: FeedForward) -> DecoderSpec:
+def decoder(parameters: Hyperparameters, sizes: Sizes, half: FeedForward) -> DecoderSpec:
+    """Returns the model with ``half`` as every layer's feed-forward."""
     require_activation(parameters, "silu")
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX)
     attention = replace(sizes.attention(rope, scale_of(parameters, sizes.head_dim)), rope_first=True)
     return sizes.decoder([LayerSpec(attention, half, Norms(heads=True))] * sizes.layers)
-
-
-def _same(parameters: Hyperparameters, key: str, default: int | None) -> int:
-    """Returns a number that a folder may have for each layer. Raises ``UnsupportedModelError`` where they differ."""
-    if not parameters.is_list(key):
-        return parameters.positive(key, default, MAX_HIDDEN)
-    listed = parameters.integers(key) or [0]
-    if len(set(listed)) != 1 or not 0 < listed[0] <= MAX_HIDDEN:
-        raise UnsupportedModelError(parameters.path, f"has layers that differ in {key}; mlxr runs equal ones")
-    return listed[0]
 
 
 LAYER = "model.layers.{layer}"
@@ -96,35 +60,7 @@ FOLDER_LEFTOVERS = config_json.LEFTOVERS.extended(
         "use_rotary_pos_emb": (True,),
     },
 )
-DENSE = {**names.HUGGING_FACE, **HEAD_NORMS}
-WITH_EXPERTS = {
-    **DENSE,
-    **names.HUGGING_FACE_EXPERTS,
-    "router": f"{LAYER}.mlp.gate.wg.weight",
-    "shared_gate": f"{LAYER}.mlp.shared_mlp.gate_proj.weight",
-    "shared_up": f"{LAYER}.mlp.shared_mlp.up_proj.weight",
-    "shared_down": f"{LAYER}.mlp.shared_mlp.down_proj.weight",
-    **names.MLX_EXPERTS,
-}
-FAMILY = Family(
-    "hunyuan-dense",
-    read,
-    {
-        Format.GGUF: FormatTable(("hunyuan-dense",), {**names.GGUF, **names.GGUF_HEAD_NORMS}, GGUF_LEFTOVERS),
-        Format.HUGGING_FACE: FormatTable(("hunyuan_v1_dense",), DENSE, FOLDER_LEFTOVERS),
-        Format.MLX: FormatTable(("hunyuan_v1_dense",), DENSE, FOLDER_LEFTOVERS),
-    },
-)
-MIXTURES = Family(
-    "hunyuan-moe",
-    read_with_experts,
-    {
-        Format.GGUF: FormatTable(
-            ("hunyuan-moe",),
-            {**names.GGUF, **names.GGUF_HEAD_NORMS, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT},
-            GGUF_LEFTOVERS,
-        ),
-        Format.HUGGING_FACE: FormatTable(("hunyuan_v1_moe",), WITH_EXPERTS, FOLDER_LEFTOVERS),
-        Format.MLX: FormatTable(("hunyuan_v1_moe",), WITH_EXPERTS, FOLDER_LEFTOVERS),
-    },
-)
+FOLDER_NAMES = {**names.HUGGING_FACE, **HEAD_NORMS}
+IN_GGUF = FormatTable(("hunyuan-dense",), {**names.GGUF, **names.GGUF_HEAD_NORMS}, GGUF_LEFTOVERS)
+IN_FOLDERS = FormatTable(("hunyuan_v1_dense",), FOLDER_NAMES, FOLDER_LEFTOVERS)
+FAMILY = Family("hunyuan-dense", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

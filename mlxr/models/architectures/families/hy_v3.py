@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import sparse_layers
+from mlxr.models.architectures.layer_kinds import routed_layers, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
@@ -29,7 +29,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     mlp, experts = sizes.mlp(Activation.SILU), sigmoid_experts(parameters, sizes, Activation.SILU)
     if parameters.format is Format.GGUF:
         # Files do not count the dense layers.
-        sparse = [f"blk.{layer}.ffn_gate_inp.weight" in weights for layer in range(sizes.layers)]
+        sparse = routed_layers(weights, sizes.layers)
         experts = _with_shared(parameters, experts)
     else:
         sparse = sparse_layers(parameters, sizes.layers, 1)
@@ -68,9 +68,7 @@ IN_FOLDERS = FormatTable(
         **names.MLX_EXPERTS,
         "router": f"{LAYER}.mlp.router.gate.weight",
         "choice_bias": f"{LAYER}.mlp.expert_bias",
-        "shared_gate": f"{LAYER}.mlp.shared_mlp.gate_proj.weight",
-        "shared_up": f"{LAYER}.mlp.shared_mlp.up_proj.weight",
-        "shared_down": f"{LAYER}.mlp.shared_mlp.down_proj.weight",
+        **names.shared_expert(f"{LAYER}.mlp.shared_mlp"),
     },
     config_json.LEFTOVERS.extended(
         settings={

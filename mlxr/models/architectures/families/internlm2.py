@@ -45,9 +45,7 @@ HUGGING_FACE: Names = {
     "output": f"{LAYER}.attention.wo.weight",
     "output_bias": f"{LAYER}.attention.wo.bias",
     "feed_forward_norm": f"{LAYER}.ffn_norm.weight",
-    "gate": f"{LAYER}.feed_forward.w1.weight",
-    "up": f"{LAYER}.feed_forward.w3.weight",
-    "down": f"{LAYER}.feed_forward.w2.weight",
+    **names.perceptron(f"{LAYER}.feed_forward", names.MIXTRAL),
 }
 IN_FOLDERS = FormatTable(("internlm2",), HUGGING_FACE, config_json.LEFTOVERS, by_key_head=True)
 FAMILY = Family(

@@ -8,13 +8,16 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, Mamba1Spec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import keyed_layers, routed_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, MixerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
+
+KEYS = {"state_size": "mamba_d_state", "conv_kernel": "mamba_d_conv", "time_step_rank": "mamba_dt_rank"}
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -41,26 +44,14 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 
 def _mamba(parameters: Hyperparameters, sizes: Sizes) -> Mamba1Spec:
-    if parameters.format is Format.GGUF:
-        inner = parameters.positive("ssm.inner_size", most=MAX_HIDDEN)
-        state, taps, rank = "ssm.state_size", "ssm.conv_kernel", "ssm.time_step_rank"
-    else:
-        inner = sizes.width * parameters.positive("mamba_expand", 2, 64)
-        state, taps, rank = "mamba_d_state", "mamba_d_conv", "mamba_dt_rank"
-    return Mamba1Spec(
-        inner,
-        parameters.positive(state, 16, MAX_HEAD_DIM),
-        state_spaces.step_rank(parameters, rank, sizes.width),
-        state_spaces.taps_of(parameters, taps),
-        sizes.norm_eps,
-        sizes.norm_eps,
-    )
+    inner = 0 if parameters.format is Format.GGUF else sizes.width * parameters.positive("mamba_expand", 2, 64)
+    return state_spaces.mamba1_spec(parameters, KEYS, inner, sizes.width, sizes.norm_eps, sizes.norm_eps)
 
 
 def _attends(parameters: Hyperparameters, sizes: Sizes) -> list[bool]:
     """Returns which layers have attention: those that have key heads, or each so many-th."""
     if parameters.format is Format.GGUF:
-        return [count > 0 for count in parameters.each("attention.head_count_kv", sizes.layers)]
+        return keyed_layers(parameters, sizes.layers)
     return _every(parameters, "attn_layer_period", "attn_layer_offset", (8, 4), sizes.layers)
 
 
@@ -68,7 +59,7 @@ def _sparse(parameters: Hyperparameters, sizes: Sizes, weights: Weights) -> list
     if parameters.integer("expert_count", parameters.integer("num_experts", 16)) < 2:
         return [False] * sizes.layers
     if parameters.format is Format.GGUF:
-        return [f"blk.{layer}.ffn_gate_inp.weight" in weights for layer in range(sizes.layers)]
+        return routed_layers(weights, sizes.layers)
     return _every(parameters, "expert_layer_period", "expert_layer_offset", (2, 1), sizes.layers)
 
 
@@ -85,16 +76,10 @@ HUGGING_FACE: Names = {
     **state_spaces.folder_names_of_first(f"{LAYER}.mamba"),
     "norm": "model.final_layernorm.weight",
     "feed_forward_norm": f"{LAYER}.pre_ff_layernorm.weight",
-    "gate": f"{LAYER}.feed_forward.gate_proj.weight",
-    "up": f"{LAYER}.feed_forward.up_proj.weight",
-    "down": f"{LAYER}.feed_forward.down_proj.weight",
+    **names.perceptron(f"{LAYER}.feed_forward"),
     "router": f"{LAYER}.feed_forward.router.weight",
-    "experts_gate": f"{LAYER}.feed_forward.experts.{{expert}}.gate_proj.weight",
-    "experts_up": f"{LAYER}.feed_forward.experts.{{expert}}.up_proj.weight",
-    "experts_down": f"{LAYER}.feed_forward.experts.{{expert}}.down_proj.weight",
-    "experts_gate_together": f"{LAYER}.feed_forward.switch_mlp.gate_proj.weight",
-    "experts_up_together": f"{LAYER}.feed_forward.switch_mlp.up_proj.weight",
-    "experts_down_together": f"{LAYER}.feed_forward.switch_mlp.down_proj.weight",
+    **names.each_expert(f"{LAYER}.feed_forward.experts"),
+    **names.experts_together(f"{LAYER}.feed_forward.switch_mlp"),
     "ssm_step_norm": f"{LAYER}.mamba.dt_layernorm.weight",
     "ssm_write_norm": f"{LAYER}.mamba.b_layernorm.weight",
     "ssm_read_norm": f"{LAYER}.mamba.c_layernorm.weight",

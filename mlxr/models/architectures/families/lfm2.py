@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, ShortConvSpec
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import listed_layers
+from mlxr.models.architectures.layer_kinds import keyed_layers, listed_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, scale_of
@@ -74,7 +74,7 @@ def _hidden(parameters: Hyperparameters, sizes: Sizes) -> int:
 def _attends(parameters: Hyperparameters, layers: int) -> list[bool]:
     """Returns which layers have attention; the others have no key heads in GGUF files."""
     if parameters.format is Format.GGUF:
-        return [count > 0 for count in parameters.each("attention.head_count_kv", layers)]
+        return keyed_layers(parameters, layers)
     attends = listed_layers(parameters, parameters.texts("layer_types"), layers, KINDS)
     listed = parameters.integers("full_attn_idxs")
     return [listed is None or layer in listed for layer in range(layers)] if attends is None else attends
@@ -96,9 +96,7 @@ HUGGING_FACE: Names = {
     "query_norm": "model.layers.{layer}.self_attn.q_layernorm.weight",
     "key_norm": "model.layers.{layer}.self_attn.k_layernorm.weight",
     "feed_forward_norm": "model.layers.{layer}.ffn_norm.weight",
-    "gate": "model.layers.{layer}.feed_forward.w1.weight",
-    "up": "model.layers.{layer}.feed_forward.w3.weight",
-    "down": "model.layers.{layer}.feed_forward.w2.weight",
+    **names.perceptron("model.layers.{layer}.feed_forward", names.MIXTRAL),
     "conv": "model.layers.{layer}.conv.conv.weight",
     "conv_bias": "model.layers.{layer}.conv.conv.bias",
     "conv_input": "model.layers.{layer}.conv.in_proj.weight",

@@ -9,7 +9,7 @@ from mlxr.models.architectures import names
 from mlxr.models.architectures.families import lfm2
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.sizes import require_sigmoid
+from mlxr.models.architectures.routing import require_sigmoid
 from mlxr.models.architectures.spec import DecoderSpec, Experts
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -44,20 +44,14 @@ HUGGING_FACE = {
     **lfm2.HUGGING_FACE,
     "router": "model.layers.{layer}.feed_forward.gate.weight",
     "choice_bias": "model.layers.{layer}.feed_forward.expert_bias",
-    "experts_gate": "model.layers.{layer}.feed_forward.experts.{expert}.w1.weight",
-    "experts_up": "model.layers.{layer}.feed_forward.experts.{expert}.w3.weight",
-    "experts_down": "model.layers.{layer}.feed_forward.experts.{expert}.w2.weight",
+    **names.each_expert("model.layers.{layer}.feed_forward.experts", names.MIXTRAL),
 }
 IN_MLX = {
     **lfm2.HUGGING_FACE,
-    "gate": "model.layers.{layer}.feed_forward.gate_proj.weight",
-    "up": "model.layers.{layer}.feed_forward.up_proj.weight",
-    "down": "model.layers.{layer}.feed_forward.down_proj.weight",
+    **names.perceptron("model.layers.{layer}.feed_forward"),
     "router": "model.layers.{layer}.feed_forward.gate.weight",
     "choice_bias": "model.layers.{layer}.feed_forward.expert_bias",
-    "experts_gate": "model.layers.{layer}.feed_forward.switch_mlp.gate_proj.weight",
-    "experts_up": "model.layers.{layer}.feed_forward.switch_mlp.up_proj.weight",
-    "experts_down": "model.layers.{layer}.feed_forward.switch_mlp.down_proj.weight",
+    **names.experts("model.layers.{layer}.feed_forward.switch_mlp"),
 }
 """As mlx-lm writes it."""
 

@@ -60,9 +60,7 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE,
         **names.HUGGING_FACE_ATTENTION_BIASES,
         "router": "model.layers.{layer}.block_sparse_moe.gate.weight",
-        "experts_gate": "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
-        "experts_up": "model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight",
-        "experts_down": "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
+        **names.each_expert("model.layers.{layer}.block_sparse_moe.experts", names.MIXTRAL),
         "output_bias": "model.layers.{layer}.self_attn.o_proj.bias",
         "gate_bias": "model.layers.{layer}.mlp.gate_proj.bias",
         "up_bias": "model.layers.{layer}.mlp.up_proj.bias",
@@ -75,9 +73,7 @@ IN_MLX = replace(
     IN_FOLDERS,
     names={
         **IN_FOLDERS.names,
-        "experts_gate_together": "model.layers.{layer}.block_sparse_moe.switch_mlp.gate_proj.weight",
-        "experts_up_together": "model.layers.{layer}.block_sparse_moe.switch_mlp.up_proj.weight",
-        "experts_down_together": "model.layers.{layer}.block_sparse_moe.switch_mlp.down_proj.weight",
+        **names.experts_together("model.layers.{layer}.block_sparse_moe.switch_mlp"),
     },
 )
 FAMILY = Family(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, Temperature
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import all_but_every
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
@@ -87,7 +88,7 @@ def _turns(parameters: Hyperparameters, layers: int) -> list[bool]:
     """Returns which layers have a rope. Raises ``UnsupportedModelError`` where those alone do not have the window."""
     interval = parameters.positive("no_rope_layer_interval", INTERVAL)
     listed = parameters.flags("no_rope_layers", layers) if parameters.integers("no_rope_layers") else None
-    turns = listed or [(layer + 1) % interval != 0 for layer in range(layers)]
+    turns = listed or all_but_every(interval, layers)
     kinds = parameters.texts("layer_types")
     if kinds is not None and kinds != ["chunked_attention" if turn else "full_attention" for turn in turns]:
         raise UnsupportedModelError(parameters.path, "has layer_types other than its layers with ropes tell")
@@ -103,18 +104,12 @@ def _sparse(parameters: Hyperparameters, layers: int) -> list[bool]:
 LAYER = "model.layers.{layer}.feed_forward"
 HUGGING_FACE = {
     **names.HUGGING_FACE,
-    "gate": f"{LAYER}.gate_proj.weight",
-    "up": f"{LAYER}.up_proj.weight",
-    "down": f"{LAYER}.down_proj.weight",
+    **names.perceptron(LAYER),
     "router": f"{LAYER}.router.weight",
     "experts_gate_up_turned": f"{LAYER}.experts.gate_up_proj",
     "experts_down_turned": f"{LAYER}.experts.down_proj",
-    "shared_gate": f"{LAYER}.shared_expert.gate_proj.weight",
-    "shared_up": f"{LAYER}.shared_expert.up_proj.weight",
-    "shared_down": f"{LAYER}.shared_expert.down_proj.weight",
-    "experts_gate": f"{LAYER}.experts.gate_proj.weight",
-    "experts_up": f"{LAYER}.experts.up_proj.weight",
-    "experts_down": f"{LAYER}.experts.down_proj.weight",
+    **names.shared_expert(f"{LAYER}.shared_expert"),
+    **names.experts(f"{LAYER}.experts"),
 }
 KINDS = ("llama4_text", "llama4")
 FAMILY = Family(

@@ -14,7 +14,7 @@ from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.heads import require_even_heads
-from mlxr.models.architectures.layer_kinds import sliding_layers, sparse_layers
+from mlxr.models.architectures.layer_kinds import all_but_every, routed_layers, sliding_layers, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope, plain_rope, window_rope
 from mlxr.models.architectures.routing import sigmoid_experts
@@ -27,6 +27,9 @@ from mlxr.models.hyperparameters import Format, Hyperparameters
 
 SHARE = 0.334
 """Of a head, how much the rope turns where a folder does not say."""
+
+PATTERN = 6
+"""Every so many-th layer, and the first, sees everything where a folder does not say."""
 
 BASE, NEAR_BASE = 5_000_000.0, 10_000.0
 
@@ -51,12 +54,10 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     whole, near = _ropes(parameters, heads.head_dim)
     mlp, experts = sizes.mlp(Activation.SILU), sigmoid_experts(parameters, sizes, Activation.SILU)
     if gguf:
-        sparse = [f"blk.{layer}.ffn_gate_inp.weight" in weights for layer in range(sizes.layers)]
+        sparse = routed_layers(weights, sizes.layers)
     else:
-        sparse, listed = sparse_layers(parameters, sizes.layers, 1), parameters.integers("moe_layer_freq")
-        sparse = sparse if listed is None else [bool(each) for each in listed]
-    if len(sparse) != sizes.layers:
-        raise ModelFileError(parameters.path, f"lists {len(sparse)} layers in moe_layer_freq, and has {sizes.layers}")
+        usual = sparse_layers(parameters, sizes.layers, 1)
+        sparse = parameters.flags("moe_layer_freq", sizes.layers) or usual
     window = _window(parameters)
     sinks = parameters.flag("add_swa_attention_sink_bias", True)
     layers = []
@@ -89,13 +90,10 @@ def _gguf_heads(parameters: Hyperparameters, sizes: Sizes) -> Heads:
 def _folder_heads(parameters: Hyperparameters, sizes: Sizes) -> Heads:
     size = parameters.positive("attention.key_length", 192, MAX_HEAD_DIM)
     values = parameters.positive("v_head_dim", 128, MAX_HEAD_DIM)
-    pattern, listed = parameters.integers("hybrid_layer_pattern"), sliding_layers(parameters, sizes.layers)
-    if pattern is not None:
-        slides = [bool(each) for each in pattern]
-    else:
-        slides = listed or [layer > 0 and (layer + 1) % 6 != 0 for layer in range(sizes.layers)]
-    if len(slides) != sizes.layers:
-        raise ModelFileError(parameters.path, f"lists {len(slides)} layers with or without a window of {sizes.layers}")
+    listed = sliding_layers(parameters, sizes.layers)
+    slides = parameters.flags("hybrid_layer_pattern", sizes.layers) or listed
+    if slides is None:
+        slides = [False, *all_but_every(PATTERN, sizes.layers)[1:]]
     count = parameters.positive("attention.head_count_kv", most=MAX_HEADS)
     near = parameters.positive("swa_num_key_value_heads", 2 * count, MAX_HEADS)
     for key, wanted in (("swa_head_dim", size), ("swa_v_head_dim", values), ("swa_num_attention_heads", sizes.heads)):

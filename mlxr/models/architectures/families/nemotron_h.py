@@ -14,16 +14,8 @@ from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.routing import in_groups
-from mlxr.models.architectures.sizes import (
-    MAX_HEAD_DIM,
-    MAX_HIDDEN,
-    MAX_WIDTH,
-    Sizes,
-    require_activation,
-    require_sigmoid,
-    scale_of,
-)
+from mlxr.models.architectures.routing import in_groups, require_sigmoid
+from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, MAX_WIDTH, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import CHOICE_BIAS, MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
@@ -135,10 +127,7 @@ IN_GGUF: Names = {
 MIXER = "backbone.layers.{layer}.mixer"
 HUGGING_FACE: Names = {
     **state_spaces.folder_names(MIXER),
-    "embedding": "backbone.embeddings.weight",
-    "norm": "backbone.norm_f.weight",
-    "head": "lm_head.weight",
-    "attention_norm": "backbone.layers.{layer}.norm.weight",
+    **names.BACKBONE,
     "feed_forward_norm": "backbone.layers.{layer}.norm.weight",
     "query": f"{MIXER}.q_proj.weight",
     "key": f"{MIXER}.k_proj.weight",

@@ -5,7 +5,7 @@ version (2025) has biases, plain GELU, and a mixture of experts in every other l
 from __future__ import annotations
 
 from mlxr.metal.specs import Activation, ExpertsSpec, RopeStyle
-from mlxr.models.architectures import encoder_names
+from mlxr.models.architectures import encoder_names, names
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, require_settings, segments_of
 from mlxr.models.architectures.families.bert import CLASSIFIER
 from mlxr.models.architectures.families.family import Family
@@ -90,9 +90,7 @@ IN_FOLDERS = FormatTable(
     ("nomic_bert",),
     {
         **encoder_names.HUGGING_FACE_ROTARY_BERT,
-        "gate": "layers.{layer}.mlp.gate_proj.weight",
-        "up": "layers.{layer}.mlp.up_proj.weight",
-        "down": "layers.{layer}.mlp.down_proj.weight",
+        **names.perceptron("layers.{layer}.mlp"),
     },
     Leftovers(
         {

@@ -76,12 +76,8 @@ IN_FOLDERS_NAMES: Names = {
     "output_bias": "model.layers.{layer}.self_attn.o_proj.bias",
     "head_bias": "lm_head.bias",
     "router": f"{LAYER}.gate.weight",
-    "experts_gate": f"{LAYER}.experts.{{expert}}.w1.weight",
-    "experts_up": f"{LAYER}.experts.{{expert}}.w3.weight",
-    "experts_down": f"{LAYER}.experts.{{expert}}.w2.weight",
-    "experts_gate_together": f"{LAYER}.switch_mlp.gate_proj.weight",
-    "experts_up_together": f"{LAYER}.switch_mlp.up_proj.weight",
-    "experts_down_together": f"{LAYER}.switch_mlp.down_proj.weight",
+    **names.each_expert(f"{LAYER}.experts", names.MIXTRAL),
+    **names.experts_together(f"{LAYER}.switch_mlp"),
 }
 IN_FOLDERS = FormatTable(
     ("phimoe",),

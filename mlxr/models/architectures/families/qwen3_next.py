@@ -5,35 +5,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, Gate, GatedDeltaNetSpec, RopeStyle
-from mlxr.models.architectures import config_json, names
+from mlxr.metal.specs import Activation, Gate, RopeStyle
+from mlxr.models.architectures import config_json, delta_rules, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import expert_layers, listed_layers
+from mlxr.models.architectures.layer_kinds import expert_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import (
-    MAX_HEAD_DIM,
-    MAX_HEADS,
-    MAX_HIDDEN,
-    Sizes,
-    partial_rope,
-    require_activation,
-    scale_of,
-)
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, partial_rope, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, Experts, FeedForward, LayerSpec, MixerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-INTERVAL = 4
-"""Every so many-th layer has attention, where a file does not say."""
 
 ROTARY = 0.25
 """The share of a head that the rope turns, where a folder does not say."""
-
-MAX_TAPS = 64
-LAYER_TYPES = {"linear_attention": True, "full_attention": False}
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -48,49 +33,14 @@ def hybrid(parameters: Hyperparameters, sizes: Sizes, halves: list[FeedForward],
     """Returns a model of such layers with these feed-forwards. ``tiled`` as in ``GatedDeltaNetSpec``."""
     rope = model_rope(parameters, partial_rope(parameters, sizes, ROTARY), RopeStyle.NEOX)
     attention: MixerSpec = replace(sizes.attention(rope, scale_of(parameters, sizes.head_dim)), gate=Gate.SIGMOID)
-    delta = delta_net(parameters, sizes, tiled)
-    recurrent = recurrent_layers(parameters, sizes.layers)
+    delta = delta_rules.gated_delta_net(parameters, sizes, tiled)
+    recurrent = delta_rules.gated_delta_layers(parameters, sizes.layers)
     return sizes.decoder(
         [
             LayerSpec(delta, half) if recurs else LayerSpec(attention, half, Norms(heads=True))
             for recurs, half in zip(recurrent, halves, strict=True)
         ]
     )
-
-
-def delta_net(parameters: Hyperparameters, sizes: Sizes, tiled: bool) -> GatedDeltaNetSpec:
-    in_gguf = parameters.format is Format.GGUF
-    key_heads, value_heads, key_dim, taps = (
-        parameters.positive(f"ssm.{gguf}" if in_gguf else f"linear_{folder}", default, most)
-        for gguf, folder, default, most in (
-            ("group_count", "num_key_heads", 16, MAX_HEADS),
-            ("time_step_rank", "num_value_heads", 32, MAX_HEADS),
-            ("state_size", "key_head_dim", 128, MAX_HEAD_DIM),
-            ("conv_kernel", "conv_kernel_dim", 4, MAX_TAPS),
-        )
-    )
-    if value_heads % key_heads:
-        reason = f"has {value_heads} value heads, which {key_heads} key heads can't share evenly"
-        raise ModelFileError(parameters.path, reason)
-    if in_gguf:
-        inner = parameters.positive("ssm.inner_size", most=MAX_HEADS * MAX_HEAD_DIM)
-        if inner % value_heads:
-            raise ModelFileError(parameters.path, f"has {value_heads} value heads, which don't divide {inner} numbers")
-        value_dim = inner // value_heads
-    else:
-        value_dim = parameters.positive("linear_value_head_dim", 128, MAX_HEAD_DIM)
-    return GatedDeltaNetSpec(key_heads, value_heads, key_dim, value_dim, taps, sizes.norm_eps, tiled)
-
-
-def recurrent_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
-    """Returns which layers have the gated delta rule instead of attention."""
-    interval = parameters.positive("full_attention_interval", INTERVAL)
-    usual = [(layer + 1) % interval != 0 for layer in range(layers)]
-    if parameters.format is Format.GGUF:
-        flags = parameters.flags("attention.recurrent_layers", parameters.positive("block_count"))
-        return flags[:layers] if flags else usual
-    listed = listed_layers(parameters, parameters.texts("layer_types"), layers, LAYER_TYPES)
-    return usual if listed is None else listed
 
 
 def shared_experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
@@ -103,13 +53,7 @@ GGUF_NAMES = {
     **names.GGUF,
     **names.GGUF_HEAD_NORMS,
     "feed_forward_norm": "blk.{layer}.post_attention_norm.weight",
-    "delta_query_key_value": "blk.{layer}.attn_qkv.weight",
-    "delta_gate": "blk.{layer}.attn_gate.weight",
-    "delta_conv": "blk.{layer}.ssm_conv1d.weight",
-    "delta_decay": "blk.{layer}.ssm_a",
-    "delta_alpha_bias": "blk.{layer}.ssm_dt.bias",
-    "delta_norm": "blk.{layer}.ssm_norm.weight",
-    "delta_output": "blk.{layer}.ssm_out.weight",
+    **delta_rules.GGUF_GATED,
 }
 GGUF_EXPERT_NAMES = {
     **names.GGUF_EXPERTS,
@@ -119,11 +63,7 @@ GGUF_EXPERT_NAMES = {
 FOLDER_NAMES = {
     **names.HUGGING_FACE,
     **names.HUGGING_FACE_HEAD_NORMS,
-    "delta_conv": "model.layers.{layer}.linear_attn.conv1d.weight",
-    "delta_log_decay": "model.layers.{layer}.linear_attn.A_log",
-    "delta_alpha_bias": "model.layers.{layer}.linear_attn.dt_bias",
-    "delta_norm": "model.layers.{layer}.linear_attn.norm.weight",
-    "delta_output": "model.layers.{layer}.linear_attn.out_proj.weight",
+    **delta_rules.FOLDER_GATED,
 }
 IN_ONE = {
     "delta_heads": "model.layers.{layer}.linear_attn.in_proj_qkvz.weight",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import windows
+from mlxr.models.architectures.layer_kinds import all_but_every, windows
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
@@ -34,7 +34,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 def _turns(parameters: Hyperparameters, sizes: Sizes) -> list[bool]:
     interval = parameters.positive("no_rope_layer_interval", INTERVAL)
     listed = parameters.flags("no_rope_layers", sizes.layers)
-    return listed or [(layer + 1) % interval != 0 for layer in range(sizes.layers)]
+    return listed or all_but_every(interval, sizes.layers)
 
 
 IN_GGUF = FormatTable(("smollm3",), names.GGUF, GGUF)
