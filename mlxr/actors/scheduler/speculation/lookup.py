@@ -19,6 +19,18 @@ ROOM = 4_096
 SEPARATOR = -1
 """Between texts: no token, so that no draft goes beyond."""
 
+NEAR = 8
+"""Tokens of a place that was left which the text may come back to, skipping those before."""
+
+LEFT = 6
+"""Tokens that a text may say otherwise before such a place is given up."""
+
+WELL_FOLLOWED = 6
+"""Tokens that a text must have followed a place for to come back to it."""
+
+COME_BACK = 2
+"""Tokens that the first one which is right there again counts as: it may be no more than a comma."""
+
 PREDICTED = 4
 """Tokens that an output is taken to share with what was foretold of it, before it has begun."""
 
@@ -31,6 +43,8 @@ class Followed:
         offset: tokens in the index before the sequence's first, those of its prediction.
         source: the text of the place; None where there is none.
         checked: length of the text when such a place was last looked for.
+        left: the text that it has left, whose place is ``position`` still, as an edit leaves what it edits.
+        since: how many tokens have come since then.
         forced: of its last tokens, whether nothing else could have come; none at all until something was forced.
     """
 
@@ -41,6 +55,8 @@ class Followed:
     position: int = 0
     length: int = 0
     checked: int = -1
+    left: TextIndex | None = None
+    since: int = 0
     forced: bytearray = field(default_factory=bytearray)
 
     def chosen(self, length: int) -> int:
@@ -53,7 +69,8 @@ class LookupDrafter:
     """Drafts from a sequence's own text, its prediction, and (``texts``) what other requests of its client said.
 
     A place that the text follows is kept while the text goes on as it did there, so that the longest match stays the
-    one that counts; a longer one elsewhere takes its place.
+    one that counts; a longer one elsewhere takes its place. Where a text leaves a place that it has followed for long,
+    as an edit does, the first token that stands near there leads it back.
 
     Attributes:
         hopeful: the ids of sequences that there may be something to propose for. Of all others there is nothing, as one
@@ -164,7 +181,7 @@ class LookupDrafter:
 def _follow(followed: Followed, source: TextIndex, kind: DraftKind, match: Match) -> None:
     foretold = source is followed.own and match.position < followed.offset
     followed.source, followed.kind = source, DraftKind.PREDICTION if foretold else kind
-    followed.position, followed.length = match.position, match.length
+    followed.position, followed.length, followed.left = match.position, match.length, None
 
 
 def _go_on(followed: Followed, token: int) -> bool:
@@ -173,12 +190,28 @@ def _go_on(followed: Followed, token: int) -> bool:
     source, at = followed.source, followed.position
     known = followed.own.append(token)
     if source is None:
-        return known
+        return known if followed.left is None else _come_back(followed, followed.left, token) or known
     if at < len(source) and source.tokens[at] == token:
         followed.position, followed.length = at + 1, min(COUNTED, followed.length + 1)
         return True
-    followed.source, followed.length = None, 0
-    return known
+    followed.left = source if followed.length >= WELL_FOLLOWED else None
+    followed.source, followed.length, followed.since = None, 0, 0
+    return known if followed.left is None else _come_back(followed, source, token) or known
+
+
+def _come_back(followed: Followed, left: TextIndex, token: int) -> bool:
+    """Returns whether ``token`` stands right behind the place that the text has left, from where it is followed on."""
+    at = followed.position
+    # In its own text the token itself, which is its last, leads nowhere.
+    near = left.tokens[at : min(at + NEAR, len(left) - (left is followed.own))]
+    if token in near:
+        followed.position, followed.length = at + near.index(token) + 1, COME_BACK
+        followed.source, followed.left = left, None
+        return True
+    followed.since += 1
+    if followed.since > LEFT:
+        followed.left = None
+    return False
 
 
 def _continued(followed: Followed, most: int) -> list[int]:

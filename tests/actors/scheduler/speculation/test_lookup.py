@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from mlxr.actors.scheduler.sequences import Sequence
 from mlxr.actors.scheduler.speculation.client_texts import ClientTexts
 from mlxr.actors.scheduler.speculation.lookup import LookupDrafter
@@ -103,6 +105,42 @@ def test_a_prediction_is_proposed_from_its_beginning_and_found_again_behind_an_e
     assert drafter.propose(sequence, 3) == []
     says(drafter, sequence, *TEXT[6:9])
     assert drafter.propose(sequence, 3) == TEXT[9:12]
+
+
+@pytest.mark.parametrize(
+    "edit", [[77, 118], [77, 119], [121], [77, 78, 79, 121]], ids=["inserted", "another", "deleted", "longer"]
+)
+def test_the_first_token_near_the_place_that_an_edit_has_left_leads_back(edit: list[int]) -> None:
+    drafter = LookupDrafter(None)
+    sequence = running(drafter, [*TEXT, 7, 8, 9])
+    says(drafter, sequence, *TEXT[:18])
+    assert drafter.propose(sequence, 2) == TEXT[18:20]
+    says(drafter, sequence, *edit)
+    at = TEXT.index(edit[-1]) + 1
+    assert sequence.id in drafter.hopeful
+    assert drafter.propose(sequence, 4) == TEXT[at : at + 4]
+    says(drafter, sequence, *TEXT[at : at + 9])
+    assert drafter.propose(sequence, 4) == TEXT[at + 9 : at + 13]
+
+
+def test_a_place_is_given_up_where_the_text_goes_on_otherwise_or_was_never_sure_of_it() -> None:
+    drafter = LookupDrafter(None)
+    sequence = running(drafter, [*TEXT, 7, 8, 9])
+    says(drafter, sequence, *TEXT[:18], *range(50, 57), TEXT[19])
+    assert drafter.propose(sequence, 4) == []
+    says(drafter, sequence, 3, *TEXT[:4])
+    assert drafter.propose(sequence, 1) == [TEXT[4]]
+    says(drafter, sequence, 4, TEXT[5])
+    assert drafter.propose(sequence, 4) == []
+
+
+def test_a_token_that_has_just_come_leads_nowhere_however_near_it_is() -> None:
+    drafter, period = LookupDrafter(None), list(range(10, 16))
+    sequence = running(drafter, period * 2)
+    says(drafter, sequence, *period)
+    assert drafter.propose(sequence, 1) == [10]
+    says(drafter, sequence, 99, *period[:3])
+    assert drafter.propose(sequence, 2) == [13, 14]
 
 
 def test_nothing_is_kept_of_a_request_too_short_to_gain() -> None:
