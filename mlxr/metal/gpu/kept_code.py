@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +27,10 @@ log = logging.getLogger("mlxr.metal")
 HASH_OF_NOTHING = 0x553E93901E462A6E
 """``std::hash<std::string>`` of an empty one, by libstdc++."""
 
+MOST_BYTES = 256 << 20
+"""Of all code in the folder, MLX's too, as far as it grows by ours: what was read longest ago goes first. A model's own
+are 1 to 3 MB."""
+
 PROBE = 'extern "C" __global__ void mlxr_probe(float* out, float x) { out[threadIdx.x] = x + threadIdx.x; }'
 
 
@@ -38,8 +43,11 @@ def kept(function: str, source: str) -> str:
     name = f"{function}_{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
     path = _folder() / f"{name}_{HASH_OF_NOTHING:x}"
     code, names = path.with_suffix(".ptx"), path.with_suffix(".txt")
-    if not _sound(code, names):
+    if _sound(code, names):
+        _note_use(code)
+    else:
         compiled = nvrtc.compiled(source, architecture)
+        _make_room(code.parent, MOST_BYTES - len(compiled))
         write_whole(names, f"{_digest(compiled)}\n{name}\t{function}\n", 0o600)
         write_whole(code, compiled, 0o600)
     return name
@@ -71,6 +79,28 @@ def _sound(code: Path, names: Path) -> bool:
         return names.read_text().partition("\n")[0] == _digest(code.read_bytes())
     except OSError:
         return False
+
+
+def _note_use(code: Path) -> None:
+    with suppress(OSError):
+        os.utime(code)
+
+
+def _make_room(folder: Path, most: int) -> None:
+    """Removes the kernels that were used longest ago, until all are ``most`` bytes at most. MLX has loaded what this
+    process uses, and compiles again what it no longer finds."""
+    kept = []
+    for code in folder.glob("*.ptx"):
+        with suppress(OSError):  # another process may have removed it
+            found = code.stat()
+            kept.append((found.st_mtime_ns, found.st_size, code))
+    total = sum(size for _, size, _ in kept)
+    for _, size, code in sorted(kept):
+        if total <= most:
+            return
+        for part in (code, code.with_suffix(".txt"), code.with_suffix(".cu")):
+            part.unlink(missing_ok=True)
+        total -= size
 
 
 def _digest(code: bytes) -> str:

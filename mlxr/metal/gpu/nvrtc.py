@@ -56,14 +56,17 @@ def _must(result: int) -> None:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """MLX's CUDA library has it loaded already, wherever it lies."""
+    """MLX's CUDA library has it loaded already, wherever it lies; another version on the system's path may make code
+    that MLX's driver interface does not take."""
     return _first_of(LIBRARIES)
 
 
 def _first_of(names: Sequence[str]) -> ctypes.CDLL:
-    for name in names[:-1]:
+    """The first of the libraries that the process has loaded; else the first that there is. Raises ``OSError``."""
+    loaded = ctypes.DEFAULT_MODE | os.RTLD_NOLOAD
+    for name, mode in [*((name, loaded) for name in names), *((name, ctypes.DEFAULT_MODE) for name in names[:-1])]:
         try:
-            return ctypes.CDLL(name)
+            return ctypes.CDLL(name, mode)
         except OSError:
             continue
     return ctypes.CDLL(names[-1])

@@ -69,6 +69,26 @@ def test_what_can_t_be_written_leaves_nothing_behind(
     assert kept_code.kept("double_it", SOURCE)
 
 
+def test_kernels_that_nobody_used_for_long_make_room_for_others(
+    compiled: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def source(number: int) -> str:
+        return f"{SOURCE} // {number}"
+
+    def place(name: str) -> Path:
+        return tmp_path / f"{name}_553e93901e462a6e.ptx"
+
+    names = [kept_code.kept("double_it", source(number)) for number in range(3)]
+    for age, name in enumerate(names):
+        os.utime(place(name), (1000 + age, 1000 + age))
+    kept_code.kept("double_it", source(0))  # used again, and so no longer the oldest
+    size = place(names[0]).stat().st_size
+    monkeypatch.setattr(kept_code, "MOST_BYTES", 3 * size)
+    last = kept_code.kept("double_it", source(3))
+    assert [place(name).exists() for name in (*names, last)] == [True, False, True, True]
+    assert len(list(tmp_path.glob("*.txt"))) == 3
+
+
 def test_without_a_compiler_nothing_is_launched_by_name(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(source: str, architecture: str) -> bytes:
         raise OSError("libnvrtc.so.13 is not there")
