@@ -32,7 +32,7 @@ from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, K
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_layers import PoolAccess
-from mlxr.metal.mlx.products import product
+from mlxr.metal.mlx.products import Projections, product
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
 from mlxr.metal.mlx.steps import Step, can_be_padded, padded
 from mlxr.metal.mlx.tables import embedded
@@ -216,7 +216,7 @@ class MlxBackend:
     def gated_delta_net(self, weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, layer: int) -> MixerOperation:
         project = gated_delta_net.projected(weights, self._ways)
         advance = gated_delta_net.gated_delta_net(weights, spec, self._ways)
-        few = recurrence_steps.gated_delta_net(weights, spec, self._ways)
+        few = recurrence_steps.gated_delta_net(weights, spec, self._ways, project)
         return self._recurrence(weights, spec, project, advance, layer, few=few)
 
     def plain_recurrence(self, half: PlainRecurrence, layer: int) -> MixerOperation:
@@ -314,7 +314,7 @@ class MlxBackend:
         self,
         weights: ShortConvWeights | Mamba2Weights | GatedDeltaNetWeights,
         spec: ShortConvSpec | Mamba2Spec | GatedDeltaNetSpec,
-        project: RowOperation,
+        project: RowOperation | Projections,
         advance: Advance,
         layer: int,
         beside: MixerOperation | None = None,

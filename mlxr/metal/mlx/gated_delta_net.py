@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import mlx.core as mx
 
-from mlxr.metal.mlx import own_recurrence
+from mlxr.metal.mlx import own_recurrence, recurrence_steps
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.products import Projections
+from mlxr.metal.mlx.matrix_forms import Codes, Floats, Matrix, dequantized
+from mlxr.metal.mlx.products import Projections, same_layout
 from mlxr.metal.mlx.recurrence import either
 from mlxr.metal.plain_recurrence import Advance
 from mlxr.metal.reference.gated_delta_net import of_value_heads, unit
@@ -22,13 +22,16 @@ CHUNK = 64
 """Tokens that are multiplied as matrices, a power of 2; between chunks a prompt goes by the state."""
 
 
-def projected(weights: GatedDeltaNetWeights, ways: Ways) -> Callable[[mx.array], mx.array]:
-    """Returns the products with a layer's matrices of inputs, side by side."""
-    inputs = weights.query_key_value, weights.gate, weights.alpha, weights.beta
-    multiply = Projections(inputs, [None] * len(inputs), ways)
-    if len(multiply.products) == 1:
-        return multiply.products[0]
-    return lambda x: mx.concatenate(multiply(x), axis=-1)
+def projected(weights: GatedDeltaNetWeights, ways: Ways) -> Projections:
+    """Returns the products with a layer's matrices of inputs. Alphas and betas, of which there are few, become floats
+    where a kernel takes them together and the file has them in two types."""
+    rates = weights.alpha, weights.beta
+    if recurrence_steps.here(ways) and not same_layout(*rates):
+        for weight in rates:
+            matrix: Matrix = weight.handle.matrix
+            weight.handle.matrix = Floats(dequantized(matrix)) if isinstance(matrix, Codes) else matrix
+    inputs = weights.query_key_value, weights.gate, *rates
+    return Projections(inputs, [None] * len(inputs), ways)
 
 
 def gated_delta_net(weights: GatedDeltaNetWeights, spec: GatedDeltaNetSpec, ways: Ways) -> Advance:

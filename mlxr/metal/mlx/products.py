@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import mlx.core as mx
 
@@ -111,6 +111,14 @@ class SplitProduct:
         return unsplit(self._matrix) if self.parts > 1 and isinstance(self._matrix, Codes) else self._matrix
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where a matrix's outputs are: from column ``at`` on in what product number ``product`` gives."""
+
+    product: int
+    at: int
+
+
 class Projections:
     """Some matrices' products with one input, with biases: as few products as their types allow.
 
@@ -145,6 +153,14 @@ class Projections:
     def joined(self, x: mx.array) -> list[mx.array]:
         """16-bit ``[T, out]`` of each of ``products``."""
         return [product(x) for product in self.products]
+
+    @property
+    def parts(self) -> list[Part]:
+        """Where each matrix's outputs are in what ``joined`` gives."""
+        parts = []
+        for index, product in enumerate(self.products):
+            parts += [Part(index, at) for at in accumulate(product.sizes[:-1], initial=0)]
+        return parts
 
 
 def _joined_bias(results: Sequence[Result]) -> mx.array | None:

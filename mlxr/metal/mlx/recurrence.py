@@ -5,7 +5,7 @@ States and everything between the two projections are float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import mlx.core as mx
@@ -20,7 +20,7 @@ from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.few_rows import FewRows, Norm
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pool_array import RowAccess
-from mlxr.metal.mlx.products import SplitProduct
+from mlxr.metal.mlx.products import Projections, SplitProduct
 from mlxr.metal.mlx.recurrence_steps import StateStep
 from mlxr.metal.mlx.steps import Run, Step
 from mlxr.metal.operations import MixerOperation
@@ -37,8 +37,8 @@ CHUNK = 64
 class Recurrence:
     """One layer's half, prepared. A layer of the pool is a ``PoolArray``.
 
-    ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``; where it is one product,
-    few rows are normed and multiplied by a kernel of our own.
+    ``project``: what makes ``advance``'s inputs of the normed rows, 16-bit ``[T, features]``, several products side by
+    side; where it is products, few rows are normed and multiplied by a kernel of our own.
     ``size``: numbers of a sequence's state.
     ``few``: what takes the place of ``advance`` for few tokens of each sequence that a pool keeps.
     ``beside``: a mixer that reads the same rows, and to whose rows this one's are added.
@@ -47,7 +47,7 @@ class Recurrence:
     def __init__(
         self,
         weights: ShortConvWeights | Mamba2Weights | GatedDeltaNetWeights | PlainRecurrence,
-        project: Callable[[mx.array], mx.array],
+        project: Callable[[mx.array], mx.array] | Projections,
         norm_eps: float,
         advance: Advance,
         layer: int,
@@ -62,9 +62,15 @@ class Recurrence:
         self._norm, self._norm_eps, self._advance = Norm(weights.norm, norm_eps), norm_eps, advance
         self._norms_few = ways.few_rows and device.language() is Language.CUDA and rms_norm.fits(weights.norm.size)
         self._layer, self._size, self._elementwise, self._states = layer, size, elementwise, states
-        self._project, self._few_inputs = project, None
-        if isinstance(project, SplitProduct) and project.codes is not None:
-            self._few_inputs = FewRows(project.codes, project.bias, self._norm)
+        self._project = (lambda x: side_by_side(project.joined(x))) if isinstance(project, Projections) else project
+        self._products = project.products if isinstance(project, Projections) else []
+        if isinstance(project, SplitProduct):
+            self._products = [project]
+        self._few_inputs = [
+            FewRows(part.codes, part.bias, self._norm) for part in self._products if part.codes is not None
+        ]
+        if len(self._few_inputs) < len(self._products):
+            self._few_inputs = []
         bias = None if isinstance(weights, GatedDeltaNetWeights) else weights.output_bias
         self._output = SplitProduct([weights.output], bias, ways)
         self._post_norm = weights.post_norm if isinstance(weights, ShortConvWeights) else None
@@ -74,7 +80,9 @@ class Recurrence:
         if not step.tokens:
             return x
         rows = self._projected(x)
-        outs = [self._run(index, of_run(run, rows), step, pool) for index, run in enumerate(step.runs)]
+        outs = [
+            self._run(index, [of_run(run, part) for part in rows], step, pool) for index, run in enumerate(step.runs)
+        ]
         out = outs[0] if len(outs) == 1 else mx.concatenate(outs)
         if step.order is not None:
             out = out[step.order]
@@ -86,17 +94,22 @@ class Recurrence:
             return self._output.few.added(out, residual)
         return self._elementwise.add(residual, self._output(out))
 
-    def _projected(self, x: mx.array) -> mx.array:
-        if self._few_inputs is not None and self._few_inputs.takes(len(x)):
-            return self._few_inputs.plain(x)
-        few = self._norms_few and len(x) <= MOST_ROWS
-        return self._project(self._norm.of_few(x) if few else self._norm(x))
+    def _projected(self, x: mx.array) -> list[mx.array]:
+        """What products make of the rows, each by itself or all side by side."""
+        few = self._few_inputs
+        if few and few[0].takes(len(x)):
+            if len(few) == 1 or few[0].takes_norm(len(x)):
+                return [product.plain(x) for product in few]
+            normed = self._norm.of_few(x)  # once for all
+            return [product(normed) for product in self._products]
+        norms = self._norms_few and len(x) <= MOST_ROWS
+        return [self._project(self._norm.of_few(x) if norms else self._norm(x))]
 
-    def _run(self, index: int, own: mx.array, step: Step, pool: Pool | None) -> mx.array:
+    def _run(self, index: int, own: list[mx.array], step: Step, pool: Pool | None) -> mx.array:
         """What a run's rows give, 16-bit ``[T, out]``; ``own``: what was projected of them."""
         run = step.runs[index]
         if pool is None:
-            out, _ = self._advance(_wide(run, own), mx.zeros((run.count, self._size)))
+            out, _ = self._advance(_wide(run, side_by_side(own)), mx.zeros((run.count, self._size)))
             return _flat(out)
         tables, layer = step.tables[pool.group_of[self._layer]], pool.layers[self._layer]
         if self._few is not None and run.length <= own_recurrence.MOST_TOKENS:
@@ -104,9 +117,13 @@ class Recurrence:
             return out.astype(HALF)
         at = tables.states(index)
         before = self._states.read(layer, at.pages)
-        out, after = self._advance(_wide(run, own), mx.where(at.begins[:, None], 0.0, before))
+        out, after = self._advance(_wide(run, side_by_side(own)), mx.where(at.begins[:, None], 0.0, before))
         pool.layers[self._layer] = self._states.written(layer, at.pages, after)
         return _flat(out)
+
+
+def side_by_side(parts: Sequence[mx.array]) -> mx.array:
+    return parts[0] if len(parts) == 1 else mx.concatenate(list(parts), axis=-1)
 
 
 def _wide(run: Run, own: mx.array) -> mx.array:

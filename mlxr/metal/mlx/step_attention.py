@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 
 import mlx.core as mx
 import numpy as np
@@ -25,14 +23,6 @@ from mlxr.metal.specs import AttentionSpec
 from mlxr.metal.weights import AttentionWeights
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Where queries, keys or values are: from column ``at`` on in what product number ``product`` gives."""
-
-    product: int
-    at: int
-
-
 class StepAttention:
     """One layer's, prepared. ``inputs`` are its projections, of whose input ``norm`` is the norm.
 
@@ -44,7 +34,7 @@ class StepAttention:
         self._spec, self._inputs, self.norm = spec, inputs, norm
         self._normed, self._own = weights.query_norm is not None, weights.key is not None
         self.products = few_rows_of(inputs, norm)
-        parts = parts_of(inputs)
+        parts = inputs.parts
         self._query = parts[0]
         self._key = parts[1] if self._own else parts[0]
         self._value = parts[-1] if self._own else parts[0]
@@ -132,14 +122,6 @@ def few_rows_of(inputs: Projections, norm: Norm | None) -> list[FewRows] | None:
             return None
         made.append(FewRows(product.codes, product.bias, norm))
     return made
-
-
-def parts_of(inputs: Projections) -> list[Part]:
-    """Where each projection's outputs are, one after another."""
-    parts = []
-    for index, product in enumerate(inputs.products):
-        parts += [Part(index, at) for at in accumulate(product.sizes[:-1], initial=0)]
-    return parts
 
 
 @cache

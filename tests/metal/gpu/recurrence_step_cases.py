@@ -51,7 +51,8 @@ def convolution_case(channels: int, taps: int, at: int, biased: bool) -> Case:
     )
 
 
-def delta_case(spec: GatedDeltaNetSpec) -> Case:
+def delta_case(spec: GatedDeltaNetSpec, apart: bool) -> Case:
+    """``apart``: gates and rates are arrays of their own."""
     rng = np.random.default_rng(spec.key_dim)
     heads, values_at = spec.value_heads, spec.channels + spec.values
     mixed = drawn(rng, ROWS, spec.channels)
@@ -60,6 +61,12 @@ def delta_case(spec: GatedDeltaNetSpec) -> Case:
     rate, shift, norm = (part.astype(np.float32).astype(np.float64) for part in (rate, shift, norm))
     states = drawn(rng, PAGES, spec.state_size)
     constants = np.concatenate([[spec.norm_eps, 0, 0, 0], norm, rate, shift])
+    width = values_at + 2 * heads
+    given, places = [projected, projected], [(width, spec.channels), (width, values_at)]
+    if apart:
+        columns = slice(spec.channels, values_at), slice(values_at, width)
+        given = [Array.of(values(projected)[:, own], "float16") for own in columns]
+        places = [(spec.values, 0), (2 * heads, 0)]
 
     def expected() -> list[Values]:
         after, outs = values(states).copy(), np.zeros((ROWS, heads, spec.value_dim))
@@ -87,8 +94,8 @@ def delta_case(spec: GatedDeltaNetSpec) -> Case:
     return Case(
         f"{recurrence.STEP_DELTA.name} {spec.key_heads}/{heads} of {spec.key_dim}x{spec.value_dim}, tiled {spec.tiled}",
         recurrence.STEP_DELTA,
-        recurrence.step_delta(ROWS, len(LAYOUT), spec),
-        [mixed, projected, Array.of(constants, "float32"), Array.of(LAYOUT), states, BEFORE],
+        recurrence.step_delta(ROWS, len(LAYOUT), spec, *places),
+        [mixed, *given, Array.of(constants, "float32"), Array.of(LAYOUT), states, BEFORE],
         expected,
         (ROUNDING["float16"], 0.0, 1e-5),
         seen=lambda outs: [outs[0], Array.of(outs[1].numpy()[:1] + 1), outs[2]],
@@ -135,7 +142,7 @@ def recurrence_step_cases() -> list[Case]:
     return [
         convolution_case(300, 4, 16, True),
         convolution_case(64, 3, 0, False),
-        delta_case(GatedDeltaNetSpec(2, 4, 64, 32, 4)),
-        delta_case(GatedDeltaNetSpec(2, 4, 40, 64, 2, tiled=True)),
+        delta_case(GatedDeltaNetSpec(2, 4, 64, 32, 4), apart=True),
+        delta_case(GatedDeltaNetSpec(2, 4, 40, 64, 2, tiled=True), apart=False),
         mamba2_case(Mamba2Spec(4, 8, 2, 48, 4)),
     ]

@@ -49,16 +49,16 @@ for none; ``states`` float32 ``[pages, state_size]``, changed in place; ``before
 
 STEP_DELTA = Kernel(
     "recurrence/step_delta",
-    ("mixed", "projected", "constants", *_STATES),
+    ("mixed", "gates", "rates", "constants", *_STATES),
     ("out", "done"),
     ("recurrence/step",),
     writes=("states",),
 )
-"""``mixed`` as of ``DELTA``; ``projected`` float16 ``[rows, channels + values + 2 * value_heads]``: what the
-convolution took, gates, alphas and betas; ``constants`` float32: the norm's epsilon, three that are not used, its
-weights ``[value_dim]``, what decays are multiplied by and what is added to alphas ``[value_heads]``. ``out`` float16
-``[rows, values]``, normed and gated; ``done`` int32 ``[4]``, of which the first is written: less MLX would keep in the
-host's memory."""
+"""``mixed`` as of ``DELTA``; ``gates`` and ``rates`` float16, with ``values`` and ``2 * value_heads`` numbers of each
+row from a column of its own on: gates; alphas, then betas; ``constants`` float32: the norm's epsilon, three that are
+not used, its weights ``[value_dim]``, what decays are multiplied by and what is added to alphas ``[value_heads]``.
+``out`` float16 ``[rows, values]``, normed and gated; ``done`` int32 ``[4]``, of which the first is written: less MLX
+would keep in the host's memory."""
 
 STEP_MAMBA2 = Kernel(
     "recurrence/step_mamba2",
@@ -100,7 +100,10 @@ def step_convolution(rows: int, sequences: int, width: int, at: int, channels: i
     )
 
 
-def step_delta(rows: int, sequences: int, spec: GatedDeltaNetSpec) -> Launch:
+def step_delta(
+    rows: int, sequences: int, spec: GatedDeltaNetSpec, gates: tuple[int, int], rates: tuple[int, int]
+) -> Launch:
+    """``gates``, ``rates``: how long their rows are, and the first column of their own."""
     threads = PARTS * spec.value_dim
     return Launch(
         template=(
@@ -109,7 +112,10 @@ def step_delta(rows: int, sequences: int, spec: GatedDeltaNetSpec) -> Launch:
             ("KEY_DIM", spec.key_dim),
             ("VALUE_DIM", spec.value_dim),
             ("HISTORY", spec.history),
-            ("WIDTH", spec.channels + spec.values + 2 * spec.value_heads),
+            ("GATES_WIDTH", gates[0]),
+            ("GATES_AT", gates[1]),
+            ("RATES_WIDTH", rates[0]),
+            ("RATES_AT", rates[1]),
             ("TILED", spec.tiled),
         ),
         grid=(threads * spec.value_heads, sequences, 1),

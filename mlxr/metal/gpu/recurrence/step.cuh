@@ -52,18 +52,20 @@ __device__ inline void convolve(
 
 // One head of one sequence by a block. A thread has one column of values and one of PARTS shares of the keys, whose
 // numbers of the state it keeps from the first row to the last.
-template <int KEY_HEADS, int VALUE_HEADS, int KEY_DIM, int VALUE_DIM, int HISTORY, int WIDTH, bool TILED>
+template <int KEY_HEADS, int VALUE_HEADS, int KEY_DIM, int VALUE_DIM, int HISTORY, int GATES_WIDTH, int RATES_WIDTH, bool TILED>
 struct Delta {
     static constexpr int PARTS = 4, EACH = KEY_DIM / PARTS, THREADS = VALUE_DIM * PARTS, WARPS = THREADS / 32;
     static constexpr int KEYS = KEY_HEADS * KEY_DIM, VALUES = VALUE_HEADS * VALUE_DIM, CHANNELS = 2 * KEYS + VALUES;
     static constexpr size_t STATE_SIZE = HISTORY + size_t(VALUE_HEADS) * KEY_DIM * VALUE_DIM;
     static_assert(VALUE_DIM % 32 == 0 && KEY_DIM % PARTS == 0 && WARPS >= 2);
 
-    // mixed: queries, keys and values, behind the convolution. projected: behind those, gates, alphas and betas.
+    // mixed: queries, keys and values, behind the convolution. gates, rates: of the first row, as long as their WIDTHs; of
+    // rates alphas, then betas.
     // constants: the norm's epsilon, three that are not used, its weights, what decays are multiplied by, and what is
     // added to alphas.
     __device__ static inline void run(
-        const float* mixed, const __half* projected, const float* constants, const int* layout, float* states, __half* out
+        const float* mixed, const __half* gates, const __half* rates, const float* constants, const int* layout,
+        float* states, __half* out
     ) {
         __shared__ float queries[KEY_DIM];
         __shared__ float keys[KEY_DIM];
@@ -83,7 +85,7 @@ struct Delta {
         const float rate = constants[4 + VALUE_DIM + head], shift = constants[4 + VALUE_DIM + VALUE_HEADS + head];
         for (int row = sequence.first; row < sequence.end; ++row) {
             const float* given = mixed + size_t(row) * CHANNELS;
-            const __half* more = projected + size_t(row) * WIDTH + CHANNELS;
+            const __half* more = rates + size_t(row) * RATES_WIDTH;
             if (warp < 2) {  // one has queries, one keys
                 const float* from = given + warp * KEYS + key_head * KEY_DIM;
                 float* to = warp ? keys : queries;
@@ -95,8 +97,8 @@ struct Delta {
                 square = whole(square);
                 if (lane == 0) factors[warp] = rsqrtf(square + 1e-6f) * (warp ? 1.0f : rsqrtf(float(KEY_DIM)));
             }
-            const float decay = expf(rate * softplus(__half2float(more[VALUES + head]) + shift));
-            const float beta = 1 / (1 + expf(-__half2float(more[VALUES + VALUE_HEADS + head])));
+            const float decay = expf(rate * softplus(__half2float(more[head]) + shift));
+            const float beta = 1 / (1 + expf(-__half2float(more[VALUE_HEADS + head])));
             const float value = given[2 * KEYS + head * VALUE_DIM + column];
             __syncthreads();
             const float query_factor = factors[0], key_factor = factors[1];
@@ -133,7 +135,7 @@ struct Delta {
                 float square = 0;
 #pragma unroll
                 for (int w = 0; w < VALUE_DIM / 32; ++w) square += squares[w];
-                const float gate = __half2float(more[head * VALUE_DIM + column]);
+                const float gate = __half2float(gates[size_t(row) * GATES_WIDTH + head * VALUE_DIM + column]);
                 const float normed = sum * rsqrtf(square / VALUE_DIM + constants[0]) * norm[column];
                 out[size_t(row) * VALUES + head * VALUE_DIM + column] = __float2half(normed * silu(gate));
             }
