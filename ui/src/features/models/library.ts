@@ -2,6 +2,7 @@ import { queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, type Schemas, unwrap } from "@/api/client";
 import { followEvents, type StreamState } from "@/api/events";
+import { forgetFailedLoads } from "./actions/failedLoads";
 
 export type Job = Required<Schemas["Job"]>;
 export type LoadedState = Required<Schemas["LoadedState"]>;
@@ -51,6 +52,8 @@ export function useLibrary() {
       onEvent: ({ name, data, id }) => {
         if (name !== "library") return;
         const changes = JSON.parse(data) as LibraryChanges;
+        for (const { name, loaded } of changes.models)
+          if (loaded !== null && loaded.state !== "failed") forgetFailedLoads(client, name);
         const before = client.getQueryData(libraryQuery.queryKey);
         const now = client.setQueryData(
           libraryQuery.queryKey,

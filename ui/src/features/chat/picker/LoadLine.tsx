@@ -1,3 +1,4 @@
+import { useFailedLoad } from "@/features/models/actions/failedLoads";
 import type { LoadedState } from "@/features/models/library";
 import { LoadProgress } from "@/features/models/list/LoadProgress";
 import { stateTexts } from "@/features/models/list/texts";
@@ -10,18 +11,19 @@ import { FitLine } from "./FitLine";
 export function LoadLine({ model, loaded }: { model: string; loaded: LoadedState | null }) {
   const texts = useTexts(stateTexts);
   const words = useServerWords();
+  const failure = useFailedLoad(model, loaded);
+  if (failure !== null)
+    return (
+      <span className="block text-sm wrap-anywhere text-danger">
+        {texts.failed}: {sentence(words(failure))}
+      </span>
+    );
   if (loaded === null) return <FitLine model={model} />;
   switch (loaded.state) {
     case "ready":
       return null;
     case "loading":
       return <LoadProgress loaded={loaded} name={model} />;
-    case "failed":
-      return (
-        <span className="block text-sm wrap-anywhere text-danger">
-          {texts.failed}: {sentence(words(loaded.error))}
-        </span>
-      );
     default:
       return (
         <span className="block text-sm text-muted">

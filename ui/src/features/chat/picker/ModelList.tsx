@@ -66,7 +66,7 @@ export function ModelList({ models, chosen, onChoose }: ModelListProps) {
                 {library !== undefined && <LoadLine model={name} loaded={known.get(name)?.loaded ?? null} />}
               </span>
             </button>
-            {known.get(name)?.loaded?.state === "failed" && <RetryLoad model={name} />}
+            <RetryLoad model={name} loaded={known.get(name)?.loaded ?? null} />
           </li>
         ))}
       </ul>

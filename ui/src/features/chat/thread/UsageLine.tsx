@@ -7,7 +7,8 @@ import type { ChatUsage } from "../wire";
 export function UsageLine({ usage }: { usage: ChatUsage | null | undefined }) {
   const texts = useTexts(chatTexts);
   const format = useFormat();
-  if (usage == null) return null;
+  // An answer that failed before it began took nothing.
+  if (usage == null || (!usage.prompt_tokens && !usage.completion_tokens)) return null;
   const {
     tokens_per_second: speed,
     ttft,

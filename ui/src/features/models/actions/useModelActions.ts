@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, fetchApi, unwrap } from "@/api/client";
 import { useToast } from "@/components/Toast";
 import { useTexts } from "@/i18n/texts";
+import { loadsOf } from "./failedLoads";
 import { actionTexts } from "./texts";
 
 interface LoadOptions {
@@ -17,6 +18,8 @@ export function useModelActions(name: string) {
   const client = useQueryClient();
   const onError = (error: Error) => toast({ text: error.message, tone: "danger" });
   const load = useMutation({
+    mutationKey: loadsOf(name),
+    gcTime: Number.POSITIVE_INFINITY,
     mutationFn: ({ keepAlive, pin }: LoadOptions) => {
       const body = {
         model: name,

@@ -3,6 +3,7 @@ import { Badge, type Tone } from "@/components/Badge";
 import { sentence } from "@/i18n/sentence";
 import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
+import { useFailedLoad } from "../actions/failedLoads";
 import { isAdapter } from "../facts";
 import type { LoadedState, Model } from "../library";
 import { useNow } from "../useNow";
@@ -15,6 +16,7 @@ export function ModelState({ model }: { model: Model }) {
   const texts = useTexts(stateTexts);
   const words = useServerWords();
   const { loaded } = model;
+  const failure = useFailedLoad(model.name, loaded);
   if (isAdapter(model)) {
     const fits = model.fits.length > 0 ? texts.adapterFor(model.fits.join(", ")) : texts.adapterForNone;
     return <span className="text-sm text-muted">{fits}</span>;
@@ -25,22 +27,21 @@ export function ModelState({ model }: { model: Model }) {
         <Badge tone="warning">{texts.unusable}</Badge>
       </span>
     );
+  if (failure !== null)
+    return (
+      <div className="flex flex-col items-start gap-1">
+        <Badge tone="danger">{texts.failed}</Badge>
+        <span className="text-sm text-danger wrap-anywhere">{sentence(words(failure))}</span>
+      </div>
+    );
   if (loaded === null) return <span className="text-sm text-muted">{texts.notLoaded}</span>;
   return <EngineState loaded={loaded} name={model.name} />;
 }
 
 function EngineState({ loaded, name }: { loaded: LoadedState; name: string }) {
   const texts = useTexts(stateTexts);
-  const words = useServerWords();
   const { state } = loaded;
   if (state === "loading") return <LoadProgress loaded={loaded} name={name} />;
-  if (state === "failed")
-    return (
-      <div className="flex flex-col items-start gap-1">
-        <Badge tone="danger">{texts.failed}</Badge>
-        <span className="text-sm text-danger wrap-anywhere">{sentence(words(loaded.error))}</span>
-      </div>
-    );
   const badges: Record<string, [string, Tone]> = {
     ready: [texts.ready, "success"],
     restarting: [texts.restarting, "warning"],
