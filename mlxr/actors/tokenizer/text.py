@@ -122,7 +122,7 @@ class ModelText:
             own = load_model_template(metadata, tokenizer, spec.family)
         if folder:
             return cls(spec.model, tokenizer, own.template, context, fault=own.fault)
-        longest = max(len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size))
+        longest = tokenizer.table.longest
         prompt = gguf_prompt(metadata) if RERANK in able else None
         return cls(spec.model, tokenizer, own.template, context, longest, own.fault, rank_prompt=prompt)
 

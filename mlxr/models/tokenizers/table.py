@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Iterable
 from itertools import islice
 
+import numpy as np
+
 STRETCH = 1 << 14
 """Tokens put together in one go, which holds the interpreter: a millisecond."""
 
@@ -42,6 +44,12 @@ class TokenTable:
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest token."""
+        offsets = np.array(self._offsets, np.int64)
+        return int(np.max(offsets[1:] - offsets[:-1], initial=0))
 
     def __getitem__(self, token: int) -> bytes:
         """Returns the bytes of ``token``; empty for an id beyond the vocabulary (a padded output layer can produce

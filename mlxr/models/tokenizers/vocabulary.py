@@ -34,12 +34,18 @@ def texts(metadata: Mapping[str, Any], name: str, most: int) -> Sequence[str]:
         raise TokenizerError(f"the file has no {key}")
     if len(value) > most:
         raise TokenizerError(f"{key} has {len(value)} entries; at most {most} are possible")
-    for at, text in enumerate(value.raw() if isinstance(value, Strings) else value):
-        if not isinstance(text, str | bytes):
-            raise TokenizerError(f"{key}[{at}] is no string")
-        if len(text) > MAX_TOKEN_BYTES:
-            raise TokenizerError(f"{key}[{at}] has {len(text)} bytes; at most {MAX_TOKEN_BYTES} are possible")
+    lengths = value.lengths if isinstance(value, Strings) else _lengths(key, value)
+    if (longest := int(np.max(lengths))) > MAX_TOKEN_BYTES:
+        at = int(np.argmax(lengths))
+        raise TokenizerError(f"{key}[{at}] has {longest} bytes; at most {MAX_TOKEN_BYTES} are possible")
     return value
+
+
+def _lengths(key: str, value: Sequence[Any]) -> list[int]:
+    for at, text in enumerate(value):
+        if not isinstance(text, str):
+            raise TokenizerError(f"{key}[{at}] is no string")
+    return [len(text) for text in value]
 
 
 def types_of(metadata: Mapping[str, Any], tokens: Sequence[str]) -> Types:

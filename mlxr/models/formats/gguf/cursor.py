@@ -36,6 +36,9 @@ BIG: ByteOrder = ">"
 U32 = {order: Struct(f"{order}I") for order in (LITTLE, BIG)}
 U64 = {order: Struct(f"{order}Q") for order in (LITTLE, BIG)}
 
+MANY = 1000
+"""Strings, from which on they are looked for in a window at once."""
+
 BOOL, STRING, ARRAY = 7, 8, 9
 SCALARS: dict[int, np.dtype[Any]] = {
     0: np.dtype("u1"),
@@ -84,6 +87,12 @@ class Strings(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         return (raw.decode("utf-8", "surrogateescape") for raw in self.raw())
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Bytes of each string."""
+        ends = np.array(self._ends, np.int64)
+        return ends[1:] - ends[:-1] - STRING_BYTES
 
     def raw(self) -> Iterator[bytes]:
         """The strings as they stand in the file."""
@@ -135,6 +144,8 @@ class Cursor:
 
     def strings(self, key: str, count: int) -> Strings:
         """The hot loop: vocabularies hold 262,144 of these."""
+        if count >= MANY and (found := self._short_strings(count)) is not None:
+            return found
         size, unpack, first, at = self.size, U64[self.order].unpack_from, self.at, self.at
         ends = array("I" if size - first < 1 << 32 else "Q", [0])
         window, base = self._window, self._window_start
@@ -150,6 +161,34 @@ class Cursor:
             if at > size:
                 raise self.error(f"has a string in {key!r} that runs past its end", start - STRING_BYTES)
             ends.append(at - first)
+        self.at = at
+        return Strings(self._file.read(first, at - first), ends)
+
+    def _short_strings(self, count: int) -> Strings | None:
+        """Returns as many strings, of less than 64 KiB each; None where one is longer, or the file ends within them:
+        then they have to be looked at one by one."""
+        first, at = self.at, self.at
+        if self.size - first >= 1 << 32:
+            return None
+        ends = array("I", [0])
+        append = ends.append
+        while len(ends) <= count:
+            window = self._file.read(at, min(WINDOW_BYTES, self.size - at))
+            if len(window) < STRING_BYTES:
+                return None
+            nexts, base, seen, start = _nexts(window, self.order), at - first, len(ends), 0
+            try:
+                for _ in range(count + 1 - seen):
+                    start = nexts[start]
+                    append(base + start)
+            except IndexError:  # the next one's length lies beyond the window
+                pass
+            starts = np.array(ends[seen - 1 : -1], np.int64) - base
+            if not len(starts) or _are_long(window, starts, self.order):
+                return None
+            at = first + ends[-1]
+        if at > self.size:
+            return None
         self.at = at
         return Strings(self._file.read(first, at - first), ends)
 
@@ -230,3 +269,22 @@ class Cursor:
         self._window = self._file.read(start, min(WINDOW_BYTES, self.size - start))
         self._window_start = start
         return self._window
+
+
+def _nexts(window: bytes, order: ByteOrder) -> array[int]:
+    """Returns where the string behind the next would begin if the next began at each byte of ``window``, by the last
+    two bytes of its length."""
+    count = len(window) - STRING_BYTES + 1
+    lengths, behind = np.empty(count, np.uint16), 0 if order == LITTLE else STRING_BYTES - 2
+    for odd in range(2):
+        part = lengths[odd::2]
+        part[:] = np.frombuffer(window, f"{order}u2", len(part), odd + behind)
+    nexts = array("I")
+    nexts.frombytes((np.arange(STRING_BYTES, STRING_BYTES + count, dtype=np.uint32) + lengths).tobytes())
+    return nexts
+
+
+def _are_long(window: bytes, starts: NDArray[np.int64], order: ByteOrder) -> bool:
+    """Whether the length of a string at one of ``starts`` has more than two bytes."""
+    others = np.arange(2, STRING_BYTES) if order == LITTLE else np.arange(STRING_BYTES - 2)
+    return bool(np.frombuffer(window, np.uint8)[starts[:, None] + others].any())
