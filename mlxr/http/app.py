@@ -24,7 +24,7 @@ from mlxr.http.request_body.content_encoding import encoding_of
 from mlxr.http.request_body.reader import body_reader
 from mlxr.http.request_body.receive import AT_ONCE, PendingBytes, received
 from mlxr.http.request_body.workers import BodyWorkers
-from mlxr.http.routes import ROUTES, error_shape
+from mlxr.http.routes import ROUTES, error_shape, unbuilt
 from mlxr.http.services import IGNORED, SIZE, Route, Services, note_ignored
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.errors import RequestError
@@ -54,6 +54,8 @@ def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs
         if ignored := request.get(IGNORED):
             response.headers[unknown.HEADER] = unknown.header_value(ignored)
 
+    if lacking := unbuilt():
+        _log.warning("%s", lacking)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(keep_responsive(metrics))
     for route in ROUTES:

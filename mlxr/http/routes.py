@@ -13,6 +13,7 @@ from mlxr.http.openai.errors import openai_error
 from mlxr.http.sdk import asked_by_anthropic
 from mlxr.http.services import Handler, Route, Services, with_heads
 from mlxr.http.status.docs import doc_routes
+from mlxr.http.ui.bundle.files import HOW_TO_BUILD, is_built
 from mlxr.http.ui.bundle.serve import page
 from mlxr.http.ui.errors import ui_error
 
@@ -35,6 +36,11 @@ def error_shape(request: web.BaseRequest) -> ErrorShape:
     if request.path.startswith("/v1/messages") or asked_by_anthropic(request):
         return anthropic_error
     return openai_error
+
+
+def unbuilt() -> str:
+    """Returns what is lacking where the web application was not built, and what builds it; '' where it was."""
+    return "" if is_built() else HOW_TO_BUILD
 
 
 def _by_sdk(openais: Handler, anthropics: Handler) -> Handler:

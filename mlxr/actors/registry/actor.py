@@ -23,13 +23,13 @@ from mlxr.actors.registry.fit.load_needs import LoadNeeds
 from mlxr.actors.registry.jobs.files import JobFiles
 from mlxr.actors.registry.jobs.record import Outcome
 from mlxr.actors.registry.jobs.runner import Jobs
+from mlxr.actors.registry.late_commands import LateCommands
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.lifecycle.loading import ModelLoader
 from mlxr.actors.registry.lifecycle.manager import EngineManager
 from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, lacking_memory, measured, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
-from mlxr.actors.registry.long_commands import LongCommands
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.opened_store import open_store
 from mlxr.actors.registry.progress import Report
@@ -119,7 +119,7 @@ class RegistryActor(Actor):
         self._loader: ModelLoader
         self._startup: StartupModels
         self._estimates: Estimates
-        self._long: LongCommands
+        self._long: LateCommands
         self._jobs: Jobs
 
     async def start(self) -> None:
@@ -144,7 +144,7 @@ class RegistryActor(Actor):
             lambda name: self._startup.served(name),
             self._reload,
         )
-        self._long = LongCommands(home, store, reader, self._resolver, self._tool_stores, models.registry, self.spawn)
+        self._long = LateCommands(home, store, reader, self._resolver, self._tool_stores, models.registry, self.spawn)
         self._estimates = Estimates(home, store, reader, executor, policy, models.registry, needs, drafts)
         self._startup = StartupModels(
             self._settings,
@@ -273,25 +273,25 @@ class RegistryActor(Actor):
 
     @command(PullModel)
     async def pull_model(self, message: PullModel) -> bytes:
-        await self._long.pull(message, self._commands.reporter(message.request))
+        await (await self._long.all()).pull(message, self._commands.reporter(message.request))
         await self._reload()
         await self._startup.retry(self._store.find)
         return NOTHING
 
     @command(CreateModel)
     async def create_model(self, message: CreateModel) -> bytes:
-        await self._long.create(message, self._commands.reporter(message.request))
+        await (await self._long.all()).create(message, self._commands.reporter(message.request))
         await self._reload()
         return NOTHING
 
     @command(ConvertModel)
     async def convert_model(self, message: ConvertModel) -> bytes:
-        entry, notes = await self._long.convert(message, self._commands.reporter(message.request))
+        entry, notes = await (await self._long.all()).convert(message, self._commands.reporter(message.request))
         await self._reload()
         return msgspec.json.encode({"name": entry.name, "notes": notes})
 
     async def _perform(self, work: Work, report: Report) -> Outcome:
-        outcome = await self._long.perform(work, report)
+        outcome = await (await self._long.all()).perform(work, report)
         await self._reload()
         await self._startup.retry(self._store.find)
         return outcome
@@ -332,7 +332,7 @@ class RegistryActor(Actor):
 
     @command(PushModel)
     async def push_model(self, message: PushModel) -> bytes:
-        await self._long.push(message, self._commands.reporter(message.request))
+        await (await self._long.all()).push(message, self._commands.reporter(message.request))
         return NOTHING
 
     @command(ListToolModels)
@@ -342,13 +342,13 @@ class RegistryActor(Actor):
 
     @command(ImportModels)
     async def import_models(self, message: ImportModels) -> bytes:
-        result = await self._long.import_models(message, self._commands.reporter(message.request))
+        result = await (await self._long.all()).import_models(message, self._commands.reporter(message.request))
         await self._reload()
         return msgspec.json.encode(result)
 
     @command(EstimateConversion)
     async def estimate_conversion(self, message: EstimateConversion) -> bytes:
-        return msgspec.json.encode(await self._long.estimate_conversion(message))
+        return msgspec.json.encode(await (await self._long.all()).estimate_conversion(message))
 
     @command(MeasureEngines)
     async def measure_engines(self, message: MeasureEngines) -> bytes:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import aiohttp
+import anyio
 
 import mlxr
+from mlxr.api.certificates import system_certificates
 from mlxr.api.public_addresses import is_public
 from mlxr.runtime.errors import system_reason
 
@@ -32,6 +35,9 @@ def _public_socket(info: tuple[Any, ...]) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
+_trusted = cache(system_certificates)
+
+
 @asynccontextmanager
 async def outbound(*, private: bool, read_seconds: float, total_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
     """A client for one exchange. It keeps no cookies, and knows neither our key nor logins of the environment.
@@ -41,7 +47,8 @@ async def outbound(*, private: bool, read_seconds: float, total_seconds: float) 
     total_seconds: how long the exchange may take.
     """
     timeout = aiohttp.ClientTimeout(total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=read_seconds)
-    connector = aiohttp.TCPConnector(socket_factory=None if private else _public_socket, force_close=True)
+    trusted = await anyio.to_thread.run_sync(_trusted)
+    connector = aiohttp.TCPConnector(ssl=trusted, socket_factory=None if private else _public_socket, force_close=True)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,

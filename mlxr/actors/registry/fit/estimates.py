@@ -9,7 +9,6 @@ from anyio import to_thread
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.store import Store
-from mlxr.actors.registry.fit.dry_run import DryRun
 from mlxr.actors.registry.fit.load_needs import LoadNeeds
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.lifecycle.memory import measured
@@ -19,8 +18,12 @@ from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.actors.registry.sources.transfer.limits import DEFAULT_LIMITS
 from mlxr.api.estimate import Estimate
 from mlxr.runtime.errors import ModelNotFound
+from mlxr.runtime.late_import import late_import
 from mlxr.runtime.messages.registry import EstimateModel
 from mlxr.runtime.paths import Home
+
+_DRY_RUN = "mlxr.actors.registry.fit.dry_run"
+"""Knows all sources of models, which a load does without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Estimates:
         yielding = [engine for engine in self.policy.running() if not engine.fixed]
         held = await to_thread.run_sync(measured, yielding)
         pinned = sum(engine.takes - engine.spare for engine in self.policy.running() if engine.fixed)
-        look = DryRun(
+        dry_run = await late_import(_DRY_RUN)
+        look = dry_run.DryRun(
             self.home,
             self.store,
             self.reader,
@@ -73,4 +77,5 @@ class Estimates:
             memory_limit=max(self.policy.memory - pinned, 1),
             draft_bytes=DraftCost(self.needs, self.drafts).of,
         )
-        return await look.estimate(message.name, message.context_length)
+        estimate: Estimate = await look.estimate(message.name, message.context_length)
+        return estimate

@@ -7,7 +7,6 @@ import platform
 import subprocess
 import sys
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 
 import anyio
@@ -53,7 +52,7 @@ async def measured(home: Home, executor: ExecutorSection) -> Machine:
 
 def known(home: Home, executor: ExecutorSection) -> Machine | None:
     """Returns what was measured of the machine, None where nothing was."""
-    return _read(home.machine, _key(executor))
+    return _read(home.machine, _key(executor)) if home.machine.exists() else None
 
 
 async def _measure(home: Home, executor: ExecutorSection) -> Machine:
@@ -72,6 +71,8 @@ async def _measure(home: Home, executor: ExecutorSection) -> Machine:
 
 
 def _key(executor: ExecutorSection) -> list[str]:
+    from importlib import metadata  # takes a while, with all that reads the headers of letters
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     versions = [*(metadata.version(name) for name in ("mlxr", "mlx")), FIGURES]
     return [platform.node(), platform.machine(), str(cores), executor.backend, str(executor.threads), *versions]

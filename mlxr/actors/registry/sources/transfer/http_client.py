@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import re
-import ssl
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -22,6 +21,7 @@ from mlxr.actors.registry.sources.transfer.limits import KIB, TransferLimits
 from mlxr.actors.registry.sources.transfer.public_hosts import require_public_literal
 from mlxr.actors.registry.sources.transfer.public_resolver import PublicResolver
 from mlxr.actors.registry.sources.transfer.retries import Interrupted
+from mlxr.api.certificates import system_certificates
 from mlxr.runtime.errors import ModelNotFound, PullError, system_reason
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class HttpClient:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds, sock_read=limits.stall_seconds)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=_certificates(), resolver=PublicResolver() if limits.public_only else None
+                ssl=system_certificates(), resolver=PublicResolver() if limits.public_only else None
             ),
             timeout=timeout,
             headers={"User-Agent": f"mlxr/{mlxr.__version__}", "Accept-Encoding": "identity"},
@@ -276,14 +276,3 @@ def _proxy(url: URL) -> str | None:
 def shown(url: str) -> str:
     """``url`` for a message, without what may be secret in it."""
     return str(_url(url).with_user(None).with_query(None).with_fragment(None))
-
-
-def _certificates() -> ssl.SSLContext:
-    """Those of the system; where a Python has been built without, those that come with certifi."""
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if not context.cert_store_stats()["x509_ca"] and not (paths.cafile or paths.capath):
-        import certifi
-
-        context.load_verify_locations(certifi.where())
-    return context
