@@ -207,6 +207,11 @@ def test_a_servers_first_processes_start_before_it_has_imported_a_loop_or_a_tran
     assert not loaded & {"asyncio", "anyio", "aiohttp", "zmq", "numpy"}
 
 
+def test_a_load_waits_for_no_transport_and_for_no_source_of_models() -> None:
+    loaded = loaded_with("mlxr.server.process", "mlxr.actors.registry.actor")
+    assert not loaded & {"aiohttp", "mlxr.actors.registry.long_commands", "mlxr.actors.registry.sources.pull"}
+
+
 def test_an_executor_starts_without_the_families_of_chats_and_without_those_of_models_that_it_may_not_load() -> None:
     loaded = loaded_with("mlxr.actors.executor.actor")
     assert "mlxr.models.loading" in loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 
 def main() -> None:
@@ -11,8 +12,11 @@ def main() -> None:
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from mlxr.cli.server_ahead import begin
+
+    server = begin(sys.argv[1:])
     # Not at the top: the server's process, which is of this package too, does without Typer.
     from mlxr.cli.app import run
 
     signal.signal(signal.SIGINT, interrupted)
-    run()
+    run(server)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import mlxr
+from mlxr.cli.server_ahead import Server
 from mlxr.cli.verbs import Everything
 from mlxr.runtime.exit_status import exit_on_error
 from mlxr.runtime.printable import printable_message
@@ -87,13 +88,13 @@ def whole(
     clients."""
 
 
-def run() -> None:
-    """Carry out the command line and exit."""
+def run(server: Server | None = None) -> None:
+    """Carries out the command line and exits. ``server``: the one that it asks for, if that was begun ahead."""
     with exit_on_error():
         alone = ALONE.get(sys.argv[1]) if len(sys.argv) > 1 else None
         app = make_app(alone) if alone is not None else make_app()
         try:
-            status = app(standalone_mode=False)
+            status = app(standalone_mode=False, obj=server)
             sys.stdout.flush()
         except UsageError as error:
             _explain(error)

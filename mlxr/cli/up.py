@@ -15,6 +15,7 @@ from mlxr.cli.completion import complete_source
 from mlxr.cli.configuration import configuration_file, setting
 from mlxr.cli.machine import cores
 from mlxr.cli.printing import remark
+from mlxr.cli.server_ahead import Server
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime import config
 from mlxr.runtime.errors import ConfigError, StartError
@@ -53,6 +54,7 @@ def _no_such(name: str, way_out: str) -> Any:
 
 
 def up(
+    context: typer.Context,
     model: Annotated[
         str | None,
         typer.Argument(
@@ -131,7 +133,7 @@ def up(
     # The configuration of everything, and what starts a server.
     from mlxr.runtime.config_sources import everything
     from mlxr.server.config import Config
-    from mlxr.server.exec_server import exec_server
+    from mlxr.server.exec_server import exec_server, tell_server
 
     home = Home.find()
     flags = [
@@ -151,7 +153,10 @@ def up(
     _warn_of(chosen)
     _refuse_second(chosen, home)
     required = [*([model] if model else []), *(pin or [])]
-    exec_server(chosen, home, everything(Config, file, os.environ, flags), required)
+    settings_shown = everything(Config, file, os.environ, flags)
+    if (server := context.find_object(Server)) is not None:
+        tell_server(server, chosen, home, settings_shown, required)
+    exec_server(chosen, home, settings_shown, required)
 
 
 def _refuse_second(chosen: Config, home: Home) -> None:

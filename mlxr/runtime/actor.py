@@ -123,11 +123,13 @@ class Actor:
         crashes the actor. A task that waited so long would cost ten times as much."""
         asyncio.get_running_loop().call_soon(self._turn, turns, call)
 
-    async def run(self, inbox: Inbox[Any]) -> None:
-        """Serves ``inbox`` until cancelled; raises what a handler or task raised."""
+    async def run(self, inbox: Inbox[Any], started: Callable[[], None] = lambda: None) -> None:
+        """Serves ``inbox`` until cancelled; raises what a handler or task raised. ``started``: is called once ``start``
+        has returned."""
         try:
             async with anyio.create_task_group() as self._tasks:
                 await self.start()
+                started()
                 await self.receive(inbox)
         except BaseExceptionGroup as group:
             raise _first(group) from group

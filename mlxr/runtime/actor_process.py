@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import suppress
 from types import TracebackType
 
 import anyio
 import msgspec
 
 from mlxr.runtime import pacing
-from mlxr.runtime.first_processes import host_command
-from mlxr.runtime.host import STOP, Assignment, Prepare
+from mlxr.runtime.first_processes import Prepare, host_command
+from mlxr.runtime.host import STOP, Assignment
 from mlxr.runtime.started_process import StartedProcess
 
 STOP_SECONDS = 0.4
@@ -21,14 +20,9 @@ STOP_SECONDS = 0.4
 
 
 class ActorProcess(StartedProcess):
-    """One that was started before it is known whose it will be is told at once what to ``prepare``."""
-
-    def __init__(self, process: subprocess.Popen[bytes], prepare: Prepare | None = None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         super().__init__(process)
         self.stdin = _Stdin(process)
-        if prepare is not None:
-            with suppress(anyio.BrokenResourceError):  # it has ended, as who wants it finds out
-                self.stdin.write(_line(prepare))
 
     async def aclose(self) -> None:
         self.stdin.close()

@@ -30,8 +30,7 @@ _KEPT = {
 def exit_on_error() -> Iterator[None]:
     """Exits with the status of an error that mlxr raised on purpose, or that the system keeps something from us for;
     others pass, with their traceback. Files made within are their owner's alone."""
-    os.umask(0o077)
-    _open_streams()
+    private_files()
     try:
         yield
     except KeyboardInterrupt:
@@ -44,6 +43,13 @@ def exit_on_error() -> Iterator[None]:
         _exit_with(sole_error(group))
     except (MlxrError, OSError) as error:
         _exit_with(error)
+
+
+def private_files() -> None:
+    """Sees to it that files which this process and its children make are their owner's alone, whatever streams it was
+    started with."""
+    os.umask(0o077)
+    _open_streams()
 
 
 def _open_streams() -> None:

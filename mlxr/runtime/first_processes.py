@@ -1,7 +1,7 @@
 """A server's first processes, which start before the server itself has imported anything that takes long.
 
-What they import takes as long as what the server imports, and another core can do it meanwhile. They read what they are
-to prepare once it is written to them. Imports little, for that reason.
+What they import takes as long as what the server imports, and another core can do it meanwhile. They know from the
+first what to import, and wait then for what they are to be. Imports little, for that reason.
 """
 
 from __future__ import annotations
@@ -11,12 +11,23 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+
+import msgspec
+from msgspec import Struct
 
 from mlxr.runtime import pacing
 
 ZYGOTE_ENVIRONMENT = {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """One thread, since a fork takes no others along, and one arena, since others count against the address space."""
+
+
+class Prepare(Struct, frozen=True, tag=True):
+    """Tells an actor's process (``host.py``) to import what ``factory`` needs, for an assignment that comes later."""
+
+    factory: str
+    run_directory: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +41,62 @@ class FirstProcesses:
 
     nursery: subprocess.Popen[bytes]
     control: socket.socket
-    executor: subprocess.Popen[bytes] | None
+    executor: subprocess.Popen[bytes] | None = None
+
+    def without_executor(self) -> FirstProcesses:
+        """Ends the executor's process, if there is one."""
+        if self.executor is not None:
+            self.executor.kill()
+            self.executor.wait()
+        return FirstProcesses(self.nursery, self.control)
+
+    def end(self) -> None:
+        """Ends them all."""
+        self.without_executor()
+        self.control.close()
+        self.nursery.kill()
+        self.nursery.wait()
 
 
-def start(run_directory: str, *, executor: bool) -> FirstProcesses:
-    """Starts them, for the server that is going to have that run directory. Raises ``OSError``."""
+def start(
+    run_directory: str, *, executor: str = "", prepare: str = "", environment: Mapping[str, str] = os.environ
+) -> FirstProcesses:
+    """Starts them, for the server that is going to have that run directory. Raises ``OSError``.
+
+    executor: what the executor's process is to import, as ``Prepare`` names it; '' for no such process.
+    prepare: the function (``module:function``) that the nursery prepares by.
+    environment: of all of them.
+    """
     pacing.serve_from(run_directory)
-    started = None
-    if executor:
-        started = subprocess.Popen(host_command("ahead"), stdin=subprocess.PIPE, bufsize=0, start_new_session=True)
+    environment = {**environment, **pacing.environment()}
+    process = None
     ours, theirs = socket.socketpair()
-    with theirs:
-        number = theirs.fileno()
+    with theirs, pacing.Queued() as queued:
+        if executor:
+            process = subprocess.Popen(
+                host_command("ahead"),
+                stdin=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=queued.first_descriptors,
+                env={**environment, **queued.first},
+                start_new_session=True,
+            )
+            assert process.stdin is not None
+            with suppress(OSError):  # it has ended, as who wants it finds out
+                process.stdin.write(msgspec.json.encode(Prepare(executor, run_directory)) + b"\n")
+            environment |= queued.second
         nursery = subprocess.Popen(
-            zygote_command(number),
+            zygote_command(theirs.fileno()),
             stdin=subprocess.DEVNULL,
-            pass_fds=[number],
-            env=zygote_environment({}),
+            pass_fds=[theirs.fileno(), *queued.second_descriptors],
+            env={**environment, **ZYGOTE_ENVIRONMENT},
             start_new_session=True,
         )
-    return FirstProcesses(nursery, ours, started)
+    # A ``Setup`` of ``sandbox/protocol.py``, in a frame.
+    setup = msgspec.msgpack.encode({"prepare": prepare})
+    with suppress(OSError):
+        ours.sendall(len(setup).to_bytes(4, "big") + setup)
+    return FirstProcesses(nursery, ours, process)
 
 
 def host_command(label: str) -> list[str]:

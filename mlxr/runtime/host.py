@@ -10,8 +10,12 @@ at once.
 from __future__ import annotations
 
 # ruff: noqa: E402  (imports are paced from the first on)
+import gc
+
 from mlxr.runtime import pacing
 
+# Until its actor is imported: nothing of that is garbage.
+gc.disable()
 _starting = pacing.starting()
 _starting.__enter__()
 
@@ -32,6 +36,7 @@ from msgspec import Struct
 from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, Sender
 from mlxr.runtime.bus import Address, Bus
+from mlxr.runtime.first_processes import Prepare
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.supervisor import Published
 from mlxr.runtime.run_directory import remove
@@ -46,13 +51,6 @@ UNLOADABLE = 3
 """The exit status of a process whose actor's libraries do not load: another one would end the same way."""
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
-
-
-class Prepare(Struct, frozen=True, tag=True):
-    """Import what ``factory`` needs, for an assignment that comes later."""
-
-    factory: str
-    run_directory: str
 
 
 class Assignment(Struct, frozen=True, tag=True):
@@ -162,6 +160,7 @@ def take_assignment() -> Assignment:
         return order
     with suppress(ImportError):  # said once it is wanted
         paced_actor_class(order.factory)
+    pacing.let_next()
     if line := read_line(STDIN):
         return msgspec.json.decode(line, type=Assignment)
     follow_parent(Path(order.run_directory))
@@ -187,6 +186,8 @@ def main() -> None:
     except ImportError as error:
         log.critical("%s can't run here: %s", assignment.address, error)
         end(UNLOADABLE)
+    gc.freeze()
+    gc.enable()
     stop = threading.Event()
     watcher = threading.Thread(target=watch_parent, args=(Path(assignment.run_directory), stop), daemon=True)
     watcher.start()

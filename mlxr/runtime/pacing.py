@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import sys
 import threading
 import time
@@ -28,6 +29,14 @@ LOADING = "loading"
 _LOCK = "background.lock"
 _VARIABLE, _TURN = "_MLXR_PACE", "_MLXR_PACE_TURN"
 """Name the run directory to a process that starts, and the descriptor of the lock that it holds from its birth."""
+
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
+_AHEAD, _BEHIND = "_MLXR_PACE_AHEAD", "_MLXR_PACE_BEHIND"
+"""Name the ends of a pipe to two processes of which one is to be ready first."""
+
+BEHIND_SECONDS = 1.0
+"""How long a process waits at most for the one ahead of it."""
 
 SLICE_SECONDS = 0.002
 """Work between two looks at whether somebody streams."""
@@ -151,8 +160,42 @@ class PacedImports:
         self._pacer.__exit__(kind, error, at)
 
 
+class Queued:
+    """The order of two processes, of which the second imports nothing while the first still does: with the one that
+    starts them they would be three on what may be two cores, and what all wait for would be as slow as the rest.
+
+    first, second: what each needs to know.
+    first_descriptors, second_descriptors: what each must inherit.
+    """
+
+    def __init__(self) -> None:
+        read, write = os.pipe()
+        self.first, self.second = {_AHEAD: str(write)}, {_BEHIND: str(read)}
+        self.first_descriptors, self.second_descriptors = (write,), (read,)
+
+    def __enter__(self) -> Queued:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for descriptor in (*self.first_descriptors, *self.second_descriptors):
+            os.close(descriptor)  # the processes have their own
+
+
+def let_next() -> None:
+    """This process has imported what it was to import: the one behind it, if there is one, may begin."""
+    if ahead := os.environ.pop(_AHEAD, ""):
+        os.close(int(ahead))
+
+
+def _wait_behind() -> None:
+    if behind := os.environ.pop(_BEHIND, ""):
+        select.select([int(behind)], [], [], BEHIND_SECONDS)
+        os.close(int(behind))
+
+
 def starting() -> PacedImports:
-    """Paces the imports of a process that was born in its ``Turn``."""
+    """Paces the imports of a process that was born in its ``Turn``, or behind another (``Queued``)."""
+    _wait_behind()
     lock = int(os.environ.pop(_TURN, "-1"))
     if lock >= 0:
         os.set_inheritable(lock, False)
@@ -170,7 +213,12 @@ def serve_from(directory: str | os.PathLike[str]) -> None:
     os.environ[_VARIABLE] = os.fspath(directory)
     # NumPy's BLAS starts threads that at first wait busily for work: those of each engine that started took a core from
     # running streams for up to 100 ms. Nothing here multiplies large matrices by NumPy.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault(_BLAS_THREADS, "1")
+
+
+def environment() -> dict[str, str]:
+    """Returns what of ``serve_from`` processes know by."""
+    return {name: os.environ[name] for name in (_VARIABLE, _BLAS_THREADS)}
 
 
 class Turn:

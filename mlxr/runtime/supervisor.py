@@ -13,13 +13,17 @@ server goes on (``ChatsLost`` to the frontend).
 
 from __future__ import annotations
 
+import gc
+import importlib
 import logging
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -37,7 +41,8 @@ from mlxr.runtime.actor_process import (
 )
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.host import UNLOADABLE, Assignment, Prepare, actor_class
+from mlxr.runtime.first_processes import Prepare
+from mlxr.runtime.host import UNLOADABLE, Assignment, actor_class
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ChatsLost, Drain, EngineLost
@@ -54,6 +59,14 @@ RESTART_SECONDS = 0.05
 """How much longer each restart waits than the one before, so that a fault that passes has time to."""
 
 
+SWITCH_SECONDS = 0.005
+"""How long a thread keeps the interpreter from others: Python's own choice."""
+
+
+ENGINES_FIRST_SECONDS = 1.0
+"""How long other shared actors wait for the one that starts engines."""
+
+
 class UnloadableError(Exception):
     """What an actor is made of does not load on this machine."""
 
@@ -65,6 +78,9 @@ class ActorSpec(Struct, frozen=True):
         factory: ``module:Class``.
         settings: its settings in JSON.
         process: it runs in a process of its own.
+        imports: modules that are imported with it.
+        engines: it starts engines: those of their modules that it names are imported once it has started, and then
+            only other shared actors, for which no load has to wait.
         vital: a server ends where it can't be kept alive, of those that belong to no engine.
     """
 
@@ -73,6 +89,8 @@ class ActorSpec(Struct, frozen=True):
     settings: bytes = b"{}"
     process: bool = False
     vital: bool = True
+    imports: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -118,14 +136,19 @@ class SupervisorActor(Actor):
         self._running: dict[Address, Running] = {}
         self._processes: set[int] = set()
         self._importing = anyio.CapacityLimiter(1)
+        self._importing_engine = anyio.CapacityLimiter(1)
+        self._engines_first = anyio.Event()
         self.drained = anyio.Event()
 
     async def start(self) -> None:
         if self._ahead and self._spare is None:
             self._spare = await open_process("ahead", str(self.context.run_directory))
             await send_order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
+        if not any(spec.engines and not spec.process for spec in self._shared):
+            self._engines_first.set()
         for spec in self._shared:
             self._launch(spec, Address(spec.kind))
+        self.spawn(self._collect_again)
         self.spawn(self._tell_state)
 
     async def stop(self) -> None:
@@ -208,6 +231,15 @@ class SupervisorActor(Actor):
     def published(self, message: Published) -> None:
         self.telemetry.relay(message.topic, message.body)
 
+    async def _collect_again(self) -> None:
+        """Turns the garbage collector on, if whoever starts the server has turned it off, once the shared actors are
+        imported. Modules stay: it need never look through them."""
+        await self._after_engines()
+        async with self._importing:
+            gc.freeze()
+            gc.enable()
+            sys.setswitchinterval(SWITCH_SECONDS)
+
     async def _tell_state(self) -> None:
         """Tells which actors there are, for as long as somebody reads it."""
         while True:
@@ -264,15 +296,32 @@ class SupervisorActor(Actor):
         own = self.context
         context = Context(address, own.bus, self.telemetry, own.run_directory, spec.settings, epoch, own.nursery)
         try:
-            # On a thread, so that those who have begun go on meanwhile; one after another, in the order of the list.
-            kind = await anyio.to_thread.run_sync(actor_class, spec.factory, limiter=self._importing)
-            await kind(context).run(running.inbox)
+            if address.engine or spec.engines:
+                kind = await anyio.to_thread.run_sync(_imported, spec, limiter=self._importing_engine)
+            else:
+                await self._after_engines()
+                kind = await anyio.to_thread.run_sync(_imported, spec, limiter=self._importing)
+            await kind(context).run(running.inbox, partial(self._started, spec))
         except StartError:
             raise
         except Exception as error:
             log.exception("%s crashed", address)
             return f"{type(error).__name__}: {error}"
         return "ended"
+
+    def _started(self, spec: ActorSpec) -> None:
+        if spec.engines and not self._engines_first.is_set():
+            self.spawn(self._import_engines, spec.engines)
+
+    async def _import_engines(self, modules: Iterable[str]) -> None:
+        with suppress(ImportError):  # said where an engine is started
+            await anyio.to_thread.run_sync(_import_all, modules, limiter=self._importing_engine)
+        self._engines_first.set()
+
+    async def _after_engines(self) -> None:
+        """Returns when what engines are made of is imported, or an engine can't be started so soon."""
+        with anyio.move_on_after(ENGINES_FIRST_SECONDS):
+            await self._engines_first.wait()
 
     async def _run_process(self, running: Running, epoch: int) -> str:
         spec, address = running.spec, running.address
@@ -333,3 +382,14 @@ class SupervisorActor(Actor):
             self._hosted.discard(running.address)
         self.context.bus.forget(running.address)
         running.ended.set()
+
+
+def _imported(spec: ActorSpec) -> type[Actor]:
+    found = actor_class(spec.factory)
+    _import_all(spec.imports)
+    return found
+
+
+def _import_all(modules: Iterable[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)

@@ -20,6 +20,7 @@ from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.paths import Home
 from mlxr.runtime.supervisor import ActorSpec
+from mlxr.server.ahead import EXECUTOR
 from mlxr.server.config import Config
 
 ENCODER_TOKENS = 4096
@@ -44,7 +45,7 @@ class Factories:
     tokenizer: str = "mlxr.actors.tokenizer.actor:TokenizerActor"
     scheduler: str = "mlxr.actors.scheduler.actor:SchedulerActor"
     kv: str = "mlxr.actors.kv.actor:KVActor"
-    executor: str = "mlxr.actors.executor.actor:ExecutorActor"
+    executor: str = EXECUTOR
     monitor: str = "mlxr.actors.monitor.actor:MonitorActor"
     chats: str = "mlxr.actors.chats.actor:ChatsActor"
 
@@ -81,10 +82,16 @@ def shared_actors(
     # The registry first: what it loads takes longest, beside all others' beginnings.
     return [
         ActorSpec(
-            "registry", factories.registry, msgspec.json.encode(registry), config.placement.registry == "process"
+            "registry",
+            factories.registry,
+            msgspec.json.encode(registry),
+            config.placement.registry == "process",
+            engines=tuple(
+                factory.partition(":")[0] for factory in (factories.tokenizer, factories.scheduler, factories.kv)
+            ),
         ),
         ActorSpec("monitor", factories.monitor, msgspec.json.encode(monitor), vital=False),
-        ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend)),
+        ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend), imports=(HTTP.partition(":")[0],)),
         ActorSpec("profile", factories.profile, msgspec.json.encode(ProfileSettings(str(home.root)))),
         ActorSpec("chats", factories.chats, msgspec.json.encode(chats), vital=False),
     ]

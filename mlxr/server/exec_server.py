@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from mlxr.runtime.config_sources import Setting
 from mlxr.runtime.paths import Home
+from mlxr.server.ahead import KEYS
 from mlxr.server.config import SECRET, Config
 from mlxr.server.signals import held
 
@@ -39,23 +40,33 @@ class ServerArguments(Struct, frozen=True):
     required: tuple[str, ...] = ()
 
 
+def tell_server(pipe: int, config: Config, home: Home, settings: list[Setting], required: Iterable[str]) -> NoReturn:
+    """Tells the server at the other end of ``pipe`` (``main.serve_told``) what to serve, and ends this process."""
+    with os.fdopen(pipe, "wb") as file:
+        file.write(_arguments(config, home, settings, required))
+    sys.exit(0)
+
+
 def exec_server(config: Config, home: Home, settings: list[Setting], required: Iterable[str] = ()) -> NoReturn:
     """Replaces this process by one that runs ``mlxr.server.main``.
 
     The arguments go through a file without a name, since they may hold keys. The new command line repeats the old one,
     for people who look at the list of processes, but keys; the environment has none either.
     """
-    os.environ.pop("MLXR_SERVER_API_KEYS", None)
-    shown = [setting.without_secrets(SECRET) for setting in settings]
+    os.environ.pop(KEYS, None)
     with tempfile.TemporaryFile() as file:
-        arguments = ServerArguments(config, str(home.root), settings=shown, required=tuple(required))
-        file.write(msgspec.json.encode(arguments))
+        file.write(_arguments(config, home, settings, required))
         file.flush()
         os.set_inheritable(file.fileno(), True)
         # What is held back stays so: no signal finds the new process before it can drain.
         command = [sys.executable, "-m", "mlxr.server.main", str(file.fileno()), *without_keys(sys.argv[1:])]
         with held():
             os.execv(sys.executable, command)
+
+
+def _arguments(config: Config, home: Home, settings: list[Setting], required: Iterable[str]) -> bytes:
+    shown = [setting.without_secrets(SECRET) for setting in settings]
+    return msgspec.json.encode(ServerArguments(config, str(home.root), settings=shown, required=tuple(required)))
 
 
 def without_keys(arguments: list[str]) -> list[str]:

@@ -1,21 +1,28 @@
-"""The main function of the server's process, which ``exec_server`` puts in the place of ``mlxr up``.
+"""The main function of the server's process, which ``exec_server`` puts in the place of ``mlxr up``, or which that
+calls itself.
 
 Imports little: the server's first processes start before the rest of it is imported.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
 
-from mlxr.runtime import descriptors, first_processes
 from mlxr.runtime.exit_status import exit_on_error
+from mlxr.runtime.first_processes import FirstProcesses
 from mlxr.runtime.paths import Home
+from mlxr.server import ahead, signals
+
+IMPORTING_SWITCH_SECONDS = 0.0005
 
 
 class _Placement(Struct, frozen=True):
@@ -32,6 +39,10 @@ class _FirstArguments(Struct, frozen=True):
     config: _Config
     home: str
 
+    @property
+    def executor(self) -> bool:
+        return self.config.placement.executor == "process"
+
 
 def main() -> None:
     """``python -m mlxr.server.main DESCRIPTOR``: serve what that open file says."""
@@ -40,14 +51,41 @@ def main() -> None:
             file.seek(0)
             given = file.read()
         wanted = msgspec.json.decode(given, type=_FirstArguments)
-        descriptors.raise_limit()  # of processes that it starts, too
-        directory, first = Home(Path(wanted.home)).run / str(os.getpid()), None
-        with suppress(OSError):  # too many processes, say: then those of actors and sandboxes are started in their time
-            first = first_processes.start(str(directory), executor=wanted.config.placement.executor == "process")
+        first = ahead.start(Home(Path(wanted.home)).run / str(os.getpid()), executor=wanted.executor)
+        _run(lambda: given, first)
 
-        from mlxr.server.process import run
 
-        status = run(given, first)
+def serve_told(told: int, teller: int, first: FirstProcesses | None) -> NoReturn:
+    """Serves what the process ``teller``, a child, writes to the other end of the pipe ``told``, and imports meanwhile
+    what that takes. Ends as the child does where that says nothing."""
+    with exit_on_error():
+        _run(partial(_told, told, teller, first), first)
+
+
+def _told(told: int, teller: int, first: FirstProcesses | None) -> bytes:
+    with os.fdopen(told, "rb") as pipe:
+        given = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(teller, 0)[1])
+    if not given or status:
+        if first is not None:
+            first.end()
+        sys.exit(status if status >= 0 else 128 - status)
+    return given
+
+
+def _run(given: Callable[[], bytes], first: FirstProcesses | None) -> NoReturn:
+    # Until the server's actors are imported: nothing of that is garbage. ``Supervisor`` goes on with it.
+    gc.disable()
+    # What the loop waits for goes first: actors are imported on a thread beside it.
+    sys.setswitchinterval(IMPORTING_SWITCH_SECONDS)
+    signals.hold()
+
+    from mlxr.server.process import run
+
+    arguments = given()
+    if first is not None and not msgspec.json.decode(arguments, type=_FirstArguments).executor:
+        first = first.without_executor()
+    status = run(arguments, first)
     sys.stdout.flush()
     sys.stderr.flush()
     # At once: threads that are still at work must not hold the process up.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -17,16 +16,13 @@ from mlxr.runtime.actor_process import ActorProcess
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.exit_status import sole_error
 from mlxr.runtime.first_processes import FirstProcesses
-from mlxr.runtime.host import Prepare
 from mlxr.runtime.log_file import LogFileSettings
 from mlxr.runtime.logs import LogSettings
 from mlxr.runtime.paths import Home
 from mlxr.runtime.sandbox import Nursery
 from mlxr.server import signals
-from mlxr.server.actors import Factories
 from mlxr.server.config import Config
 from mlxr.server.exec_server import ServerArguments
-from mlxr.server.nursery_imports import PREPARE
 from mlxr.server.serve import serve
 
 
@@ -63,12 +59,11 @@ def run(given: bytes, first: FirstProcesses | None) -> int:
     signals.hold()
     nursery = spare = None
     if first is not None:
-        nursery = Nursery(first.nursery, first.control, PREPARE)
+        nursery = Nursery(first.nursery, first.control)
+    if first is not None and first.executor is not None:
+        spare = ActorProcess(first.executor)
     arguments = msgspec.json.decode(given, type=ServerArguments)
     config, home = arguments.config, Home(Path(arguments.home))
-    if first is not None and first.executor is not None:
-        directory = str(home.run / str(os.getpid()))
-        spare = ActorProcess(first.executor, Prepare(Factories().executor, directory))
     logs.set_up(log_settings(config, home), hide=tuple(config.server.api_keys))
     work = partial(
         serve,

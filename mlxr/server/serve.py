@@ -10,7 +10,6 @@ from functools import partial
 
 import anyio
 
-from mlxr.http.ui.bundle.files import HOW_TO_BUILD, is_built
 from mlxr.runtime import logs, pacing
 from mlxr.runtime.actor import Context
 from mlxr.runtime.actor_process import ActorProcess
@@ -75,8 +74,6 @@ async def serve(
         telemetry = Telemetry(publisher)
         handler = logs.TelemetryHandler(telemetry, config.server.api_keys)
         log.addHandler(handler)
-        if not is_built():
-            log.warning("%s", HOW_TO_BUILD)
         supervisor = SupervisorActor(
             Context(Address("supervisor"), bus, telemetry, run_directory.path, nursery=nursery),
             shared_actors(config, home, factories, background, settings, required),

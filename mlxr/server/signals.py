@@ -8,8 +8,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
-import anyio
-
 URGENT = frozenset({signal.SIGTERM, signal.SIGINT})
 """The second of them ends the server at once."""
 
@@ -19,6 +17,11 @@ DRAINING = (*URGENT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQU
 def hold() -> None:
     """Keeps what comes while the server starts until it is received."""
     signal.pthread_sigmask(signal.SIG_BLOCK, DRAINING)
+
+
+def let_through() -> None:
+    """Undoes ``hold``, for a process that is no server."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAINING)
 
 
 @contextmanager
@@ -34,6 +37,8 @@ def held() -> Iterator[None]:
 @contextmanager
 def received() -> Iterator[AsyncIterator[signal.Signals]]:
     """The signals that are to drain the server, those held back too. What ``nohup`` has ignored stays so."""
+    import anyio  # what starts a server's first processes imports no loop
+
     wanted = [number for number in DRAINING if signal.getsignal(number) is not signal.SIG_IGN]
     with anyio.open_signal_receiver(*wanted) as signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAINING)

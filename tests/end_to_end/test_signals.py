@@ -56,7 +56,7 @@ def test_a_signal_during_the_start_is_kept_until_the_server_can_drain(tmp_path: 
     (tmp_path / "home").mkdir()
     server = Server(tmp_path / "home")
     try:
-        eventually(lambda: "mlxr.server.main" in command_of(server.process.pid))
+        eventually(server.children)
         server.process.send_signal(signal.SIGHUP)
         assert server.process.wait(timeout=READY_SECONDS) == 0
         assert not sockets(server.home)

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from mlxr.runtime.actor_process import ActorProcess, send_order
-from mlxr.runtime.host import Prepare
+from mlxr.runtime.first_processes import Prepare
 
 
 def ended() -> subprocess.Popen[bytes]:
@@ -19,8 +19,7 @@ def ended() -> subprocess.Popen[bytes]:
 
 
 async def test_one_that_ended_before_it_was_told_anything_is_missed_when_it_is_wanted(tmp_path: Path) -> None:
-    prepare = Prepare("some:Actor", str(tmp_path))
-    async with ActorProcess(ended(), prepare) as started:
+    async with ActorProcess(ended()) as started:
         with pytest.raises(anyio.BrokenResourceError):
-            await send_order(started, prepare)
+            await send_order(started, Prepare("some:Actor", str(tmp_path)))
         assert await started.wait() == 1

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from mlxr.runtime.host import STOP, UNLOADABLE, Assignment, Prepare
+from mlxr.runtime.first_processes import Prepare
+from mlxr.runtime.host import STOP, UNLOADABLE, Assignment
 
 KV = "mlxr.actors.kv.actor:KVActor"
 

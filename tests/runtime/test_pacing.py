@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -164,3 +165,31 @@ def test_the_servers_own_process_waits_for_no_turn_when_an_engine_starts(
         starts.start()
         starts.join(60)
         assert not starts.is_alive()
+
+
+AHEAD = "import sys; from mlxr.runtime import pacing; sys.stdin.read(1); pacing.let_next(); sys.stdin.read()"
+BEHIND = """
+from mlxr.runtime import pacing
+pacing.BEHIND_SECONDS = 600.0
+with pacing.starting():
+    print("begins", flush=True)
+"""
+
+
+def test_a_process_behind_another_imports_nothing_before_that_is_ready() -> None:
+    def begun(code: str, known: dict[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+        return subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, env={**os.environ, **known}, pass_fds=descriptors, bufsize=0
+        )
+
+    with pacing.Queued() as queued:
+        ahead = begun(AHEAD, queued.first, queued.first_descriptors)
+        behind = begun(BEHIND, queued.second, queued.second_descriptors)
+    with ahead, behind:
+        assert ahead.stdin is not None
+        assert behind.stdout is not None
+        assert not select.select([behind.stdout], [], [], 0.1)[0]
+        ahead.stdin.write(b"x")
+        assert behind.stdout.readline() == b"begins\n"
+        ahead.stdin.close()

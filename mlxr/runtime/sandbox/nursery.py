@@ -8,7 +8,6 @@ looks at what strangers wrote.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import subprocess
@@ -18,7 +17,7 @@ import anyio
 from mlxr.runtime.errors import MlxrError
 from mlxr.runtime.sandbox.channel import Channel, Gone
 from mlxr.runtime.sandbox.processes import ChildProcess, Worker, ZygoteProcess
-from mlxr.runtime.sandbox.protocol import Setup, encode, frame
+from mlxr.runtime.sandbox.protocol import Setup
 from mlxr.runtime.started_process import StartedProcess
 
 log = logging.getLogger("mlxr.sandbox")
@@ -29,16 +28,13 @@ stopped, or has lost its memory to others: nobody's load waits for it."""
 
 
 class Nursery:
-    """Owns the process, which was started before there was a loop and is told here to import what ``prepare``
-    (``module:function``) does. Its methods are for one loop's tasks."""
+    """Owns the process, which was started before there was a loop and told what to prepare (``first_processes.py``).
+    Its methods are for one loop's tasks."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, prepare: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
         self._process, self._control = StartedProcess(process), control
-        self._setup = Setup(prepare)
         self._zygote: ZygoteProcess | None = None
         self._adopting = anyio.Lock()
-        with contextlib.suppress(OSError):  # it has ended, as is found out
-            control.sendall(frame(encode(self._setup)))
 
     @property
     def pid(self) -> int:
@@ -52,7 +48,7 @@ class Nursery:
                 child, channel = ChildProcess(self._process), Channel(self._control)
                 self._zygote = ZygoteProcess(child, channel, hear_end=self._tell_end)
                 try:
-                    await self._zygote.prepare(self._setup, told=True)
+                    await self._zygote.prepare(Setup(), told=True)
                 except MlxrError as error:
                     log.warning("the nursery can't prepare: %s", error)
         too_late = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._give_up)

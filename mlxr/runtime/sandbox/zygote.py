@@ -11,13 +11,16 @@ zygote that loads a vocabulary the server's loop would wait for its turn.
 from __future__ import annotations
 
 # ruff: noqa: E402  (imports are paced from the first on)
+import gc
+
 from mlxr.runtime import pacing
 
+# Garbage is collected where something was prepared, and in workers.
+gc.disable()
 _starting = pacing.starting()
 _starting.__enter__()
 
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -134,6 +137,7 @@ class Zygote:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
     def _become_worker(self, channel: socket.socket) -> NoReturn:
+        gc.enable()
         serve(channel)
 
     def _become_zygote(self, control: socket.socket) -> NoReturn:

@@ -21,8 +21,8 @@ AGAIN = {"word": "again", "path": "/"}
 
 @asynccontextmanager
 async def nursery(run_directory: Path) -> AsyncIterator[Nursery]:
-    first = first_processes.start(str(run_directory), executor=False)
-    made = Nursery(first.nursery, first.control, f"{TASKS}:learn")
+    first = first_processes.start(str(run_directory), prepare=f"{TASKS}:learn")
+    made = Nursery(first.nursery, first.control)
     try:
         yield made
     finally:

@@ -1,0 +1,37 @@
+"""A server that is begun before the command line that asks for it is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mlxr.cli.server_ahead import begin
+from tests.cli.commands import mlxr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        ([], {}),
+        (["ps"], {}),
+        (["up", "--help"], {}),
+        (["up", "--api-key", "secret"], {}),
+        (["serve", "--set", "server.api_keys=secret"], {}),
+        (["up"], {"MLXR_SERVER_API_KEYS": "secret"}),
+    ],
+)
+def test_none_is_begun_for_other_commands_and_where_keys_would_be_shown_to_others(
+    arguments: list[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("a server was begun"))
+    assert begin(arguments, environment) is None
+
+
+def test_a_server_ends_as_its_command_line_does_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    # Its output is read to the end, which comes once every process has ended.
+    ended = mlxr(tmp_path / "home", "up", "--set", "executor.no_such_key=1")
+    assert ended.returncode == 2
+    assert ended.stderr.count("mlxr: ") == 1
+    assert not [*(tmp_path / "home").glob("run/*")]
