@@ -39,6 +39,9 @@ SOCKET_PATH_LIMIT = 100
 
 DATABASE = "registry.sqlite"
 
+TICK_SECONDS = 0.05
+"""How long after a change another may leave a file's time as it is: what the clocks of file systems take to go on."""
+
 SETTLED_SECONDS = 2
 """How long after its bytes were written a change of the catalogue is seen by every reader: what a disk takes."""
 
@@ -83,18 +86,27 @@ class Home:
         there = [self.root, *(path for path in (self.database,) if path.exists())]
         return all(os.access(path, os.W_OK) for path in there)
 
-    def stamp(self) -> str:
-        """Returns what the system says of the catalogue's files: it changes when somebody changes the catalogue.
+    def state(self) -> str:
+        """Returns what the system says of the catalogue's files: it changes when somebody changes the catalogue."""
+        return self._state(-1.0)
+
+    def stamp(self, *, alone: bool = False) -> str:
+        """Returns ``state`` for who reads the catalogue behind it, to see by it later whether that still holds.
 
         Readers see a change a while after its bytes were written (SQLite waits for the disk in between), so who reads
-        at once may read what was before. A stamp of files written within ``SETTLED_SECONDS`` therefore equals no other.
+        at once may read what was before. A stamp of files written within ``SETTLED_SECONDS`` therefore equals no
+        state. ``alone``: no process is just changing the catalogue, so that a moment is enough (``TICK_SECONDS``).
         """
+        return self._state(TICK_SECONDS if alone else SETTLED_SECONDS)
+
+    def _state(self, settled_seconds: float) -> str:
         database = f"{self.root}/{DATABASE}"  # Each request asks, and a path takes longer to make than to look at.
         stamps = [_stamp(path) for path in (database, f"{database}-wal")]
-        now = time.time_ns()
-        if any(written > now - SETTLED_SECONDS * 1_000_000_000 for _, written in stamps):
-            return " ".join([*(text for text, _ in stamps), os.urandom(8).hex()])
-        return " ".join(text for text, _ in stamps)
+        said = " ".join(text for text, _ in stamps)
+        if settled_seconds < 0:
+            return said
+        before = time.time_ns() - settled_seconds * 1_000_000_000
+        return f"{said} {os.urandom(8).hex()}" if any(written > before for _, written in stamps) else said
 
     @property
     def models(self) -> Path:

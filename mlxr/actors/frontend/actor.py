@@ -84,7 +84,7 @@ class FrontendActor(Actor):
             metrics,
             self.settings.unread_deltas,
             first=context.epoch << EPOCH_BITS,
-            stamp=home.stamp,
+            state=home.state,
             configuration=self.settings.configuration,
         )
         self.chat_answers = ChatAnswers(self.gateway, self.tell, self.spawn)

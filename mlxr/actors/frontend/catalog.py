@@ -102,13 +102,13 @@ class CatalogView:
 
 
 class CurrentCatalog:
-    """Keeps ``view`` up with what the registry tells. ``stamp``: ``Home.stamp``, by which to see that another process
+    """Keeps ``view`` up with what the registry tells. ``state``: ``Home.state``, by which to see that another process
     has changed the catalogue."""
 
-    def __init__(self, tell: Callable[[Address, Message], None], stamp: Callable[[], str]) -> None:
+    def __init__(self, tell: Callable[[Address, Message], None], state: Callable[[], str]) -> None:
         self.view = CatalogView()
         self._tell = tell
-        self._stamp = stamp
+        self._state = state
         self._tickets = 0
         self._first = anyio.Event()
         self._updated = anyio.Event()
@@ -133,7 +133,7 @@ class CurrentCatalog:
     async def _refreshed(self) -> None:
         """Has the registry read the catalogue's files where they have changed since, before a request is answered by
         what they said then. A registry that does not answer is not waited for long."""
-        if self.view.stamp is None or self.view.stamp == self._stamp():
+        if self.view.stamp is None or self.view.stamp == self._state():
             return
         self._tickets = ticket = self._tickets + 1
         self._tell(REGISTRY, SendCatalog(ticket))

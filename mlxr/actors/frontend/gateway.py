@@ -57,7 +57,7 @@ O = TypeVar("O", bound=OpenRequest)  # noqa: E741
 
 class FrontendGateway:
     """``first``: numbers of requests start above it, so that answers meant for an earlier frontend find nobody.
-    ``stamp``: ``Home.stamp``, by which to see that another process has changed the catalogue.
+    ``state``: ``Home.state``, by which to see that another process has changed the catalogue.
     ``configuration``: what people are shown of the server's."""
 
     def __init__(
@@ -67,7 +67,7 @@ class FrontendGateway:
         metrics: Metrics,
         unread_limit: int,
         first: int = 0,
-        stamp: Callable[[], str] = str,
+        state: Callable[[], str] = str,
         configuration: Sequence[Setting] = (),
     ) -> None:
         self._tell = tell
@@ -82,7 +82,7 @@ class FrontendGateway:
         self._released: dict[str, int] = {}
         """Engines that are to stop, each with the number of the ending that the registry was answered."""
         self.table = OpenTable(metrics, telemetry)
-        self.catalog = CurrentCatalog(tell, stamp)
+        self.catalog = CurrentCatalog(tell, state)
         self.library = Library()
         self.monitor = MonitorClient(tell, first)
         self.configuration = configuration

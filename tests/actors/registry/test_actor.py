@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -309,6 +312,29 @@ async def test_a_frontend_that_asks_hears_at_once_what_another_process_changed(
             assert rig.catalog.stamp == home.stamp()
         await store.close()
         assert (await rig.ask(LoadModel, "new")).error
+
+
+async def test_a_change_is_believed_once_nobody_is_at_another(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each request would have the registry read it anew, for as long as its bytes may be on their way."""
+    monkeypatch.setattr(registry_actor, "TICK_SECONDS", 1000.0)
+    monkeypatch.setattr(paths, "SETTLED_SECONDS", 1000)
+    monkeypatch.setattr(paths, "TICK_SECONDS", 0)
+    async with running(home.root, tmp_path / "run") as rig:
+        await rig.until(lambda: rig.models() == ["other", "tiny"])
+        with closing(sqlite3.connect(home.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            os.utime(f"{home.database}-wal")  # as if its first bytes were written
+            rig.tell(SendCatalog(1))
+            await rig.until(lambda: rig.catalog.ticket == 1)
+            assert rig.catalog.stamp != home.state()
+            other.execute("UPDATE models SET modified = 1")
+            other.execute("COMMIT")
+        rig.tell(SendCatalog(2))
+        await rig.until(lambda: rig.catalog.ticket == 2)
+        assert {model.modified for model in rig.catalog.models} == {1}
+        assert rig.catalog.stamp == home.state()
 
 
 async def test_a_restarted_registry_serves_on_with_the_engines_that_run(start: Start, tmp_path: Path) -> None:

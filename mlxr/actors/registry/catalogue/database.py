@@ -122,6 +122,26 @@ class Database:
             for hidden in aside.values():
                 await anyio.to_thread.run_sync(files.remove, hidden)
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """Keeps everybody from changing the catalogue; gives False where somebody just does that, or may."""
+        with anyio.CancelScope(shield=True):
+            async with self._turn:
+                held = False
+                try:
+                    await self._connection.execute("PRAGMA busy_timeout = 0")
+                    await self._connection.execute("BEGIN IMMEDIATE")
+                    held = True
+                except sqlite3.Error:
+                    pass
+                finally:
+                    await self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+                try:
+                    yield held
+                finally:
+                    if held:
+                        await self._connection.execute("ROLLBACK")
+
     async def _empty_log(self) -> None:
         """Has what is in the log written to the catalogue, so that the next change begins the log anew and the log is
         cut to ``LOG_BYTES``. Who reads meanwhile is not waited for: the next change tries again."""

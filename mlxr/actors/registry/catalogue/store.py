@@ -317,6 +317,14 @@ class Store:
             await self._reopen()
         return replaced or changed
 
+    async def stamp(self) -> str:
+        """Returns ``Home.stamp`` for who reads the catalogue behind it."""
+        stamp = self._home.stamp()
+        if self.read_only or stamp == self._home.state():
+            return stamp
+        async with self._db.alone() as alone:
+            return self._home.stamp(alone=alone)
+
     def require_writable(self) -> None:
         """Raises ``ModelError`` where the catalogue can't be changed."""
         if self.read_only:

@@ -49,7 +49,7 @@ class CatalogueWatch:
     @property
     def stale(self) -> bool:
         """Whether the catalogue's files show a change that was not read yet."""
-        return self.stamp != self._home.stamp()
+        return self.stamp != self._home.state()
 
     def messages(self) -> list[ModelEntry]:
         """Returns the models as frontends are told of them."""
@@ -61,7 +61,7 @@ class CatalogueWatch:
     async def read(self) -> None:
         """Reads the catalogue anew. Raises ``MlxrError``, ``sqlite3.Error`` and ``OSError``."""
         # Before it is read: what changes meanwhile shows the next time.
-        self.stamp = self._home.stamp()
+        self.stamp = await self._store.stamp()
         self.entries = await self._resolver.models(self._loaded())
         await self._fits.update(self.entries)
 
