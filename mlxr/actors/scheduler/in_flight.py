@@ -68,7 +68,7 @@ class InFlightSteps:
         """The newest step that was planned while none was in flight."""
         self._step_seconds = math.inf
         self._token_seconds = 0.0
-        """What a token took in the last step of many."""
+        """What a token took in the last step of many that was behind no other."""
         self._tokens: dict[int, int] = {}
         """Of each step in flight, as it was planned."""
         self._paused = False
@@ -129,7 +129,9 @@ class InFlightSteps:
         not run, and the rows planned behind them."""
         self._step_seconds = seconds
         self._paused = False
-        if (tokens := self._tokens[step]) >= RATED_TOKENS and len(ran) == len(self._steps[step]):
+        # Of one that was queued behind another, some may count as the other's.
+        tokens = self._tokens[step] if not self.follows(step) and len(ran) == len(self._steps[step]) else 0
+        if tokens >= RATED_TOKENS:
             self._token_seconds = seconds / tokens
         missing = [row.sequence.id for row in self._steps[step] if row.sequence.id not in ran]
         withdrawn = [row for sequence in missing for row in self.withdraw(sequence, step)]

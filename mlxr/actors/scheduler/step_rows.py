@@ -6,8 +6,8 @@ how long a running stream waits behind a long prompt.
 
 Clients share those tokens alike. Of a client's prompts the first to have come gets them, but where another is much
 shorter, that one gets half: it is soon done, and the long one takes at most twice as long however many short ones come.
-A step that a prompt ends with has at most a ``prefill_chunk`` of each that is much longer: whoever waits for its first
-token would wait for theirs. A prompt that is alone gets everything.
+A step that a prompt ends with has at most one ``prefill_chunk`` of those that are much longer: whoever waits for its
+first token would wait for theirs. A prompt that is alone gets everything.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def _prompt_chunks(
     turns = _turns(prompts, limits.whole_prompts)
     shared = sum(part for _, part in turns)
     ends: Sequence | None = None
+    beside = limits.prefill_chunk
     for sequence, part in turns:
         length = sequence.remaining
         if grid is not None:
@@ -84,12 +85,17 @@ def _prompt_chunks(
         whole = limits.whole_prompts and sequence.request.submit.task is Task.EMBED
         if budget <= 0 or (whole and length > budget and chunks):
             break
-        if ends is not None and not whole and _much_shorter(ends, sequence):
-            length = min(length, limits.prefill_chunk)
+        waits = ends is not None and not whole and _much_shorter(ends, sequence)
+        if waits and beside <= 0:
+            shared -= part
+            continue
+        if waits:
+            length = min(length, beside)
         share = max(1, int(budget * part / shared)) if part else budget
         cost = scored_cost if sequence.request.submit.prompt_logprobs is not None else 1
         chunks.append(Chunk(sequence, length if whole else min(length, max(1, share // cost))))
         budget -= cost * chunks[-1].length
+        beside -= chunks[-1].length if waits else 0
         shared -= part
         if chunks[-1].length == sequence.remaining:
             ends = ends or sequence

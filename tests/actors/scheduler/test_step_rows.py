@@ -60,7 +60,10 @@ def test_a_step_that_a_short_prompt_ends_with_has_a_chunk_of_a_long_one() -> Non
     assert steps.run() == {long: 512}
     short, other = steps.submit(2, 30), steps.submit(3, 40, "b")
     assert steps.run() == {short: 30, other: 40, long: 128}
-    assert steps.run() == {long: 512}
+    second = steps.submit(4, 5000, "b")
+    assert steps.run() == {long: 256, second: 256}
+    short = steps.submit(5, 30, "c")
+    assert steps.run() == {short: 30, long: 128}
 
 
 def test_prompts_of_about_one_length_come_one_after_another() -> None:
