@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from mlxr.api.errors import invalid
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
@@ -30,14 +31,17 @@ def json_schema(schema: JsonSchema | str, field: str = "") -> Constraint:
     return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(schema).decode(), field=field)
 
 
-def response_format(kind: str, schema: JsonSchema | None, schema_field: str) -> Constraint | None:
-    """Returns what ``kind`` asks for: text, json_object or json_schema, whose schema ``schema_field`` holds."""
+def response_format(
+    kind: str, schema: JsonSchema | None, schema_field: str, *, strict: bool = False
+) -> Constraint | None:
+    """Returns what ``kind`` asks for: text, json_object or json_schema, whose schema ``schema_field`` holds. ``strict``
+    as in ``Constraint``."""
     if kind == "json_object":
         return json_object()
     if kind == "json_schema":
         if schema is None:
             raise invalid(f"`{schema_field}` is missing", schema_field)
-        return json_schema(schema, schema_field)
+        return replace(json_schema(schema, schema_field), strict=strict)
     return None
 
 

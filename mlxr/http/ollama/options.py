@@ -82,14 +82,15 @@ def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, se
 
 
 def constraint(given: Format | None) -> Constraint | None:
-    """``format``: "json", a JSON schema (the empty one is any JSON), or nothing."""
+    """``format``: "json", a JSON schema (the empty one is any JSON), or nothing. What of a schema can't be held to is left
+    out, as Ollama does."""
     if given is None or given == "":
         return None
     if given == "json":
         return Constraint(ConstraintKind.JSON_OBJECT, field="format")
     if isinstance(given, str):
         raise invalid(f'`format`: {given!r} is neither "json" nor a JSON schema', "format")
-    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(given).decode(), field="format")
+    return Constraint(ConstraintKind.JSON_SCHEMA, msgspec.json.encode(given).decode(), field="format", strict=False)
 
 
 def think(given: Think | None, entry: ModelEntry | None) -> str | None:

@@ -88,7 +88,8 @@ def _of_format(given: ResponseFormat | None) -> Constraint | None:
         return None
     schema = given.json_schema.schema if given.json_schema else given.schema
     kind = "json_schema" if given.type == "json_object" and schema is not None else given.type
-    return response_format(kind, schema, "response_format.json_schema.schema")
+    strict = given.json_schema is not None and bool(given.json_schema.strict)
+    return response_format(kind, schema, "response_format.json_schema.schema", strict=strict)
 
 
 def _structured(given: StructuredOutputs | None) -> list[tuple[str, Constraint | None]]:

@@ -22,13 +22,15 @@ from mlxr.http.values import (
 
 
 class JsonSchemaFormat(Fields, frozen=True, kw_only=True):
+    """``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
+    ``not``, ``if`` and so on) are left out, and the rest is held to all the same."""
+
     name: str = ""
     description: str | None = None
     schema: JsonSchema | None = None
     strict: bool | None = None
 
-    # Every schema is kept to strictly.
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"name", "description", "strict"})
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"name", "description"})
 
 
 class ResponseFormat(Fields, frozen=True, kw_only=True):

@@ -138,5 +138,6 @@ def _offer(body: ResponsesRequest) -> Offer:
 def _constraint(text: TextOptions | None) -> Constraint | None:
     if text is None or text.format is None:
         return None
-    made = response_format(text.format.type, text.format.schema, "text.format.schema")
+    given = text.format
+    made = response_format(given.type, given.schema, "text.format.schema", strict=bool(given.strict))
     return made and replace(made, field="text.format")

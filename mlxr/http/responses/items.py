@@ -12,7 +12,7 @@ from mlxr.api.reasoning_round_trip import encrypted_content
 from mlxr.http.ids import new_id
 from mlxr.http.logprobs import chat_logprobs
 from mlxr.http.responses.functions import split_names
-from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest, ToolChoice
+from mlxr.http.responses.schema import ENCRYPTED, ResponsesRequest, ResponsesTool, ToolChoice
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 from mlxr.runtime.messages.tokenizer import Generate
 
@@ -100,7 +100,7 @@ class ResponseObject:
             "temperature": sampling.temperature,
             "text": {"format": _format(body)},
             "tool_choice": _tool_choice(body.tool_choice),
-            "tools": msgspec.to_builtins(body.tools or []),
+            "tools": [_tool(tool) for tool in body.tools or []],
             "top_logprobs": body.top_logprobs or 0,
             "top_p": sampling.top_p,
             "truncation": body.truncation or "disabled",
@@ -132,11 +132,17 @@ def final_status(finish: FinishReason | None) -> str:
 def usage_object(usage: Usage) -> dict[str, Any]:
     return {
         "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
     }
+
+
+def _tool(given: ResponsesTool) -> dict[str, Any]:
+    """Returns a tool as it was given; those of a namespace are not null in others."""
+    fields: dict[str, Any] = msgspec.to_builtins(given)
+    return {name: value for name, value in fields.items() if name != "tools" or value is not None}
 
 
 def _tool_choice(given: str | ToolChoice | None) -> str | dict[str, Any]:

@@ -45,14 +45,17 @@ class Item(Fields, frozen=True, kw_only=True):
 
 
 class Format(Fields, frozen=True, kw_only=True):
+    """``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
+    ``not``, ``if`` and so on) are left out, and the rest is held to all the same."""
+
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str | None = None
     description: str | None = None
     schema: JsonSchema | None = None
     strict: bool | None = None
 
-    # They are given back in the response. Every schema is kept to strictly.
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"name", "description", "strict"})
+    # They are given back in the response.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"name", "description"})
 
 
 class TextOptions(Fields, frozen=True, kw_only=True):

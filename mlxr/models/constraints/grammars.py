@@ -31,7 +31,7 @@ def compile_grammar(constraint: Constraint) -> str:
             case ConstraintKind.JSON_OBJECT:
                 return LLMatcher.grammar_from_json_schema(styled({"type": "object"}))
             case ConstraintKind.JSON_SCHEMA:
-                return LLMatcher.grammar_from_json_schema(styled(_schema(constraint.source)))
+                return LLMatcher.grammar_from_json_schema(styled(_schema(constraint)))
             case ConstraintKind.REGEX:
                 return LLMatcher.grammar_from_regex(constraint.source)
             case ConstraintKind.LARK:
@@ -54,16 +54,16 @@ def answer_rule(constraint: Constraint) -> str:
         case ConstraintKind.JSON_OBJECT:
             return f"answer: %json {styled({'type': 'object'})}"
         case ConstraintKind.JSON_SCHEMA:
-            return f"answer: %json {styled(_schema(constraint.source))}"
+            return f"answer: %json {styled(_schema(constraint))}"
     raise ConstraintError(
         "a grammar of your own can't go with tools, nor with gpt-oss's budget for reasoning: leave them out, or set "
         "tool_choice to none"
     )
 
 
-def _schema(source: str) -> dict[str, Any] | bool:
+def _schema(constraint: Constraint) -> dict[str, Any] | bool:
     try:
-        schema = json.loads(source)
+        schema = json.loads(constraint.source)
     except RecursionError:
         raise ConstraintError("the schema is nested too deeply") from None
     except ValueError as error:
@@ -72,7 +72,7 @@ def _schema(source: str) -> dict[str, Any] | bool:
         raise ConstraintError("schema must be an object or boolean")
     check_schema(schema)
     if isinstance(schema, dict):
-        if problems := rewrite_unsupported(schema):
+        if (problems := rewrite_unsupported(schema)) and constraint.strict:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise ConstraintError(f"{problems[0]}{more}")
         close_objects(schema)

@@ -99,7 +99,12 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
         ),
     },
     openai.JsonSchemaFormat: {
-        "schema": Case(CHAT, {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}})
+        "schema": Case(CHAT, {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}),
+        "strict": Case(
+            CHAT,
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA, "strict": True}}},
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}},
+        ),
     },
     chat_messages.ContentPart: {
         "type": Case(CHAT, part(type="image_url", text="Hi")),

@@ -78,6 +78,11 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
     responses.Format: {
         "type": Case(RESPONSES, {"text": {"format": {"type": "json_object"}}}),
         "schema": Case(RESPONSES, {"text": {"format": {"type": "json_schema", "name": "a", "schema": SCHEMA}}}),
+        "strict": Case(
+            RESPONSES,
+            {"text": {"format": {"type": "json_schema", "schema": SCHEMA, "strict": True}}},
+            {"text": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        ),
     },
     responses.TextOptions: {"format": Case(RESPONSES, {"text": {"format": {"type": "json_object"}}}, {"text": {}})},
     responses.Reasoning: {

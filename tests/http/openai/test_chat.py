@@ -157,15 +157,19 @@ def test_tool_choice_in_all_its_forms() -> None:
         ({"response_format": {"type": "json_object"}}, Constraint(ConstraintKind.JSON_OBJECT)),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}},
-            Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}'),
+            Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}', strict=False),
         ),
         ({"guided_json": '{"type": "null"}'}, Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"null"}')),
         ({"guided_regex": "[a-z]+"}, Constraint(ConstraintKind.REGEX, "[a-z]+")),
         ({"guided_grammar": 'start: "a"'}, Constraint(ConstraintKind.LARK, 'start: "a"')),
         ({"guided_choice": ["a.b", "c"]}, Constraint(ConstraintKind.REGEX, r"(?:a\.b)|(?:c)")),
         (
-            {"response_format": {"type": "json_object", "schema": {"type": "null"}}},
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "null"}, "strict": True}}},
             Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"null"}'),
+        ),
+        (
+            {"response_format": {"type": "json_object", "schema": {"type": "null"}}},
+            Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"null"}', strict=False),
         ),
         ({"structured_outputs": {"json": {}}}, Constraint(ConstraintKind.JSON_SCHEMA, "{}")),
         ({"structured_outputs": {"json_object": True}}, Constraint(ConstraintKind.JSON_OBJECT)),

@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.responses import Response
 
 from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import (
@@ -56,6 +57,16 @@ async def test_a_response_may_be_as_long_as_it_gets(tmp_path: Path) -> None:
         assert (made.max_output_tokens, r.got(Generate)[0].max_tokens) == (None, None)
         with pytest.raises(openai.BadRequestError, match="max_output_tokens"):
             await c.responses.create(model="tiny", input="Hi", max_output_tokens=0)
+
+
+async def test_a_response_has_all_that_the_package_declares(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_generate = thinking_and_calling
+        tools = [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
+        raw = await c.responses.with_raw_response.create(model="tiny", input="Hi", tools=tools)
+        made = Response.model_validate_json(raw.content)
+        assert made.usage.input_tokens_details.cache_write_tokens == 0
+        assert not made.tools[0].model_extra
 
 
 async def test_the_packages_own_accumulator_follows_a_stream_with_calls(tmp_path: Path) -> None:
@@ -133,7 +144,8 @@ async def test_a_conversation_is_sent_back_as_items(tmp_path: Path) -> None:
         user, assistant, tool = command.prompt.messages
         assert (user.content, assistant.reasoning, assistant.tool_calls[0].name) == ("Hi", "hm", "f")
         assert (tool.role, tool.content, tool.tool_call_id) == ("tool", "42", "c1")
-        assert command.constraint == Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}', field="text.format")
+        held = Constraint(ConstraintKind.JSON_SCHEMA, '{"type":"object"}', field="text.format", strict=False)
+        assert command.constraint == held
 
 
 @pytest.mark.parametrize("cut", [False, True])

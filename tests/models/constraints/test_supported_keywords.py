@@ -136,6 +136,17 @@ def test_what_is_left_when_it_is_taken_out_can_be_held_to(schema: dict[str, Any]
     assert keyword not in json.dumps(left["properties"]["in"])
 
 
+@pytest.mark.parametrize(("schema", "keyword"), KEYWORDS, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_can_not_be_held_to_is_left_out_of_a_schema_that_is_not_strict(
+    schema: dict[str, Any], keyword: str
+) -> None:
+    whole = {"type": "object", "properties": {"in": schema, "n": {"type": "integer"}}, "required": ["n"]}
+    constraint = Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(whole), strict=False)
+    assert trial_compile(constraint) is None
+    matcher = Matcher(VOCABULARY, constraint)
+    assert not all(matcher.consume(byte) for byte in b'{"n": "x')
+
+
 @pytest.mark.parametrize(
     "schema",
     [

@@ -3004,7 +3004,11 @@ export interface components {
         FolderList: {
             folders: components["schemas"]["Folder"][];
         };
-        /** Format */
+        /**
+         * Format
+         * @description ``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
+         *         ``not``, ``if`` and so on) are left out, and the rest is held to all the same.
+         */
         Format: {
             /**
              * @description Changes nothing.
@@ -3018,10 +3022,7 @@ export interface components {
             name?: string | null;
             /** @default null */
             schema?: Record<string, unknown> | boolean | null;
-            /**
-             * @description Changes nothing.
-             * @default null
-             */
+            /** @default null */
             strict?: boolean | null;
             /**
              * @default text
@@ -3269,7 +3270,11 @@ export interface components {
         JobList: {
             jobs: components["schemas"]["Job"][];
         };
-        /** JsonSchemaFormat */
+        /**
+         * JsonSchemaFormat
+         * @description ``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
+         *         ``not``, ``if`` and so on) are left out, and the rest is held to all the same.
+         */
         JsonSchemaFormat: {
             /**
              * @description Changes nothing.
@@ -3283,10 +3288,7 @@ export interface components {
             name?: string;
             /** @default null */
             schema?: Record<string, unknown> | boolean | null;
-            /**
-             * @description Changes nothing.
-             * @default null
-             */
+            /** @default null */
             strict?: boolean | null;
         };
         /**
