@@ -57,8 +57,11 @@ def _refuse_unknown(names: Collection[str], tools: list[Tool]) -> None:
     known = [tool.name for tool in tools]
     for name in names:
         if name not in known:
-            listed = f"which is not among `tools` ({', '.join(known)})" if known else "and there are no `tools`"
-            raise invalid(f"`tool_choice` names {name!r}, {listed}", "tool_choice")
+            if not known:
+                raise invalid(f"`tool_choice` names {name!r}, and there are no `tools`", "tool_choice")
+            raise invalid(
+                f"`tool_choice` names {name!r}, which is not among `tools` ({', '.join(known)})", "tool_choice"
+            )
 
 
 def past_call(id: str | None, name: str, arguments: object, *, field: str) -> ToolCall:
