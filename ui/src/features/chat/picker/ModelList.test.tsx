@@ -10,7 +10,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 const tiny = { name: "tiny", size: 1, details: { family: "llama", quantization_level: "" } };
 const failed = { state: "failed", error: "the model needs more memory than there is", stage: "", progress: 0 };
-const model = { name: "tiny", modified: 1, parameters: 135e6 };
+const model = { name: "tiny", modified: 1, parameters: 135e6, capabilities: ["completion", "tools"] };
 const library = {
   version: "a.1",
   models: [{ ...model, loaded: failed }],
@@ -30,7 +30,7 @@ test("a model whose load has failed says why, and is loaded again without being 
   const onChoose = vi.fn();
   renderPage(<ModelList models={[tiny as unknown as InstalledModel]} chosen={null} onChoose={onChoose} />);
   expect(await screen.findByText(/The model needs more memory than there is/i)).toBeVisible();
-  expect(screen.getByText(/llama · 135M/)).toBeVisible();
+  expect(screen.getByText(/llama · 135M .*tools/)).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Try again: tiny" }));
   await vi.waitFor(() => expect(asked).toEqual(["tiny"]));
   expect(onChoose).not.toHaveBeenCalled();

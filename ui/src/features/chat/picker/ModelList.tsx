@@ -4,8 +4,9 @@ import { useRef, useState } from "react";
 import type { InstalledModel } from "@/api/models";
 import { Badge } from "@/components/Badge";
 import { SearchField } from "@/components/Field";
-import { parameterSize } from "@/features/models/facts";
+import { parameterSize, shownCapabilities } from "@/features/models/facts";
 import { useLibrary } from "@/features/models/library";
+import { modelsTexts } from "@/features/models/texts";
 import { commonTexts } from "@/i18n/common";
 import { useFormat } from "@/i18n/format";
 import { useTexts } from "@/i18n/texts";
@@ -23,6 +24,7 @@ export interface ModelListProps {
  * load that begins or ends meanwhile moves none of them from under the pointer. */
 export function ModelList({ models, chosen, onChoose }: ModelListProps) {
   const texts = useTexts(chatTexts);
+  const labels = useTexts(modelsTexts);
   const common = useTexts(commonTexts);
   const format = useFormat();
   const [search, setSearch] = useState("");
@@ -59,6 +61,9 @@ export function ModelList({ models, chosen, onChoose }: ModelListProps) {
                     parameterSize(known.get(name)?.parameters ?? 0, format),
                     details.quantization_level,
                     format.bytes(size),
+                    ...shownCapabilities(known.get(name) ?? { capabilities: [] }).map(
+                      (capability) => labels.capabilities[capability] ?? capability,
+                    ),
                   ]
                     .filter((fact) => fact !== "")
                     .join(" · ")}

@@ -7,6 +7,7 @@ import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { isAdapter, parameterSize, toolName } from "../facts";
 import type { Model } from "../library";
+import { LoadFailure } from "../list/LoadFailure";
 import { ModelState } from "../list/ModelState";
 import { modelsTexts } from "../texts";
 import { detailTexts } from "./texts";
@@ -24,7 +25,13 @@ export function Facts({ model }: { model: Model }) {
   const speed = estimate?.speed?.tokens_per_second ?? 0;
   const memory = estimate?.memory;
   const rows: [string, ReactNode][] = [
-    [texts.loaded, <ModelState key="state" model={model} />],
+    [
+      texts.loaded,
+      <div key="state">
+        <ModelState model={model} />
+        <LoadFailure model={model} />
+      </div>,
+    ],
     [texts.unusable, said(model.unusable)],
     [texts.family, model.family],
     [texts.parameterCount, parameterSize(model.parameters, format)],

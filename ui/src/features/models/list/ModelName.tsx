@@ -4,8 +4,9 @@ import { useTexts } from "@/i18n/texts";
 import { shownCapabilities, toolName } from "../facts";
 import type { Model } from "../library";
 import { modelsTexts } from "../texts";
+import { LoadFailure } from "./LoadFailure";
 
-/** A model's name, which leads to its details, and what it can do. */
+/** A model's name, which leads to its details, what it can do, and why its load failed. */
 export function ModelName({ model }: { model: Model }) {
   const texts = useTexts(modelsTexts);
   const capabilities = shownCapabilities(model);
@@ -26,6 +27,7 @@ export function ModelName({ model }: { model: Model }) {
           {model.tool !== "" && <Badge tone="accent">{texts.inStore(toolName(model.tool))}</Badge>}
         </div>
       )}
+      <LoadFailure model={model} />
     </div>
   );
 }

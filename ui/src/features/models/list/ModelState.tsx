@@ -1,6 +1,5 @@
 import { Pin } from "lucide-react";
 import { Badge, type Tone } from "@/components/Badge";
-import { sentence } from "@/i18n/sentence";
 import { useServerWords } from "@/i18n/server/serverWords";
 import { useTexts } from "@/i18n/texts";
 import { useFailedLoad } from "../actions/failedLoads";
@@ -11,7 +10,7 @@ import { clock, secondsLeft } from "./countdown";
 import { LoadProgress } from "./LoadProgress";
 import { stateTexts } from "./texts";
 
-/** Whether a model is loaded, how far its load is, and when it unloads. */
+/** Whether a model is loaded, how far its load is, and when it unloads. `LoadFailure` says why one failed. */
 export function ModelState({ model }: { model: Model }) {
   const texts = useTexts(stateTexts);
   const words = useServerWords();
@@ -27,13 +26,7 @@ export function ModelState({ model }: { model: Model }) {
         <Badge tone="warning">{texts.unusable}</Badge>
       </span>
     );
-  if (failure !== null)
-    return (
-      <div className="flex flex-col items-start gap-1">
-        <Badge tone="danger">{texts.failed}</Badge>
-        <span className="text-sm text-danger wrap-anywhere">{sentence(words(failure))}</span>
-      </div>
-    );
+  if (failure !== null) return <Badge tone="danger">{texts.failed}</Badge>;
   if (loaded === null) return <span className="text-sm text-muted">{texts.notLoaded}</span>;
   return <EngineState loaded={loaded} name={model.name} />;
 }
