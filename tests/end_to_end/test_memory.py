@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mlxr.runtime.memory import resident_of
 from tests.models import model_path
 from tests.models.architectures import checkpoints_hybrid
-from tests.server import serving
+from tests.server import Server, eventually, serving
 
 ENDLESS = 1 << 28
 HELLO = [{"role": "user", "content": "hello"}]
@@ -60,9 +62,31 @@ def test_an_estimate_is_near_what_the_system_says_once_a_context_is_full(name: s
         held = resident_of(executor)
         status, again = server.request("/api/pull", {"model": name, "dry_run": True})
         assert status == 200, again
+        require_true(server)
     assert told["backend"] == "cpu"
     assert told["disk"]["needed"] == told["read"] == 0
     assert told["memory"]["fits"]
     # Without huge pages, which a system may not have, less of the pool is resident.
     assert 0.7 * told["memory"]["needed"] < held < 1.12 * told["memory"]["needed"]
     assert again["memory"]["context"] == 8192
+
+
+def require_true(server: Server) -> None:
+    """What ``/api/ps`` says a model holds is what the system has back once it is unloaded, but for what it shared with
+    the server's other processes."""
+    (loaded,) = server.request("/api/ps")[1]["models"]
+    before = held_by_all(server)
+    status, said = server.request("/api/generate", {"model": loaded["name"], "keep_alive": 0})
+    assert status == 200, said
+    eventually(lambda: server.request("/api/ps")[1]["models"] == [] and server.actors() == [])
+    assert loaded["size"] == pytest.approx(before - held_by_all(server), rel=0.1)
+
+
+def held_by_all(server: Server) -> int:
+    """Bytes of all the server's processes; a page of several counts once, where the system says so."""
+    found, main = 0, psutil.Process(server.process.pid)
+    for process in [main, *main.children(recursive=True)]:
+        with suppress(psutil.Error):  # it has ended
+            info = process.memory_full_info()
+            found += getattr(info, "pss", info.uss)
+    return found
