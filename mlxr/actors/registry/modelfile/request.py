@@ -63,9 +63,10 @@ def _take(request: ModelfileRequest, instruction: Instruction, folder: Path, fil
             request.adapters.append(_require_path(keyword, value, folder))
             field = "adapters"
         case "DRAFT":
-            _require_path(keyword, value, folder)
-            remark = "DRAFT is left out; PARAMETER draft_model names a model that drafts here"
-            request.remarks.append(f"{file}:{line}: {remark}")
+            # It is read where it lies, as a model that is named by its path is.
+            path = _require_path(keyword, value, folder).resolve()
+            request.fields.setdefault("parameters", {})["draft_model"] = str(path)
+            field = "parameters.draft_model"
         case "PARAMETER":
             field = f"parameters.{name}"
             if name in DEPRECATED and name not in PARAMETERS:

@@ -97,10 +97,15 @@ def test_a_model_begins_with_a_name_or_with_files(tmp_path: Path) -> None:
 
 
 def test_what_changes_nothing_is_left_out_with_a_remark(tmp_path: Path) -> None:
-    (tmp_path / "d.gguf").touch()
-    made = request(tmp_path, "FROM a\nDRAFT ./d.gguf\nPARAMETER mirostat 2\nRENDERER glm-4.7\nTEMPLATE x")
+    made = request(tmp_path, "FROM a\nPARAMETER mirostat 2\nRENDERER glm-4.7\nTEMPLATE x")
     assert "parameters" not in made.fields
-    assert [text.split(": ")[0] for text in made.remarks] == ["Modelfile:2", "Modelfile:3", "Modelfile:5"]
+    assert [text.split(": ")[0] for text in made.remarks] == ["Modelfile:2", "Modelfile:4"]
+
+
+def test_a_draft_is_the_draft_model_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "d.gguf").touch()
+    made = request(tmp_path, "FROM a\nDRAFT ./d.gguf\nPARAMETER seed 1")
+    assert (made.fields["parameters"], made.remarks) == ({"draft_model": str(tmp_path / "d.gguf"), "seed": 1}, [])
 
 
 def test_files_have_the_names_that_they_have_within_the_model(tmp_path: Path) -> None:
