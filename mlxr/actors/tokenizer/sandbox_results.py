@@ -18,7 +18,7 @@ class TokenizerInfo(Struct, frozen=True):
 
     Attributes:
         special: roles of token ids.
-        blob, offsets: the bytes of every token, as ``TokenTable`` holds them.
+        blob, offsets: the bytes of every token, as ``TokenTable`` holds them; over the memory that they came in.
         signs: what the chat template tells of how the model writes; of an empty one where there is none.
         strips_space: as in ``TokenTexts``.
         context_length: tokens that the engine has room for.
@@ -27,8 +27,8 @@ class TokenizerInfo(Struct, frozen=True):
     """
 
     special: SpecialTokens
-    blob: bytes
-    offsets: bytes
+    blob: memoryview
+    offsets: memoryview
     strips_space: bool
     signs: TemplateSigns
     context_length: int

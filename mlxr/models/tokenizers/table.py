@@ -27,20 +27,18 @@ class TokenTable:
         for token in tokens:
             blob += token
             offsets.append(len(blob))
-        self._blob, self._offsets = bytes(blob), offsets
+        self._blob, self._offsets = memoryview(bytes(blob)), memoryview(offsets)
 
     @classmethod
-    def unpack(cls, blob: bytes, offsets: bytes) -> TokenTable:
-        """Returns the table that ``packed`` gave."""
+    def unpack(cls, blob: memoryview, offsets: memoryview) -> TokenTable:
+        """Returns the table that ``packed`` gave, over the same memory."""
         table = cls([])
-        table._blob = blob
-        table._offsets = array("I")
-        table._offsets.frombytes(offsets)
+        table._blob, table._offsets = blob, offsets.cast("I")
         return table
 
-    def packed(self) -> tuple[bytes, bytes]:
+    def packed(self) -> tuple[memoryview, memoryview]:
         """Returns the text of all tokens, and the native 32-bit offsets where each begins (and the last ends)."""
-        return self._blob, self._offsets.tobytes()
+        return self._blob, self._offsets.cast("B")
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -55,7 +53,7 @@ class TokenTable:
         """Returns the bytes of ``token``; empty for an id beyond the vocabulary (a padded output layer can produce
         one)."""
         offsets = self._offsets
-        return self._blob[offsets[token] : offsets[token + 1]] if 0 <= token < len(offsets) - 1 else b""
+        return self._blob[offsets[token] : offsets[token + 1]].tobytes() if 0 <= token < len(offsets) - 1 else b""
 
     def join(self, tokens: Iterable[int]) -> bytes:
         left, stretches = iter(tokens), []

@@ -10,9 +10,10 @@ from mlxr.runtime.sandbox.protocol import LENGTH_BYTES, frame
 _CLOSED = (OSError, ValueError)
 """What a socket raises whose end is closed: the loop has another error for one that was closed on this side."""
 
-READ_BYTES, MOST_BYTES = 1 << 14, 1 << 20
+READ_BYTES, MOST_BYTES = 1 << 14, 1 << 16
 """Read at once, at least and at most: there is memory for it before it comes, and how much comes the other side says,
-which looks at what strangers wrote."""
+which looks at what strangers wrote. Between two pieces the loop does what else there is: a vocabulary of megabytes
+takes 10 ms where the system gives memory slowly, and streams would wait."""
 
 
 class Gone(Exception):  # noqa: N818  (reads as what happened)
@@ -50,10 +51,14 @@ class Channel:
         """Sends one byte and a descriptor, at once. Raises ``OSError``."""
         socket.send_fds(self._end, [order], [descriptor])
 
-    async def receive(self) -> bytes:
+    async def receive(self) -> bytes | memoryview:
+        """Returns one frame. A long one is not copied: what is decoded from it may refer to it."""
         await self._read(LENGTH_BYTES)
         end = LENGTH_BYTES + int.from_bytes(self._unread[:LENGTH_BYTES], "big")
         await self._read(end)
+        if len(self._unread) == end > MOST_BYTES:
+            frame, self._unread = self._unread, bytearray()
+            return memoryview(frame)[LENGTH_BYTES:]
         with memoryview(self._unread) as unread:
             body = bytes(unread[LENGTH_BYTES:end])
         del self._unread[:end]
@@ -69,6 +74,8 @@ class Channel:
             if not data:
                 raise Gone
             self._unread += data
+            if len(data) == MOST_BYTES:
+                await asyncio.sleep(0)
 
     @property
     def open(self) -> bool:

@@ -127,7 +127,7 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
-def decode(raw: bytes | msgspec.Raw, type: Any) -> Any:
+def decode(raw: bytes | memoryview | msgspec.Raw, type: Any) -> Any:
     return _decoder(type).decode(raw)
 
 

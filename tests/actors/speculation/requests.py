@@ -81,7 +81,8 @@ class RandomRequests:
         self._tokenizer = tokenizer
         self._vocabulary = Vocabulary(tokenizer, vocab_size)
         self._random = random.Random(seed)
-        self._info = TokenizerInfo(tokenizer.special, b"", b"", tokenizer.strips_space, SIGNS, CONTEXT)
+        none = memoryview(b"")
+        self._info = TokenizerInfo(tokenizer.special, none, none, tokenizer.strips_space, SIGNS, CONTEXT)
 
     def make(self, number: int) -> Asked:
         pick = self._random

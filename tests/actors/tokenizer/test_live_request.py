@@ -14,7 +14,7 @@ PROMPT = EncodedPrompt(TokenIds.of([1, 2]), prediction=TokenIds.of([3, 4]))
 
 
 def submitted(most_drafted: int | None) -> Submit:
-    info = TokenizerInfo(SpecialTokens(), b"", b"", False, TemplateSigns(), 100)
+    info = TokenizerInfo(SpecialTokens(), memoryview(b""), memoryview(b""), False, TemplateSigns(), 100)
     return generation(Generate(1, TextPrompt("a"), most_drafted=most_drafted), PROMPT, None, info)
 
 

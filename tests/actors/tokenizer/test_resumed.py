@@ -58,7 +58,7 @@ def test_an_answer_resumed_at_any_token_says_what_the_whole_one_says(cut: int) -
 
 def test_an_answer_that_fills_its_room_is_not_gone_on_with() -> None:
     prompt = EncodedPrompt(TokenIds.of(range(6)))
-    info = TokenizerInfo(SpecialTokens(), b"", b"", False, NO_SIGNS, 10)
+    info = TokenizerInfo(SpecialTokens(), memoryview(b""), memoryview(b""), False, NO_SIGNS, 10)
     resumed = Resumed(prompt.tokens, TokenIds.of([1, 2, 3]))
     submit = generation(Generate(1, TextPrompt("x"), resumed=resumed), prompt, None, info)
     assert (submit.output.list(), submit.max_tokens) == ([1, 2, 3], 4)
