@@ -163,7 +163,8 @@ class MarkdownWriter:
         if ends:
             self._show_row = None
         elif widths:
-            self._show_row = lambda row: self._columns([self._cell(text) for text in _split(row)], widths, ())
+            right = _aligned_right(rows[1])
+            self._show_row = lambda row: self._columns([self._cell(text) for text in _split(row)], widths, right, ())
         else:
             self._show_row = lambda row: self._raw([row])
 
@@ -180,20 +181,23 @@ class MarkdownWriter:
         if self._width is not None and sum(widths) + 3 * (columns - 1) > self._width:
             self._raw(rows)
             return []
+        right = _aligned_right(rows[1])
         for number, row in enumerate(cells):
-            self._columns(row, widths, () if number else ("bold",))
+            self._columns(row, widths, right, () if number else ("bold",))
             if not number:
                 self._verbatim([("─┼─".join("─" * width for width in widths), ("dim",))])
         return widths
 
-    def _columns(self, row: list[list[tuple[str, Styles]]], widths: list[int], styles: Styles) -> None:
-        """Shows one row. What is wider than its column pushes the others on."""
+    def _columns(self, row: list[list[tuple[str, Styles]]], widths: list[int], right: set[int], styles: Styles) -> None:
+        """Shows one row; ``right``: columns whose cells stand at the right. What is wider than its column pushes the
+        others on."""
         runs: list[tuple[str, Styles]] = []
         for at, cell in enumerate(row):
-            runs += [(text, (*own, *styles)) for text, own in cell]
+            written, width = [(text, (*own, *styles)) for text, own in cell], widths[at] if at < len(widths) else 0
+            blank: list[tuple[str, Styles]] = [(" " * (width - _width(cell)), ())]
+            runs += [*blank, *written] if at in right else written
             if at < len(row) - 1:
-                width = widths[at] if at < len(widths) else 0
-                runs += [(" " * (width - _width(cell)), ()), (" │ ", ("dim",))]
+                runs += [*([] if at in right else blank), (" │ ", ("dim",))]
         self._verbatim(runs)
 
     def _raw(self, rows: list[str]) -> None:
@@ -211,6 +215,12 @@ class MarkdownWriter:
 def _split(row: str) -> list[str]:
     inner = row.strip().removeprefix("|").removesuffix("|")
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
+
+
+def _aligned_right(separator: str) -> set[int]:
+    """Returns the columns that the line below a table's head says it of."""
+    marks = enumerate(_split(separator))
+    return {at for at, mark in marks if mark.endswith(":") and not mark.startswith(":")}
 
 
 def _width(runs: list[tuple[str, Styles]]) -> int:

@@ -141,6 +141,17 @@ def test_a_line_that_never_ends_is_no_row_for_ever() -> None:
     assert "".join(written).startswith("| a | a")
 
 
+def test_columns_stand_at_the_right_where_the_table_says_so() -> None:
+    table = "| a | price | n |\n|:--|--:|:-:|\n| x | 9 | 1 |\n| yy | 1000 | 2 |"
+    shown_lines = plain(shown(table)).splitlines()
+    assert [line.rstrip() for line in shown_lines] == [
+        "a  │ price │ n",
+        "───┼───────┼──",
+        "x  │     9 │ 1",
+        "yy │  1000 │ 2",
+    ]
+
+
 def test_a_table_that_does_not_fit_stays_as_it_was_written() -> None:
     table = "| a long head | another one |\n|---|---|\n| 1 | 2 |"
     assert plain(shown(table, width=12)) == table + "\n"
