@@ -79,7 +79,8 @@ def require_true(server: Server) -> None:
     status, said = server.request("/api/generate", {"model": loaded["name"], "keep_alive": 0})
     assert status == 200, said
     eventually(lambda: server.request("/api/ps")[1]["models"] == [] and server.actors() == [])
-    assert loaded["size"] == pytest.approx(before - held_by_all(server), rel=0.1)
+    # Workers of its tokenizer may end last.
+    eventually(lambda: loaded["size"] == pytest.approx(before - held_by_all(server), rel=0.1))
 
 
 def held_by_all(server: Server) -> int:
