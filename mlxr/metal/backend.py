@@ -27,6 +27,7 @@ from mlxr.metal.operations import (
     MixerOperation,
     PerLayerEmbeddingOperation,
     PerLayerInputOperation,
+    PlainLayer,
     RowOperation,
 )
 from mlxr.metal.plain_recurrence import PlainRecurrence
@@ -125,9 +126,7 @@ class Backend(Protocol):
         """Returns what the device has left; None where it computes in the system's memory like any program."""
         ...
 
-    def joined(
-        self, layers: Sequence[tuple[MixerOperation | None, FeedForwardOperation | None]]
-    ) -> LayersOperation | None:
+    def joined(self, layers: Sequence[PlainLayer]) -> LayersOperation | None:
         """Returns what computes these successive layers, operations of this backend's, better than one after another;
         None where nothing does."""
         ...

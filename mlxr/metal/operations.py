@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mlxr.metal.batch import Batch
@@ -42,6 +42,18 @@ batch no row has an adapter."""
 
 LayersOperation: TypeAlias = "Callable[[mx.array, Any, Pool | None], Iterator[mx.array]]"
 """Successive layers, of what a ``MixerOperation`` takes: yields what comes out of each, or of several at once."""
+
+PlainLayer: TypeAlias = "tuple[MixerOperation | None, FeedForwardOperation | None]"
+"""The operations of a layer's halves, None for one that it lacks."""
+
+
+def one_by_one(layers: Sequence[PlainLayer], x: mx.array, step: Any, pool: Pool | None) -> Iterator[mx.array]:
+    """Successive layers as a ``LayersOperation``, each by its own operations."""
+    for mix, feed_forward in layers:
+        x = x if mix is None else mix(x, step, pool)
+        x = x if feed_forward is None else feed_forward(x, step)
+        yield x
+
 
 PerLayerEmbeddingOperation: TypeAlias = "Callable[[mx.array, mx.array], tuple[mx.array, Any]]"
 """Tokens int32 ``[T]`` and their embeddings ``[T, width]`` to the embeddings, and all layers' further inputs as

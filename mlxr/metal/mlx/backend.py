@@ -7,7 +7,6 @@ but by kernels that MLX chooses by shape: a row's result may differ in the last 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
@@ -17,25 +16,31 @@ from numpy.typing import NDArray
 
 from mlxr.metal.adapters import LowRank, Place
 from mlxr.metal.batch import Batch
-from mlxr.metal.mlx import device, gated_delta_net, own_sampling, pool_layers, recurrence, recurrence_steps
+from mlxr.metal.mlx import (
+    device,
+    gated_delta_net,
+    own_sampling,
+    pool_layers,
+    recurrence,
+    recurrence_steps,
+    row_operations,
+)
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
-from mlxr.metal.mlx.dense_layers import DenseLayer, JoinedLayers, dense_layer, grid_memory
+from mlxr.metal.mlx.dense_layers import JoinedLayers, grid_memory
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
-from mlxr.metal.mlx.few_rows import FewRows, Norm, takes
+from mlxr.metal.mlx.halves import Half, dense_of
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
-from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, Kind
-from mlxr.metal.mlx.norms import normed
+from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, Kind, UsableKinds
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_layers import PoolAccess
-from mlxr.metal.mlx.products import Projections, product
+from mlxr.metal.mlx.products import Projections
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
 from mlxr.metal.mlx.steps import Step, can_be_padded, padded
-from mlxr.metal.mlx.tables import embedded
 from mlxr.metal.mlx.weights import take_over
 from mlxr.metal.operations import (
     EmbeddingOperation,
@@ -47,6 +52,7 @@ from mlxr.metal.operations import (
     MixerOperation,
     PerLayerEmbeddingOperation,
     PerLayerInputOperation,
+    PlainLayer,
     RowOperation,
 )
 from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
@@ -106,9 +112,9 @@ class MlxBackend:
     def __init__(self, ways: Ways | None = None, usable: Container[Kind] = KINDS) -> None:
         device.prepare()
         self._ways = ways or device.WAYS[device.kind()]
-        self._usable = _Usable(usable, self._ways.modes)
+        self._usable = UsableKinds(usable, self._ways.modes)
         modes = tuple(mode for mode in self._ways.modes if mode != BLOCKS_AS_THEY_ARE)
-        self._looked_up = _Usable(usable, modes)  # no kernel looks rows up in blocks
+        self._looked_up = UsableKinds(usable, modes)  # no kernel looks rows up in blocks
         self.step_tokens = self._ways.step_tokens
         self.first_steps: Sequence[tuple[int, int]] = self._ways.first_steps
         # Asked when there are weights of the kind: looking whether one is usable may take half a minute.
@@ -171,23 +177,10 @@ class MlxBackend:
         return Step(batch)
 
     def embedding(self, table: Weight, scale: float = 1.0) -> EmbeddingOperation:
-        def look_up(tokens: mx.array) -> mx.array:
-            rows = embedded(table.handle.matrix, tokens, self._ways)
-            return rows if scale == 1.0 else rows * scale
-
-        return look_up
+        return row_operations.embedding(table, scale, self._ways)
 
     def linear(self, weight: Weight, bias: mx.array | None = None) -> RowOperation:
-        def multiply(x: mx.array) -> mx.array:
-            if not x.shape[0]:  # MLX's products divide by the number of rows
-                return mx.zeros((0, weight.shape[0]))
-            if few is not None and few.takes(x.shape[0]):
-                return few.plain(x.astype(HALF), "float32")
-            out = product(x.astype(HALF), weight.handle.matrix, self._ways).astype(mx.float32)
-            return out if bias is None else out + bias
-
-        few = FewRows(weight.handle.matrix, bias) if self._ways.few_rows and takes(weight.handle.matrix) else None
-        return multiply
+        return row_operations.linear(weight, bias, self._ways)
 
     def rms_norm(self, weight: mx.array, eps: float) -> RowOperation:
         return lambda x: mx.fast.rms_norm(x, weight, eps)
@@ -249,15 +242,13 @@ class MlxBackend:
             assert isinstance(spec, MLPSpec)
             prepared = FeedForward(weights, spec, self._ways, self._elementwise, layer)
 
-        return _Half(prepared, self._backlog)
+        return Half(prepared, self._backlog)
 
-    def joined(
-        self, layers: Sequence[tuple[MixerOperation | None, FeedForwardOperation | None]]
-    ) -> LayersOperation | None:
+    def joined(self, layers: Sequence[PlainLayer]) -> LayersOperation | None:
         # Two grids whose blocks wait for each other could have half of their places each.
         if not self._ways.dense_layers or device.shares_processors():
             return None
-        dense = [_dense(mix, half) for mix, half in layers]
+        dense = [dense_of(mix, half) for mix, half in layers]
         if not any(dense):
             return None
         return JoinedLayers(layers, dense, self._ways.joined_rows, grid_memory(), self._backlog)
@@ -289,19 +280,7 @@ class MlxBackend:
         norm_bias: mx.array | None = None,
         bias: mx.array | None = None,
     ) -> HeadOperation:
-        multiply, few = self.linear(matrix, bias), None
-        if self._ways.few_rows and takes(matrix.handle.matrix) and kind is NormKind.RMS and norm_bias is None:
-            few = FewRows(matrix.handle.matrix, bias, Norm(norm, norm_eps))
-
-        def logits(x: mx.array, rows: mx.array) -> mx.array:
-            read = x[rows]
-            if few is not None and few.takes(read.shape[0]):
-                out = few.plain(read, "float32")
-            else:
-                out = multiply(normed(read, norm, norm_eps, kind, norm_bias))
-            return softcap * mx.tanh(out / softcap) if softcap else out
-
-        return logits
+        return row_operations.head(matrix, norm, norm_eps, softcap, kind, norm_bias, bias, self._ways)
 
     def sample(self, logits: mx.array, batch: SamplingBatch) -> SampledRows:
         drawn = own_sampling.drawn if self._ways.sampling else None
@@ -349,37 +328,3 @@ class MlxBackend:
 
     def barrier(self, pool: Pool) -> list[mx.array]:
         return [array for layer in pool.layers.values() for array in layer.awaited]
-
-
-@dataclass(frozen=True, slots=True)
-class _Half:
-    """The second half of a layer."""
-
-    prepared: FeedForward | Experts
-    backlog: Backlog
-
-    def __call__(self, x: mx.array, step: Step | None = None, residual: mx.array | None = None) -> mx.array:
-        """``residual``: what the result is added to, where that is not ``x``."""
-        own, base = adapters.NO_ADAPTERS if step is None else step.adapters, x if residual is None else residual
-        half = self.prepared
-        out = half(x, base) if isinstance(half, Experts) else half(x, base, own)
-        self.backlog.add(out)
-        return out
-
-
-def _dense(mix: MixerOperation | None, half: FeedForwardOperation | None) -> DenseLayer | None:
-    """A layer as the kernel for whole ones takes it, None where it does not."""
-    if not isinstance(mix, Attention) or not isinstance(half, _Half) or not isinstance(half.prepared, FeedForward):
-        return None
-    return dense_layer(mix, half.prepared)
-
-
-@dataclass(frozen=True, slots=True)
-class _Usable:
-    """Those of ``kinds`` of codes that are affine, or of one of ``modes``."""
-
-    kinds: Container[Kind]
-    modes: tuple[str, ...]
-
-    def __contains__(self, kind: object) -> bool:
-        return (isinstance(kind, int) or kind in self.modes) and kind in self.kinds

@@ -23,14 +23,12 @@ from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows
 from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.mlx.steps import Step
-from mlxr.metal.operations import FeedForwardOperation, MixerOperation
+from mlxr.metal.operations import PlainLayer, one_by_one
 from mlxr.metal.pool import Pool
 
 UNLIKELY_WORDS = 199_999
 
 Launched: TypeAlias = Callable[..., list[mx.array]]
-PlainLayer: TypeAlias = tuple["MixerOperation | None", "FeedForwardOperation | None"]
-"""A layer's operations, None for one that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -214,9 +212,7 @@ class JoinedLayers:
                 self._backlog.add(x)
                 yield x
                 continue
-            for mix, half in plain:
-                x = x if mix is None else mix(x, step, pool)
-                x = x if half is None else half(x, step)
+            for x in one_by_one(plain, x, step, pool):  # noqa: B020 (the last is what goes on)
                 yield x
 
 

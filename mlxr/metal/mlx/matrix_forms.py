@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -34,6 +34,17 @@ CODE_KINDS: tuple[Kind, ...] = (*BITS, MXFP4, MXFP8, NVFP4)
 
 KINDS: tuple[Kind, ...] = (*CODE_KINDS, BLOCKS_AS_THEY_ARE)
 """All that matrices can be held as, floats aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsableKinds:
+    """Those of ``kinds`` of codes that are affine, or of one of ``modes``."""
+
+    kinds: Container[Kind]
+    modes: tuple[str, ...]
+
+    def __contains__(self, kind: object) -> bool:
+        return (isinstance(kind, int) or kind in self.modes) and kind in self.kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 
 from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu.matmul import NUMBERS
-from mlxr.metal.mlx import checks, device
+from mlxr.metal.mlx import check_inputs, device
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.checks import CHECKS
 from mlxr.metal.mlx.device import WAYS
@@ -106,10 +106,10 @@ def test_gates_come_behind_steps_of_single_tokens(few_rows: bool, monkeypatch: p
     monkeypatch.setattr(StepAttention, "__call__", counted)
     outs = []
     for backend in (MlxBackend(replace(WAYS_HERE, few_rows=few_rows)), ReferenceBackend()):
-        inputs = [backend.weight(checks._matrix(seed, heads * dims, features)) for seed in range(4)]
-        output = backend.weight(checks._matrix(4, features, heads * dims))
+        inputs = [backend.weight(check_inputs.matrix(seed, heads * dims, features)) for seed in range(4)]
+        output = backend.weight(check_inputs.matrix(4, features, heads * dims))
         weights = AttentionWeights(*inputs[:3], output, gate=inputs[3], norm=mx.ones(features))
         half = backend.attention(weights, spec, 0)
-        outs.append(checks._steps_of(backend, half, attention_group(0, heads, dims), steps))
+        outs.append(check_inputs.steps_of(backend, half, attention_group(0, heads, dims), steps))
     assert near(*outs)
     assert taken == [2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -13,12 +14,14 @@ import pytest
 
 from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu.decoder_layer import LayerShape
-from mlxr.metal.mlx import checks, dense_layers, device
+from mlxr.metal.mlx import dense_layers, device
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.checks import FEATURES, HEAD_DIM, HEADS, KV_HEADS, PAGE
+from mlxr.metal.mlx.check_inputs import FEATURES, PAGE, batch_of
+from mlxr.metal.mlx.checks import HEAD_DIM, HEADS, KV_HEADS
 from mlxr.metal.mlx.dense_layers import GridMemory
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.mlx.device_checks import holds
+from mlxr.metal.operations import one_by_one
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec
@@ -79,13 +82,9 @@ def test_steps_and_prompts_by_turns_are_as_plain_arithmetic_has_them(
         layers, pool = layers_of(backend), backend.pool(PoolSpec.even([group], 16, PAGE))
         joined, done = backend.joined(layers), [0, 0]
         for number, counts in enumerate(steps):
-            step = backend.on_device(checks._batch(counts, done))
+            step = backend.on_device(batch_of(counts, done))
             x = mx.array(np.random.default_rng(number).standard_normal((sum(counts), FEATURES), np.float32))
-            if joined is None:
-                for mix, half in layers:
-                    x = half(mix(x, step, pool), step)
-            else:
-                x = list(joined(x, step, pool))[-1]
+            x = list((joined or partial(one_by_one, layers))(x, step, pool))[-1]
             outs.append(np.array(x))
             done = [before + count for before, count in zip(done, counts, strict=True)]
             if number == 1:
