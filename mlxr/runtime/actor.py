@@ -47,11 +47,11 @@ class Context(Struct, frozen=True):
         return self.address.engine
 
 
-def on(message: type[Message]) -> Callable[[F], F]:
-    """Marks a method as the handler of one message type."""
+def on(*messages: type[Message]) -> Callable[[F], F]:
+    """Marks a method as the handler of one message type, or of several that are treated alike."""
 
     def mark(method: F) -> F:
-        method.__dict__["handles"] = message
+        method.__dict__["handles"] = messages
         return method
 
     return mark
@@ -77,7 +77,7 @@ class Sender:
 
 
 class Actor:
-    """Base of all actors. A subclass names its ``kind`` and has one ``@on`` method for each type its inbox accepts, or
+    """Base of all actors. A subclass names its ``kind`` and has an ``@on`` method for each type its inbox accepts, or
     reads the inbox itself (``receive``)."""
 
     kind: ClassVar[str] = ""
@@ -88,10 +88,11 @@ class Actor:
         if not cls.kind:
             return
         cls._handlers = {
-            attribute.__dict__["handles"]: attribute
+            message: attribute
             for base in reversed(cls.__mro__)
             for attribute in vars(base).values()
-            if callable(attribute) and "handles" in getattr(attribute, "__dict__", {})
+            if callable(attribute)
+            for message in getattr(attribute, "__dict__", {}).get("handles", ())
         }
         accepted = _members(INBOXES[cls.kind])
         if cls.receive is Actor.receive and accepted != set(cls._handlers):

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import anyio
 import msgspec
-from anyio import to_thread
 
 from mlxr.actors.registry.catalogue.fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.watch import CatalogueWatch
 from mlxr.actors.registry.client_errors import without_paths
-from mlxr.actors.registry.commands import NOTHING, Commands, Operation, command
+from mlxr.actors.registry.commands import Commands
 from mlxr.actors.registry.fit.estimates import Estimates
 from mlxr.actors.registry.fit.load_needs import LoadNeeds
 from mlxr.actors.registry.jobs.files import JobFiles
@@ -27,10 +26,11 @@ from mlxr.actors.registry.late_commands import LateCommands
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.lifecycle.loading import ModelLoader
 from mlxr.actors.registry.lifecycle.manager import EngineManager
-from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, lacking_memory, measured, memory_limit
+from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, lacking_memory, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.metadata.reader import MetadataReader
+from mlxr.actors.registry.model_commands import OPERATIONS, Changes, Library, ModelCommands
 from mlxr.actors.registry.opened_store import open_store
 from mlxr.actors.registry.progress import Report
 from mlxr.actors.registry.settings import RegistrySettings
@@ -44,32 +44,16 @@ from mlxr.runtime.messages.frontend import Catalog, JobsChanged
 from mlxr.runtime.messages.registry import (
     CancelCommand,
     Command,
-    ControlJob,
-    ConvertModel,
-    CopyModel,
-    CreateModel,
-    DeleteModel,
     DrafterFailed,
     EngineDown,
     EngineMemory,
     EngineReleased,
     EngineStopped,
     EngineUp,
-    EstimateConversion,
-    EstimateModel,
-    ImportModels,
-    ListToolModels,
-    LoadModel,
     LoadProgress,
-    MeasureEngines,
-    PullModel,
-    PushModel,
     SendCatalog,
-    ShowModel,
-    StartJob,
     TokenizerUp,
     TouchModel,
-    UnloadModel,
     Work,
 )
 from mlxr.runtime.paths import Home
@@ -113,52 +97,51 @@ class RegistryActor(Actor):
         self._opened = False
         self._reader = MetadataReader.sandboxed(context.nursery)
         self._store: Store
-        self._tool_stores: ToolStores
-        self._resolver: Resolver
         self._watch: CatalogueWatch
-        self._loader: ModelLoader
         self._startup: StartupModels
-        self._estimates: Estimates
         self._long: LateCommands
         self._jobs: Jobs
+        self._models: ModelCommands
 
     async def start(self) -> None:
         self._store = await open_store(self._home)
         self._opened = True
         models = self._settings.models
         home, store, reader = self._home, self._store, self._reader
-        self._tool_stores = ToolStores(store, reader)
-        self._resolver = Resolver(store, reader, models.paths, self._tool_stores)
+        tool_stores = ToolStores(store, reader)
+        resolver = Resolver(store, reader, models.paths, tool_stores)
         policy, executor = self._engines.policy, self._settings.executor
-        self._watch = CatalogueWatch(
-            home, store, self._resolver, AdapterFits(reader), policy.models, self._changed_elsewhere
-        )
+        self._watch = CatalogueWatch(home, store, resolver, AdapterFits(reader), policy.models, self._changed_elsewhere)
         needs = LoadNeeds(home, reader, executor)
-        drafts = DraftModels(self._settings.draft_model, self._resolver.find, policy.running)
-        self._loader = ModelLoader(
-            self._engines,
-            self._resolver,
-            needs,
-            drafts,
-            models.pinned,
-            lambda name: self._startup.served(name),
-            self._reload,
+        drafts = DraftModels(self._settings.draft_model, resolver.find, policy.running)
+        pinned = models.pinned
+        loader = ModelLoader(
+            self._engines, resolver, needs, drafts, pinned, lambda name: self._startup.served(name), self._reload
         )
-        self._long = LateCommands(home, store, reader, self._resolver, self._tool_stores, models.registry, self.spawn)
-        self._estimates = Estimates(home, store, reader, executor, policy, models.registry, needs, drafts)
+        self._long = LateCommands(home, store, reader, resolver, tool_stores, models.registry, self.spawn)
+        estimates = Estimates(home, store, reader, executor, policy, models.registry, needs, drafts)
         self._startup = StartupModels(
             self._settings,
             self._long.obtain,
-            self._loader.load_at_start,
+            loader.load_at_start,
             self._publish,
             self.spawn,
             first_start=self.context.epoch == 0,
         )
-        job_files = JobFiles(self._home, not self._store.read_only, self.context.run_directory.name)
-        self._jobs = Jobs(self._perform, self.spawn, self._tell_jobs, job_files, self._home.root)
+        job_files = JobFiles(home, not store.read_only, self.context.run_directory.name)
+        self._jobs = Jobs(self._perform, self.spawn, self._tell_jobs, job_files, home.root)
+        self._models = ModelCommands(
+            Library(store, resolver, reader, tool_stores, estimates),
+            self._long,
+            loader,
+            self._jobs,
+            self._engines,
+            self._commands.reporter,
+            Changes(self._reload, self._came, self._settle),
+        )
         await self._jobs.recover()
         adopted = self._engines.adopt()
-        await self._resolver.refresh(adopted)
+        await resolver.refresh(adopted)
         await self._watch.read()
         if not adopted:
             # Before anybody hears of the models: a server is not ready while these are loading.
@@ -247,113 +230,20 @@ class RegistryActor(Actor):
 
     # Commands.
 
-    def begin(self, command: Command, operation: Operation) -> None:
+    @on(*OPERATIONS)
+    def command(self, message: Command) -> None:
         """Does a command beside all others."""
-        self._commands.begin(command.request, operation)
+        self._commands.begin(message.request, partial(OPERATIONS[type(message)], self._models, message))
         self._engines.mark_streams()
 
     @on(CancelCommand)
     def cancel_command(self, message: CancelCommand) -> None:
         self._commands.cancel(message.request)
 
-    @command(LoadModel)
-    async def load_model(self, message: LoadModel) -> bytes:
-        with self._engines.preparing():
-            entry, _ = await self._resolver.find_adapted(message.model, message.remote)
-        report = self._commands.reporter(message.request)
-        await self._loader.load(entry, report, keep_alive=message.keep_alive, pin=message.pin)
-        return NOTHING
-
-    @command(UnloadModel)
-    async def unload_model(self, message: UnloadModel) -> bytes:
-        entry = await self._resolver.find(message.model, message.remote)
-        self._engines.policy.unload(entry.name)
-        self._settle()
-        return NOTHING
-
-    @command(PullModel)
-    async def pull_model(self, message: PullModel) -> bytes:
-        await (await self._long.all()).pull(message, self._commands.reporter(message.request))
-        await self._reload()
-        await self._startup.retry(self._store.find)
-        return NOTHING
-
-    @command(CreateModel)
-    async def create_model(self, message: CreateModel) -> bytes:
-        await (await self._long.all()).create(message, self._commands.reporter(message.request))
-        await self._reload()
-        return NOTHING
-
-    @command(ConvertModel)
-    async def convert_model(self, message: ConvertModel) -> bytes:
-        entry, notes = await (await self._long.all()).convert(message, self._commands.reporter(message.request))
-        await self._reload()
-        return msgspec.json.encode({"name": entry.name, "notes": notes})
-
     async def _perform(self, work: Work, report: Report) -> Outcome:
         outcome = await (await self._long.all()).perform(work, report)
-        await self._reload()
-        await self._startup.retry(self._store.find)
+        await self._came()
         return outcome
-
-    @command(StartJob)
-    async def start_job(self, message: StartJob) -> bytes:
-        work = msgspec.structs.replace(message.work, remote=message.remote)
-        job = self._jobs.start(work)
-        self._engines.mark_streams()
-        return msgspec.json.encode(job)
-
-    @command(ControlJob)
-    async def control_job(self, message: ControlJob) -> bytes:
-        return msgspec.json.encode(self._jobs.control(message.job, message.action))
-
-    @command(CopyModel)
-    async def copy_model(self, message: CopyModel) -> bytes:
-        await self._store.copy(message.source, message.target)
-        await self._reload()
-        return NOTHING
-
-    @command(DeleteModel)
-    async def delete_model(self, message: DeleteModel) -> bytes:
-        await self._store.delete(message.name)
-        await self._reload()
-        return NOTHING
-
-    @command(EstimateModel)
-    async def estimate_model(self, message: EstimateModel) -> bytes:
-        await self._resolver.require_allowed(message.name, message.remote, again=True)
-        return msgspec.json.encode(await self._estimates.of(message))
-
-    @command(ShowModel)
-    async def show_model(self, message: ShowModel) -> bytes:
-        entry, adapters = await self._resolver.find_adapted(message.name, message.remote)
-        entry = entry.adapted(message.name, adapters)
-        return msgspec.json.encode(await self._reader.show(entry, message.verbose, message.remote))
-
-    @command(PushModel)
-    async def push_model(self, message: PushModel) -> bytes:
-        await (await self._long.all()).push(message, self._commands.reporter(message.request))
-        return NOTHING
-
-    @command(ListToolModels)
-    async def list_tool_models(self, message: ListToolModels) -> bytes:
-        allowed = self._resolver.shared if message.remote else None
-        return msgspec.json.encode(await self._tool_stores.listing(message.tool, allowed))
-
-    @command(ImportModels)
-    async def import_models(self, message: ImportModels) -> bytes:
-        result = await (await self._long.all()).import_models(message, self._commands.reporter(message.request))
-        await self._reload()
-        return msgspec.json.encode(result)
-
-    @command(EstimateConversion)
-    async def estimate_conversion(self, message: EstimateConversion) -> bytes:
-        return msgspec.json.encode(await (await self._long.all()).estimate_conversion(message))
-
-    @command(MeasureEngines)
-    async def measure_engines(self, message: MeasureEngines) -> bytes:
-        # On a thread: where a process holds much, its pages take the system milliseconds to count.
-        return await to_thread.run_sync(lambda: msgspec.json.encode(measured(self._engines.policy.running())))
 
     def _limit_to_device(self, message: EngineUp) -> None:
         """Where nothing is configured, what the device has is the limit, where it is less than or not the system's."""
@@ -389,6 +279,11 @@ class RegistryActor(Actor):
 
     async def _changed_elsewhere(self) -> None:
         self._bring_in_line()
+        await self._startup.retry(self._store.find)
+
+    async def _came(self) -> None:
+        """A model is new, which may be one that the start lacked."""
+        await self._reload()
         await self._startup.retry(self._store.find)
 
     def _bring_in_line(self) -> None:

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import anyio
 
 from mlxr.actors.registry.client_errors import error_info
 from mlxr.actors.registry.progress import Progress, Report, ignore
-from mlxr.runtime.actor import on
 from mlxr.runtime.messages.frontend import RegistryReply
-from mlxr.runtime.messages.registry import Command
 
 Operation = Callable[[], Awaitable[bytes]]
 """Does the work of a command; returns the JSON body of its last reply."""
 
 NOTHING = b"null"
-
-C = TypeVar("C", bound=Command)
-
-
-class Performer(Protocol):
-    """An actor that does commands."""
-
-    def begin(self, command: Command, operation: Operation) -> None:
-        """Does a command beside all others."""
-
-
-P = TypeVar("P", bound=Performer)
-
-
-def command(message: type[C]) -> Callable[[Callable[[P, C], Awaitable[bytes]]], object]:
-    """Marks a method as what is done for one kind of command, whose last reply has the JSON that it returns."""
-
-    def mark(method: Callable[[P, C], Awaitable[bytes]]) -> object:
-        @on(message)
-        def begin(actor: P, command: C) -> None:
-            actor.begin(command, partial(method, actor, command))
-
-        return begin
-
-    return mark
 
 
 class Commands:
