@@ -94,7 +94,7 @@ def _changed_by_mlx(architecture: str, families: Sequence[Family] | None) -> boo
     """Tells whether MLX's packages may have changed the tensors of a folder that they wrote: those of an encoder that
     is no family of theirs they write as they were."""
     family = find(Format.HUGGING_FACE, architecture, families)
-    return find(Format.MLX, architecture, families) is not None or family is None or not family.encodes
+    return find(Format.MLX, architecture, families) is not None or family is None or not family.encoder
 
 
 def _family(path: Path, architecture: str, format: Format, families: Sequence[Family] | None) -> Family:

@@ -51,10 +51,10 @@ other. llama.cpp's converter tells them by that, too."""
 README_BYTES = 1 << 16
 
 
-def ranks_by_gguf(kind: object, encodes: bool, tensors: Weights | Container[str]) -> bool:
-    """Returns whether a GGUF file is one of a model that ranks. ``kind``: its pooling type; ``encodes``: whether it is
+def ranks_by_gguf(kind: object, encoder: bool, tensors: Weights | Container[str]) -> bool:
+    """Returns whether a GGUF file is one of a model that ranks. ``kind``: its pooling type; ``encoder``: whether it is
     an encoder, whose files often have none."""
-    return kind == RANKS or (encodes and (CLASSIFIER in tensors or CLASSIFIER_OUTPUT in tensors))
+    return kind == RANKS or (encoder and (CLASSIFIER in tensors or CLASSIFIER_OUTPUT in tensors))
 
 
 def ranks_by_config(config: Mapping[str, Any]) -> bool:

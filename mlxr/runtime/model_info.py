@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 ADAPTER = "adapter"
 """The one capability of a low-rank adapter, which runs with a model that it fits."""
@@ -26,7 +26,7 @@ class ModelInfo(Struct, frozen=True):
     capabilities: completion, tools, thinking, insert, embedding, rerank; adapter.
     license: its name or its text.
     template: the chat template.
-    encodes: an input is read whole, in one step, and nothing of it is kept.
+    encoder: an input is read whole, in one step, and nothing of it is kept; ``encodes`` in catalogues.
     unusable: why the model can't run here, a phrase that reads well after its name; empty where it can.
     options: parameters that the files ask for, by Ollama's names.
     base: of an adapter, the model that it was trained on, as its files call it; '' where they do not say.
@@ -42,7 +42,7 @@ class ModelInfo(Struct, frozen=True):
     license: str = ""
     template: str = ""
     unusable: str = ""
-    encodes: bool = False
+    encoder: bool = field(default=False, name="encodes")
     base: str = ""
     options: dict[str, float | int] = {}
 

@@ -120,7 +120,7 @@ class SupervisorActor(Actor):
         context: Context,
         shared: list[ActorSpec],
         engine_actors: Callable[[bytes, int], list[ActorSpec]],
-        hosted: set[Address],
+        in_process: set[Address],
         restarts: int,
         window: float,
         ahead: str = "",
@@ -131,7 +131,7 @@ class SupervisorActor(Actor):
         self._spare: ActorProcess | None = spare
         self._shared = shared
         self._engine_actors = engine_actors
-        self._hosted = hosted
+        self._in_process = in_process
         self._budget = (restarts, window)
         self._running: dict[Address, Running] = {}
         self._processes: set[int] = set()
@@ -254,7 +254,7 @@ class SupervisorActor(Actor):
             return
         running = Running(spec, address, anyio.CancelScope(), RestartBudget(*self._budget))
         if not spec.process:
-            self._hosted.add(address)
+            self._in_process.add(address)
             running.inbox = self.context.bus.inbox(address, INBOXES[spec.kind])
         self._running[address] = running
         self.spawn(self._keep, running)
@@ -379,7 +379,7 @@ class SupervisorActor(Actor):
         del self._running[running.address]
         if running.inbox is not None:
             running.inbox.close()
-            self._hosted.discard(running.address)
+            self._in_process.discard(running.address)
         self.context.bus.forget(running.address)
         running.ended.set()
 

@@ -115,7 +115,7 @@ def engine_actors(config: Config, factories: Factories, spec: bytes, memory_byte
     """The four actors of one engine, from the registry's ``EngineSpec``. ``memory_bytes``: what its weights and pages
     may take, 0 for no limit."""
     engine = msgspec.json.decode(spec, type=EngineSpec)
-    encoder = engine.info.encodes
+    encoder = engine.info.encoder
     place = config.placement
     chosen = {**msgspec.to_builtins(config.scheduler), "speculation": config.speculation}
     limits = msgspec.convert({**chosen, "whole_prompts": encoder}, Limits)

@@ -61,8 +61,8 @@ async def serve(
     with RunDirectory(home.run) as run_directory:
         pacing.serve_from(run_directory.path)
         # The supervisor fills this in as it places actors; the bus asks it how to reach an address.
-        hosted = {Address("supervisor")}
-        bus = Bus(run_directory.path, hosted.__contains__)
+        in_process = {Address("supervisor")}
+        bus = Bus(run_directory.path, in_process.__contains__)
         publisher = bus.publisher()
         endpoint = publisher.bind(config.telemetry.endpoint or f"ipc://{run_directory.path / TELEMETRY_SOCKET}")
         try:
@@ -78,7 +78,7 @@ async def serve(
             Context(Address("supervisor"), bus, telemetry, run_directory.path, nursery=nursery),
             shared_actors(config, home, factories, background, settings, required),
             partial(engine_actors, config, factories),
-            hosted,
+            in_process,
             config.supervision.restarts,
             config.supervision.window_seconds,
             ahead=factories.executor if config.placement.executor == "process" else "",

@@ -21,7 +21,7 @@ T = TypeVar("T")
 log = logging.getLogger("mlxr.executor")
 
 STACK_BYTES = 64 << 20
-"""What compiles recurses in native code. Constraints come here judged on a much smaller stack."""
+"""What compiles recurses in native code. Constraints come here tried on a much smaller stack."""
 
 NICE = 10
 """What the thread adds to its niceness: nobody's tokens wait while somebody's schema is compiled."""

@@ -49,12 +49,12 @@ async def rerank(services: Services, body: RerankRequest, request: web.Request) 
     )
     results = [
         {
-            "index": judged.index,
-            "relevance_score": judged.score,
-            **({"truncated": True} if judged.truncated else {}),
-            **({"document": {"text": texts[judged.index]}} if body.return_documents else {}),
+            "index": document.index,
+            "relevance_score": document.score,
+            **({"truncated": True} if document.truncated else {}),
+            **({"document": {"text": texts[document.index]}} if body.return_documents else {}),
         }
-        for judged in ranking.documents[: body.top_n]
+        for document in ranking.documents[: body.top_n]
     ]
     tokens = ranking.usage.prompt_tokens
     return json_response(

@@ -28,7 +28,7 @@ class Items:
 
     def __init__(self, body: ResponsesRequest) -> None:
         self.summarized = bool(body.reasoning and body.reasoning.summarized)
-        self._sealed = ENCRYPTED in (body.include or [])
+        self._encrypts = ENCRYPTED in (body.include or [])
         self._split_names = split_names(body.tools or [])
 
     def item(self, block: ContentBlock, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
@@ -37,9 +37,9 @@ class Items:
         match block.kind:
             case BlockKind.REASONING:
                 content, summary = ([], parts) if self.summarized else (parts, [])
-                seal = {"encrypted_content": encrypted_content(block.text)} if self._sealed else {}
+                encrypted = {"encrypted_content": encrypted_content(block.text)} if self._encrypts else {}
                 made = {"type": "reasoning", "id": id, "summary": summary, "content": content, "status": status}
-                return {**made, **seal}
+                return {**made, **encrypted}
             case BlockKind.TEXT:
                 return {"type": "message", "id": id, "role": "assistant", "content": parts, "status": status}
             case BlockKind.TOOL:

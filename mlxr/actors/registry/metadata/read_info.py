@@ -143,7 +143,7 @@ def _of_gguf(file: GGUFFile) -> ModelInfo:
         template=template,
         options=gguf_options(metadata),
         unusable=_why_unusable(file.path, text),
-        encodes=encoder_family(Format.GGUF, architecture),
+        encoder=encoder_family(Format.GGUF, architecture),
     )
 
 
@@ -171,11 +171,11 @@ def _abilities(architecture: str, file: GGUFFile, tokenizer: Tokenizer | None) -
     """Capabilities, and the chat template. What can't be read here is left out; loading the model will tell."""
     metadata = file.metadata
     own = _text(metadata, "tokenizer.chat_template")
-    encodes = encoder_family(Format.GGUF, architecture)
+    encoder = encoder_family(Format.GGUF, architecture)
     kind = metadata.get(f"{architecture}.pooling_type")
-    if ranks_by_gguf(kind, encodes, file.tensors):
+    if ranks_by_gguf(kind, encoder, file.tensors):
         return ["rerank"], own
-    if encodes or kind is not None:
+    if encoder or kind is not None:
         return ["embedding"], own
     if tokenizer is None:
         return ["completion"], own
@@ -185,21 +185,21 @@ def _abilities(architecture: str, file: GGUFFile, tokenizer: Tokenizer | None) -
 
 def _folder_abilities(path: Path, config: dict[str, Any], tokenizer: Tokenizer | None) -> tuple[list[str], str]:
     """As ``_abilities``, of a folder."""
-    if ranks_by_config(config) or _judges(path):
+    if ranks_by_config(config) or _has_classifier(path):
         return ["rerank"], _folder_template(path)
-    embeds = (path / MODULES_FILE).exists() or _folder_encodes(config)
+    embeds = (path / MODULES_FILE).exists() or _is_encoder(config)
     if embeds or tokenizer is None:
         return ["embedding" if embeds else "completion"], _folder_template(path)
     found = load_folder_template(path, tokenizer)
     return capabilities(found.template, tokenizer).names(), found.shown()
 
 
-def _folder_encodes(config: dict[str, Any]) -> bool:
+def _is_encoder(config: dict[str, Any]) -> bool:
     sees_all = config.get("use_bidirectional_attention") is True
     return sees_all or encoder_family(Format.HUGGING_FACE, _text(config, "model_type"))
 
 
-def _judges(path: Path) -> bool:
+def _has_classifier(path: Path) -> bool:
     """Tells whether a text model in a folder ranks."""
     try:
         return folder_logit_score(path, read_modules(path)) is not None
@@ -261,7 +261,7 @@ def _of_folder(path: Path) -> ModelInfo:
         template=template,
         options=folder_options(path),
         unusable=_why_unusable(path, text),
-        encodes=_folder_encodes(config),
+        encoder=_is_encoder(config),
     )
 
 

@@ -192,7 +192,7 @@ class _Pull:
                 await to_thread.run_sync(_require_room, self.staging, remote)
                 await refuse_unusable(remote, source.spelled, self.reader)
             fetched = await source.fetch(remote, self.staging, self.report, self.reader)
-        return await self._take_in(name, source, fetched, remote.overrides if remote else None)
+        return await self._install(name, source, fetched, remote.overrides if remote else None)
 
     async def _without_fetching(self, name: str, source: Source, remote: RemoteModel) -> CatalogueEntry | None:
         """Returns the model where it is here already: as the source has it, or its file under whatever name."""
@@ -206,7 +206,7 @@ class _Pull:
         overrides = await laid_over(remote.overrides, blob.info, self.reader, self.report)
         return await self._catalogue(remote.name or name, blob, remote.pinned, aliases, overrides)
 
-    async def _take_in(self, name: str, source: Source, fetched: Fetched, laid: Overrides | None) -> CatalogueEntry:
+    async def _install(self, name: str, source: Source, fetched: Fetched, laid: Overrides | None) -> CatalogueEntry:
         """Looks into what came, gives the files their place, and catalogues the model, with what its source has
         ``laid`` over it."""
         info = await _info_of(fetched, source, self.reader)

@@ -57,7 +57,7 @@ class LearnedDepths:
         self.times = times or StepTimes()
         self.acceptance = Acceptance()
         self._parts = parts
-        self._judged: dict[int, list[Part]] = {}
+        self._drafted: dict[int, list[Part]] = {}
         self.goes_back = False
         self.seconds: list[float] = []
         self.chosen = Chosen()
@@ -75,7 +75,7 @@ class LearnedDepths:
         likely: list[tuple[float, int]] = []
         for index, (sequence, draft) in enumerate(drafts):
             parts, flying = self._parts(sequence), sequence.in_flight
-            self._judged[sequence.id] = parts
+            self._drafted[sequence.id] = parts
             entering = entering or flying > 0
             self.goes_back = self.goes_back or sequence.behind > 0
             survival = self.acceptance.survival(sequence.id, parts, least)
@@ -120,12 +120,12 @@ class LearnedDepths:
             self.times.observed(cost.tokens, cost.device_seconds)
 
     def verified(self, sequence: Sequence, drafted: int, accepted: int) -> None:
-        if parts := self._judged.get(sequence.id):
+        if parts := self._drafted.get(sequence.id):
             self.acceptance.add(sequence.id, parts, drafted, accepted)
 
     def closed(self, sequence: Sequence) -> None:
         """The sequence has ended."""
-        self._judged.pop(sequence.id, None)
+        self._drafted.pop(sequence.id, None)
         self.acceptance.forget(sequence.id)
 
     def _least(self, seconds: list[float], rows: int) -> float:

@@ -52,7 +52,7 @@ def known(families: Sequence[Family] | None) -> Sequence[Family]:
 def encoder_family(format: Format, architecture: str, families: Sequence[Family] | None = None) -> bool:
     """Returns whether files of that architecture hold an encoder, whatever else they say."""
     family = find(format, architecture, families)
-    return family is not None and family.encodes
+    return family is not None and family.encoder
 
 
 def _in_file_of_that_name(format: Format, architecture: str) -> Family | None:

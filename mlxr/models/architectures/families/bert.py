@@ -72,4 +72,4 @@ IN_FOLDERS = FormatTable(
     classifiers=(CLASSIFIER, ROBERTA_CLASSIFIER),
 )
 IN_GGUF = FormatTable(("bert",), encoder_names.GGUF_BERT, GGUF_ENCODER)
-FAMILY = Family("bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)
+FAMILY = Family("bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encoder=True)

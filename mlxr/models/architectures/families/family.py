@@ -23,7 +23,7 @@ class Family:
     ``tables``: the formats it runs from.
     ``reordered``: whether GGUF files have the rows of each query and key head in another order than folders do: there
     neighbours turn together, and here halves.
-    ``encodes``: all of its models are encoders.
+    ``encoder``: all of its models are encoders.
     ``written``: whether mlxr writes its models in other formats: not where files hold parts that it does not run, nor
     where it has no rows for their settings.
     """
@@ -32,5 +32,5 @@ class Family:
     read: Callable[[Hyperparameters, Weights], ModelSpec]
     tables: Mapping[Format, FormatTable]
     reordered: bool = False
-    encodes: bool = False
+    encoder: bool = False
     written: bool = True

@@ -18,4 +18,4 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
 
 
 IN_GGUF = replace(gemma3.IN_GGUF, architectures=("gemma-embedding",), leftovers=GGUF_ENCODER)
-FAMILY = Family("gemma-embedding", read, {Format.GGUF: IN_GGUF}, encodes=True)
+FAMILY = Family("gemma-embedding", read, {Format.GGUF: IN_GGUF}, encoder=True)

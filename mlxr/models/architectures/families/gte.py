@@ -60,4 +60,4 @@ IN_FOLDERS = FormatTable(
     },
     classifiers=(CLASSIFIER,),
 )
-FAMILY = Family("gte", read, {Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)
+FAMILY = Family("gte", read, {Format.HUGGING_FACE: IN_FOLDERS}, encoder=True)

@@ -75,4 +75,4 @@ IN_FOLDERS = FormatTable(
     renamed=RENAMED,
     classifiers=(CLASSIFIER,),
 )
-FAMILY = Family("jina-bert-v2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)
+FAMILY = Family("jina-bert-v2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encoder=True)

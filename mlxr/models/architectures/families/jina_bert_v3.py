@@ -61,4 +61,4 @@ IN_FOLDERS = FormatTable(
     },
     classifiers=(ROBERTA_CLASSIFIER,),
 )
-FAMILY = Family("jina-bert-v3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)
+FAMILY = Family("jina-bert-v3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encoder=True)

@@ -89,4 +89,4 @@ IN_FOLDERS = FormatTable(
     renamed={r"^model\.": ""},
     classifiers=((("head.dense", "gelu"), ("head.norm", "norm"), ("classifier", "identity")),),
 )
-FAMILY = Family("modern-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)
+FAMILY = Family("modern-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encoder=True)

@@ -121,4 +121,4 @@ IN_FOLDERS = FormatTable(
     },
     classifiers=(CLASSIFIER,),
 )
-FAMILY = Family("nomic-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encodes=True)
+FAMILY = Family("nomic-bert", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encoder=True)

@@ -103,7 +103,7 @@ def test_what_encodes_and_what_ranks_is_told_by_its_files(case: str, tmp_path: P
         told.append(read_model_info(write_encoder_gguf(tmp_path / "m.gguf", case, config, tensors, pooling)))
     for info in told:
         expected = ["rerank"] if info.format == "gguf" and case in RANKERS else able
-        assert (info.capabilities, info.encodes) == (expected, not case.startswith("qwen3"))
+        assert (info.capabilities, info.encoder) == (expected, not case.startswith("qwen3"))
 
 
 def test_a_text_model_that_judges_is_told_by_its_stages_or_its_card(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_causal_model_with_stages_of_embeddings_embeds(tmp_path: Path) -> None
     path = write_encoder(tmp_path / "model", CASES[case], tensors_of(RECORDED[case]["tensors"]))
     (path / "modules.json").write_text('[{"type": "x.Transformer", "path": ""}]')
     info = read_model_info(path)
-    assert (info.capabilities, info.encodes) == (["embedding"], False)
+    assert (info.capabilities, info.encoder) == (["embedding"], False)
     tensors = tensors_of(RECORDED[case]["tensors"])
     info = read_model_info(write_encoder_gguf(tmp_path / "m.gguf", "qwen3 embedder", CASES[case], tensors, pooling=3))
     assert info.capabilities == ["embedding"]
