@@ -127,14 +127,7 @@ def latent(source: Source) -> Config:
     second = not found.spec.sigmoid
     return {
         **made,
-        "n_routed_experts": found.spec.experts,
-        "num_experts_per_tok": found.spec.used,
-        "moe_intermediate_size": found.hidden,
-        "n_shared_experts": found.shared_hidden // found.hidden,
-        "routed_scaling_factor": found.spec.scale,
-        "norm_topk_prob": found.spec.normalized,
-        "n_group": found.spec.groups,
-        "topk_group": found.spec.used_groups,
+        **_in_groups(found),
         "scoring_func": "softmax" if second else "sigmoid",
         "topk_method": ("group_limited_greedy" if found.spec.groups > 1 else "greedy") if second else "noaux_tc",
         "moe_layer_freq": 1,
@@ -170,11 +163,8 @@ def mistral4(source: Source) -> Config:
     return {**made, "rope_parameters": {**made["rope_parameters"], "mscale": all_dims, "mscale_all_dim": all_dims}}
 
 
-def sigmoid_experts(source: Source) -> Config:
-    """Mixtures behind some dense layers, whose scores are sigmoids."""
-    found = source.experts
-    if found is None:
-        return {}
+def _in_groups(found: Experts) -> Config:
+    """Returns a mixture's numbers, which are as DeepSeek has them."""
     return {
         "n_routed_experts": found.spec.experts,
         "num_experts_per_tok": found.spec.used,
@@ -184,6 +174,16 @@ def sigmoid_experts(source: Source) -> Config:
         "norm_topk_prob": found.spec.normalized,
         "n_group": found.spec.groups,
         "topk_group": found.spec.used_groups,
+    }
+
+
+def sigmoid_experts(source: Source) -> Config:
+    """Mixtures behind some dense layers, whose scores are sigmoids."""
+    found = source.experts
+    if found is None:
+        return {}
+    return {
+        **_in_groups(found),
         "first_k_dense_replace": source.get("leading_dense_block_count") or 0,
         "rope_scaling": None,
     }

@@ -18,7 +18,7 @@ _OLLAMA = "application/vnd.ollama.image."
 MODEL, ADAPTER, PROJECTOR, DRAFT = (f"{_OLLAMA}{kind}" for kind in ("model", "adapter", "projector", "draft"))
 TEMPLATE, PROMPT, SYSTEM, PARAMS = (f"{_OLLAMA}{kind}" for kind in ("template", "prompt", "system", "params"))
 MESSAGES, LICENSE, EMBED = (f"{_OLLAMA}{kind}" for kind in ("messages", "license", "embed"))
-TENSOR, JSON = (f"{_OLLAMA}{kind}" for kind in ("tensor", "json"))
+TENSOR = f"{_OLLAMA}tensor"
 TEXTS = frozenset({TEMPLATE, PROMPT, SYSTEM, PARAMS, MESSAGES, LICENSE})
 """Layers that say how a model is used."""
 UNUSED = {
