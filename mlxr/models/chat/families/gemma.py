@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from typing import Any
 
 from mlxr.models.chat.call_forms.braces import BracesWriter
+from mlxr.models.chat.call_forms.braces_reading import QUOTES, read_call
 from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.call_forms.json_calls import bare, between
 from mlxr.models.chat.families.family import Fallback, Family
@@ -17,19 +16,13 @@ from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.models.output.calls import loose_block, salvage
 from mlxr.models.output.incremental_reader import Parse, Reader
 from mlxr.models.output.markers import Markers
-from mlxr.models.output.python_literals import dumps, from_json
+from mlxr.models.output.python_literals import dumps
 from mlxr.models.output.syntax import Bare, Handler, OutputSyntax
 
 THOUGHT = ("<|channel>thought", "<channel|>")
 """Gemma 4's, whose channels have names; it has no other so far."""
 BLOCKS = {"<start_function_call>": "<end_function_call>", "<|tool_call>": "<tool_call|>"}
-QUOTES = ("<escape>", '<|"|>')
 FENCE_END = Markers(("```",))
-KEY = re.compile(r"\s*([^\s:,{}\[\]]+)\s*:\s*")
-QUOTED_KEY = re.compile(r'\s*(<escape>|<\|"\|>)(.*?)\1\s*:\s*', re.DOTALL)
-PLAIN = re.compile(r"[^,{}\[\]]*")
-HEAD = re.compile(r"\s*call:\s*([^\s{]+)\s*")
-MAX_DEPTH = 50
 
 TEMPLATE = r"""
 {{- bos_token -}}
@@ -102,72 +95,6 @@ def bare_or_python(names: Collection[str]) -> Bare:
         return True
 
     return read
-
-
-def read_call(body: str) -> tuple[str, dict[str, Any]] | None:
-    """Returns name and arguments; None where ``body`` is something else."""
-    head = HEAD.match(body)
-    if head is None or body[head.end() : head.end() + 1] != "{":
-        return None
-    try:
-        values, end = _value(body, head.end(), 0)
-    except (ValueError, IndexError):
-        return None
-    return (head[1], values) if isinstance(values, dict) and not body[end:].strip() else None
-
-
-def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
-    if depth > MAX_DEPTH:
-        raise ValueError("nested too deeply")
-    for quote in QUOTES:
-        if text.startswith(quote, at):
-            end = text.index(quote, at + len(quote))
-            return text[at + len(quote) : end], end + len(quote)
-    if text[at] == "{":
-        return _object(text, at + 1, depth)
-    if text[at] == "[":
-        return _list(text, at + 1, depth)
-    match = PLAIN.match(text, at)
-    word = match.group().strip() if match else ""
-    try:
-        return from_json(word), at + len(match.group() if match else "")
-    except ValueError:
-        return word, at + len(match.group() if match else "")
-
-
-def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
-    values: dict[str, Any] = {}
-    while text[at:].lstrip()[:1] != "}":
-        key, at = _key(text, at)
-        values[key], at = _value(text, at, depth + 1)
-        at = _past_comma(text, at)
-    return values, text.index("}", at) + 1
-
-
-def _key(text: str, at: int) -> tuple[str, int]:
-    """Returns a key, which may be quoted as strings are, and where its value begins."""
-    if quoted := QUOTED_KEY.match(text, at):
-        return quoted[2], quoted.end()
-    key = KEY.match(text, at)
-    if key is None:
-        raise ValueError("no key")
-    return key[1].strip('"'), key.end()
-
-
-def _list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
-    values: list[Any] = []
-    while text[at:].lstrip()[:1] != "]":
-        value, at = _value(text, at, depth + 1)
-        values.append(value)
-        at = _past_comma(text, at)
-    return values, text.index("]", at) + 1
-
-
-def _past_comma(text: str, at: int) -> int:
-    rest = text[at:]
-    if not rest.strip():
-        raise ValueError("not closed")
-    return at + len(rest) - len(rest.lstrip().removeprefix(",").lstrip())
 
 
 def writer(opening: str, quote: str) -> CallFormat:
