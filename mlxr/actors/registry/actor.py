@@ -172,26 +172,21 @@ class RegistryActor(Actor):
     @on(EngineUp)
     def engine_up(self, message: EngineUp) -> None:
         undrafted = without_paths(message.undrafted, self._home.root)
-        self._engines.policy.executor_up(msgspec.structs.replace(message, undrafted=undrafted))
+        self._engines.policy.note(msgspec.structs.replace(message, undrafted=undrafted))
         self._limit_to_device(message)
         megabytes, context = message.memory_bytes / 1e6, message.context_length
         log.info("%s is loaded: context of %d tokens, up to %.0f MB with that full", message.engine, context, megabytes)
         self._settle()
 
-    @on(TokenizerUp)
-    def tokenizer_up(self, message: TokenizerUp) -> None:
-        self._engines.policy.tokenizer_up(message)
-        self._settle()
-
     @on(DrafterFailed)
     def drafter_failed(self, message: DrafterFailed) -> None:
         reason = without_paths(message.reason, self._home.root)
-        self._engines.policy.drafter_failed(msgspec.structs.replace(message, reason=reason))
+        self._engines.policy.note(msgspec.structs.replace(message, reason=reason))
         self._settle()
 
-    @on(EngineMemory)
-    def engine_memory(self, message: EngineMemory) -> None:
-        self._engines.policy.memory_changed(message)
+    @on(TokenizerUp, EngineMemory)
+    def engine_changed(self, message: TokenizerUp | EngineMemory) -> None:
+        self._engines.policy.note(message)
         self._settle()
 
     @on(EngineReleased)
@@ -206,7 +201,7 @@ class RegistryActor(Actor):
 
     @on(LoadProgress)
     def load_progress(self, message: LoadProgress) -> None:
-        self._engines.policy.progressed(message)
+        self._engines.policy.note(message)
         self._engines.mark_streams()
         self._publish()
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from mlxr.runtime.engine_spec import EngineSpec
-from mlxr.runtime.messages.registry import EngineUp
+from mlxr.runtime.messages.registry import DrafterFailed, EngineMemory, EngineUp, LoadProgress, TokenizerUp
 
 Explain = Callable[[int], str]
 """What is needed, of so many bytes that there are, and the way out: words for behind "it "."""
+
+EngineEvent = EngineUp | TokenizerUp | EngineMemory | DrafterFailed | LoadProgress
+"""What an engine's actors say of it while it loads and runs."""
 
 OVERHEAD_BYTES = 96 << 20
 """What an engine's processes take beside weights and pages: interpreters, libraries, the tokenizer."""
@@ -137,3 +142,31 @@ class Engine:
     def go_on(self) -> None:
         """Takes requests again."""
         self.ending = self.released = self.for_room = False
+
+    def note(self, event: EngineEvent) -> None:
+        """Takes over what its actors say."""
+        match event:
+            case EngineUp():
+                self.up, self.memory, self.pages = event, event.memory_bytes, event.pages_bytes
+                self.asked, self.pending = None, False
+                self.stage, self.progress = "", 1.0
+            case TokenizerUp():
+                self.tokenizer, self.tokenizer_process = True, event.process
+            case EngineMemory():
+                self.memory, self.pages, self.pending = event.memory_bytes, event.pages_bytes, False
+                if self.up is not None:
+                    self.up = replace(self.up, device_bytes=event.device_bytes)
+            case DrafterFailed():
+                if self.up is not None:
+                    self.up = replace(self.up, drafter="", undrafted=event.reason)
+            case LoadProgress():
+                self.stage, self.progress = event.stage, event.fraction
+        self.was_ready |= self.ready
+
+    def lost(self, actor: str) -> None:
+        """One of its actors has died."""
+        if actor == "executor":
+            self.up = None
+            self.crashes += not self.was_ready
+        elif actor == "tokenizer":
+            self.tokenizer = False

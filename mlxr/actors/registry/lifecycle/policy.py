@@ -20,21 +20,13 @@ import msgspec
 from msgspec import structs
 
 from mlxr.actors.registry.lifecycle.actions import Action, Limit, Refusal
-from mlxr.actors.registry.lifecycle.engine import Engine, Explain
+from mlxr.actors.registry.lifecycle.engine import Engine, EngineEvent, Explain
 from mlxr.actors.registry.lifecycle.engine_info import engine_info, waits_for, waits_for_pages
 from mlxr.actors.registry.lifecycle.page_limits import PageLimits
 from mlxr.actors.registry.lifecycle.room import Limits, find_room
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.catalogue import EngineInfo
-from mlxr.runtime.messages.registry import (
-    DrafterFailed,
-    EngineDown,
-    EngineMemory,
-    EngineReleased,
-    EngineUp,
-    LoadProgress,
-    TokenizerUp,
-)
+from mlxr.runtime.messages.registry import EngineDown, EngineReleased
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 
 FIRST_USE_SECONDS = 10.0
@@ -145,33 +137,10 @@ class EnginePolicy:
                 touched.used = now
                 touched.touched = True
 
-    def executor_up(self, message: EngineUp) -> None:
+    def note(self, message: EngineEvent) -> None:
+        """Takes over what an engine's actors say of it."""
         if engine := self._engines.get(message.engine):
-            engine.up, engine.memory, engine.pages = message, message.memory_bytes, message.pages_bytes
-            engine.asked, engine.pending = None, False
-            engine.stage, engine.progress = "", 1.0
-            engine.was_ready |= engine.ready
-
-    def tokenizer_up(self, message: TokenizerUp) -> None:
-        if engine := self._engines.get(message.engine):
-            engine.tokenizer, engine.tokenizer_process = True, message.process
-            engine.was_ready |= engine.ready
-
-    def memory_changed(self, message: EngineMemory) -> None:
-        if engine := self._engines.get(message.engine):
-            engine.memory, engine.pages = message.memory_bytes, message.pages_bytes
-            engine.pending = False
-            if engine.up is not None:
-                engine.up = structs.replace(engine.up, device_bytes=message.device_bytes)
-
-    def drafter_failed(self, message: DrafterFailed) -> None:
-        engine = self._engines.get(message.engine)
-        if engine is not None and engine.up is not None:
-            engine.up = structs.replace(engine.up, drafter="", undrafted=message.reason)
-
-    def progressed(self, message: LoadProgress) -> None:
-        if engine := self._engines.get(message.engine):
-            engine.stage, engine.progress = message.stage, message.fraction
+            engine.note(message)
 
     def released(self, message: EngineReleased) -> None:
         """The frontend sends no more requests to an engine that is to stop, and has sent those in ``active``. One that
@@ -195,11 +164,7 @@ class EnginePolicy:
         engine = self._engines.get(message.engine)
         if engine is None:
             return []
-        if message.actor == "executor":
-            engine.up = None
-            engine.crashes += not engine.was_ready
-        elif message.actor == "tokenizer":
-            engine.tokenizer = False
+        engine.lost(message.actor)
         if message.final or engine.crashes >= MOST_CRASHES:
             return self._remove(engine)
         return []

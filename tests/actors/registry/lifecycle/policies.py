@@ -18,8 +18,8 @@ def spec(model: str, digest: str = "") -> EngineSpec:
 
 
 def come_up(policy: EnginePolicy, engine: Engine, memory: int = 1000) -> None:
-    policy.executor_up(EngineUp(engine.name, 8192, memory, "cpu"))
-    policy.tokenizer_up(TokenizerUp(engine.name))
+    policy.note(EngineUp(engine.name, 8192, memory, "cpu"))
+    policy.note(TokenizerUp(engine.name))
 
 
 def settle(policy: EnginePolicy, now: float, free: int | None = None) -> list[Action]:

@@ -17,15 +17,15 @@ def loaded(policy: EnginePolicy, model: str, now: float, pages: int = PAGES, *, 
     engine = policy.ensure(spec(model), None, now, needs=WEIGHTS + LEAST, pin=pin or None)
     settle(policy, now)
     up = EngineUp(engine.name, 8192, WEIGHTS + pages, "cpu", pages_bytes=pages, least_pages_bytes=LEAST)
-    policy.executor_up(up)
-    policy.tokenizer_up(TokenizerUp(engine.name))
+    policy.note(up)
+    policy.note(TokenizerUp(engine.name))
     policy.touch(model, 1, None, now)
     policy.touch(model, 0, None, now)
     return engine
 
 
 def answer(policy: EnginePolicy, engine: Engine, pages: int) -> None:
-    policy.memory_changed(EngineMemory(engine.name, WEIGHTS + pages, pages_bytes=pages))
+    policy.note(EngineMemory(engine.name, WEIGHTS + pages, pages_bytes=pages))
 
 
 def room_for(*engines: int) -> int:
@@ -105,7 +105,7 @@ def test_a_restarted_executor_has_all_its_pages_and_is_asked_anew() -> None:
     policy.ensure(spec("new"), None, 1, needs=4_000)
     (asked,) = settle(policy, 1)
     assert settle(policy, 1) == []
-    policy.executor_up(EngineUp(old.name, 8192, 9_000, "cpu", pages_bytes=PAGES, least_pages_bytes=LEAST))
+    policy.note(EngineUp(old.name, 8192, 9_000, "cpu", pages_bytes=PAGES, least_pages_bytes=LEAST))
     assert settle(policy, 1) == [asked]
 
 

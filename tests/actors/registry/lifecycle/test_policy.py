@@ -29,12 +29,12 @@ def test_an_engine_is_ready_when_executor_and_tokenizer_are() -> None:
     policy = EnginePolicy(2, 300)
     engine = policy.ensure(spec("a"), None, 0)
     settle(policy, 0)
-    policy.progressed(LoadProgress(engine.name, "weights", 0.5))
+    policy.note(LoadProgress(engine.name, "weights", 0.5))
     (info,) = policy.infos(0, 0)
     assert (info.state, info.stage, info.progress) == ("loading", "weights", 0.5)
-    policy.executor_up(EngineUp(engine.name, 8192, 1000, "cpu"))
+    policy.note(EngineUp(engine.name, 8192, 1000, "cpu"))
     assert states(policy) == {"a": "loading"}
-    policy.tokenizer_up(TokenizerUp(engine.name))
+    policy.note(TokenizerUp(engine.name))
     (info,) = policy.infos(0, 0)
     assert (info.state, info.progress, info.context_length, info.memory_bytes) == ("ready", 1.0, 8192, 1000)
 
@@ -43,7 +43,7 @@ def test_what_a_ready_engine_does_in_the_background_is_told_and_makes_way_for_st
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0)
     for fraction, told in ((0.25, ("ready", "compiling kernels", 0.25)), (1.0, ("ready", "", 1.0))):
-        policy.progressed(LoadProgress(engine.name, "compiling kernels", fraction))
+        policy.note(LoadProgress(engine.name, "compiling kernels", fraction))
         (info,) = policy.infos(0, 0)
         assert (info.state, info.stage, info.progress) == told
         assert (policy.warms_up(), policy.loads()) == (fraction < 1, False)
@@ -69,9 +69,9 @@ def test_an_engine_past_saving_is_stopped_and_a_new_one_gets_another_name() -> N
 
 def test_messages_of_engines_that_are_gone_change_nothing() -> None:
     policy = EnginePolicy(2, 300)
-    policy.executor_up(EngineUp("gone-1", 1, 1, "cpu"))
-    policy.tokenizer_up(TokenizerUp("gone-1"))
-    policy.progressed(LoadProgress("gone-1", "", 0))
+    policy.note(EngineUp("gone-1", 1, 1, "cpu"))
+    policy.note(TokenizerUp("gone-1"))
+    policy.note(LoadProgress("gone-1", "", 0))
     assert policy.down(EngineDown("gone-1", "kv", "killed", final=True)) == []
     assert policy.infos(0, 0) == []
 

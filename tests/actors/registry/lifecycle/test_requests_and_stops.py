@@ -139,8 +139,8 @@ class World:
         def up() -> None:
             engine = self.policy.engine(name)
             if engine is not None:
-                self.policy.tokenizer_up(TokenizerUp(name))
-                self.policy.executor_up(EngineUp(name, 4096, engine.needs, "cpu"))
+                self.policy.note(TokenizerUp(name))
+                self.policy.note(EngineUp(name, 4096, engine.needs, "cpu"))
                 self._settle()
 
         self.send(f"{name}>registry", up)

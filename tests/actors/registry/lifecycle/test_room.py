@@ -170,6 +170,6 @@ def test_a_pinned_engine_neither_expires_nor_makes_room_until_it_is_unloaded() -
 def test_adapters_count() -> None:
     policy = EnginePolicy(3, 300)
     engine = loaded(policy, "a", 1, 0)
-    policy.memory_changed(EngineMemory(engine.name, 3 * GB))
+    policy.note(EngineMemory(engine.name, 3 * GB))
     assert engine.takes == 3 * GB + OVERHEAD_BYTES
     assert policy.infos(0, 0)[0].memory_bytes == 3 * GB
