@@ -11,7 +11,7 @@ import anyio
 import msgspec
 
 from mlxr.runtime import pacing
-from mlxr.runtime.first_processes import Prepare, host_command
+from mlxr.runtime.first_processes import HOST_ENVIRONMENT, Prepare, host_command
 from mlxr.runtime.host import STOP, Assignment
 from mlxr.runtime.started_process import StartedProcess
 
@@ -67,7 +67,7 @@ async def open_process(label: str, run_directory: str) -> ActorProcess:
             host_command(label),
             stdin=subprocess.PIPE,
             bufsize=0,
-            env={**os.environ, **turn.environment},
+            env={**os.environ, **HOST_ENVIRONMENT, **turn.environment},
             pass_fds=turn.descriptors,
             start_new_session=True,
         )

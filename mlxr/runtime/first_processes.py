@@ -30,6 +30,11 @@ class Prepare(Struct, frozen=True, tag=True):
     run_directory: str
 
 
+HOST_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
+"""What an actor's process takes for a while, the system has back: glibc's own thresholds grow with the first array that
+goes, up to 32 MB, and what is smaller stays with the process from then on."""
+
+
 @dataclass(frozen=True, slots=True)
 class FirstProcesses:
     """
@@ -78,7 +83,7 @@ def start(
                 stdin=subprocess.PIPE,
                 bufsize=0,
                 pass_fds=queued.first_descriptors,
-                env={**environment, **queued.first},
+                env={**environment, **HOST_ENVIRONMENT, **queued.first},
                 start_new_session=True,
             )
             assert process.stdin is not None
