@@ -96,8 +96,17 @@ class PageListing:
                     found, pages = [], 0
         except Exception as error:  # whatever it is, somebody waits for the last of them
             self._complain(f"not all pages in {self._folder.root} can be found: {error}")
+        self._complain_of_unsound()
         if found or gone or last:
             self._answer(SegmentsFound(self._epoch, found, last, gone))
+
+    def _complain_of_unsound(self) -> None:
+        wrong, self._folder.unsound = self._folder.unsound, []
+        if wrong:
+            these, root = "a file" if len(wrong) == 1 else f"{len(wrong)} files", self._folder.root
+            log.warning(
+                "deleted %s with pages in %s: the first %s; what they held is computed again", these, root, wrong[0]
+            )
 
     def _gone(self) -> list[str]:
         """Returns which of those that were told of are not there any more, and forgets them."""

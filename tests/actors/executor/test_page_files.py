@@ -209,6 +209,27 @@ def test_a_damaged_segment_is_read_once(tmp_path: Path) -> None:
         assert not file.path.exists()
 
 
+def test_files_that_can_not_be_used_are_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    heard = Heard()
+    with files(tmp_path, heard) as made:
+        for batch, name in enumerate("abc"):
+            made.write(stored(batch, name), content())
+            heard.next(PagesStored)
+    for file in all_files(tmp_path):
+        if file.path.stem != "c":
+            with open(file.path, "r+b") as opened:
+                opened.seek(8)  # the number of its format
+                opened.write(b"\x07")
+    for _ in range(2):
+        with files(tmp_path, heard) as made:
+            made.describe()
+            found = heard.next(SegmentsFound, lambda told: told.last)
+            assert [each.name for each in found.segments] == ["c"]
+    (warning,) = [record.getMessage() for record in caplog.records if "pages" in record.getMessage()]
+    assert "2 files" in warning
+    assert "format 7, not 1" in warning
+
+
 def test_what_is_no_regular_file_holds_nobody_up(tmp_path: Path) -> None:
     heard = Heard()
     with files(tmp_path, heard) as made:

@@ -53,6 +53,7 @@ class SegmentFolder:
 
     ``quota``: most bytes of all files together. ``contents``: a digest of what its pages depend on beside tokens.
     ``about``: says so to others, in a small file beside them. ``kept``: bytes of all files, as far as this one knows.
+    ``unsound``: what was wrong with own segments that ``segments`` has deleted.
     """
 
     def __init__(self, root: Path, contents: bytes, quota: int, about: bytes = b"") -> None:
@@ -62,6 +63,7 @@ class SegmentFolder:
         self._contents = contents
         self._about = about
         self.kept = 0
+        self.unsound: list[str] = []
         self._latest: int | None = None
         """The latest time of use so far, in nanoseconds."""
 
@@ -94,8 +96,9 @@ class SegmentFolder:
                         segment = read_segment(opened.fileno())
                     if segment.contents != self._contents:
                         raise BadSegmentError("is another engine's")
-                except BadSegmentError:
+                except BadSegmentError as error:
                     os.unlink(file.path)
+                    self.unsound.append(str(error))
                 else:
                     yield file.path.stem, segment
 
