@@ -12,6 +12,11 @@ from pathlib import Path
 
 from mlxr.runtime.errors import ModelError
 
+AGAIN = "fetch it again"
+"""The way out of a file that came damaged."""
+ONE_VERSION = "fetch all of the model's files of one version"
+"""That of files which contradict each other."""
+
 
 class UnusableModelError(ModelError):
     """Base. ``path`` is the file or folder at fault, ``reason`` a phrase that reads well after it."""

@@ -13,7 +13,7 @@ from mlxr.models.architectures.families.nearest import nearest
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.gguf.file import GGUFFile
-from mlxr.models.formats.gguf.split import holds_gguf
+from mlxr.models.formats.gguf.split import CONFIG, holds_gguf
 from mlxr.models.formats.quantized import mlx as mlx_quantized
 from mlxr.models.formats.safetensors.folder import ModelFolder
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -62,7 +62,8 @@ def _gguf_header(path: Path, families: Sequence[Family] | None) -> ModelHeader:
 
 def _folder_header(path: Path, families: Sequence[Family] | None) -> ModelHeader:
     folder = ModelFolder.open(path)
-    model_type = Hyperparameters(path, folder.config).text("model_type")
+    config_file = path / CONFIG
+    model_type = Hyperparameters(config_file, folder.config).text("model_type")
     architecture = config_json.architecture_of(model_type, folder.config)
     config = folder_settings(folder)
     inner = other_senses.language_model(model_type, config)
@@ -80,7 +81,7 @@ def _folder_header(path: Path, families: Sequence[Family] | None) -> ModelHeader
         config = other_senses.alone(config, table.names.get("head") in tensors)
     own = config_json.flattened(config_json.text_settings(config))
     settings = {**table.defaults, **{table.keys.get(key, key): value for key, value in own.items()}}
-    parameters = Hyperparameters(path, settings, format=format, keys=config_json.KEYS)
+    parameters = Hyperparameters(config_file, settings, format=format, keys=config_json.KEYS)
     if len(tensors) < len(folder.tensors):
         raise ModelFileError(path, "has the tensors of its language model twice, by two kinds of names")
     modules = read_modules(path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlxr.models.errors import ModelFileError
+from mlxr.models.errors import AGAIN, ModelFileError
 
 MOST = 1 << 28
 HUGE = 1e30
@@ -91,7 +91,7 @@ class Hyperparameters:
             return [self.integer(key)] * count
         numbers = self.integers(key) or []
         if len(numbers) < count:
-            raise ModelFileError(self.path, f"has {len(numbers)} numbers for {self._name(key)!r} and {count} layers")
+            raise self.error(f"has {len(numbers)} numbers for {self._name(key)!r} and {count} layers")
         return numbers[:count]
 
     def number(self, key: str, default: float | None = None) -> float:
@@ -187,6 +187,10 @@ class Hyperparameters:
             raise self._wrong(key, value, "text")
         return value
 
+    def error(self, reason: str) -> ModelFileError:
+        """Returns the error for settings that can't be, or don't go together: with the file and the way out."""
+        return ModelFileError(self.path, f"{reason}; {AGAIN}")
+
     def __contains__(self, key: str) -> bool:
         return self._name(key) in self.values
 
@@ -199,13 +203,13 @@ class Hyperparameters:
         value = self.values.get(name)
         value = default if value is None else value  # JSON's null says as much as no entry
         if value is None:
-            raise ModelFileError(self.path, f"lacks the key {name!r}, without which its model can't be built")
+            raise self.error(f"lacks the key {name!r}, without which its model can't be built")
         return value
 
     def _wrong(self, key: str, value: object, wanted: str) -> ModelFileError:
         if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
             value = f"an array of {len(value)}"
-        return ModelFileError(self.path, f"has {str(value)[:60]!r} for {self._name(key)!r}, which should be {wanted}")
+        return self.error(f"has {str(value)[:60]!r} for {self._name(key)!r}, which should be {wanted}")
 
 
 def _listed(value: Any) -> Any:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlxr.models.errors import ModelFileError
+from mlxr.models.errors import AGAIN, ModelFileError
 from mlxr.models.modelfile import ModelFile
 
 MAX_FILE_BYTES = 16 << 20
@@ -19,7 +19,7 @@ def read_json(path: Path, *, infinite: bool = False) -> dict[str, Any]:
     hold ``Infinity``, which is no JSON, but what Python writes."""
     value = read_value(path, infinite=infinite)
     if not isinstance(value, dict):
-        raise ModelFileError(path, f"is no JSON object: it holds {_kind(value)}")
+        raise ModelFileError(path, f"is no JSON object: it holds {_kind(value)}; {AGAIN}")
     return value
 
 
@@ -31,7 +31,7 @@ def optional_json(path: Path) -> dict[str, Any]:
 def read_value(path: Path, *, infinite: bool = False) -> Any:
     """Any JSON value, with the same errors."""
     if not os.path.exists(path):
-        raise ModelFileError(path, "is missing")
+        raise ModelFileError(path, "is missing; fetch it into the folder")
     return decode_json(path, _content(path), infinite=infinite)
 
 
@@ -40,7 +40,7 @@ def read_text(path: Path) -> str:
     try:
         return _content(path).decode()
     except UnicodeDecodeError as error:
-        raise ModelFileError(path, "is no text in UTF-8", error.start) from None
+        raise ModelFileError(path, f"is no text in UTF-8; {AGAIN}", error.start) from None
 
 
 def _content(path: Path) -> bytes:
@@ -68,8 +68,19 @@ def decode_json(
         constant = _infinite if infinite else _refuse
         return json.loads(data, object_pairs_hook=_unique if once else None, parse_constant=constant)
     except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of numbers with too many digits
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
-        raise ModelFileError(path, f"is corrupt, no JSON: {reason}", offset) from None
+        raise ModelFileError(path, f"is corrupt, no JSON: {_reason(error)}; {AGAIN}", offset) from None
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | _RefusedError):
+        return str(error)[:200]
+    return "it holds a number of more digits than any has"  # of which Python says how to allow it
+
+
+class _RefusedError(ValueError):
+    """What is JSON, or Python's idea of it, and of no use here."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -77,12 +88,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1) if len(names) < 1000 else "one of its names"
-        raise ValueError(f"it has {twice!r} twice")
+        raise _RefusedError(f"it has {twice!r} twice")
     return found
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}")
+    raise _RefusedError(f"it holds {constant}")
 
 
 def _infinite(constant: str) -> float:

@@ -26,10 +26,10 @@ from mlxr.models.architectures.pooling_head import Pooling, PoolingHead, Prepare
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec
 from mlxr.models.architectures.tensors import NamedTensors
 from mlxr.models.architectures.weights import Progress, Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError, UnusableModelError
+from mlxr.models.errors import ONE_VERSION, ModelFileError, UnsupportedModelError, UnusableModelError
 from mlxr.models.footprint import EarlyReads, Footprint, SizedWeights, footprint
 from mlxr.models.header import ModelHeader, read_header
-from mlxr.models.hyperparameters import Format
+from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.pooling_heads import folder_pooling_head, gguf_pooling_head
 
 if TYPE_CHECKING:
@@ -219,6 +219,18 @@ def _checked(
     check_pooling_head(head, weights, spec.width)
     layers = len(spec.layers) if isinstance(spec, DecoderSpec) else 0
     header.table.leftovers.check(header.architecture, header.parameters, weights, layers)
+    _require_vocabulary(header.parameters, rows)
     if header.tokens > rows:  # an id beyond the table would read whatever lies behind it
-        raise ModelFileError(header.path, f"names {header.tokens} tokens, and its embedding has {rows}")
+        raise ModelFileError(header.path, f"names {header.tokens} tokens, and its embedding has {rows}; {ONE_VERSION}")
     return spec, head, rows
+
+
+def _require_vocabulary(parameters: Hyperparameters, rows: int) -> None:
+    """Raises ``ModelFileError`` where a ``config.json`` counts other tokens than the embedding's ``rows``, to which
+    some round it up."""
+    if parameters.format is Format.GGUF or "vocab_size" not in parameters:
+        return
+    count, multiple = parameters.positive("vocab_size"), parameters.positive("pad_vocab_size_multiple", 1)
+    if rows not in (count, -(-count // multiple) * multiple):
+        reason = f"has the vocab_size {count}, and its model's embedding has {rows} tokens"
+        raise ModelFileError(parameters.path, f"{reason}; {ONE_VERSION}")

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from mlxr.metal.sizes import NO_SCALES, Scales
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import AGAIN, ModelFileError, UnsupportedModelError
 from mlxr.runtime.regular_files import open_regular
 
 PIECE_BYTES = 16 << 20
 """Read at once: systems refuse, or cut short, reads of 2 GiB."""
+
+POINTER = b"version https://git-lfs.github.com/spec/"
+LONGEST_POINTER = 1024
+"""How a file begins that Git LFS puts in another's place (its ``docs/spec.md``), and below how many bytes it is."""
 
 CHANGED = "changed while it was read; load the model again when the file is whole"
 
@@ -28,7 +32,7 @@ CHANGED = "changed while it was read; load the model again when the file is whol
 class ModelFile:
     """``size``: bytes when it was opened. Closed with the last reference to it.
 
-    Raises ``ModelFileError`` where it can't be opened, or is no regular file.
+    Raises ``ModelFileError`` where it can't be opened, is no regular file, or what Git LFS puts in a file's place.
     """
 
     __slots__ = ("_descriptor", "_identity", "path", "size")
@@ -44,6 +48,8 @@ class ModelFile:
         status = os.fstat(self._descriptor)
         self.size = status.st_size
         self._identity = _identity(status)
+        if self.size < LONGEST_POINTER and os.pread(self._descriptor, len(POINTER), 0) == POINTER:
+            raise ModelFileError(path, "stands for a file that Git LFS has; fetch that, as `git lfs pull` does")
 
     def __del__(self) -> None:
         if self._descriptor >= 0:
@@ -122,7 +128,7 @@ class StoredTensor:
         """Raises ``UnsupportedModelError`` for a type that mlxr does not read."""
         if self.type is None:
             reason = f"stores tensor {self.name!r} as {self.stored_as[:40]}, which mlxr does not read"
-            raise UnsupportedModelError(self.file.path, reason)
+            raise UnsupportedModelError(self.file.path, f"{reason}; take the model in another type")
         return self.type
 
     @property
@@ -142,6 +148,6 @@ def require_apart(tensors: dict[str, StoredTensor]) -> None:
     end, before = 0, ""
     for tensor in sorted(tensors.values(), key=lambda tensor: tensor.start):
         if tensor.start < end:
-            reason = f"puts the tensors {before!r} and {tensor.name!r} into the same bytes"
+            reason = f"puts the tensors {before!r} and {tensor.name!r} into the same bytes; {AGAIN}"
             raise ModelFileError(tensor.file.path, reason, tensor.start)
         end, before = tensor.start + tensor.nbytes, tensor.name

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mlxr.models.errors import ModelFileError
+from mlxr.models.errors import AGAIN, ModelFileError
 from mlxr.models.modelfile import ModelFile
 
 MAX_FILE_BYTES = 64 << 20
@@ -70,4 +70,4 @@ def _decoded(path: Path, data: bytes) -> _Tokenizer:
     try:
         return decoder.decode(data)  # type: ignore[no-any-return]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelFileError(path, f"is no tokenizer: {error}") from None
+        raise ModelFileError(path, f"is no tokenizer: {error}; {AGAIN}") from None

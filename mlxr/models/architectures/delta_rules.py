@@ -8,7 +8,6 @@ from mlxr.models.architectures.layer_kinds import all_but_every, keyed_layers, l
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes
 from mlxr.models.architectures.state_spaces import MOST_TAPS, taps_of
 from mlxr.models.architectures.tensors import Names
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 INTERVAL = 4
@@ -35,11 +34,11 @@ def gated_delta_net(parameters: Hyperparameters, sizes: Sizes, tiled: bool) -> G
     )
     if value_heads % key_heads:
         reason = f"has {value_heads} value heads, which {key_heads} key heads can't share evenly"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     if in_gguf:
         inner = parameters.positive("ssm.inner_size", most=MAX_HEADS * MAX_HEAD_DIM)
         if inner % value_heads:
-            raise ModelFileError(parameters.path, f"has {value_heads} value heads, which don't divide {inner} numbers")
+            raise parameters.error(f"has {value_heads} value heads, which don't divide {inner} numbers")
         value_dim = inner // value_heads
     else:
         value_dim = parameters.positive("linear_value_head_dim", 128, MAX_HEAD_DIM)

@@ -9,7 +9,7 @@ from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, NormKind, Rope
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH
 from mlxr.models.architectures.spec import MLP
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 MAX_POSITIONS = 1 << 20
@@ -58,7 +58,7 @@ class EncoderSizes:
         width = parameters.positive("embedding_length", most=MAX_WIDTH)
         heads = parameters.positive("attention.head_count", most=MAX_HEADS)
         if "attention.key_length" not in parameters and width % heads:
-            raise ModelFileError(parameters.path, f"is {width} wide, which {heads} heads can't share evenly")
+            raise parameters.error(f"is {width} wide, which {heads} heads can't share evenly")
         head_dim = parameters.positive("attention.key_length", max(1, width // heads), MAX_HEAD_DIM)
         if (values := parameters.positive("attention.value_length", head_dim)) != head_dim:
             reason = f"has values of {values} numbers a head and keys of {head_dim}; mlxr runs equal ones"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
 
 
@@ -10,7 +10,7 @@ def require_even_heads(parameters: Hyperparameters, heads: int, kv_heads: int) -
     """Raises ``ModelFileError`` where query heads can't share the key heads evenly."""
     if heads % kv_heads:
         reason = f"has {heads} query heads, which {kv_heads} key heads can't share evenly"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
 
 
 def require_equal_values(parameters: Hyperparameters, head_dim: int, key: str = "attention.value_length") -> None:
@@ -31,5 +31,5 @@ def turned_dims(parameters: Hyperparameters, head_dim: int, share: float) -> int
     and for more than there are."""
     dims = int(head_dim * share)
     if dims < 2 or dims % 2 or dims > head_dim:
-        raise ModelFileError(parameters.path, f"turns {share} of the {head_dim} dimensions of a head by its rope")
+        raise parameters.error(f"turns {share} of the {head_dim} dimensions of a head by its rope")
     return dims

@@ -9,7 +9,6 @@ from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.rope_config import score_mscale
 from mlxr.models.architectures.rope_frequencies import Frequencies, yarn_mscale
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, temperature_of
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
@@ -37,11 +36,11 @@ def latent_attention(
         style = RopeStyle.NORMAL if neighbours else RopeStyle.NEOX
     if rope_dims % 2 or rope_dims >= whole:
         reason = f"turns {rope_dims} of {whole} dimensions by its rope; some pairs of them are turned, not all"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     share = parameters.number("rope_parameters.partial_rotary_factor", 1.0)
     if share not in (1.0, rope_dims / whole):
         reason = f"turns {share} of a head by its rope, and {rope_dims} of {whole} dimensions"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     rope, mscale = _rope(parameters, rope_dims, style, factors)
     return LatentSpec(
         heads=sizes.heads,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mlxr.models.architectures.sizes import Sizes
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 LAYER_TYPES = {"full_attention": False, "sliding_attention": True}
@@ -88,7 +88,7 @@ def listed_layers(
     if kinds is None:
         return None
     if len(kinds) != layers:
-        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
+        raise parameters.error(f"lists {len(kinds)} layer_types for {layers} layers")
     for kind in kinds:
         if kind not in known:
             reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(known)}"
@@ -111,7 +111,7 @@ def sparse_layers(parameters: Hyperparameters, layers: int, usual: int) -> list[
         return dense
     if len(kinds) != layers or not set(kinds) <= {"dense", "sparse"}:
         reason = f"has {len(kinds)} mlp_layer_types for {layers} layers, each of them 'dense' or 'sparse'"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     return [kind == "sparse" for kind in kinds]
 
 
@@ -121,6 +121,6 @@ def kv_sources(parameters: Hyperparameters, slides: list[bool], shared: int) -> 
     first = len(slides) - shared
     if not 0 <= shared < len(slides) or not set(slides[first:]) <= set(slides[:first]):
         reason = f"lets {shared} of {len(slides)} layers read the keys of earlier ones of their kind, which it lacks"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     last = {slide: number for number, slide in enumerate(slides[:first])}
     return [None] * first + [last[slide] for slide in slides[first:]]

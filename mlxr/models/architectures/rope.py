@@ -11,7 +11,7 @@ from mlxr.metal.specs import Rope, RopeStyle
 from mlxr.models.architectures.rope_config import require_yarn, rope_of_config
 from mlxr.models.architectures.rope_frequencies import Frequencies, made_rope, plain, yarn, yarn_mscale
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
@@ -48,7 +48,7 @@ def rope_from(
     frequencies = plain(dims, base)
     if factors is not None:
         if not (np.isfinite(factors).all() and (factors > 0).all()):
-            raise ModelFileError(parameters.path, "has rope_freqs.weight that are not all above 0")
+            raise parameters.error("has rope_freqs.weight that are not all above 0")
         frequencies = frequencies / factors
     factor = parameters.positive_number("rope.scaling.factor", parameters.number("rope.scale_linear", 1.0))
     magnitude = parameters.positive_number("rope.scaling.attn_factor", 1.0)
@@ -72,7 +72,7 @@ def rope_from(
             raise UnsupportedModelError(parameters.path, f"scales its rope by {kind[:60]!r}; {known}")
     rope = made_rope(style, frequencies, magnitude)
     if not (math.isfinite(magnitude) and magnitude > 0 and np.isfinite(rope.inverse_frequencies).all()):
-        raise ModelFileError(parameters.path, f"has rope settings that make no angles: base {base}, factor {factor}")
+        raise parameters.error(f"has rope settings that make no angles: base {base}, factor {factor}")
     return rope
 
 

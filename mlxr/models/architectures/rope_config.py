@@ -17,7 +17,7 @@ from mlxr.models.architectures.rope_frequencies import (
     yarn,
     yarn_mscale,
 )
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Hyperparameters
 
 
@@ -52,7 +52,7 @@ def rope_of_config(parameters: Hyperparameters, dims: int, default_base: float =
             raise UnsupportedModelError(parameters.path, f"scales its rope by {kind[:60]!r}; {known}")
     rope = made_rope(RopeStyle.NEOX, frequencies, magnitude)
     if not (math.isfinite(magnitude) and np.isfinite(rope.inverse_frequencies).all()):
-        raise ModelFileError(parameters.path, f"has rope settings that make no angles: base {base}, kind {kind!r}")
+        raise parameters.error(f"has rope settings that make no angles: base {base}, kind {kind!r}")
     return rope
 
 
@@ -107,7 +107,7 @@ def _dynamic(parameters: Hyperparameters, at: str, dims: int, base: float) -> Fr
     if not alpha:
         return plain(dims, base)
     if alpha < 0 or dims < 4:
-        raise ModelFileError(parameters.path, f"scales a rope of {dims} dimensions by an alpha of {alpha}")
+        raise parameters.error(f"scales a rope of {dims} dimensions by an alpha of {alpha}")
     return ntk(dims, base, alpha)
 
 
@@ -116,7 +116,7 @@ def _llama3(parameters: Hyperparameters, at: str, frequencies: Frequencies) -> F
     fast = parameters.positive_number(f"{at}.high_freq_factor")
     if not fast > slow:
         reason = f"has the rope factors {slow} (low) and {fast} (high); the second is larger"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     factor = parameters.positive_number(f"{at}.factor")
     return llama3(frequencies, factor, _original(parameters, at), slow, fast)
 
@@ -129,7 +129,7 @@ def _yarn(parameters: Hyperparameters, at: str, frequencies: Frequencies, base: 
     fast = parameters.number(f"{at}.beta_fast", 0.0) or 32.0
     slow = parameters.number(f"{at}.beta_slow", 0.0) or 1.0
     if min(fast, slow) < 0:
-        raise ModelFileError(parameters.path, f"has the rope betas {fast} (fast) and {slow} (slow); both are above 0")
+        raise parameters.error(f"has the rope betas {fast} (fast) and {slow} (slow); both are above 0")
     mscale = parameters.number(f"{at}.mscale", 0.0)
     all_dims = parameters.number(f"{at}.mscale_all_dim", 0.0)
     usual = yarn_mscale(factor)
@@ -146,7 +146,7 @@ def _long_rope(parameters: Hyperparameters, at: str, dims: int, base: float) -> 
     context_length, original = parameters.positive("context_length"), _original(parameters, at)
     lists = [parameters.numbers(f"{at}.{name}_factor", dims // 2) or [1.0] * (dims // 2) for name in ("short", "long")]
     if min(map(min, lists)) <= 0:
-        raise ModelFileError(parameters.path, "has rope factors that are not all above 0")
+        raise parameters.error("has rope factors that are not all above 0")
     stretched = original * parameters.positive_number(f"{at}.factor", context_length / original)
     usual = long_rope_magnitude(parameters, stretched, original)
     magnitude = parameters.positive_number(f"{at}.attention_factor", usual)
@@ -159,14 +159,14 @@ def long_rope_magnitude(parameters: Hyperparameters, context_length: float, orig
     if context_length <= original:
         return 1.0
     if original < 2:
-        raise ModelFileError(parameters.path, f"stretches its rope from an original context of {original} token")
+        raise parameters.error(f"stretches its rope from an original context of {original} token")
     return math.sqrt(1 + math.log(context_length / original) / math.log(original))
 
 
 def require_yarn(parameters: Hyperparameters, base: float, factor: float) -> None:
     """Raises ``ModelFileError`` for a base that YaRN can't divide by the logarithm of, and a factor that shortens."""
     if base <= 1:
-        raise ModelFileError(parameters.path, f"has the rope base {base}, by which YaRN can't scale; it is above 1")
+        raise parameters.error(f"has the rope base {base}, by which YaRN can't scale; it is above 1")
     if factor < 1:
         reason = f"has rope settings that make no angles: YaRN stretches by a factor of 1 or more, not {factor}"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)

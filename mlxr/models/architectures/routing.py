@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, ExpertsSpec
 from mlxr.models.architectures.sizes import Sizes
 from mlxr.models.architectures.spec import Experts
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 SIGMOID = 2
@@ -39,7 +39,7 @@ def in_groups(parameters: Hyperparameters, spec: ExpertsSpec, *, whole: bool = F
     if not fits or spec.used > spec.experts // groups * used:
         count = f"{spec.experts} experts in {groups} groups"
         reason = f"has {count}; of {used} groups each token would use {spec.used} experts"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     return replace(spec, groups=groups, used_groups=used)
 
 

@@ -9,7 +9,7 @@ from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, No
 from mlxr.models.architectures.heads import require_equal_values, require_even_heads, turned_dims
 from mlxr.models.architectures.leftovers import drafting_layers
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 MAX_LAYERS = 1 << 10
@@ -110,7 +110,7 @@ class Sizes:
         count = parameters.positive("expert_count", _other_counts(parameters), MAX_EXPERTS)
         used = parameters.positive("expert_used_count")
         if used > count:
-            raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
+            raise parameters.error(f"has {count} experts, of which each token would use {used}")
         normalized = parameters.flag("expert_weights_norm", parameters.flag("norm_topk_prob", normalized))
         spec = ExpertsSpec(activation, count, used, self.norm_eps, normalized=normalized, norm=self.norm)
         return Experts(parameters.positive("expert_feed_forward_length", hidden, MAX_HIDDEN), spec)
@@ -164,7 +164,7 @@ def scale_of(parameters: Hyperparameters, size: float) -> float:
     """Returns what scores are multiplied by: the file's number, else one over the root of ``size``. Raises
     ``ModelFileError`` for heads of no size."""
     if size <= 0:
-        raise ModelFileError(parameters.path, "has more heads than numbers in a hidden state, so none is left for each")
+        raise parameters.error("has more heads than numbers in a hidden state, so none is left for each")
     return parameters.number("attention.scale", 0.0) or float(size**-0.5)
 
 
@@ -197,7 +197,7 @@ def _usual_heads(parameters: Hyperparameters, heads: int, default: int) -> tuple
     dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)
     if dims % 2 or dims > head_dim:
         reason = f"turns {dims} dimensions by its rope; a head has {head_dim}, in pairs"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     return kv_heads, head_dim, dims
 
 
@@ -207,5 +207,5 @@ def _layers(parameters: Hyperparameters, default: int | None) -> int:
     if parameters.format is not Format.GGUF:
         return layers
     if layers <= (drafting := drafting_layers(parameters)):
-        raise ModelFileError(parameters.path, f"has {layers} layers, of which {drafting} would draft tokens alone")
+        raise parameters.error(f"has {layers} layers, of which {drafting} would draft tokens alone")
     return layers - drafting

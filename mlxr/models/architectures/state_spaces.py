@@ -8,7 +8,6 @@ from dataclasses import replace
 from mlxr.metal.specs import Mamba1Spec, Mamba2Spec
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN
 from mlxr.models.architectures.tensors import Names
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 MOST_TAPS = 64
@@ -118,7 +117,7 @@ def taps_of(parameters: Hyperparameters, key: str) -> int:
 def require_taps(parameters: Hyperparameters, taps: int) -> None:
     """Raises ``ModelFileError`` for a convolution that sees one token."""
     if taps < 2:
-        raise ModelFileError(parameters.path, "has convolutions of one tap, which see no token but their own")
+        raise parameters.error("has convolutions of one tap, which see no token but their own")
 
 
 def mamba2_spec(
@@ -138,12 +137,10 @@ def mamba2_spec(
         inner = size("inner_size", MAX_HEADS * MAX_HEAD_DIM)
         head_dim = inner // heads
         if heads * head_dim != inner:
-            raise ModelFileError(
-                parameters.path, f"has state spaces of {inner} numbers, which {heads} heads can't share"
-            )
+            raise parameters.error(f"has state spaces of {inner} numbers, which {heads} heads can't share")
     if heads % groups:
         reason = f"has state spaces of {heads} heads, which {groups} groups can't share evenly"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     taps = size("conv_kernel", MOST_TAPS)
     require_taps(parameters, taps)
     limits = None if gguf else parameters.limits("time_step_limit")

@@ -20,7 +20,7 @@ from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.expert_tensors import DTYPES, outputs_first
 from mlxr.models.architectures.latent_tensors import key_value_parts
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import ONE_VERSION, ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import MOST
 from mlxr.models.modelfile import StoredTensor
 
@@ -283,7 +283,7 @@ class Weights:
         tensor = self._found(name)
         if tensor.shape != shape:
             reason = f"has a tensor {name!r} of shape {tensor.shape}; its metadata asks for {shape}"
-            raise ModelFileError(tensor.file.path, f"{reason}, so fetch all of the model's files of one version")
+            raise ModelFileError(tensor.file.path, f"{reason}, so {ONE_VERSION}")
         tensor.require_type()
         return tensor
 

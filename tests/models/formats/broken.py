@@ -47,6 +47,25 @@ def cut(path: Path, count: int) -> None:
     path.write_bytes(path.read_bytes()[:-count])
 
 
+def with_settings(text: str) -> Callable[[Path], Path]:
+    """A folder whose settings are that text."""
+
+    def make(path: Path) -> Path:
+        (folder(path) / "config.json").write_text(text)
+        return path
+
+    return make
+
+
+def changed(**settings: Any) -> Callable[[Path], Path]:
+    return lambda path: folder(path, **settings)
+
+
+def pointer_as_shard(path: Path) -> Path:
+    (folder(path) / SHARDS[1]).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    return path
+
+
 def truncated_shard(path: Path) -> Path:
     cut(folder(path) / SHARDS[1], 8)
     return path
@@ -164,6 +183,31 @@ METHODS = (
 PICKLE = r"is a pickle, which mlxr never reads .*; take the model's \*\.safetensors or GGUF files"
 
 BROKEN: dict[str, Broken] = {
+    "settings that are no JSON": Broken(
+        with_settings("<html>"), r"config\.json:? is corrupt, no JSON: Expecting .*; fetch it again"
+    ),
+    "settings with a number of 5,000 digits": Broken(
+        with_settings('{"hidden_size": ' + "9" * 5000 + "}"),
+        r"config\.json:? is corrupt, no JSON: it holds a number of more digits than any has; fetch it again",
+    ),
+    "settings that are a list": Broken(
+        with_settings("[1]"), r"config\.json:? is no JSON object: it holds an array; fetch it again"
+    ),
+    "settings without one": Broken(
+        changed(hidden_size=None), r"config\.json:? lacks the key 'hidden_size', .*; fetch it again"
+    ),
+    "a setting of another kind": Broken(
+        changed(num_hidden_layers="2"), r"config\.json:? has '2' for 'num_hidden_layers', which .*; fetch it again"
+    ),
+    "heads that can't share keys": Broken(
+        changed(num_attention_heads=7), r"config\.json:? has 7 query heads, which 2 key heads .*; fetch it again"
+    ),
+    "a vocabulary of another size": Broken(
+        changed(vocab_size=64), r"config\.json:? has the vocab_size 64, and .* has 100 tokens; fetch all"
+    ),
+    "a file that stands for another": Broken(
+        pointer_as_shard, r"model-00002-of-00002\.safetensors.* stands for a file that Git LFS has; fetch that"
+    ),
     "a truncated shard": Broken(
         truncated_shard, r"model-00002-of-00002\.safetensors.* is truncated: tensor '.*' needs bytes .*fetch it again"
     ),

@@ -15,7 +15,6 @@ from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 OF_ACTIVATION = "model.layers.{layer}.mlp.act_fn."
@@ -47,7 +46,7 @@ def _numbers(parameters: Hyperparameters, weights: Weights, layers: int) -> list
         columns = [file.numbers(f"xielu.{name}", layers) for name in USUAL]
         missing = next((name for name, column in zip(USUAL, columns, strict=True) if column is None), None)
         if missing is not None:
-            raise ModelFileError(parameters.path, f"lacks the setting 'xielu.{missing}'; fetch another file of it")
+            raise parameters.error(f"lacks the setting 'xielu.{missing}'")
         rows = list(zip(*(column or () for column in columns), strict=True))
     else:
         rows = [_of_folder(weights, layer) for layer in range(layers)]

@@ -13,7 +13,7 @@ from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 NORMS = Norms(before=False, residual=True)
@@ -29,7 +29,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
     if parameters.format is Format.GGUF:
         positions = weights.rows(encoder_names.GGUF_BERT["positions"], MAX_POSITIONS)
     if first >= positions:
-        raise ModelFileError(parameters.path, f"has {positions} positions, of which the first is number {first}")
+        raise parameters.error(f"has {positions} positions, of which the first is number {first}")
     layer = LayerSpec(sizes.attention(), sizes.mlp(activation_of(parameters), gated=False), NORMS, BIASES)
     return EncoderSpec(
         width=sizes.width,
@@ -49,7 +49,7 @@ def _first_position(parameters: Hyperparameters) -> int:
         return 0
     padding = parameters.integer("pad_token_id", 1)
     if not 0 <= padding < MAX_POSITIONS:
-        raise ModelFileError(parameters.path, f"pads with the token {padding}")
+        raise parameters.error(f"pads with the token {padding}")
     return padding + 1
 
 

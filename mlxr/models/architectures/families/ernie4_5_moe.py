@@ -14,7 +14,6 @@ from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activatio
 from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
@@ -30,7 +29,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     if parameters.format is Format.GGUF:
         shared = parameters.integer("expert_shared_feed_forward_length", shared)
     if not 0 <= shared <= MAX_HIDDEN:
-        raise ModelFileError(parameters.path, f"has shared experts of {shared} numbers")
+        raise parameters.error(f"has shared experts of {shared} numbers")
     experts = replace(experts, shared_hidden=shared)
     sparse = _sparse(parameters, sizes.layers)
     # mlx-lm leaves the bias out.

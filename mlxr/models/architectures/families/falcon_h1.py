@@ -23,7 +23,6 @@ from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, require_activat
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
@@ -72,7 +71,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     )
     biases = state_spaces.biases(parameters, "mamba_proj_bias", "mamba_conv_bias")
     if "ssm_input_bias" in biases and by != Multipliers():
-        raise ModelFileError(parameters.path, "has biases of mamba_proj_bias beside multipliers")
+        raise parameters.error("has biases of mamba_proj_bias beside multipliers")
     half = replace(sizes.mlp(Activation.SILU), input_scale=by.gate)
     layer = LayerSpec(mixers, half, biases=biases)
     embedding_scale = parameters.positive_number("embedding_scale", 1.0) * by.hidden
@@ -85,7 +84,7 @@ def _state_space(parameters: Hyperparameters, weights: Weights, sizes: Sizes, ga
     spec = state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, head_dim, sizes.norm_eps, gate_eps)
     if not gguf and (inner := parameters.positive("mamba_d_ssm", spec.inner)) != spec.inner:
         reason = f"has {spec.heads} heads of {head_dim} numbers in its state spaces, where mamba_d_ssm is {inner}"
-        raise ModelFileError(parameters.path, reason)
+        raise parameters.error(reason)
     normed = "blk.0.ssm_norm.weight" in weights if gguf else parameters.flag("mamba_rms_norm", False)
     return replace(spec, normed=normed)
 
@@ -97,7 +96,7 @@ def _multipliers(parameters: Hyperparameters) -> Multipliers:
     gate, down = parameters.numbers("mlp_multipliers", 2) or (1.0, 1.0)
     projected = tuple(parameters.numbers("ssm_multipliers", 5) or (1.0,) * 5)
     if not all(LEAST < number < 1 / LEAST for number in (gate, down, *projected)):
-        raise ModelFileError(parameters.path, "has mlp_multipliers or ssm_multipliers that leave nothing")
+        raise parameters.error("has mlp_multipliers or ssm_multipliers that leave nothing")
     return Multipliers(
         **{
             name: parameters.positive_number(key, 1.0)

@@ -20,7 +20,6 @@ from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activatio
 from mlxr.models.architectures.spec import MLP, Alternating, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 PATTERN = 5
@@ -60,11 +59,11 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 def _alternating(parameters: Hyperparameters, weights: Weights, sizes: Sizes) -> Alternating:
     further = per_layer_embedding(parameters, sizes)
     if further is None:
-        raise ModelFileError(parameters.path, "has no per-layer embeddings, which its family has")
+        raise parameters.error("has no per-layer embeddings, which its family has")
     streams = parameters.positive("altup.num_inputs", 4, MAX_STREAMS)
     active = parameters.integer("altup.active_idx", 0)
     if not 0 <= active < streams:
-        raise ModelFileError(parameters.path, f"computes stream {active} of {streams}")
+        raise parameters.error(f"computes stream {active} of {streams}")
     in_gguf = parameters.format is Format.GGUF
     rank = weights.rows("blk.0.laurel_l.weight", sizes.width) if in_gguf else parameters.positive("laurel_rank", 64)
     scales = in_gguf or parameters.flag("altup_correct_scale", True)
@@ -83,7 +82,7 @@ def _sparsity(parameters: Hyperparameters, layers: int) -> list[float | None]:
         first = SPARSE_LAYERS if layers > SPARSE_LAYERS else 0
         shares = [SPARSE] * first + [0.0] * (layers - first)
     if not all(0 <= share < 1 for share in shares):
-        raise ModelFileError(parameters.path, "has activation_sparsity_pattern that are not all from 0 to below 1")
+        raise parameters.error("has activation_sparsity_pattern that are not all from 0 to below 1")
     return [NormalDist().inv_cdf(share) if share else None for share in shares]
 
 

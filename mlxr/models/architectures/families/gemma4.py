@@ -20,7 +20,7 @@ from mlxr.models.architectures.sizes import MAX_EXPERTS, MAX_HIDDEN, Sizes, requ
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 ACTIVATION = Activation.GELU_TANH
@@ -63,7 +63,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         )
         if source is not None and heads[source] != own:
             reason = f"lets layer {number} read keys of layer {source}, which has others"
-            raise ModelFileError(parameters.path, reason)
+            raise parameters.error(reason)
         perceptron = MLP(hidden[number], MLPSpec(ACTIVATION, sizes.norm_eps))
         half = perceptron if experts is None else replace(experts, shared_hidden=hidden[number])
         added = None if further is None else PerLayerInputSpec(ACTIVATION, sizes.norm_eps)
@@ -80,7 +80,7 @@ def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts | None:
     count = parameters.positive("expert_count", count or None, MAX_EXPERTS)
     used = parameters.positive("expert_used_count", parameters.integer("top_k_experts", 0))
     if used > count:
-        raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
+        raise parameters.error(f"has {count} experts, of which each token would use {used}")
     hidden = set(parameters.positives("expert_feed_forward_length", sizes.layers, most=MAX_HIDDEN))
     if len(hidden) > 1:
         raise UnsupportedModelError(parameters.path, "has experts of different sizes by layer; mlxr runs equal ones")

@@ -11,7 +11,7 @@ from mlxr.models.architectures.rope_config import rope_of_config
 from mlxr.models.architectures.rope_frequencies import made_rope, proportional
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 BASE, NEAR_BASE = 1_000_000.0, 10_000.0
@@ -36,7 +36,7 @@ def heads_of(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> l
     for own in set(found):
         require_even_heads(parameters, sizes.heads, own.kv_heads)
         if own.head_dim % 2:
-            raise ModelFileError(parameters.path, f"has heads of {own.head_dim} numbers, which no rope can turn")
+            raise parameters.error(f"has heads of {own.head_dim} numbers, which no rope can turn")
     return found
 
 

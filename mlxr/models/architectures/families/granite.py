@@ -19,7 +19,6 @@ from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 LEAST = 1e-6
@@ -61,7 +60,7 @@ def residual(parameters: Hyperparameters) -> float:
     """Returns what each half adds is multiplied by."""
     factor = parameters.positive_number("residual_scale", 1.0)
     if not LEAST <= factor <= 1 / LEAST:
-        raise ModelFileError(parameters.path, f"multiplies residuals by {factor}, which leaves nothing of them")
+        raise parameters.error(f"multiplies residuals by {factor}, which leaves nothing of them")
     return factor
 
 

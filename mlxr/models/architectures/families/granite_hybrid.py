@@ -19,7 +19,7 @@ from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, req
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 KINDS = {"mamba": False, "linear_attention": False, "attention": True, "full_attention": True}
@@ -57,7 +57,7 @@ def _state_space(parameters: Hyperparameters, sizes: Sizes, gate_eps: float) -> 
             parameters.text("mamba_d_head", "auto")
         if head_dim * heads != inner:
             reason = f"has {heads} heads of {head_dim} numbers in its state spaces, where mamba_expand makes {inner}"
-            raise ModelFileError(parameters.path, reason)
+            raise parameters.error(reason)
     return state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, head_dim, sizes.norm_eps, gate_eps)
 
 
@@ -66,7 +66,7 @@ def _half(parameters: Hyperparameters, sizes: Sizes) -> FeedForward:
     key = "expert_shared_feed_forward_length" if gguf else "shared_intermediate_size"
     shared = parameters.integer(key, 0)
     if not 0 <= shared <= MAX_HIDDEN:
-        raise ModelFileError(parameters.path, f"has a perceptron of {shared} numbers; mlxr takes at most {MAX_HIDDEN}")
+        raise parameters.error(f"has a perceptron of {shared} numbers; mlxr takes at most {MAX_HIDDEN}")
     if parameters.integer("expert_count", 0):
         experts = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
         return replace(experts, shared_hidden=shared)

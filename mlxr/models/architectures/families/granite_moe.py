@@ -13,7 +13,6 @@ from mlxr.models.architectures.sizes import MAX_HIDDEN
 from mlxr.models.architectures.spec import DecoderSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
@@ -28,7 +27,7 @@ def shared_hidden(parameters: Hyperparameters) -> int:
     key = "expert_shared_feed_forward_length" if parameters.format is Format.GGUF else "shared_intermediate_size"
     size = parameters.integer(key, 0)
     if not 0 <= size <= MAX_HIDDEN:
-        raise ModelFileError(parameters.path, f"has a shared expert of {size} numbers; mlxr takes at most {MAX_HIDDEN}")
+        raise parameters.error(f"has a shared expert of {size} numbers; mlxr takes at most {MAX_HIDDEN}")
     return size
 
 

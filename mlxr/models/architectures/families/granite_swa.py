@@ -16,7 +16,7 @@ from mlxr.models.architectures.sizes import Sizes, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 WINDOW, PATTERN = 128, 4
@@ -53,7 +53,7 @@ def _ropes(parameters: Hyperparameters, sizes: Sizes) -> list[Rope | None]:
     if bases is None:
         return [rope] * sizes.layers
     if min(bases) < 0:
-        raise ModelFileError(parameters.path, f"has the rope base {min(bases)}; it is above 0, or 0 for no rope")
+        raise parameters.error(f"has the rope base {min(bases)}; it is above 0, or 0 for no rope")
     usual, kind = rope_base(parameters, 10000.0), rope_kind(parameters)
     if kind != "default" and not {*bases} <= {0.0, usual}:
         reason = f"scales ropes of several bases by {kind[:60]!r}; mlxr knows that with one base"

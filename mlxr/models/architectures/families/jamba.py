@@ -14,7 +14,6 @@ from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, MixerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 KEYS = {"state_size": "mamba_d_state", "conv_kernel": "mamba_d_conv", "time_step_rank": "mamba_dt_rank"}
@@ -66,7 +65,7 @@ def _sparse(parameters: Hyperparameters, sizes: Sizes, weights: Weights) -> list
 def _every(parameters: Hyperparameters, period: str, offset: str, usual: tuple[int, int], layers: int) -> list[bool]:
     step, first = parameters.positive(period, usual[0]), parameters.integer(offset, usual[1])
     if not 0 <= first < step:
-        raise ModelFileError(parameters.path, f"has {offset} {first}, which is not below {period} {step}")
+        raise parameters.error(f"has {offset} {first}, which is not below {period} {step}")
     return [layer % step == first for layer in range(layers)]
 
 

@@ -15,7 +15,6 @@ from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, 
 from mlxr.models.architectures.state_spaces import require_taps
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 KINDS = {"conv": False, "full_attention": True}
@@ -67,7 +66,7 @@ def _hidden(parameters: Hyperparameters, sizes: Sizes) -> int:
         return hidden
     hidden = -(-int(factor * int(2 * hidden / 3)) // multiple) * multiple
     if not 1 <= hidden <= MAX_HIDDEN:
-        raise ModelFileError(parameters.path, f"has a feed-forward of {hidden} numbers by its block_ffn_dim_multiplier")
+        raise parameters.error(f"has a feed-forward of {hidden} numbers by its block_ffn_dim_multiplier")
     return hidden
 
 

@@ -16,7 +16,7 @@ from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, N
 from mlxr.models.architectures.state_spaces import require_taps
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 TAPS, WINDOW = 7, 256
@@ -69,7 +69,7 @@ def _kinds(parameters: Hyperparameters, layers: int) -> list[str]:
         usual = {0: NEAR, 2: WHOLE}
         return [usual.get(layer % 4, CONV) if layer else CONV for layer in range(layers)]
     if len(kinds) != layers:
-        raise ModelFileError(parameters.path, f"lists {len(kinds)} layer_types for {layers} layers")
+        raise parameters.error(f"lists {len(kinds)} layer_types for {layers} layers")
     for kind in kinds:
         if kind not in (CONV, WHOLE, NEAR):
             reason = f"has layers of the type {kind[:60]!r}; mlxr knows {CONV}, {WHOLE}, {NEAR}"

@@ -22,7 +22,6 @@ from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes, requ
 from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 SHARE = 0.334
@@ -98,14 +97,14 @@ def _folder_heads(parameters: Hyperparameters, sizes: Sizes) -> Heads:
     near = parameters.positive("swa_num_key_value_heads", 2 * count, MAX_HEADS)
     for key, wanted in (("swa_head_dim", size), ("swa_v_head_dim", values), ("swa_num_attention_heads", sizes.heads)):
         if (found := parameters.positive(key, wanted)) != wanted:
-            raise ModelFileError(parameters.path, f"has {key} {found}, and {wanted} in layers that see everything")
+            raise parameters.error(f"has {key} {found}, and {wanted} in layers that see everything")
     return _checked(parameters, Heads(size, values, [near if slide else count for slide in slides], slides))
 
 
 def _checked(parameters: Hyperparameters, heads: Heads) -> Heads:
     if heads.value_dim > heads.head_dim or min(heads.kv_heads, default=1) < 1:
         sizes = f"keys of {heads.head_dim} numbers a head and values of {heads.value_dim}"
-        raise ModelFileError(parameters.path, f"has {sizes}; values are no longer than keys, of 1 head or more")
+        raise parameters.error(f"has {sizes}; values are no longer than keys, of 1 head or more")
     return heads
 
 
@@ -120,7 +119,7 @@ def _ropes(parameters: Hyperparameters, head_dim: int) -> tuple[Rope, Rope]:
     shares = [parameters.number(inner.format(f"{kind}_attention"), share) for kind in ("full", "sliding")]
     dims, near_dims = (int(head_dim * each) for each in shares)
     if min(dims, near_dims) < 2 or dims % 2 or near_dims % 2 or max(dims, near_dims) > head_dim:
-        raise ModelFileError(parameters.path, f"turns {shares} of {head_dim} dimensions by its ropes")
+        raise parameters.error(f"turns {shares} of {head_dim} dimensions by its ropes")
     whole = model_rope(parameters, dims, RopeStyle.NEOX, None, BASE, "full_attention")
     return whole, window_rope(parameters, near_dims, NEAR_BASE, "swa_rope_theta")
 

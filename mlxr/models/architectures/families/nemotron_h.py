@@ -19,7 +19,7 @@ from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, MAX_WIDTH,
 from mlxr.models.architectures.spec import CHOICE_BIAS, MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 LETTERS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
@@ -42,7 +42,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_activation(parameters, "silu", key="mamba_hidden_act")
     kinds = listed or _counted(parameters, sizes.layers)
     if len(kinds) != sizes.layers:
-        raise ModelFileError(parameters.path, f"lists {len(kinds)} kinds of layers for {sizes.layers} layers")
+        raise parameters.error(f"lists {len(kinds)} kinds of layers for {sizes.layers} layers")
     made: dict[str, LayerSpec] = {}
     if "mamba" in kinds:
         made["mamba"] = _mamba(parameters, sizes)
@@ -75,7 +75,7 @@ def _listed(parameters: Hyperparameters) -> list[str]:
     pattern = parameters.text("hybrid_override_pattern", "")
     kinds = parameters.texts("layers_block_type") or parameters.texts("layer_types") or list(pattern)
     if not kinds:
-        raise ModelFileError(parameters.path, "has neither a hybrid_override_pattern nor layers_block_type")
+        raise parameters.error("has neither a hybrid_override_pattern nor layers_block_type")
     known = {**LETTERS, **KINDS}
     for kind in kinds:
         if kind not in known:
@@ -110,7 +110,7 @@ def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
     shared = parameters.positive(key, most=MAX_HIDDEN) if parameters.integer("expert_shared_count", 1) else 0
     latent = parameters.integer("moe_latent_size", 0)
     if not 0 <= latent <= MAX_WIDTH:
-        raise ModelFileError(parameters.path, f"has experts on vectors of {latent} numbers")
+        raise parameters.error(f"has experts on vectors of {latent} numbers")
     return replace(experts, spec=spec, shared_hidden=shared, gated=False, latent=latent)
 
 

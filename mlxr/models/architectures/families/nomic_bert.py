@@ -15,7 +15,7 @@ from mlxr.models.architectures.sizes import MAX_EXPERTS
 from mlxr.models.architectures.spec import EncoderSpec, Experts, FeedForward, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 NORMS = Norms(before=False, residual=True)
@@ -70,7 +70,7 @@ def _experts(parameters: Hyperparameters, sizes: EncoderSizes) -> Experts:
     count = parameters.positive("expert_count", most=MAX_EXPERTS)
     used = parameters.positive("expert_used_count")
     if used > count:
-        raise ModelFileError(parameters.path, f"has {count} experts, of which each token would use {used}")
+        raise parameters.error(f"has {count} experts, of which each token would use {used}")
     spec = ExpertsSpec(Activation.GELU, count, used, sizes.norm_eps, normalized=False)
     return Experts(sizes.hidden, spec, gated=False)
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.models.errors import ModelFileError
+from mlxr.models.errors import AGAIN, ModelFileError
 from mlxr.models.modelfile import ModelFile
 
 MAX_NAME_BYTES = 65535
@@ -262,8 +262,8 @@ class Cursor:
             self._read_ahead(start)
         return self._window[start - self._window_start : end - self._window_start]
 
-    def error(self, reason: str, offset: int | None = None) -> ModelFileError:
-        return ModelFileError(self.path, reason, self.at if offset is None else offset)
+    def error(self, reason: str, offset: int | None = None, way_out: str = AGAIN) -> ModelFileError:
+        return ModelFileError(self.path, f"{reason}; {way_out}", self.at if offset is None else offset)
 
     def _read_ahead(self, start: int) -> bytes:
         self._window = self._file.read(start, min(WINDOW_BYTES, self.size - start))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.metal.tensors import TensorType, row_bytes
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import AGAIN, ONE_VERSION, ModelFileError, UnsupportedModelError
 from mlxr.models.formats.gguf.byte_order import BigEndianTensor
 from mlxr.models.formats.gguf.cursor import BIG, LITTLE, Cursor
 from mlxr.models.formats.gguf.split import first_file, part_number, present_files
@@ -94,7 +94,7 @@ def _opened(path: Path) -> GGUFFile:
     """One file, whatever else belongs to its model."""
     file = ModelFile(path)
     if file.size == 0:
-        raise ModelFileError(file.path, "is empty, not a GGUF file", 0)
+        raise ModelFileError(file.path, f"is empty, not a GGUF file; {AGAIN}", 0)
     header = _parse(file)
     file.require_unchanged()
     return header
@@ -134,7 +134,7 @@ def _require_part(header: GGUFFile, number: int, count: int) -> None:
     if part_number(header.path) is None:
         way_out = "its siblings are found by names such as NAME-00001-of-00003.gguf, so give it its own name back"
         raise ModelFileError(header.path, f"{says}, and has another name; {way_out}")
-    raise ModelFileError(header.path, f"{says}, and its name that it is part {number} of {count}; fetch it again")
+    raise ModelFileError(header.path, f"{says}, and its name that it is part {number} of {count}; {AGAIN}")
 
 
 def _joined(parts: list[GGUFFile], type: str) -> GGUFFile:
@@ -145,7 +145,9 @@ def _joined(parts: list[GGUFFile], type: str) -> GGUFFile:
         _require_part(part, number, len(parts))
         for name, tensor in part.tensors.items():
             if name in tensors:
-                raise ModelFileError(part.path, f"holds the tensor {name!r}, as {tensors[name].file.path.name!r} does")
+                raise ModelFileError(
+                    part.path, f"holds the tensor {name!r}, as {tensors[name].file.path.name!r} does; {ONE_VERSION}"
+                )
             tensors[name] = tensor
     count = first.metadata.get(SPLIT_TENSORS, len(tensors))
     if count != len(tensors):
@@ -184,7 +186,9 @@ def _version(cursor: Cursor) -> int:
         cursor.order = BIG
         return swapped
     if version not in VERSIONS:
-        raise cursor.error(f"has GGUF version {version}; mlxr reads versions 2 and 3", len(MAGIC))
+        raise cursor.error(
+            f"has GGUF version {version}", len(MAGIC), "mlxr reads versions 2 and 3, so convert the model again"
+        )
     return version
 
 
@@ -257,9 +261,9 @@ def _tensor(file: ModelFile, cursor: Cursor, record: _Record, data_start: int) -
     start, nbytes = data_start + record.offset, math.prod(record.shape[:-1]) * columns
     if start + nbytes > file.size:
         if file.size <= data_start:
-            raise cursor.error("holds a header alone, and no tensor's data; fetch the whole file", file.size)
+            raise cursor.error("holds a header alone, and no tensor's data", file.size, "fetch the whole file")
         where = f"bytes {start} to {start + nbytes}, and the file ends at {file.size}"
-        raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}; fetch it again", record.at)
+        raise cursor.error(f"is truncated: tensor {record.name!r} needs {where}", record.at)
     kind = StoredTensor if cursor.order == LITTLE else BigEndianTensor
     return kind(file, record.name, record.type, record.shape, start, nbytes)
 

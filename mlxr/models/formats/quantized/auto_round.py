@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized import awq, gptq
 from mlxr.models.formats.quantized.parts import Parts
 
@@ -29,7 +28,7 @@ def join(parts: Parts, settings: Mapping[str, Any]) -> None:
     if packing not in (*GPTQ, AWQ) or kind != "int":
         what = f"packing_format {str(packing)[:40]!r} of {str(kind)[:20]!r}"
         reason = f"has AutoRound's {what}; mlxr reads {', '.join((*GPTQ, AWQ))} of 'int'"
-        raise UnsupportedModelError(parts.path, f"{reason}, so take the model in one of these, or as GGUF")
+        raise parts.unsupported(f"{reason}, so take the model in one of these, or as GGUF")
     if packing == AWQ:
         awq.join(parts, {**settings, "version": "gemm"})
     else:
@@ -41,7 +40,7 @@ def _rules(parts: Parts, settings: Mapping[str, Any]) -> dict[str, dict[str, Any
     name with what no name has is an expression."""
     extra = settings.get("extra_config") or {}
     if not isinstance(extra, Mapping):
-        raise ModelFileError(parts.path, "has an extra_config of AutoRound's that is no object")
+        raise parts.error("has an extra_config of AutoRound's that is no object")
     own = {
         name: {key: given[key] for key in OWN if key in given}
         for name, given in extra.items()

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized.parts import (
     FLOATS,
     AssembledTensor,
@@ -38,12 +37,12 @@ def join(parts: Parts, settings: Mapping[str, Any]) -> None:
     """Puts matrices and their scales together."""
     version = str(settings.get("version", "gemm")).lower()
     if version != "gemm":
-        raise UnsupportedModelError(parts.path, f"has AWQ's version {version[:40]!r}; mlxr reads gemm, so take that")
+        raise parts.unsupported(f"has AWQ's version {version[:40]!r}; mlxr reads gemm, so take that")
     bits, group = settings.get("bits", settings.get("w_bit")), settings.get("group_size", settings.get("q_group_size"))
     if bits != BITS:
-        raise UnsupportedModelError(parts.path, f"is quantized to {str(bits)[:20]} bits by AWQ; mlxr reads {BITS}")
+        raise parts.unsupported(f"is quantized to {str(bits)[:20]} bits by AWQ; mlxr reads {BITS}")
     if not isinstance(group, int) or isinstance(group, bool) or not (group == -1 or group > 0):
-        raise ModelFileError(parts.path, f"has the group_size {str(group)[:20]}, which should be -1 or a number")
+        raise parts.error(f"has the group_size {str(group)[:20]}, which should be -1 or a number")
     for module in parts.modules("qweight"):
         parts.put(_matrix(parts, module, group))
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal.sizes import Scales
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.models.errors import ModelFileError
+from mlxr.models.errors import AGAIN, ModelFileError
 from mlxr.models.formats.quantized.integers import signed_rows
 from mlxr.models.formats.quantized.parts import (
     AssembledTensor,
@@ -104,14 +104,16 @@ def _state(tensor: StoredTensor) -> _State:
     path = tensor.file.path
     require_stored(tensor.name, tensor, "U8")
     if tensor.nbytes > MOST_STATE_BYTES:
-        raise ModelFileError(path, f"has {tensor.nbytes} bytes of {tensor.name[:100]!r}, which is a short JSON text")
+        raise ModelFileError(
+            path, f"has {tensor.nbytes} bytes of {tensor.name[:100]!r}, which is a short JSON text; {AGAIN}"
+        )
     match decode_json(path, integers(tensor).tobytes(), tensor.start):
         case {"shape": [int(rows), int(columns)], "blocksize": int(block), **more} if min(rows, columns, block) > 0:
             nested, offset = more.get("nested_blocksize", 0), more.get("nested_offset", 0.0)
             if isinstance(nested, int) and nested >= 0 and isinstance(offset, int | float):
                 return _State((rows, columns), block, nested, float(offset))
     wanted = "a shape of two sizes, a blocksize, and those of nested scales if there are any"
-    raise ModelFileError(path, f"has {tensor.name[:100]!r} without what it should say: {wanted}", tensor.start)
+    raise ModelFileError(path, f"has {tensor.name[:100]!r} without what it should say: {wanted}; {AGAIN}", tensor.start)
 
 
 def _eight_bits(parts: Parts, module: str) -> AssembledTensor:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal import affine
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized import fp4
 from mlxr.models.formats.quantized.act_order import column_groups, reordered
 from mlxr.models.formats.quantized.fp8 import ACTIVATIONS, LEFT_OUT, block_size, scaled
@@ -71,17 +70,17 @@ def _groups(parts: Parts, settings: Mapping[str, Any]) -> list[Mapping[str, Any]
     """The groups of modules. Raises ``UnsupportedModelError`` for what changes numbers in a way that mlxr lacks."""
     groups = settings.get("config_groups")
     if not isinstance(groups, Mapping) or not all(isinstance(group, Mapping) for group in groups.values()):
-        raise ModelFileError(parts.path, "has a quantization_config without config_groups, which say how")
+        raise parts.error("has a quantization_config without config_groups, which say how")
     for form in (settings.get("format"), *(group.get("format") for group in groups.values())):
         if form is not None and form not in FORMATS:
             reason = f"has compressed-tensors' format {str(form)[:40]!r}; mlxr reads {', '.join(FORMATS)}"
-            raise UnsupportedModelError(parts.path, reason)
+            raise parts.unsupported(reason)
     sparsity = settings.get("sparsity_config")
     if isinstance(sparsity, Mapping) and sparsity.get("format", "dense") != "dense":
         form = str(sparsity["format"])[:40]
-        raise UnsupportedModelError(parts.path, f"has sparse weights ({form!r}), and mlxr reads dense ones alone")
+        raise parts.unsupported(f"has sparse weights ({form!r}), and mlxr reads dense ones alone")
     if settings.get("transform_config"):
-        raise UnsupportedModelError(parts.path, "has a transform_config, whose rotations mlxr does not apply")
+        raise parts.unsupported("has a transform_config, whose rotations mlxr does not apply")
     if any(group.get("input_activations") for group in groups.values()) or settings.get("kv_cache_scheme"):
         parts.note(LEFT_OUT)
     return list(groups.values())
@@ -93,7 +92,7 @@ def _weights_of(parts: Parts, groups: list[Mapping[str, Any]], module: str) -> M
     for group in fitting or groups[:1]:
         if isinstance(weights := group.get("weights"), Mapping):
             return weights
-    raise ModelFileError(parts.path, f"has {module[:100]!r} quantized, and no config_group that says how")
+    raise parts.error(f"has {module[:100]!r} quantized, and no config_group that says how")
 
 
 def _targets(group: Mapping[str, Any]) -> list[Any]:
@@ -123,7 +122,7 @@ def _packed(parts: Parts, module: str, codes: StoredTensor, weights: Mapping[str
     bits = weights.get("num_bits")
     if bits not in affine.BITS or isinstance(bits, bool):
         reason = f"quantizes {module[:100]} to {str(bits)[:20]} bits; mlxr reads {affine.BITS}"
-        raise UnsupportedModelError(parts.path, reason)
+        raise parts.unsupported(reason)
     shape = _shape(name, sizes)
     groups = scales.shape[1] if len(scales.shape) == 2 else 1
     stored = [codes, scales, *([] if zeros is None else [zeros])]

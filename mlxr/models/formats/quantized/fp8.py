@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mlxr.metal import fp4
 from mlxr.metal.sizes import Scales
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.formats.quantized.fp4 import mxfp8
 from mlxr.models.formats.quantized.parts import (
     FLOATS,
@@ -52,8 +52,7 @@ def join(parts: Parts, settings: Mapping[str, Any]) -> None:
             codes = parts.take(module, "weight")
             name = next((name for name in SCALES if f"{module}.{name}" in parts.tensors), None)
             if name is None:
-                reason = f"lacks the tensor {f'{module}.{SCALES[1]}'[:120]!r}, the scale of a quantized matrix"
-                raise ModelFileError(parts.path, f"{reason}; fetch all files of the model")
+                raise parts.lacks(module, SCALES[1], "the scale")
             scale = parts.take(module, name)
             mx = scale.stored_as in POWERS and block in (None, (1, fp4.MX_GROUP)) and scale.shape[:1] == codes.shape[:1]
             parts.put(mxfp8(codes.name, codes, scale) if mx else scaled(codes, scale, block))
@@ -67,7 +66,7 @@ def block_size(parts: Parts, given: object) -> tuple[int, int] | None:
             return None
         case [int(rows), int(columns)] if 0 < rows <= MOST and 0 < columns <= MOST:
             return rows, columns
-    raise ModelFileError(parts.path, f"has the weight_block_size {str(given)[:40]}, which should be two sizes")
+    raise parts.error(f"has the weight_block_size {str(given)[:40]}, which should be two sizes")
 
 
 def scaled(codes: StoredTensor, scale: StoredTensor, block: tuple[int, int] | None) -> AssembledTensor:

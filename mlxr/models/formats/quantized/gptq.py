@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal import affine
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized.act_order import column_groups, reordered
 from mlxr.models.formats.quantized.parts import (
     FLOATS,
@@ -42,7 +41,7 @@ def join(parts: Parts, settings: Mapping[str, Any]) -> None:
     kind = settings.get("checkpoint_format") or settings.get("format") or "gptq"
     if not isinstance(kind, str) or kind not in FORMATS:
         reason = f"has GPTQ's checkpoint_format {str(kind)[:40]!r}; mlxr reads {' and '.join(FORMATS)}"
-        raise UnsupportedModelError(parts.path, f"{reason}, so take the model in one of these")
+        raise parts.unsupported(f"{reason}, so take the model in one of these")
     for module in parts.modules("qweight"):
         bits, group = _own(parts, settings, module)
         parts.put(_matrix(parts, module, bits, group, FORMATS[kind]))
@@ -58,11 +57,9 @@ def _own(parts: Parts, settings: Mapping[str, Any], module: str) -> tuple[int, i
             break
     bits, group = given.get("bits"), given.get("group_size", -1)
     if bits not in BITS or isinstance(bits, bool):
-        raise UnsupportedModelError(
-            parts.path, f"quantizes {module[:100]} to {str(bits)[:20]} bits by GPTQ; mlxr reads {BITS}"
-        )
+        raise parts.unsupported(f"quantizes {module[:100]} to {str(bits)[:20]} bits by GPTQ; mlxr reads {BITS}")
     if not isinstance(group, int) or isinstance(group, bool) or not (group == -1 or group > 0):
-        raise ModelFileError(parts.path, f"has the group_size {str(group)[:20]}, which should be -1 or a number")
+        raise parts.error(f"has the group_size {str(group)[:20]}, which should be -1 or a number")
     return bits, group
 
 
@@ -70,7 +67,7 @@ def _fits(parts: Parts, expression: str, module: str) -> bool:
     try:
         return re.match(expression, module) is not None
     except re.error as error:
-        raise ModelFileError(parts.path, f"has a rule in dynamic, {expression[:60]!r}, that is none: {error}") from None
+        raise parts.error(f"has a rule in dynamic, {expression[:60]!r}, that is none: {error}") from None
 
 
 def _matrix(parts: Parts, module: str, bits: int, group: int, added: int) -> AssembledTensor:

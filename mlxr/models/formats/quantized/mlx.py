@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 
 from mlxr.metal import fp4
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized.fp4 import values as nvfp4_values
 from mlxr.models.formats.quantized.parts import (
     FLOATS,
@@ -65,7 +63,7 @@ class Quantization:
 def join(parts: Parts, settings: Mapping[str, Any]) -> None:
     """Puts codes, scales and biases together."""
     for module in parts.modules("scales"):
-        quantization = _quantization(parts.path, settings, module)
+        quantization = _quantization(parts, settings, module)
         codes, scales = parts.take(module, "weight"), parts.take(module, "scales")
         if quantization.mode == "affine":
             parts.put(_affine(codes, scales, parts.take(module, "biases"), quantization))
@@ -73,7 +71,7 @@ def join(parts: Parts, settings: Mapping[str, Any]) -> None:
             parts.put(_floating(codes, scales, quantization))
 
 
-def _quantization(path: Path, settings: Mapping[str, Any], module: str) -> Quantization:
+def _quantization(parts: Parts, settings: Mapping[str, Any], module: str) -> Quantization:
     """What holds for a ``module``: its own settings, or those for all."""
     own = settings.get(module)
     given = {**settings, **own} if isinstance(own, Mapping) else settings
@@ -83,15 +81,15 @@ def _quantization(path: Path, settings: Mapping[str, Any], module: str) -> Quant
         if (given.get("bits", only.bits), given.get("group_size", only.group_size)) != (only.bits, only.group_size):
             shown = f"{str(given.get('bits'))[:20]} bits in groups of {str(given.get('group_size'))[:20]}"
             reason = f"quantizes {module[:100]} to {shown} by {mode}"
-            raise ModelFileError(path / "config.json", f"{reason}, which has {only.bits} in {only.group_size}")
+            raise parts.error(f"{reason}, which has {only.bits} in {only.group_size}")
         return only
     if mode != "affine":
         known = ", ".join(("affine", *MODES))
-        raise UnsupportedModelError(path, f"is quantized in MLX's mode {str(mode)[:40]!r}; mlxr reads {known}")
+        raise parts.unsupported(f"is quantized in MLX's mode {str(mode)[:40]!r}; mlxr reads {known}")
     bits, group_size = given.get("bits"), given.get("group_size")
     if bits not in BITS or group_size not in GROUP_SIZES or isinstance(bits, bool):
         reason = f"quantizes {module[:100]} to {str(bits)[:20]} bits in groups of {str(group_size)[:20]}"
-        raise UnsupportedModelError(path, f"{reason}; mlxr reads {BITS} bits in groups of {GROUP_SIZES}")
+        raise parts.unsupported(f"{reason}; mlxr reads {BITS} bits in groups of {GROUP_SIZES}")
     return Quantization(bits, group_size)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.formats.quantized import fp4, fp8
 from mlxr.models.formats.quantized.parts import Parts, require_stored
 
@@ -22,9 +21,7 @@ def join(parts: Parts, settings: Mapping[str, Any]) -> None:
     algorithm = settings.get("quant_algo", "NVFP4")
     if algorithm not in ALGORITHMS:
         known = " and ".join(ALGORITHMS)
-        raise UnsupportedModelError(
-            parts.path, f"has modelopt's quant_algo {str(algorithm)[:40]!r}; mlxr reads {known}"
-        )
+        raise parts.unsupported(f"has modelopt's quant_algo {str(algorithm)[:40]!r}; mlxr reads {known}")
     for module in parts.modules("weight_scale_2"):
         codes, scales, whole = (parts.take(module, name) for name in ("weight", "weight_scale", "weight_scale_2"))
         require_stored(codes.name, codes, "U8")

@@ -14,7 +14,7 @@ from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sizes import NO_SCALES, Scales
 from mlxr.metal.tensor_rows import rows_of
 from mlxr.metal.tensors import Tensor, TensorType
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import AGAIN, ONE_VERSION, ModelFileError, UnsupportedModelError
 from mlxr.models.modelfile import StoredTensor
 
 INTEGERS: dict[str, np.dtype[Any]] = {
@@ -71,11 +71,13 @@ class AssembledTensor(StoredTensor):
 class Parts:
     """The tensors of a folder while its quantized matrices are put together: what is taken is gone.
 
+    ``settings``: the file that says how they are quantized.
     ``notes``: what is to be said of how they are read, a sentence each.
     """
 
-    def __init__(self, path: Path, tensors: Mapping[str, StoredTensor]) -> None:
+    def __init__(self, path: Path, tensors: Mapping[str, StoredTensor], settings: str) -> None:
         self.path = path
+        self.settings = path / settings
         self.tensors = dict(tensors)
         self.notes: dict[str, None] = {}
 
@@ -88,8 +90,7 @@ class Parts:
         """Raises ``ModelFileError`` where the module lacks it."""
         found = self.optional(module, suffix)
         if found is None:
-            reason = f"lacks the tensor {f'{module}.{suffix}'[:120]!r}, a part of a quantized matrix"
-            raise ModelFileError(self.path, f"{reason}; fetch all files of the model")
+            raise self.lacks(module, suffix, "a part")
         return found
 
     def optional(self, module: str, suffix: str) -> StoredTensor | None:
@@ -108,11 +109,24 @@ class Parts:
     def note(self, text: str) -> None:
         self.notes[text] = None
 
+    def lacks(self, module: str, suffix: str, what: str) -> ModelFileError:
+        """The error for a module without a tensor, which is ``what`` of its matrix."""
+        reason = f"lacks the tensor {f'{module}.{suffix}'[:120]!r}, {what} of a quantized matrix"
+        return ModelFileError(self.path, f"{reason}; fetch all files of the model")
+
+    def error(self, reason: str) -> ModelFileError:
+        """The error for settings that can't be: with their file and the way out."""
+        return ModelFileError(self.settings, f"{reason}; {AGAIN}")
+
+    def unsupported(self, reason: str) -> UnsupportedModelError:
+        """The error for settings that mlxr does not run, which say what it does: with their file."""
+        return UnsupportedModelError(self.settings, reason)
+
 
 def misshapen(name: str, why: str, *parts: StoredTensor) -> ModelFileError:
     """The error for ``parts`` that do not fit together."""
     shapes = ", ".join(f"{part.name.rpartition('.')[2][:40]} {part.stored_as[:10]} {part.shape}" for part in parts)
-    return ModelFileError(parts[0].file.path, f"has {name[:100]!r} of {shapes}, which {why}")
+    return ModelFileError(parts[0].file.path, f"has {name[:100]!r} of {shapes}, which {why}; {ONE_VERSION}")
 
 
 def integers(tensor: StoredTensor) -> NDArray[Any]:

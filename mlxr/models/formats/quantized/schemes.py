@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import AGAIN, ModelFileError, UnsupportedModelError
 from mlxr.models.formats.quantized import (
     auto_round,
     awq,
@@ -26,6 +26,8 @@ from mlxr.models.modelfile import StoredTensor
 SETTING = "quantization_config"
 """Hugging Face's key; MLX's is ``mlx.SETTING``."""
 
+CONFIG = "config.json"
+BY_NVIDIA = "hf_quant_config.json"
 OWN_FILES = {"quantize_config.json": "gptq", "quant_config.json": "awq"}
 """Files that had the settings, and whose they are."""
 
@@ -55,14 +57,16 @@ def joined(path: Path, config: Mapping[str, Any], tensors: Mapping[str, StoredTe
     fit together.
     """
     if config.get(mlx.SETTING) is not None:  # mlx-lm writes its settings under both keys
-        parts = Parts(path, tensors)
+        parts = Parts(path, tensors, CONFIG)
         mlx.join(parts, _settings(path, mlx.SETTING, config[mlx.SETTING]))
         return Joined(parts.tensors, tuple(parts.notes))
-    given = _of_hugging_face(config)
-    if given is None and (given := _beside(path)) is None:
+    file, given = CONFIG, _of_hugging_face(config)
+    if given is None:
+        file, given = _beside(path)
+    if given is None:
         _require_plain(path, tensors)
         return Joined(dict(tensors))
-    settings, parts = _settings(path, SETTING, given), Parts(path, tensors)
+    settings, parts = _settings(path, SETTING, given), Parts(path, tensors, file)
     _scheme(path, settings)(parts, settings)
     return Joined(parts.tensors, tuple(parts.notes))
 
@@ -75,15 +79,16 @@ def _of_hugging_face(config: Mapping[str, Any]) -> object:
     return inner if outer is None else outer
 
 
-def _beside(path: Path) -> object:
-    """The settings in a file of their own, as packages wrote them before ``config.json`` had them."""
-    found = optional_json(path / "hf_quant_config.json").get("quantization")
+def _beside(path: Path) -> tuple[str, object]:
+    """The settings in a file of their own, whose name comes first, as packages wrote them before ``config.json`` had
+    them; None where there is no such file."""
+    found = optional_json(path / BY_NVIDIA).get("quantization")
     if found is not None:
-        return {**_settings(path, "quantization", found), "quant_method": modelopt.METHODS[0]}
+        return BY_NVIDIA, {**_settings(path, "quantization", found), "quant_method": modelopt.METHODS[0]}
     for name, method in OWN_FILES.items():
         if found := optional_json(path / name):
-            return {**found, "quant_method": method}
-    return None
+            return name, {**found, "quant_method": method}
+    return CONFIG, None
 
 
 def _require_plain(path: Path, tensors: Mapping[str, StoredTensor]) -> None:
@@ -91,12 +96,12 @@ def _require_plain(path: Path, tensors: Mapping[str, StoredTensor]) -> None:
     for name in tensors:
         if name.endswith(PARTS):
             reason = f"has {name[:120]!r}, a part of a quantized matrix, and no {SETTING} that says how"
-            raise UnsupportedModelError(path / "config.json", f"{reason}; fetch all files of the model")
+            raise UnsupportedModelError(path / CONFIG, f"{reason}; fetch all files of the model")
 
 
 def _settings(path: Path, key: str, given: object) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
-        raise ModelFileError(path / "config.json", f"has a {key} that is no object")
+        raise ModelFileError(path / CONFIG, f"has a {key} that is no object; {AGAIN}")
     return given
 
 
@@ -107,5 +112,5 @@ def _scheme(path: Path, settings: Mapping[str, Any]) -> Any:
     if not isinstance(method, str) or method not in SCHEMES:
         known = ", ".join(sorted({*SCHEMES}))
         reason = f"has the quant_method {str(method)[:40]!r} in its {SETTING}; mlxr reads {known}, and MLX's own"
-        raise UnsupportedModelError(path / "config.json", f"{reason}: take the model in one of these, or as GGUF")
+        raise UnsupportedModelError(path / CONFIG, f"{reason}: take the model in one of these, or as GGUF")
     return SCHEMES[method]

@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Any
 
 from mlxr.metal.tensors import BLOCKS, TensorType
-from mlxr.models.errors import ModelFileError
+from mlxr.models.errors import AGAIN, ONE_VERSION, ModelFileError
 from mlxr.models.formats.quantized.schemes import joined
 from mlxr.models.formats.safetensors.index import require_tensors, weight_files
 from mlxr.models.jsonfile import decode_json, optional_json, read_json
@@ -25,7 +25,6 @@ MAX_HEADER_VALUES = 1 << 19
 """Five values a tensor: enough for 100,000 of them in one file. As Python objects they take ten times their bytes."""
 MAX_DIMENSIONS = 8
 MAX_VALUES_A_BYTE = 8
-AGAIN = "fetch it again"
 
 TENSOR_TYPES = {
     "F32": TensorType.F32,
@@ -61,7 +60,9 @@ class ModelFolder:
             by_mlx |= metadata.get("format") == "mlx"
             for name, tensor in held.items():
                 if name in tensors:
-                    raise ModelFileError(file, f"holds the tensor {name!r}, which another file of the folder holds too")
+                    raise ModelFileError(
+                        file, f"holds the tensor {name!r}, which another file of the folder does too; {ONE_VERSION}"
+                    )
                 tensors[name] = tensor
         require_tensors(path, places, tensors)
         whole = joined(path, config, tensors)
@@ -91,7 +92,7 @@ def read_file(path: Path) -> tuple[dict[str, StoredTensor], dict[str, Any]]:
         raise ModelFileError(path, f"is truncated or no safetensors file: its header claims {length} bytes; {AGAIN}", 0)
     header = decode_json(path, file.read(LENGTH.size, length), LENGTH.size, most=MAX_HEADER_VALUES, once=True)
     if not isinstance(header, dict):
-        raise ModelFileError(path, "has a malformed header: it is no JSON object", LENGTH.size)
+        raise ModelFileError(path, f"has a malformed header: it is no JSON object; {AGAIN}", LENGTH.size)
     metadata = header.pop("__metadata__", None)
     tensors = {name: _tensor(file, start, name, entry) for name, entry in header.items()}
     require_apart(tensors)
@@ -102,14 +103,16 @@ def read_file(path: Path) -> tuple[dict[str, StoredTensor], dict[str, Any]]:
 def _tensor(file: ModelFile, start: int, name: str, entry: Any) -> StoredTensor:
     stored_as, shape, (begin, end) = _entry(file.path, name, entry)
     if not all(shape):
-        raise ModelFileError(file.path, f"gives tensor {name!r} the shape {shape}, which holds nothing", LENGTH.size)
+        raise ModelFileError(
+            file.path, f"gives tensor {name!r} the shape {shape}, which holds nothing; {AGAIN}", LENGTH.size
+        )
     type = TENSOR_TYPES.get(stored_as)
     nbytes = math.prod(shape) * BLOCKS[type][1] if type else end - begin
     if type is None and math.prod(shape) > MAX_VALUES_A_BYTE * nbytes:
-        raise ModelFileError(file.path, f"puts tensor {name!r} of {shape} into {nbytes} bytes", LENGTH.size)
+        raise ModelFileError(file.path, f"puts tensor {name!r} of {shape} into {nbytes} bytes; {AGAIN}", LENGTH.size)
     if nbytes != end - begin:
         span = f"bytes {start + begin} to {start + end}"
-        raise ModelFileError(file.path, f"puts tensor {name!r} of {nbytes} bytes into {span}", LENGTH.size)
+        raise ModelFileError(file.path, f"puts tensor {name!r} of {nbytes} bytes into {span}; {AGAIN}", LENGTH.size)
     if start + end > file.size:
         where = f"bytes {start + begin} to {start + end}"
         raise ModelFileError(file.path, f"is truncated: tensor {name!r} needs {where}; {AGAIN}", file.size)
@@ -125,4 +128,4 @@ def _entry(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...], tup
             if whole and len(shape) <= MAX_DIMENSIONS and min(numbers) >= 0 and begin <= end:
                 return stored_as, tuple(shape), (begin, end)
     wanted = "a dtype, a shape of whole numbers and two data_offsets in order"
-    raise ModelFileError(path, f"has a malformed header: tensor {name!r} should have {wanted}", LENGTH.size)
+    raise ModelFileError(path, f"has a malformed header: tensor {name!r} should have {wanted}; {AGAIN}", LENGTH.size)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlxr.models.errors import ModelFileError, UnsupportedModelError
+from mlxr.models.errors import AGAIN, ModelFileError, UnsupportedModelError
 from mlxr.models.formats.pickles import REFUSED, pickle_in
 from mlxr.models.jsonfile import read_json
 
@@ -49,7 +49,7 @@ def require_tensors(folder: Path, places: Mapping[str, str], tensors: Mapping[st
 def _indexed(index: Path, found: Mapping[str, Path]) -> tuple[list[Path], Mapping[str, str]]:
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places or not _texts(places.values()):
-        raise ModelFileError(index, "has no weight_map from tensors to files; fetch it again")
+        raise ModelFileError(index, f"has no weight_map from tensors to files; {AGAIN}")
     names = sorted(set(places.values()))
     missing = next((name for name in names if name not in found), None)
     if missing is not None:
