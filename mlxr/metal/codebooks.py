@@ -1,8 +1,8 @@
 """Types of few bits that have no kernel of their own, as one that has: an index into 16 values for each weight.
 
 ggml's types below 4 bits (IQ1 to IQ3: points of a lattice, kept as indices into a grid; TQ: three values) take at most
-16 different values a tensor, times a scale for every 16 weights. Written so, nothing is lost, and one kernel serves
-all of them.
+16 different values a tensor, times a scale for every 16 weights or 32. Written so, nothing is lost, and one kernel
+serves all of them.
 The grids are the ``gguf`` package's; the layouts are ggml's (``ggml-common.h``, ``ggml-quants.c``).
 """
 
@@ -26,12 +26,16 @@ CHUNK_BLOCKS = 1 << 15
 BLOCK = np.dtype([("d", "<f4"), ("scales", "i1", 16), ("codes", "u1", VALUES // 2)])
 """A block as kernels take it: weight i is ``d * scales[i / 16] * values[code i]``, the even code in the low nibble."""
 
+BLOCK_OF_32 = np.dtype([("d", "<f4"), ("scales", "i1", 8), ("codes", "u1", VALUES // 2)])
+"""The same with ``scales[i / 32]``."""
+
 Blocks = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Codebook:
-    """A matrix of ``BLOCK`` ``[rows, columns / 256]``, and the int8 ``[16]`` values that its codes stand for."""
+    """A matrix of ``BLOCK`` or ``BLOCK_OF_32`` ``[rows, columns / 256]``, and the int8 ``[16]`` values that its codes
+    stand for."""
 
     blocks: NDArray[np.void]
     values: NDArray[np.int8]
@@ -46,17 +50,18 @@ class Parts:
     codes: NDArray[np.uint32]
 
 
-def codebook(tensor: Tensor) -> Codebook:
-    """The matrix with a code for each weight. ``CODEBOOK_TYPES`` are those this is for."""
+def codebook(tensor: Tensor, block: np.dtype[np.void] = BLOCK) -> Codebook:
+    """The matrix with a code for each weight. ``CODEBOOK_TYPES`` are those this is for. ``block``: ``BLOCK_OF_32`` too
+    for those of ``SCALES_OF_32``."""
     values, size = BLOCKS[tensor.type]
     assert values == VALUES
     data = np.ascontiguousarray(tensor.data).reshape(-1, size)
     read, points = _READERS[tensor.type]
     grid = Grid(tensor.type)
-    blocks = np.empty(len(data), BLOCK)
+    blocks, every = np.empty(len(data), block), 1 if block == BLOCK else 2
     for start in range(0, len(data), CHUNK_BLOCKS):
         part, out = read(data[start : start + CHUNK_BLOCKS], grid), blocks[start : start + CHUNK_BLOCKS]
-        out["d"], out["scales"] = part.d, part.scales
+        out["d"], out["scales"] = part.d, part.scales[:, ::every]
         out["codes"] = part.codes.astype("<u4", copy=False).view(np.uint8).reshape(len(out), -1)
     return Codebook(blocks.reshape(tensor.shape[0], -1), np.array(points, np.int8))
 
@@ -201,3 +206,7 @@ _READERS: dict[TensorType, tuple[Callable[[Blocks, Grid], Parts], tuple[int, ...
 }
 
 CODEBOOK_TYPES = tuple(_READERS)
+
+SCALES_OF_16 = (TensorType.IQ1_M, TensorType.IQ2_XS, TensorType.IQ2_S)
+SCALES_OF_32 = tuple(type for type in CODEBOOK_TYPES if type not in SCALES_OF_16)
+"""Of these, the types that have a scale for each 16 weights or for 32, at least."""

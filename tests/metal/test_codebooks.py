@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlxr.metal import codebooks
-from mlxr.metal.codebooks import CODEBOOK_TYPES, Codebook, codebook
+from mlxr.metal.codebooks import BLOCK, BLOCK_OF_32, CODEBOOK_TYPES, SCALES_OF_32, Codebook, codebook
 from mlxr.metal.tensors import TensorType
 from tests.metal.tensors import random_tensor
 
@@ -15,15 +15,19 @@ from tests.metal.tensors import random_tensor
 def values(book: Codebook) -> np.ndarray:
     blocks = book.blocks
     codes = np.stack([blocks["codes"] & 15, blocks["codes"] >> 4], axis=-1).reshape(*blocks.shape, 256)
-    scales = blocks["d"][..., None] * np.repeat(blocks["scales"].astype(np.float32), 16, axis=-1)
+    scales = blocks["d"][..., None] * np.repeat(
+        blocks["scales"].astype(np.float32), 256 // blocks["scales"].shape[-1], axis=-1
+    )
     return (scales * book.values[codes]).reshape(len(blocks), -1)
 
 
-@pytest.mark.parametrize("type", CODEBOOK_TYPES)
-def test_codes_mean_exactly_what_the_gguf_package_reads(type: TensorType) -> None:
+@pytest.mark.parametrize(
+    ("type", "block"), [*((type, BLOCK) for type in CODEBOOK_TYPES), *((type, BLOCK_OF_32) for type in SCALES_OF_32)]
+)
+def test_codes_mean_exactly_what_the_gguf_package_reads(type: TensorType, block: np.dtype[np.void]) -> None:
     tensor = random_tensor(type, 60, 1024, np.random.default_rng(4))
     expected = gguf.dequantize(tensor.data, gguf.GGMLQuantizationType[type.value])
-    assert np.array_equal(values(codebook(tensor)), expected)
+    assert np.array_equal(values(codebook(tensor, block)), expected)
 
 
 @pytest.mark.parametrize("type", CODEBOOK_TYPES)

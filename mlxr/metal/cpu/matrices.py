@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlxr.metal import fp4
 from mlxr.metal.affine import AFFINE_TYPES, as_affine, native_blocks
-from mlxr.metal.codebooks import CODEBOOK_TYPES, codebook
+from mlxr.metal.codebooks import BLOCK, BLOCK_OF_32, CODEBOOK_TYPES, SCALES_OF_32, codebook
 from mlxr.metal.cpu import _native
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensor_rows import block_scales
@@ -44,9 +44,10 @@ def pack(engine: _native.Engine, tensor: Tensor, encoder: bool, pause: Callable[
             layout, codes = native_blocks(tensor)
             matrix = engine.pack(layout, rows, columns, codes, pause=pause)
         elif tensor.type in CODEBOOK_TYPES:
-            book = codebook(tensor)
+            layout, block = ("CODEBOOK32", BLOCK_OF_32) if tensor.type in SCALES_OF_32 else ("CODEBOOK", BLOCK)
+            book = codebook(tensor, block)
             blocks, values = book.blocks.view(np.uint8), book.values.astype(np.float32)
-            matrix = engine.pack("CODEBOOK", rows, columns, blocks, map=values, pause=pause)
+            matrix = engine.pack(layout, rows, columns, blocks, map=values, pause=pause)
         else:
             matrix = engine.pack(tensor.type.value, rows, columns, tensor.data, pause=pause, **_extras(tensor))
     except ValueError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlxr.metal.affine import AFFINE_TYPES
 from mlxr.metal.cache import SCALE_BYTES, NumberType, Vectors
-from mlxr.metal.codebooks import CODEBOOK_TYPES
+from mlxr.metal.codebooks import SCALES_OF_16, SCALES_OF_32
 from mlxr.metal.fp4 import MX_GROUP
 from mlxr.metal.pool import GroupSpec, PoolSpec
 from mlxr.metal.sizes import FLOAT_BYTES, HALF_BYTES, MatrixForm
@@ -45,7 +45,8 @@ CODES: dict[TensorType, tuple[int, float]] = {
     TensorType.IQ4_XS: (4, 1.25),
     TensorType.MXFP4: (4, 2),
     TensorType.NVFP4: (4, 4),
-    **dict.fromkeys(CODEBOOK_TYPES, (4, 2.5)),
+    **dict.fromkeys(SCALES_OF_16, (4, 2.5)),
+    **dict.fromkeys(SCALES_OF_32, (4, 1.5)),
     **dict.fromkeys(AFFINE_TYPES, (2, 4)),
 }
 """Bits of a code, and bytes of scales for the 32 codes of a block of one output feature."""

@@ -71,7 +71,7 @@ struct BlockScales {
   void open(const uint8_t*& p) {
     if constexpr (kScales == Scales::Halves) {
       return;
-    } else if constexpr (kScales == Scales::SuperFloat || kScales == Scales::SuperFloatHalves) {
+    } else if constexpr (packed::has_float(kScales)) {
       super = V::load(reinterpret_cast<const float*>(p));
     } else {
       super = V::load_half(p);
@@ -88,7 +88,7 @@ struct BlockScales {
     if constexpr (kScales == Scales::SuperMin) {
       scale[0] = V::mul(super, V::load_unsigned_bytes(p));
       min[0] = V::mul(super_min, V::load_unsigned_bytes(p + 16));
-    } else if constexpr (kScales == Scales::Super) {
+    } else if constexpr (kScales == Scales::Super || kScales == Scales::SuperFloatSigned) {
       scale[0] = V::mul(super, V::load_signed_bytes(p));
     } else if constexpr (kScales == Scales::Halves) {
       for (int half = 0; half < 2; ++half) scale[half] = V::load_half(p + 2 * kLanes * half);

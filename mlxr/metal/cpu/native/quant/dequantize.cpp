@@ -60,8 +60,7 @@ struct HalfBlock {
 
 HalfBlock half_block(Scales scales, const uint8_t* header, const uint8_t* block, int lane, int half) {
   if (scales == Scales::Halves) return {half_at(block + 2 * kLanes * half, lane), 0.0f};
-  const bool is_float = scales == Scales::SuperFloat || scales == Scales::SuperFloatHalves;
-  const float d = is_float ? float_at(header, lane) : half_at(header, lane);
+  const float d = packed::has_float(scales) ? float_at(header, lane) : half_at(header, lane);
   switch (scales) {
     case Scales::HalfMin: return {d, half_at(header + 2 * kLanes, lane)};
     case Scales::SuperMin:
@@ -73,7 +72,8 @@ HalfBlock half_block(Scales scales, const uint8_t* header, const uint8_t* block,
       const uint8_t both = block[kLanes * half + lane];
       return {d * static_cast<float>(both & 15), -(half_at(header + 2 * kLanes, lane) * static_cast<float>(both >> 4))};
     }
-    case Scales::Super: return {d * static_cast<float>(static_cast<int8_t>(block[lane])), 0.0f};
+    case Scales::Super:
+    case Scales::SuperFloatSigned: return {d * static_cast<float>(static_cast<int8_t>(block[lane])), 0.0f};
     default: return {d, 0.0f};
   }
 }

@@ -161,11 +161,16 @@ void unpack(const file::NVFP4& b, UnpackedBlock& out) {
   }
 }
 
-void unpack(const file::CODEBOOK& b, UnpackedBlock& out) {
+template <class Block>
+void take_codebook(const Block& b, UnpackedBlock& out) {
   out.d = b.d;
   std::memcpy(out.scales, b.scales, sizeof(b.scales));
   for (int i = 0; i < 256; ++i) out.codes[i] = b.qs[i / 2] >> (i % 2 * 4) & 15;
 }
+
+void unpack(const file::CODEBOOK& b, UnpackedBlock& out) { take_codebook(b, out); }
+
+void unpack(const file::CODEBOOK32& b, UnpackedBlock& out) { take_codebook(b, out); }
 
 void unpack(const file::AFFINE& b, UnpackedBlock& out) {
   take_halves(b.d, b.m, out);
@@ -204,6 +209,7 @@ void unpack_block(Type type, const uint8_t* block, UnpackedBlock& out) {
     case Type::AFFINE6:
     case Type::AFFINE8: return unpack_from<file::AFFINE>(block, out);
     case Type::CODEBOOK: return unpack_from<file::CODEBOOK>(block, out);
+    case Type::CODEBOOK32: return unpack_from<file::CODEBOOK32>(block, out);
     default: throw std::invalid_argument("type has no integer blocks");
   }
 }

@@ -30,6 +30,7 @@ enum class Type : uint8_t {
   MXFP4,
   NVFP4,
   CODEBOOK,
+  CODEBOOK32,
   AFFINE2,
   AFFINE3,
   AFFINE6,
@@ -69,6 +70,7 @@ inline constexpr TypeInfo kTypes[] = {
     {Type::MXFP4, "MXFP4", {32, 17}},
     {Type::NVFP4, "NVFP4", {64, 36}},
     {Type::CODEBOOK, "CODEBOOK", {256, 148}},
+    {Type::CODEBOOK32, "CODEBOOK32", {256, 140}},
     {Type::AFFINE2, "AFFINE2", {32, 36}},
     {Type::AFFINE3, "AFFINE3", {32, 36}},
     {Type::AFFINE6, "AFFINE6", {32, 36}},
@@ -83,6 +85,9 @@ constexpr const TypeInfo& info(Type type) { return kTypes[static_cast<size_t>(ty
 constexpr size_t row_bytes(Type type, int64_t cols) {
   return static_cast<size_t>(cols / info(type).block.values) * static_cast<size_t>(info(type).block.bytes);
 }
+
+// Types whose 16 values come with the matrix.
+constexpr bool is_codebook(Type type) { return type == Type::CODEBOOK || type == Type::CODEBOOK32; }
 
 // Types whose weights stay floats and meet float32 activations; all others meet 16-bit activations.
 constexpr bool is_floating(Type type) {
@@ -108,9 +113,10 @@ struct IQ4_NL { uint16_t d; uint8_t qs[16]; };
 struct IQ4_XS { uint16_t d; uint16_t scales_h; uint8_t scales_l[4]; uint8_t qs[128]; };
 struct MXFP4 { uint8_t e; uint8_t qs[16]; };
 struct NVFP4 { uint8_t scales[4]; uint8_t qs[32]; };
-// mlxr's own, what types of few bits are rewritten as (mlxr/metal/codebooks.py): an even weight's code is the low
-// nibble.
+// mlxr's own, what types of few bits are rewritten as (mlxr/metal/codebooks.py), with a scale for each 16 weights or
+// for each 32: an even weight's code is the low nibble.
 struct CODEBOOK { float d; int8_t scales[16]; uint8_t qs[128]; };
+struct CODEBOOK32 { float d; int8_t scales[8]; uint8_t qs[128]; };
 // Likewise of codes of 2, 3, 6 or 8 bits, a byte each, those of 8 less 128 (mlxr/metal/affine.py): d * code + m.
 struct AFFINE { uint16_t d, m; uint8_t qs[32]; };
 // clang-format on
@@ -119,7 +125,7 @@ static_assert(sizeof(Q4_0) == 18 && sizeof(Q4_1) == 20 && sizeof(Q5_0) == 22 && 
 static_assert(sizeof(Q8_0) == 34 && sizeof(Q2_K) == 84 && sizeof(Q3_K) == 110 && sizeof(Q4_K) == 144);
 static_assert(sizeof(Q5_K) == 176 && sizeof(Q6_K) == 210 && sizeof(Q8_K) == 292);
 static_assert(sizeof(IQ4_NL) == 18 && sizeof(IQ4_XS) == 136 && sizeof(MXFP4) == 17 && sizeof(NVFP4) == 36);
-static_assert(sizeof(CODEBOOK) == 148 && sizeof(AFFINE) == 36);
+static_assert(sizeof(CODEBOOK) == 148 && sizeof(CODEBOOK32) == 140 && sizeof(AFFINE) == 36);
 
 }  // namespace file
 

@@ -47,7 +47,7 @@ struct Extras {
   // NF4: one absmax for every absmax_block values of the flattened matrix, already un-nested, and the 16 code values.
   const float* absmax = nullptr;
   int64_t absmax_block = 0;
-  const float* map = nullptr;  // CODEBOOK likewise, whole numbers from -64 to 63
+  const float* map = nullptr;  // codebooks likewise, whole numbers from -64 to 63
 };
 
 class Matrix {

@@ -76,7 +76,7 @@ void put_half(uint8_t* out, int lane, uint16_t half) { std::memcpy(out + 2 * lan
 void write_header(Scales scales, uint8_t* out, const UnpackedBlock* lanes) {
   if (packed::header_bytes(scales) == 0) return;
   for (int lane = 0; lane < kLanes; ++lane) {
-    if (scales == Scales::SuperFloat || scales == Scales::SuperFloatHalves) {
+    if (packed::has_float(scales)) {
       std::memcpy(out + 4 * lane, &lanes[lane].d, sizeof(float));
       continue;
     }
@@ -91,7 +91,7 @@ void write_block_scales(Scales scales, uint8_t* out, const UnpackedBlock* lanes,
     if (scales == Scales::SuperMin) {
       out[lane] = static_cast<uint8_t>(b.scales[block]);
       out[kLanes + lane] = b.mins[block];
-    } else if (scales == Scales::Super) {
+    } else if (scales == Scales::Super || scales == Scales::SuperFloatSigned) {
       out[lane] = static_cast<uint8_t>(b.scales[block]);
     } else if (scales == Scales::Halves) {
       for (int half = 0; half < 2; ++half) put_half(out + 2 * kLanes * half, lane, b.half_scales[2 * block + half]);
@@ -206,11 +206,11 @@ void check(Type type, int64_t rows, int64_t cols, const Extras& extras) {
   if (type == Type::NF4 && (extras.absmax == nullptr || extras.absmax_block <= 0 || extras.map == nullptr)) {
     throw std::invalid_argument("NF4 needs absmax, its block size and the map of 16 values");
   }
-  if (type == Type::CODEBOOK) {
-    if (extras.map == nullptr) throw std::invalid_argument("CODEBOOK needs the map of 16 values");
+  if (is_codebook(type)) {
+    if (extras.map == nullptr) throw std::invalid_argument(name + " needs the map of 16 values");
     for (int i = 0; i < 16; ++i) {
       if (!(extras.map[i] >= -64 && extras.map[i] <= 63)) {
-        throw std::invalid_argument("CODEBOOK takes values from -64 to 63");
+        throw std::invalid_argument(name + " takes values from -64 to 63");
       }
     }
   }
@@ -224,7 +224,8 @@ void fill_table(Matrix& m, const Extras& extras) {
   for (size_t i = 0; i < 16; ++i) {
     int value = 0;
     switch (m.type) {
-      case Type::CODEBOOK: value = static_cast<int8_t>(extras.map[i]); break;
+      case Type::CODEBOOK:
+      case Type::CODEBOOK32: value = static_cast<int8_t>(extras.map[i]); break;
       case Type::MXFP4:
       case Type::NVFP4: value = kFp4Values[i]; break;
       default: value = kIq4Values[i];

@@ -21,6 +21,7 @@
 //   SuperHalvesMin      d, dmin (half), then per block (scale | min << 4) of halves  per 8 blocks
 //   Super               d (half), then per block a signed scale                      per 8 blocks
 //   SuperFloat          d (float)                                                    per 8 blocks
+//   SuperFloatSigned    d (float), then per block a signed scale                     per 8 blocks
 //   SuperFloatHalves    d (float), then per block scales of its halves               per 8 blocks
 //   Halves              scales of the block's halves (half)                          per block
 //   Span                scale (float)                                                per scale_span input features
@@ -43,6 +44,7 @@ enum class Scales {
   SuperHalvesMin,
   Super,
   SuperFloat,
+  SuperFloatSigned,
   SuperFloatHalves,
   Halves,
   Span
@@ -72,6 +74,7 @@ constexpr Layout layout(Type type) {
     case Type::MXFP4: return {Codes::Table4, Scales::Half, 12};
     case Type::NVFP4: return {Codes::Table4, Scales::Halves, 12};
     case Type::CODEBOOK: return {Codes::Table4, Scales::SuperFloatHalves, 64};
+    case Type::CODEBOOK32: return {Codes::Table4, Scales::SuperFloatSigned, 64};
     case Type::AFFINE2: return {Codes::Bits2, Scales::HalfMin, 0};
     case Type::AFFINE3: return {Codes::Bits3, Scales::HalfMin, 0};
     case Type::AFFINE6: return {Codes::Bits6, Scales::HalfMin, 0};
@@ -125,6 +128,7 @@ constexpr size_t header_bytes(Scales scales) {
     case Scales::SuperMin:
     case Scales::SuperHalvesMin:
     case Scales::SuperFloat:
+    case Scales::SuperFloatSigned:
     case Scales::SuperFloatHalves: return 64;
     case Scales::Halves: return 0;
     default: return 32;
@@ -138,9 +142,15 @@ constexpr size_t block_scale_bytes(Scales scales) {
     case Scales::SuperFloatHalves:
     case Scales::SuperHalvesMin: return 32;
     case Scales::Halves: return 64;
-    case Scales::Super: return 16;
+    case Scales::Super:
+    case Scales::SuperFloatSigned: return 16;
     default: return 0;
   }
+}
+
+// Whether a superblock's d is a float and not a half.
+constexpr bool has_float(Scales scales) {
+  return scales == Scales::SuperFloat || scales == Scales::SuperFloatSigned || scales == Scales::SuperFloatHalves;
 }
 
 // Whether the halves of a block have scales of their own.

@@ -60,7 +60,7 @@ void read_and_multiply(std::mt19937_64& random, unsigned long index) {
     scale = random_bits<float>(
         random, across == 0 ? 1 : static_cast<size_t>(((rows + across - 1) / across) * ((cols + down - 1) / down)));
     extras = {.scale = scale.data(), .scale_rows = across, .scale_cols = across == 0 ? 0 : down};
-  } else if (known.type == Type::CODEBOOK) {
+  } else if (is_codebook(known.type)) {
     for (float& value : map) value = static_cast<float>(static_cast<int>(random() % 128) - 64);
     extras = {.map = map.data()};
   } else if (known.type == Type::NF4) {

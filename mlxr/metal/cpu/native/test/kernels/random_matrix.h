@@ -84,7 +84,7 @@ inline FileMatrix make_matrix(Type type, int64_t rows, int64_t cols, Fill fill, 
       *block = static_cast<uint8_t>((fill == Fill::Denormal ? 104 : fill == Fill::Huge ? 140 : 120) + random() % 4);
     }
     if (type == Type::FP8_E4M3 && (*block & 0x7f) == 0x7f) *block = 0x7e;
-    if (type == Type::F32 || type == Type::Q8_K || type == Type::CODEBOOK) {
+    if (type == Type::F32 || type == Type::Q8_K || is_codebook(type)) {
       const float f = std::ldexp(static_cast<float>(static_cast<int32_t>(random())), -38);
       std::memcpy(block, &f, sizeof(f));
     }
@@ -97,7 +97,7 @@ inline FileMatrix make_matrix(Type type, int64_t rows, int64_t cols, Fill fill, 
     for (float& s : m.scale) s = unit(random);
     m.extras.scale = m.scale.data();
   }
-  if (type == Type::CODEBOOK) {
+  if (is_codebook(type)) {
     for (int i = 0; i < 16; ++i) m.map.push_back(static_cast<float>(fill == Fill::Largest ? -64 : 8 * i - 60));
     m.extras.map = m.map.data();
   }

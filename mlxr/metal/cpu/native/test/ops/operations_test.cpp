@@ -47,7 +47,7 @@ MatrixPtr random_matrix(Isa isa, Type type, int64_t rows, int64_t cols) {
   Extras extras;
   const Vector absmax(static_cast<size_t>(rows * cols / 64 + 1), 0.1f), map = random_floats(16);
   const Vector values(16, 3.0f);
-  if (type == Type::CODEBOOK) extras = {.map = values.data()};
+  if (is_codebook(type)) extras = {.map = values.data()};
   if (type == Type::NF4) extras = {.absmax = absmax.data(), .absmax_block = 64, .map = map.data()};
   return pack(type, rows, cols, bytes.data(), extras, isa);
 }
