@@ -110,6 +110,7 @@ CASES: dict[str, Config] = {
     "cohere2": {
         **LAYER_NORM,
         "model_type": "cohere2",
+        "rotary_pct": 1.0,
         "num_hidden_layers": 5,
         "layer_norm_eps": 1e-5,
         "logit_scale": 0.25,
