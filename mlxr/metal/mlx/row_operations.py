@@ -9,7 +9,7 @@ from mlxr.metal.mlx.few_rows import FewRows, Norm, takes
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import product
-from mlxr.metal.mlx.tables import embedded
+from mlxr.metal.mlx.tables import EveryRow, embedded
 from mlxr.metal.operations import EmbeddingOperation, HeadOperation, RowOperation
 from mlxr.metal.specs import NormKind
 from mlxr.metal.weights import Weight
@@ -49,9 +49,10 @@ def head(
     multiply, few = linear(matrix, bias, ways), None
     if ways.few_rows and takes(matrix.handle.matrix) and kind is NormKind.RMS and norm_bias is None:
         few = FewRows(matrix.handle.matrix, bias, Norm(norm, norm_eps))
+    every = EveryRow()
 
     def logits(x: mx.array, rows: mx.array) -> mx.array:
-        read = x[rows]
+        read = x if every.of(x.shape[0], rows) else x[rows]
         if few is not None and few.takes(read.shape[0]):
             out = few.plain(read, "float32")
         else:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import cache
 
 import mlx.core as mx
+import numpy as np
 
 from mlxr.metal.gpu import tables
 from mlxr.metal.gpu.kernel import Kernel, Language, MadeKernel
@@ -48,6 +49,24 @@ def _fits(matrix: Matrix) -> bool:
     if isinstance(matrix, Codes):
         return matrix.mode == AFFINE and matrix.bits in tables.BITS and matrix.packed.ndim == 2
     return matrix.arrays[0].dtype == mx.float16
+
+
+class EveryRow:
+    """Tells whether an index is of all rows in their order, as each step of single tokens has: to look them up a kernel
+    would wait up to 70 us for the index, which the host has made. The same one comes again with most steps."""
+
+    def __init__(self) -> None:
+        self._known: tuple[int, mx.array] | None = None
+
+    def of(self, count: int, rows: mx.array) -> bool:
+        """``rows`` int32, computed."""
+        if rows.size != count:
+            return False
+        if self._known is None or self._known[0] != count or self._known[1] is not rows:
+            if not np.array_equal(np.array(rows), np.arange(count)):
+                return False
+            self._known = count, rows
+        return True
 
 
 @cache

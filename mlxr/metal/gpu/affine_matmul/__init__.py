@@ -98,7 +98,7 @@ def launch(
     assert shape.fits
     tiles = next(tiles for tiles in (1, 2, 4) if rows <= tiles * TILE)
     gated = epilogue is Epilogue.GATED
-    strips, warps = _strips(rows, shape.outputs, gated)
+    strips, warps = _strips(rows, shape.outputs, shape.bits, gated)
     return Launch(
         template=(
             ("BITS", shape.bits),
@@ -119,14 +119,15 @@ def launch(
     )
 
 
-WIDE = 6144
-"""Outputs from which on a threadgroup with many strips leaves enough threadgroups."""
+WIDE, WIDEST = 6144, 16_384
+"""Outputs from which on a threadgroup with many strips leaves enough threadgroups: of 17 rows and more, of 9 to 16."""
 
 
-def _strips(rows: int, outputs: int, gated: bool) -> tuple[int, int]:
+def _strips(rows: int, outputs: int, bits: int, gated: bool) -> tuple[int, int]:
     """Strips and warps of a threadgroup, by measurement on an H100: more strips read x less often, and leave fewer
-    threadgroups."""
-    least = 2 if gated else 1
-    wanted = 1 if rows == 1 else 2 if rows <= 16 or outputs < WIDE else 4
+    threadgroups. Floats, of which a row has four times the bytes of 4 bits, are bound by those."""
+    least, many = 2 if gated else 1, rows > 16
+    wide = bits < 16 and rows > 8 and outputs >= (WIDE if many else WIDEST)
+    wanted = 1 if rows == 1 else 4 if wide else 2
     strips = next(strips for strips in (4, 2, 1) if strips <= max(wanted, least) and outputs % (STRIP * strips) == 0)
-    return strips, 4 if strips == 4 else 8
+    return strips, 4 if strips == 4 or (bits == 16 and many) else 8
