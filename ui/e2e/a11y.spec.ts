@@ -73,3 +73,19 @@ for (const theme of ["light", "dark"] as const) {
 
 /** How much wider the page is than the screen. */
 const sideways = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+
+test("what grows has its new size at once where less motion is wanted", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto("/ui/settings");
+  const height = await page.evaluate(() => {
+    const box = document.body.appendChild(document.createElement("div"));
+    const sized = (style: string) => {
+      box.style.height = style;
+      return box.offsetHeight;
+    };
+    const sizes = [sized("10px"), sized("50px")];
+    box.remove();
+    return sizes;
+  });
+  expect(height).toEqual([10, 50]);
+});

@@ -7,6 +7,9 @@ import time
 from mlxr.actors.chats.run import Piece
 from mlxr.api.chats.views import ChatTurn, ChatUsage
 
+MEASURABLE = 0.01
+"""The shortest time over which a rate is told, in seconds: what is forced may come in two pieces within one turn."""
+
 
 class AnswerTimes:
     """Owns the times of one answer, which may be one of several requests for its message.
@@ -50,10 +53,11 @@ class AnswerTimes:
                 self._reasoning_since = now - (self.reasoning or 0.0)
             self.reasoning = round(now - self._reasoning_since, 3)
 
-    @property
-    def streamed(self) -> float:
-        """Seconds from the first piece of the last request to its last."""
-        return self._last - self._first if self._first is not None else 0.0
+    def rate(self, tokens: int) -> float | None:
+        """Returns tokens a second, of ``tokens`` that came after the last request's first piece; None where they came
+        so close together that it says how they were passed on, not how they were made."""
+        streamed = self._last - self._first if self._first is not None else 0.0
+        return round(tokens / streamed, 3) if tokens > 0 and streamed >= MEASURABLE else None
 
     @property
     def total(self) -> float:

@@ -197,7 +197,7 @@ class LiveAnswer:
         """Returns what it took in the end. ``told``: of its last request, which may have been one of several."""
         before = self._turn.usage or ChatUsage()
         made = len(self.output) - self._begun_with
-        times, streamed = self._times, self._times.streamed
+        times = self._times
         return ChatUsage(
             prompt_tokens=told.prompt_tokens or len(self.run.prompt) or before.prompt_tokens,
             cached_tokens=told.cached_tokens,
@@ -208,9 +208,7 @@ class LiveAnswer:
             ttft=times.ttft,
             load=times.load,
             seconds=round((before.seconds or 0.0) + times.total, 6),
-            tokens_per_second=round((made - 1) / streamed, 3)
-            if made > 1 and streamed > 0
-            else before.tokens_per_second,
+            tokens_per_second=times.rate(made - 1) or before.tokens_per_second,
         )
 
     def since(self, tokens: int) -> AnswerDelta | None:
