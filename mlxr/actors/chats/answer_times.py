@@ -7,7 +7,7 @@ import time
 from mlxr.actors.chats.run import Piece
 from mlxr.api.chats.views import ChatTurn, ChatUsage
 
-MEASURABLE = 0.01
+MEASURABLE = 0.002
 """The shortest time over which a rate is told, in seconds: what is forced may come in two pieces within one turn."""
 
 
