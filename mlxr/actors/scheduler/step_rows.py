@@ -6,8 +6,8 @@ how long a running stream waits behind a long prompt.
 
 Clients share those tokens alike. Of a client's prompts the first to have come gets them, but where another is much
 shorter, that one gets half: it is soon done, and the long one takes at most twice as long however many short ones come.
-A step that a prompt ends with has at most one ``prefill_chunk`` of those that are much longer: whoever waits for its
-first token would wait for theirs. A prompt that is alone gets everything.
+A step that a prompt ends with has at most one ``prefill_chunk`` of those that are much longer, shared alike: whoever
+waits for its first token would wait for theirs. A prompt that is alone gets everything.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _prompt_chunks(
             shared -= part
             continue
         if waits:
-            length = min(length, beside)
+            length = min(length, max(1, int(beside * part / shared)) if part else beside)
         share = max(1, int(budget * part / shared)) if part else budget
         cost = scored_cost if sequence.request.submit.prompt_logprobs is not None else 1
         chunks.append(Chunk(sequence, length if whole else min(length, max(1, share // cost))))

@@ -63,7 +63,15 @@ def test_a_step_that_a_short_prompt_ends_with_has_a_chunk_of_a_long_one() -> Non
     second = steps.submit(4, 5000, "b")
     assert steps.run() == {long: 256, second: 256}
     short = steps.submit(5, 30, "c")
-    assert steps.run() == {short: 30, long: 128}
+    assert steps.run() == {short: 30, long: 64, second: 64}
+
+
+def test_long_prompts_share_the_chunk_beside_a_short_one_alike() -> None:
+    """Else the shorter of them would take it all, and the longest wait while others come."""
+    steps = Steps(Limits(token_budget=512, prefill_chunk=128, max_sequences=9))
+    longest, long = steps.submit(1, 5000, "a"), steps.submit(2, 2000, "b")
+    short = steps.submit(3, 30, "c")
+    assert steps.run() == {short: 30, long: 64, longest: 64}
 
 
 def test_prompts_of_about_one_length_come_one_after_another() -> None:
