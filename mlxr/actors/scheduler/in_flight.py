@@ -68,7 +68,7 @@ class InFlightSteps:
         """The newest step that was planned while none was in flight."""
         self._step_seconds = math.inf
         self._token_seconds = 0.0
-        """What a token took in the last step of many that was behind no other."""
+        """What a token took in the last step of many that was behind no other, or in one of fewer that took less."""
         self._tokens: dict[int, int] = {}
         """Of each step in flight, as it was planned."""
         self._paused = False
@@ -131,7 +131,7 @@ class InFlightSteps:
         self._paused = False
         # Of one that was queued behind another, some may count as the other's.
         tokens = self._tokens[step] if not self.follows(step) and len(ran) == len(self._steps[step]) else 0
-        if tokens >= RATED_TOKENS:
+        if tokens >= RATED_TOKENS or tokens * self._token_seconds > seconds:
             self._token_seconds = seconds / tokens
         missing = [row.sequence.id for row in self._steps[step] if row.sequence.id not in ran]
         withdrawn = [row for sequence in missing for row in self.withdraw(sequence, step)]

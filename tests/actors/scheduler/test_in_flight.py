@@ -31,3 +31,13 @@ def test_nothing_is_planned_behind_a_step_that_takes_long() -> None:
     assert not steps.full
     add(4, 128)
     assert steps.full
+
+
+def test_a_step_that_took_long_once_is_forgotten_when_quicker_ones_come() -> None:
+    """The first of a model may read its weights from the disk; where only a few tokens come then, they say so."""
+    [sequence], steps = sequences(1), InFlightSteps()
+    for step, (length, seconds) in enumerate([(64, 6.4), (32, 0.02)]):
+        steps.add(step, [InFlightRow(sequence, 0, [], False, length)])
+        steps.finish(step, [sequence.id], seconds)
+    steps.add(2, [InFlightRow(sequence, 0, [], False, 32)])
+    assert not steps.full
