@@ -6,8 +6,9 @@ how long a running stream waits behind a long prompt.
 
 Clients share those tokens alike. Of a client's prompts the first to have come gets them, but where another is much
 shorter, that one gets half: it is soon done, and the long one takes at most twice as long however many short ones come.
-A step that a prompt ends with has at most one ``prefill_chunk`` of those that are much longer, shared alike: whoever
-waits for its first token would wait for theirs. A prompt that is alone gets everything.
+A step that a prompt ends with has no more tokens of those that are much longer than of that one, or one
+``prefill_chunk``, shared alike: whoever waits for its first token would wait for theirs. A prompt that is alone gets
+everything.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ def _prompt_chunks(
         budget -= cost * chunks[-1].length
         beside -= chunks[-1].length if waits else 0
         shared -= part
-        if chunks[-1].length == sequence.remaining:
-            ends = ends or sequence
+        if ends is None and chunks[-1].length == sequence.remaining:
+            ends, beside = sequence, max(beside, sequence.remaining)
     return chunks
 
 

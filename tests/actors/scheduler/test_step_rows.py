@@ -47,11 +47,13 @@ def test_a_short_prompt_does_not_wait_for_the_long_one_of_the_same_client() -> N
 
 
 def test_a_long_prompt_keeps_half_however_many_short_ones_come() -> None:
-    steps = Steps(Limits(token_budget=100, max_sequences=64))
-    long = steps.submit(1, 2000)
-    for request in range(2, 12):
-        steps.submit(request, 80)
-        assert steps.run()[long] >= 50
+    for budget, length in ((100, 80), (512, 240)):
+        steps = Steps(Limits(token_budget=budget, max_sequences=64))
+        long = steps.submit(1, 5000)
+        for request in range(2, 12):
+            steps.submit(request, length)
+            rows = steps.run()
+            assert rows[long] * 2 >= sum(rows.values())
 
 
 def test_a_step_that_a_short_prompt_ends_with_has_a_chunk_of_a_long_one() -> None:
