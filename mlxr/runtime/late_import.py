@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Any
 
 import anyio
 
 
 async def late_import(module: str) -> Any:
-    """Returns the module, which is imported on a thread: the loop goes on meanwhile."""
-    if module in sys.modules:
-        return importlib.import_module(module)
+    """Returns the module, which is imported on a thread: the loop goes on meanwhile.
+
+    Also where somebody has begun with that: ``sys.modules`` has a module before it is imported, and who wants it then
+    waits until it is.
+    """
     return await anyio.to_thread.run_sync(importlib.import_module, module)
