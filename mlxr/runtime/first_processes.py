@@ -7,6 +7,7 @@ first what to import, and wait then for what they are to be. Imports little, for
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +74,9 @@ def start(
     environment: of all of them.
     """
     pacing.serve_from(run_directory)
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        # As some who start services leave it: nobody could tell how a process of ours has ended.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     environment = {**environment, **pacing.environment()}
     process = None
     ours, theirs = socket.socketpair()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mlxr.cli.server_ahead import begin
-from tests.cli.commands import mlxr
+from tests.cli.commands import COMMAND, environment
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment"),
+    ("arguments", "variables"),
     [
         ([], {}),
         (["ps"], {}),
@@ -23,15 +25,24 @@ from tests.cli.commands import mlxr
     ],
 )
 def test_none_is_begun_for_other_commands_and_where_keys_would_be_shown_to_others(
-    arguments: list[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fork", lambda: pytest.fail("a server was begun"))
-    assert begin(arguments, environment) is None
+    assert begin(arguments, variables) is None
 
 
 def test_a_server_ends_as_its_command_line_does_and_leaves_nothing_behind(tmp_path: Path) -> None:
     # Its output is read to the end, which comes once every process has ended.
-    ended = mlxr(tmp_path / "home", "up", "--set", "executor.no_such_key=1")
+    ended = subprocess.run(
+        [str(COMMAND), "up", "--set", "executor.no_such_key=1"],
+        env=environment(tmp_path / "home"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        # As some who start services leave it to them.
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+    )
     assert ended.returncode == 2
     assert ended.stderr.count("mlxr: ") == 1
     assert not [*(tmp_path / "home").glob("run/*")]
