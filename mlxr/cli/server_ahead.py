@@ -26,8 +26,8 @@ class Server(int):
 
 def begin(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Server | None:
     """Returns, in a child process, the server that ``arguments`` ask for, and never in the server itself. None where
-    they ask for none, or where command line or environment hold keys: what replaces both (``exec_server``) is shown to
-    others without."""
+    they ask for none, where the system can't start so many processes now, or where command line or environment hold
+    keys: what replaces both (``exec_server``) is shown to others without."""
     if not arguments or arguments[0] not in SERVING or HELP & set(arguments) or _have_keys(arguments, environment):
         return None
     from mlxr.runtime.errors import StartError
@@ -43,7 +43,16 @@ def begin(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     signals.hold()
     first = ahead.start(directory, executor=True)
     told, pipe = os.pipe()
-    if teller := os.fork():
+    try:
+        teller = os.fork()
+    except OSError:  # too many processes: the command itself becomes the server
+        os.close(told)
+        os.close(pipe)
+        if first is not None:
+            first.end()
+        signals.let_through()
+        return None
+    if teller:
         os.close(pipe)
         _serve(told, teller, first)
     os.close(told)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from mlxr.cli.server_ahead import begin
+from mlxr.runtime import exit_status
+from mlxr.server import ahead
 from tests.cli.commands import COMMAND, environment
 
 
@@ -29,6 +33,21 @@ def test_none_is_begun_for_other_commands_and_where_keys_would_be_shown_to_other
 ) -> None:
     monkeypatch.setattr(os, "fork", lambda: pytest.fail("a server was begun"))
     assert begin(arguments, variables) is None
+
+
+def test_where_too_many_processes_run_the_command_itself_becomes_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    first = Mock()
+    monkeypatch.setattr(exit_status, "private_files", lambda: None)
+    monkeypatch.setattr(ahead, "start", lambda directory, executor: first)
+    monkeypatch.setattr(os, "fork", fails)
+    before = len(os.listdir("/dev/fd"))
+    assert begin(["up"], {}) is None
+    assert first.end.called
+    assert len(os.listdir("/dev/fd")) == before
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_server_ends_as_its_command_line_does_and_leaves_nothing_behind(tmp_path: Path) -> None:
