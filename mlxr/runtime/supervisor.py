@@ -314,7 +314,7 @@ class SupervisorActor(Actor):
             self.spawn(self._import_engines, spec.engines)
 
     async def _import_engines(self, modules: Iterable[str]) -> None:
-        with suppress(ImportError):  # said where an engine is started
+        with suppress(Exception):  # whatever a module raises: it is said where an engine is started
             await anyio.to_thread.run_sync(_import_all, modules, limiter=self._importing_engine)
         self._engines_first.set()
 

@@ -1,0 +1,55 @@
+"""How the supervisor starts shared actors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from mlxr.runtime.actor import Actor, Context
+from mlxr.runtime.bus import Address, Bus, Inbox
+from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.supervisor import ActorSpec, SupervisorActor
+from mlxr.runtime.telemetry import Telemetry
+
+started = anyio.Event()
+
+
+class Engines(Actor):
+    kind = "registry"
+
+    async def receive(self, inbox: Inbox[Any]) -> None:
+        await anyio.sleep_forever()
+
+
+class Other(Engines):
+    kind = "profile"
+
+    async def start(self) -> None:
+        started.set()
+
+
+async def test_the_server_goes_on_where_what_engines_are_made_of_can_not_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cannot_be_imported.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(tmp_path)
+    bus = Bus(tmp_path, lambda address: True)
+    inbox = bus.inbox(Address("supervisor"), INBOXES["supervisor"])
+    context = Context(Address("supervisor"), bus, Telemetry(), tmp_path)
+    shared = [
+        ActorSpec("registry", f"{__name__}:Engines", engines=("cannot_be_imported",)),
+        ActorSpec("profile", f"{__name__}:Other"),
+    ]
+    supervisor = SupervisorActor(context, shared, lambda spec, memory: [], set(), 0, 60.0)
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(supervisor.run, inbox)
+            with anyio.fail_after(30):
+                await started.wait()
+            tasks.cancel_scope.cancel()
+    finally:
+        inbox.close()
+        bus.close()
