@@ -41,6 +41,8 @@ export function EndRow({ message, before, last }: EndRowProps) {
   const [asks, setAsks] = useState(false);
   const { state, turn } = message;
   const first = before[0];
+  // Its other branches stay.
+  const removed = [...before, message].findLast(({ siblings }) => siblings.length > 1) ?? first ?? message;
   const text = () => [...before, message].map(textOf).filter(Boolean).join("\n\n");
   if (isOpen(message)) return <Progress message={message} />;
   return (
@@ -87,7 +89,7 @@ export function EndRow({ message, before, last }: EndRowProps) {
               disabled: turn.continuable !== true,
               onSelect: () => actions.goOn(message),
             },
-            ...(canRead()
+            ...(canRead
               ? [
                   reading === message.id
                     ? { label: labels.stopReading, icon: <VolumeX />, onSelect: stop }
@@ -114,7 +116,7 @@ export function EndRow({ message, before, last }: EndRowProps) {
         onClose={() => setAsks(false)}
         onConfirm={() => {
           setAsks(false);
-          actions.remove(first ?? message);
+          actions.remove(removed);
         }}
         title={texts.removeMessageTitle}
         description={texts.removeMessageText}
