@@ -10,6 +10,7 @@ import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from mlxr.models.constraints.errors import Mistake
 from mlxr.models.json_schema import Schema
 
 MOST_INTEGER = 10**18 - 1
@@ -47,7 +48,7 @@ def fit_bounds(part: Schema) -> list[tuple[str, str]]:
 def _fit(part: Schema, key: str, *, whole: bool) -> str:
     value = part[key]
     if not isinstance(value, int | float) or value != value:
-        return "is no number"
+        return Mistake("is no number")
     most = MOST_INTEGER if whole else MOST_NUMBER
     if abs(value) > most:
         harmless = (value < 0) == (key in LOWER)
@@ -71,7 +72,7 @@ def _fit(part: Schema, key: str, *, whole: bool) -> str:
 def _fit_count(part: Schema, key: str) -> str:
     value = part[key]
     if not _is_number(value) or value != int(value):
-        return "is no whole number"
+        return Mistake("is no whole number")
     least = key.startswith("min")
     if value < 0 or (value >= MOST_LENGTH and not least):
         if value < 0 and not least:
@@ -87,7 +88,7 @@ def _fit_count(part: Schema, key: str) -> str:
 def _fit_multiple(part: Schema) -> str:
     value = part["multipleOf"]
     if not _is_number(value) or value == 0:
-        return "is no number above 0"
+        return Mistake("is no number above 0")
     value = abs(value)
     if value <= LEAST_MULTIPLE:
         del part["multipleOf"]

@@ -56,3 +56,7 @@ def readable(message: str) -> str:
     message = _UNSATISFIABLE.sub("no value fits the schema: ", message, count=1)
     message = _PLACE.sub(r"line \1, column \2: ", message, count=1)
     return " ".join(message.split())[:MOST_CHARACTERS]
+
+
+class Mistake(str):
+    """What is wrong with a keyword for every reader of JSON Schema, unlike what merely can't be held to."""

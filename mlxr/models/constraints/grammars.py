@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from mlxr.models.constraints.errors import ConstraintError, readable
+from mlxr.models.constraints.errors import ConstraintError, Mistake, readable
 from mlxr.models.constraints.limits import check_schema
 from mlxr.models.constraints.schema_normalisation import close_objects
 from mlxr.models.constraints.supported_keywords import rewrite_unsupported
@@ -72,7 +72,10 @@ def _schema(constraint: Constraint) -> dict[str, Any] | bool:
         raise ConstraintError("schema must be an object or boolean")
     check_schema(schema)
     if isinstance(schema, dict):
-        if (problems := rewrite_unsupported(schema)) and constraint.strict:
+        problems = rewrite_unsupported(schema)
+        if not constraint.strict:
+            problems = [each for each in problems if isinstance(each, Mistake)]
+        if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise ConstraintError(f"{problems[0]}{more}")
         close_objects(schema)

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from mlxr.models.constraints.errors import REFUSED_REGEX, readable
+from mlxr.models.constraints.errors import REFUSED_REGEX, Mistake, readable
 from mlxr.models.json_schema import Schema
 
 FORMATS = frozenset(
@@ -48,9 +48,9 @@ def rewrite_strings(part: Schema) -> list[tuple[str, str]]:
 
 
 def pattern_error(pattern: Any) -> str:
-    """Why a regular expression can't be held to; empty where it can."""
+    """Why a regular expression can't be held to, a ``Mistake`` where it is none; empty where it can."""
     if not is_text(pattern):
-        return "is no text"
+        return Mistake("is no text")
     if _LOOK_AROUND.search(pattern):
         return f"is {shortened(pattern)}, and look-around can't be held to"
     if _BACK_REFERENCE.search(pattern):
@@ -62,6 +62,10 @@ def pattern_error(pattern: Any) -> str:
     if not failed:
         return ""
     reason = readable(str(messages[0])).removeprefix(REFUSED_REGEX)
+    try:
+        re.compile(pattern)
+    except re.error:
+        return Mistake(f"is {shortened(pattern)}, which is refused: {reason[:100]}")
     return f"is {shortened(pattern)}, which is refused: {reason[:100]}"
 
 

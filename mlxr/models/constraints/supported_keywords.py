@@ -2,7 +2,8 @@
 
 Held to exactly: what llguidance knows, and what can be said in its terms (``propertyNames`` with a list or a pattern, a
 null where a keyword's value should be, keywords without effect). Everything else is taken out and reported: whoever
-insists on the schema refuses it, naming the keyword; others go on with what is left, which allows more.
+insists on the schema refuses it, naming the keyword; others go on with what is left, which allows more. What is no
+schema's keyword at all (an unknown type, a reference that leads nowhere) is reported as a ``Mistake``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 
 from mlxr.models.constraints.bounds import fit_bounds
+from mlxr.models.constraints.errors import Mistake
 from mlxr.models.constraints.string_keywords import is_text, pattern_error, rewrite_strings, shortened
 from mlxr.models.json_schema import Schema, anchors, children, parts, resolve
 
@@ -42,7 +44,8 @@ def rewrite_unsupported(schema: Schema) -> list[str]:
         for keyword, reason in _rewrite_part(schema, part, named):
             if keyword in TELLS_OF_OTHERS:
                 part.setdefault("additionalProperties", True)
-            problems.append(f"`{keyword}` at {shortened(place)} {reason}")
+            clause = f"`{keyword}` at {shortened(place)} {reason}"
+            problems.append(Mistake(clause) if isinstance(reason, Mistake) else clause)
     if all(str(part.get("$ref", "#")).startswith("#") for _, part in parts(schema)):
         schema.pop("$id", None)
     return problems
@@ -54,7 +57,7 @@ def _fix_children(part: Schema, place: str, problems: list[str]) -> None:
         if isinstance(each, dict | bool):
             continue
         if each is not None:
-            problems.append(f"{shortened(f'{place}/{below}')} is no schema")
+            problems.append(Mistake(f"{shortened(f'{place}/{below}')} is no schema"))
         key, _, name = below.partition("/")
         holder = part[key]
         if isinstance(holder, dict) and name:
@@ -117,17 +120,17 @@ def _shapes(part: Schema) -> list[tuple[str, str]]:
     wrong: list[tuple[str, str]] = []
     for key in ("properties", "patternProperties"):
         if key in part and not isinstance(part[key], dict):
-            wrong.append((key, "is no object"))
+            wrong.append((key, Mistake("is no object")))
     for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
         if key in part and not (isinstance(part[key], list) and part[key]):
-            wrong.append((key, "is no list of schemas"))
+            wrong.append((key, Mistake("is no list of schemas")))
     if "enum" in part and not (isinstance(part["enum"], list) and part["enum"]):
-        wrong.append(("enum", "is no list of values"))
+        wrong.append(("enum", Mistake("is no list of values")))
     required = part.get("required", [])
     if isinstance(required, bool):
         del part["required"]  # Draft 3, where a property said so of itself.
     elif not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        wrong.append(("required", "is no list of names"))
+        wrong.append(("required", Mistake("is no list of names")))
     for key, _ in wrong:
         del part[key]
     return wrong
@@ -147,7 +150,7 @@ def _types(part: Schema) -> list[tuple[str, str]]:
         return []
     del part["type"]
     shown = json.dumps(given, ensure_ascii=False)
-    return [("type", f"is {shown[:60]}, which is none of JSON's types")]
+    return [("type", Mistake(f"is {shown[:60]}, which is none of JSON's types"))]
 
 
 def _reference(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tuple[str, str]]:
@@ -166,7 +169,7 @@ def _reference(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tup
     if base and base in named and isinstance(resolve(named[base], f"#{pointer}"), dict | bool):
         return []
     del part["$ref"]
-    return [("$ref", f"leads to {shortened(str(reference))}, which is not there")]
+    return [("$ref", Mistake(f"leads to {shortened(str(reference))}, which is not there"))]
 
 
 def _names(part: Schema) -> list[tuple[str, str]]:

@@ -131,7 +131,8 @@ class Constraint(Value, frozen=True):
         source: a JSON schema, a regular expression or a Lark grammar; unused for ``JSON_OBJECT`` and ``FREE``.
         reasoning: the section behind which the constraint begins; None where it begins with the first token.
         field: the request's field that asked for it, for errors; None where tools did.
-        strict: a schema that can't be held to in every keyword is refused; what can't be of another is left out.
+        strict: a schema that can't be held to in every keyword is refused; of another what can't be is left out, and
+            it is refused for mistakes alone.
     """
 
     kind: ConstraintKind

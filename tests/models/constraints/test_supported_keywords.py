@@ -88,7 +88,7 @@ def test_names_by_a_pattern_are_held_to() -> None:
     assert not fits(schema, '{"y": 1}')
 
 
-KEYWORDS: list[tuple[dict[str, Any], str]] = [
+UNHELD: list[tuple[dict[str, Any], str]] = [
     ({"type": "array", "uniqueItems": True}, "uniqueItems"),
     ({"not": {"type": "string"}}, "not"),
     ({"if": {"type": "string"}, "then": {"minLength": 1}}, "if"),
@@ -98,25 +98,30 @@ KEYWORDS: list[tuple[dict[str, Any], str]] = [
     ({"type": "string", "pattern": "^(?=a)b"}, "pattern"),
     ({"type": "string", "pattern": "a(?<!b)"}, "pattern"),
     ({"type": "string", "pattern": r"(a)\1"}, "pattern"),
-    ({"type": "string", "pattern": "("}, "pattern"),
     ({"patternProperties": {"(?!x)": {}}}, "patternProperties"),
     ({"type": "string", "format": "json-pointer"}, "format"),
+    ({"$dynamicRef": "#a"}, "$dynamicRef"),
+    ({"properties": {"a": {}}, "minProperties": 1}, "minProperties"),
+    ({"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False}, "unevaluatedProperties"),
+]
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"type": "string", "pattern": "("}, "pattern"),
     ({"type": "who"}, "type"),
     ({"type": []}, "type"),
     ({"$ref": "#/nowhere"}, "$ref"),
     ({"$ref": "https://example.com/schema"}, "$ref"),
-    ({"$dynamicRef": "#a"}, "$dynamicRef"),
     ({"required": 5}, "required"),
     ({"properties": ["a"]}, "properties"),
     ({"enum": []}, "enum"),
     ({"anyOf": []}, "anyOf"),
     ({"minimum": "a"}, "minimum"),
-    ({"properties": {"a": {}}, "minProperties": 1}, "minProperties"),
-    ({"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False}, "unevaluatedProperties"),
 ]
 
 
-@pytest.mark.parametrize(("schema", "keyword"), KEYWORDS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("schema", "keyword"), UNHELD + MISTAKES, ids=lambda value: value if isinstance(value, str) else ""
+)
 @pytest.mark.parametrize("where", ["#", "#/properties/in", "#/$defs/in"])
 def test_a_keyword_that_can_not_be_held_to_is_refused_by_name_and_place(
     schema: dict[str, Any], keyword: str, where: str
@@ -128,7 +133,9 @@ def test_a_keyword_that_can_not_be_held_to_is_refused_by_name_and_place(
     assert "\n" not in said
 
 
-@pytest.mark.parametrize(("schema", "keyword"), KEYWORDS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("schema", "keyword"), UNHELD + MISTAKES, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_what_is_left_when_it_is_taken_out_can_be_held_to(schema: dict[str, Any], keyword: str) -> None:
     left = json.loads(json.dumps({"type": "object", "properties": {"in": schema, "n": {"type": "integer"}}}))
     assert rewrite_unsupported(left)
@@ -136,7 +143,7 @@ def test_what_is_left_when_it_is_taken_out_can_be_held_to(schema: dict[str, Any]
     assert keyword not in json.dumps(left["properties"]["in"])
 
 
-@pytest.mark.parametrize(("schema", "keyword"), KEYWORDS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("schema", "keyword"), UNHELD, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_can_not_be_held_to_is_left_out_of_a_schema_that_is_not_strict(
     schema: dict[str, Any], keyword: str
 ) -> None:
@@ -145,6 +152,13 @@ def test_what_can_not_be_held_to_is_left_out_of_a_schema_that_is_not_strict(
     assert trial_compile(constraint) is None
     matcher = Matcher(VOCABULARY, constraint)
     assert not all(matcher.consume(byte) for byte in b'{"n": "x')
+
+
+@pytest.mark.parametrize(("schema", "keyword"), MISTAKES, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_mistake_is_refused_of_a_schema_that_is_not_strict(schema: dict[str, Any], keyword: str) -> None:
+    whole = {"type": "object", "properties": {"in": schema}, "uniqueItems": True}
+    said = trial_compile(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(whole), strict=False))
+    assert (said or "").startswith(f"`{keyword}` at '#/properties/in' ")
 
 
 @pytest.mark.parametrize(
