@@ -76,7 +76,7 @@ def test_errors_are_the_packages_own(anthropic_client: anthropic.Anthropic) -> N
     with pytest.raises(anthropic.BadRequestError, match="thinking"):
         anthropic_client.messages.create(**fields, thinking={"type": "enabled", "budget_tokens": 1024})
     with pytest.raises(anthropic.BadRequestError, match="max_tokens"):
-        anthropic_client.messages.create(**{**fields, "max_tokens": 0})
+        anthropic_client.messages.create(**{**fields, "max_tokens": -1})
     with pytest.raises(anthropic.BadRequestError, match="a tool of Anthropic's"):
         anthropic_client.messages.create(**fields, tools=[{"type": "web_search_20250305", "name": "web_search"}])
     assert {"smollm2", "gemma3"} <= {model.id for model in anthropic_client.models.list()}
