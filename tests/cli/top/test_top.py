@@ -34,8 +34,13 @@ def test_a_snapshot_has_actors_engines_and_the_request_that_is_open(server: Serv
     talking.start()
     with lines_of(server.home, "top", "--json") as top:
         assert top.stdout is not None
+        # Actors tell each of their own part: of pages the KV manager, some while after the scheduler of the request.
         found = next(
-            seen for line in top.stdout if (seen := json.loads(line))["requests"] and seen["requests"][0]["rate"]
+            seen
+            for line in top.stdout
+            if (seen := json.loads(line))["requests"]
+            and seen["requests"][0]["rate"]
+            and seen["engines"][0]["pages_used"]
         )
         seen_enough.set()
         top.terminate()

@@ -216,6 +216,7 @@ async def test_who_is_cancelled_before_there_is_a_worker_leaves_no_socket_open()
         await box.start()
         zygote = box._zygote
         assert zygote is not None
+        gc.collect()  # what earlier tests left closes now, and not behind ``before``
         before = open_descriptors(os.getpid())
         # Another one's worker is being forked.
         async with zygote._fork_turn, anyio.create_task_group() as tasks:
