@@ -57,7 +57,8 @@ class ChatsActor(Actor):
         self.settings: ChatsSettings = decode_settings(context, ChatsSettings)
         self._home = Home(Path(self.settings.home))
         self._followers = Followers(self._tell_frontend)
-        self._opened = anyio.Event()
+        self._ready = anyio.Event()
+        """They are open and their unfinished answers go on, so that who follows one finds it, or they can't be used."""
         self._frontend_up = anyio.Event()
         self._wanted = anyio.Event()
         self._unusable: ErrorInfo | None = None
@@ -75,7 +76,7 @@ class ChatsActor(Actor):
         self.tell(FRONTEND, message)
 
     async def start(self) -> None:
-        self.tell(FRONTEND, ChatsUp())
+        self.tell(FRONTEND, ChatsUp(restarted=self.context.epoch > 0))
         self.spawn(self._open)
 
     async def stop(self) -> None:
@@ -93,16 +94,18 @@ class ChatsActor(Actor):
             )
             log.error("%s; all else is served without chats", text)
             self._unusable = ErrorInfo(ErrorCode.UNAVAILABLE, text)
-            self._opened.set()
+            self._ready.set()
             return
         self._furnish(self._database)
-        self._opened.set()
         self.spawn(self._writer.keep_flushing)
         self.spawn(self._keep_purging)
         if not self.settings.resume:
             await self._wanted.wait()
         await self._frontend_up.wait()
-        await self._safely(self._resume)
+        try:
+            await self._safely(self._resume)
+        finally:
+            self._ready.set()
 
     def _furnish(self, database: Database) -> None:
         section = self.settings.section
@@ -175,7 +178,7 @@ class ChatsActor(Actor):
         self.spawn(self._ask, message)
 
     async def _ask(self, message: AskChats) -> None:
-        await self._opened.wait()
+        await self._ready.wait()
         if self._unusable is not None:
             self.tell(FRONTEND, ChatReply(message.call, error=self._unusable))
             return
@@ -194,7 +197,7 @@ class ChatsActor(Actor):
         self.spawn(self._follow, message)
 
     async def _follow(self, message: FollowChat) -> None:
-        await self._opened.wait()
+        await self._ready.wait()
         if self._unusable is not None:
             self._followers.refuse(message.call, self._unusable)
             return

@@ -234,8 +234,9 @@ class FrontendActor(Actor):
 
     @on(ChatsUp)
     def chats_up(self, message: ChatsUp) -> None:
-        self.chat_answers.stop_all()
-        self.gateway.chats.reset()
+        if message.restarted:
+            self.chat_answers.stop_all()
+            self.gateway.chats.reset()
 
     @on(ChatsLost)
     def chats_lost(self, message: ChatsLost) -> None:

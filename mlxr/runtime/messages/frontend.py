@@ -286,7 +286,13 @@ class StopAnswer(Message, frozen=True):
 
 
 class ChatsUp(Message, frozen=True):
-    """Event: the chats have begun a life, and know of no answer and no follower."""
+    """Event: the chats have begun a life, and run no answer yet.
+
+    restarted: they had one before, and know nothing of what that was asked. What was asked before the first begins is
+        in its inbox.
+    """
+
+    restarted: bool
 
 
 class ChatsLost(Message, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -15,8 +16,9 @@ from mlxr.actors.chats.settings import ChatsSection, ChatsSettings
 from mlxr.runtime.actor import Context
 from mlxr.runtime.bus import Address
 from mlxr.runtime.messages import INBOXES
-from mlxr.runtime.messages.chats import FrontendUp
-from mlxr.runtime.messages.frontend import ChatsLost
+from mlxr.runtime.messages.chats import AskChats, FrontendUp
+from mlxr.runtime.messages.common import Message
+from mlxr.runtime.messages.frontend import ChatReply, ChatsLost, ChatsUp
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
 from mlxr.runtime.telemetry import Telemetry
 from tests.http.rig import Rig, ask, rig
@@ -114,6 +116,30 @@ async def test_without_chats_all_else_is_served(tmp_path: Path) -> None:
                 pass
         assert got[1] == {"error": "the chats are gone", "code": "unavailable"}
         assert (await ask(r, "GET", "/health"))[0] == 200
+
+
+async def test_what_was_asked_before_chats_began_is_not_lost_by_that(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r, anyio.create_task_group() as tasks:
+        inbox = r.bus.inbox(Address("chats"), INBOXES["chats"])
+        calls: list[AskChats] = []
+        got: list[Any] = []
+
+        def hear(message: Message) -> None:
+            if isinstance(message, AskChats):
+                calls.append(message)
+
+        async def list_chats() -> None:
+            got.append(await ask(r, "GET", CHATS))
+
+        tasks.start_soon(inbox.consume, hear)
+        for restarted, status in ((False, 200), (True, 503)):
+            tasks.start_soon(list_chats)
+            await r.until(lambda: calls)
+            r.tell(ChatsUp(restarted), ChatReply(calls.pop().call, b"[]"))
+            await r.until(lambda: got)
+            assert got.pop()[0] == status
+        tasks.cancel_scope.cancel()
+        inbox.close()
 
 
 async def test_an_event_id_that_is_no_text_is_taken_as_one_that_is_not_known(tmp_path: Path) -> None:
