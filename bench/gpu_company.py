@@ -1,10 +1,10 @@
 """Whether texts, greedy or seeded, are the same alone and in a batch, on the device that MLX computes on.
 
     python -m bench.gpu_company [--types Q4_K Q8_0 BF16] [--sequences 32] [--tokens 64]
-        [--pages int8] [--temperature 1]
+        [--pages int8] [--temperature 1] [--mixture]
 
-A small Llama of random weights. Prompts of different lengths are read one a step, as one sequence's are in a server
-that has nothing else to read; then all run a token a step together, and each by itself.
+A small Llama of random weights, or a mixture of Qwen3's kind. Prompts of different lengths are read one a step, as one
+sequence's are in a server that has nothing else to read; then all run a token a step together, and each by itself.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ SETTINGS = {
     "feed_forward_length": 4096,
     "attention.head_count": 8,
     "attention.head_count_kv": 2,
+}
+MIXTURE = {
+    **SETTINGS,
+    "expert_feed_forward_length": 512,
+    "expert_count": 32,
+    "expert_used_count": 4,
+    "attention.head_count_kv": 1,
 }
 ROOMY = 16_384
 """Tokens of a pool for all."""
@@ -92,16 +99,18 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--pages", type=NumberType, default=NumberType.HALF, choices=list(NumberType))
     parser.add_argument("--temperature", type=float, default=0.0)
+    parser.add_argument("--mixture", action="store_true", help="a mixture of experts instead of a Llama")
     parser.add_argument("--without", nargs="+", default=[], help="ways of the backend that are not taken")
     arguments = parser.parse_args()
     print(described())
     rng = np.random.default_rng(3)
     lengths = rng.integers(SHORTEST, LONGEST, arguments.sequences)
     prompts = [rng.integers(0, VOCABULARY, length).tolist() for length in lengths]
+    shape = ("qwen3moe", MIXTURE) if arguments.mixture else ("llama", SETTINGS)
     for type in arguments.types:
         with tempfile.TemporaryDirectory() as folder:
             backend = MlxBackend(WAYS[kind()].without(frozenset(arguments.without)))
-            written = RandomModel("llama", SETTINGS, VOCABULARY, lambda *_, of=type: TensorType(of), UNTIED, VOCABULARY)
+            written = RandomModel(*shape, VOCABULARY, lambda *_, of=type: TensorType(of), UNTIED, VOCABULARY)
             model = load_model(written.write(Path(folder) / "model.gguf"), backend)
         texts = Texts(engine_of(model, backend, ROOMY, arguments.pages)[0], arguments.temperature)
         together = texts.of(prompts, arguments.tokens)

@@ -150,7 +150,7 @@ class MlxBackend:
         self._backlog.clear()
         for mixture in self._mixtures:
             mixture.clear()
-        if self._ways.dense_layers:
+        if self._ways.joins_layers:
             grid_memory().forget()
 
     def pool(self, spec: PoolSpec) -> Pool:
@@ -246,9 +246,9 @@ class MlxBackend:
 
     def joined(self, layers: Sequence[PlainLayer]) -> LayersOperation | None:
         # Two grids whose blocks wait for each other could have half of their places each.
-        if not self._ways.dense_layers or device.shares_processors():
+        if not self._ways.joins_layers or device.shares_processors():
             return None
-        dense = [dense_of(mix, half) for mix, half in layers]
+        dense = [dense_of(mix, half, self._ways) for mix, half in layers]
         if not any(dense):
             return None
         return JoinedLayers(layers, dense, self._ways.joined_rows, grid_memory(), self._backlog)

@@ -130,32 +130,50 @@ def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None, sof
 
 
 def _dense_layers(ways: Ways) -> bool:
-    """Two layers as one kernel, of codes of both numbers of bits and of floats: a sequence alone, and three. Its blocks
-    wait for each other: where they do so for ever, all is wrong."""
-    grid = grid_memory()
+    """Two layers as one kernel, of codes of both numbers of bits and of floats: a sequence alone, and three."""
     cases = (4, [[300], [1]]), (8, [[20, 300, 3], [1, 1, 1], [1, 1, 1]]), (16, [[20], [1]])
+    return all(_joined(ways, bits, steps, mixtures=False) for bits, steps in cases)
+
+
+def _attention_halves(ways: Ways) -> bool:
+    """Two layers with mixtures. Codes of 8 bits would give those of plain arithmetic other shares by their rounding."""
+    cases = (4, [[300], [1]]), (16, [[20, 300, 3], [1, 1, 1], [1, 1, 1]])
+    return all(_joined(ways, bits, steps, mixtures=True) for bits, steps in cases)
+
+
+def _joined(ways: Ways, bits: int, steps: list[list[int]], *, mixtures: bool) -> bool:
+    """Blocks wait for each other: where they do so for ever, all is wrong."""
+    grid = grid_memory()
     grid.forget(mild=True)
     try:
-        return all(_agree(ways, partial(_layers, bits, steps)) and not grid.broken for bits, steps in cases)
+        return _agree(ways, partial(_layers, bits, steps, mixtures)) and not grid.broken
     finally:
         grid.forget()
 
 
-def _layers(bits: int, steps: list[list[int]], side: Side) -> mx.array:
+def _layers(bits: int, steps: list[list[int]], mixtures: bool, side: Side) -> mx.array:
     group = replace(attention_group(0, KV_HEADS, HEAD_DIM), layers=(0, 1))
-    return steps_of(side, _two_layers(side, bits), group, steps)
+    return steps_of(side, _two_layers(side, bits, mixtures), group, steps)
 
 
-def _two_layers(side: Side, bits: int) -> MixerOperation:
-    shapes = [(320, FEATURES), (320, FEATURES), (FEATURES, 320)]
+def _two_layers(side: Side, bits: int, mixtures: bool) -> MixerOperation:
+    """A mixture is of all its experts, so that no rounding picks others."""
+    count = 4 if mixtures else 1
+    shapes = [(count * 320, FEATURES), (count * 320, FEATURES), (count * FEATURES, 320)]
     spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE)
     layers: list[PlainLayer] = []
     for number in range(2):
         query, key, value, output = (of_bits(side, seed, *shape, bits) for seed, shape in enumerate(HEAD_SHAPES))
         of_heads = AttentionWeights(query, key, value, output, norm=1 + mx.array(normal(4, FEATURES)) / 8)
         up, gate, down = (of_bits(side, seed, *shape, bits) for seed, shape in enumerate(shapes, 5))
-        half = MLPWeights(up, down, gate, norm=1 + mx.array(normal(8, FEATURES)) / 8)
-        layers.append((side.attention(of_heads, spec, number), side.feed_forward(half, MLPSpec(Activation.SILU))))
+        norm = 1 + mx.array(normal(8, FEATURES)) / 8
+        if mixtures:
+            router = side.weight(exact_matrix(9, count, FEATURES))
+            of_experts = ExpertsSpec(Activation.SILU, count, count)
+            half = side.feed_forward(ExpertsWeights(router, up, down, gate, norm=norm), of_experts)
+        else:
+            half = side.feed_forward(MLPWeights(up, down, gate, norm=norm), MLPSpec(Activation.SILU))
+        layers.append((side.attention(of_heads, spec, number), half))
     joined = side.joined(layers) or partial(one_by_one, layers)
 
     def run(x: mx.array, step: Any, pool: Pool | None) -> mx.array:
@@ -263,6 +281,7 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "recurrence": _recurrence,
     "paged_prefill": partial(_attention, steps=[[70, 3], [30, 1]], softcap=2.0),
     "dense_layers": _dense_layers,
+    "attention_halves": _attention_halves,
     "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),
 }
 """By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

@@ -1,4 +1,5 @@
-"""Successive dense layers as one kernel in a step of one token a sequence (``mlxr.metal.gpu.decoder_layer``), on CUDA.
+"""Successive dense layers as one kernel in a step of one token a sequence (``mlxr.metal.gpu.decoder_layer``), on CUDA;
+and the attention half of another layer, as of a mixture.
 
 What a step leaves in the pool is there once its ``done`` is computed, as with the kernels of each part.
 """
@@ -21,10 +22,12 @@ from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows
+from mlxr.metal.mlx.own_experts import OwnExperts
 from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.mlx.steps import Step
 from mlxr.metal.operations import PlainLayer, one_by_one
 from mlxr.metal.pool import Pool
+from mlxr.metal.specs import Activation
 
 UNLIKELY_WORDS = 199_999
 
@@ -40,22 +43,28 @@ class DenseLayer:
         shape: with pages of some size; a pool may have others.
         matrices: of each product, in the kernel's order.
         constants: float32, in the kernel's order.
+        router: of the mixture whose experts the kernel chooses.
     """
 
     layer: int
     shape: LayerShape
     matrices: list[mx.array]
     constants: list[mx.array]
+    router: OwnExperts | None = None
 
 
-def dense_layer(mix: Attention, half: FeedForward) -> DenseLayer | None:
-    """Returns a layer of these two halves; None where the kernel does not compute it."""
-    steps, products = mix.of_steps, half.few
-    if steps is None or products is None or steps.products is None or steps.norm is None or mix.output is None:
+def dense_layer(mix: Attention, half: FeedForward | None, router: OwnExperts | None = None) -> DenseLayer | None:
+    """Returns a layer of these two halves, or the first alone, with the choice of ``router`` behind it; None where the
+    kernel does not compute it."""
+    steps, behind = mix.of_steps, None
+    if steps is None or steps.products is None or steps.norm is None or mix.output is None:
         return None
-    if not half.ends_plainly or half.norm is None:
-        return None
-    gates, down = products
+    if half is not None:
+        if half.few is None or half.norm is None or not half.ends_plainly:
+            return None
+        behind = *half.few, half.norm
+    if router is not None and router.routing.blocks > decoder_layer.grid_blocks(device.processors()):
+        router = None
     inputs, output = steps.products, mix.output
     places = [Place(part.product, part.at) for part in steps.parts]
     shape = LayerShape(
@@ -63,26 +72,32 @@ def dense_layer(mix: Attention, half: FeedForward) -> DenseLayer | None:
         tuple(map(_projection, inputs)),
         (places[0], places[1], places[2]),
         _projection(output),
-        _projection(gates),
-        _projection(down),
-        half.activation,
+        None if behind is None else _projection(behind[0]),
+        None if behind is None else _projection(behind[1]),
+        Activation.SILU if half is None else half.activation,
+        None if router is None else router.routing,
     )
     if not shape.fits:
         return None
-    header = [steps.norm.eps, half.norm.eps, output.gain, gates.gain, down.gain, 0.0, 0.0, 0.0]
+    gains = [0.0, output.gain, 0.0, 0.0]
+    if behind is not None:
+        gates, down, norm = behind
+        gains = [norm.eps, output.gain, gates.gain, down.gain]
     sinks = mx.zeros(shape.sinks - shape.step.spec.heads * shape.step.sinks)
     constants = [
-        mx.array(header),
+        mx.array([steps.norm.eps, *gains, 0.0, 0.0, 0.0]),
         steps.norm.weight,
         *(few.bias for few in inputs if few.bias is not None),
         steps.constants,
         sinks,
         *([] if output.bias is None else [output.bias]),
-        half.norm.weight,
-        *(few.bias for few in (gates, down) if few.bias is not None),
     ]
-    matrices = [array for few in (*inputs, output, gates, down) for array in few.matrix]
-    return DenseLayer(mix.layer, shape, matrices, constants)
+    products = [*inputs, output]
+    if behind is not None:
+        constants += [norm.weight, *(few.bias for few in (gates, down) if few.bias is not None)]
+        products += [gates, down]
+    matrices = [array for few in products for array in few.matrix]
+    return DenseLayer(mix.layer, shape, matrices, constants, router)
 
 
 def _projection(few: FewRows) -> Projection:
@@ -98,10 +113,19 @@ class DenseRun:
         self._shape = layers[0].shape
         self._matrices = [array for layer in layers for array in layer.matrices]
         self._constants = device.constants([part for layer in layers for part in layer.constants])
+        self._router = layers[0].router
         self._grid = grid
+        # Of a step's, without splits and layout, and what a split takes: these are asked for at every step.
+        self._scratch = self._shape.scratch(0, 0)
+        self._scratch_of_split = self._shape.scratch(1, 0) - self._scratch
         self._launches: dict[tuple[int, int], Launched] = {}
         self._left: mx.array | None = None
         mx.eval(self._constants)
+
+    @property
+    def ends_behind_attention(self) -> bool:
+        """Whether the second half of its one layer is left."""
+        return self._shape.gates is None
 
     def takes(self, step: Step, pool: Pool | None) -> bool:
         """Whether the kernel can compute a step."""
@@ -112,8 +136,8 @@ class DenseRun:
             return False
         return step_attention.takes(self._shape.step, step, step.tables[group], first)
 
-    def __call__(self, x: mx.array, step: Step, pool: Pool) -> mx.array:
-        """``x`` float32 ``[T, width]``, of a step that it takes."""
+    def __call__(self, x: mx.array, step: Step, pool: Pool) -> tuple[mx.array, list[mx.array]]:
+        """``x`` float32 ``[T, width]``, of a step that it takes. Returns what comes out, and what a router gives."""
         layers: list[Layer] = [pool.layers[number] for number in self._numbers]
         tables, grid, shape = step.tables[pool.group_of[self._numbers[0]]], self._grid, self._shape
         known = step.tokens, tables.page_size
@@ -127,18 +151,19 @@ class DenseRun:
             layout,
             self._constants,
             grid.state,
-            grid.scratch(shape.scratch(tables.all_splits(shape.step), layout.size)),
+            grid.scratch(self._scratch + tables.all_splits(shape.step) * self._scratch_of_split + layout.size),
             layers[0].tickets,
             grid.behind([layer.done for layer in layers if layer.done is not self._left]),
+            *(() if self._router is None else self._router.router),
             *self._matrices,
         ]
         for layer in layers:
             inputs += layer.arrays
-        out, done = launched(inputs=inputs)
+        out, done, *routed = launched(inputs=inputs)
         for number, layer in zip(self._numbers, layers, strict=True):
             pool.layers[number] = Layer(layer.keys, layer.values, layer.forms, done, layer.tickets)
         self._left = grid.last = done
-        return out
+        return out, routed
 
 
 class GridMemory:
@@ -208,8 +233,10 @@ class JoinedLayers:
         """As ``LayersOperation``."""
         for run, plain in self._parts:
             if run is not None and pool is not None and run.takes(step, pool):
-                x = run(x, step, pool)
+                x, routed = run(x, step, pool)
                 self._backlog.add(x)
+                if run.ends_behind_attention and (half := plain[0][1]) is not None:
+                    x = half(x, step, routed=routed) if routed else half(x, step)
                 yield x
                 continue
             for x in one_by_one(plain, x, step, pool):  # noqa: B020 (the last is what goes on)

@@ -69,6 +69,7 @@ class Ways:
     (``mlxr.metal.gpu.tables``, ``sampling``); MLX's operations.
     ``dense_layers``: one for whole dense layers of such a step (``mlxr.metal.gpu.decoder_layer``), where ``few_rows``
     and ``step_attention`` take all of their parts, of up to ``joined_rows`` sequences; those.
+    ``attention_halves``: that one for the first half of such a step's layers whose second is a mixture; likewise.
     """
 
     least_rows: int
@@ -93,7 +94,13 @@ class Ways:
     step_attention: bool = False
     tables: bool = False
     dense_layers: bool = False
+    attention_halves: bool = False
     joined_rows: int = 0
+
+    @property
+    def joins_layers(self) -> bool:
+        """Whether a kernel whose blocks wait for each other is taken for anything."""
+        return self.dense_layers or self.attention_halves
 
     def without(self, names: frozenset[str]) -> Ways:
         """These ways but those of ``names``, which are fields."""
@@ -119,6 +126,7 @@ WAYS = {
         step_attention=True,
         tables=True,
         dense_layers=True,
+        attention_halves=True,
         joined_rows=8,
     ),
     "metal": Ways(

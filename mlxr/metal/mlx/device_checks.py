@@ -22,10 +22,13 @@ from mlxr.runtime.whole_files import write_whole
 
 log = logging.getLogger("mlxr.metal")
 
-IN_PLACE = ("paged_decode", "step_attention", "paged_prefill", "recurrence", "dense_layers")
+IN_PLACE = ("paged_decode", "step_attention", "paged_prefill", "recurrence", "dense_layers", "attention_halves")
 """Ways that are only taken where pages are written in place."""
 
-PARTS = {"dense_layers": {"few_rows", "step_attention"}}
+PARTS = {
+    "dense_layers": {"few_rows", "step_attention"},
+    "attention_halves": {"few_rows", "step_attention", "experts"},
+}
 """Ways that are only taken where others are."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mlx.core as mx
 
@@ -38,14 +38,22 @@ class Experts:
         if self._few is not None:
             self._few.clear()
 
-    def __call__(self, x: mx.array, residual: mx.array) -> mx.array:
-        """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to."""
+    @property
+    def router(self) -> OwnExperts | None:
+        """Whose choice another kernel may make."""
+        return self._few if self._few is not None and self._few.routes else None
+
+    def __call__(self, x: mx.array, residual: mx.array, routed: Sequence[mx.array] | None = None) -> mx.array:
+        """``x`` float32 ``[T, features]``; ``residual``, of the same shape, is what the result is added to. ``routed``:
+        the rows normed, what they chose and their shares, if that is known."""
         if not x.shape[0]:
             return residual
         weights, few = self._weights, self._few
         if few is not None and not few.takes(x.shape[0]):
             few = None
-        rows, chosen, share = few.routed(x) if few is not None and few.routes else self._routed(x)
+        if routed is None:
+            routed = few.routed(x) if few is not None and few.routes else self._routed(x)
+        rows, chosen, share = routed
         common: mx.array | None = None
         if (shared := weights.shared) is not None:
             read = rows if shared.norm is None else self._normed(x, shared.norm).astype(HALF)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -9,6 +10,7 @@ import mlx.core as mx
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.dense_layers import DenseLayer, dense_layer
+from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.steps import Step
@@ -23,17 +25,26 @@ class Half:
     prepared: FeedForward | Experts
     backlog: Backlog
 
-    def __call__(self, x: mx.array, step: Step | None = None, residual: mx.array | None = None) -> mx.array:
-        """``residual``: what the result is added to, where that is not ``x``."""
+    def __call__(
+        self,
+        x: mx.array,
+        step: Step | None = None,
+        residual: mx.array | None = None,
+        routed: Sequence[mx.array] | None = None,
+    ) -> mx.array:
+        """``residual``: what the result is added to, where that is not ``x``. ``routed``: as a mixture takes it."""
         own, base = adapters.NO_ADAPTERS if step is None else step.adapters, x if residual is None else residual
         half = self.prepared
-        out = half(x, base) if isinstance(half, Experts) else half(x, base, own)
+        out = half(x, base, routed) if isinstance(half, Experts) else half(x, base, own)
         self.backlog.add(out)
         return out
 
 
-def dense_of(mix: MixerOperation | None, half: FeedForwardOperation | None) -> DenseLayer | None:
-    """Returns a layer as the kernel for whole ones takes it; None where it does not."""
-    if not isinstance(mix, Attention) or not isinstance(half, Half) or not isinstance(half.prepared, FeedForward):
+def dense_of(mix: MixerOperation | None, half: FeedForwardOperation | None, ways: Ways) -> DenseLayer | None:
+    """Returns a layer as the kernel for whole ones takes it, a mixture's as far as its choice of experts; None where it
+    does not."""
+    if not isinstance(mix, Attention) or not isinstance(half, Half):
         return None
-    return dense_layer(mix, half.prepared)
+    if isinstance(half.prepared, FeedForward):
+        return dense_layer(mix, half.prepared) if ways.dense_layers else None
+    return dense_layer(mix, None, half.prepared.router) if ways.attention_halves else None

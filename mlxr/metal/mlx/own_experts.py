@@ -10,6 +10,7 @@ import mlx.core as mx
 
 from mlxr.metal.gpu import experts
 from mlxr.metal.gpu.affine_matmul import Shape
+from mlxr.metal.gpu.decoder_layer import Routing
 from mlxr.metal.gpu.experts import Choice
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch, MadeKernel
 from mlxr.metal.mlx import device, few_rows
@@ -75,6 +76,18 @@ class OwnExperts:
         self._tickets = mx.zeros(max(ROUTER_TICKETS, experts.tickets(self._down_shape.outputs)), mx.uint32)
         self._done = mx.zeros(1, mx.int32)
         mx.eval(self._router_tickets, self._tickets, self._done)
+
+    @property
+    def router(self) -> tuple[mx.array, mx.array, mx.array]:
+        """What another kernel makes the choice of, behind the layer's last mixture."""
+        return self._router, self._router_constants, self._done
+
+    @property
+    def routing(self) -> Routing:
+        """The choice as that kernel makes it."""
+        spec = self._spec
+        biased, choice_biased = self._router_biased, self._choice_biased
+        return Routing(spec.experts, spec.used, spec.sigmoid, spec.normalized, biased, choice_biased)
 
     def takes(self, rows: int) -> bool:
         return 0 < rows <= experts.MOST_ROWS

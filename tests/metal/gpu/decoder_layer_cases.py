@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mlxr.metal.gpu import affine_matmul, attention, decoder_layer, rms_norm
+from mlxr.metal.gpu import affine_matmul, attention, decoder_layer, experts, rms_norm
 from mlxr.metal.gpu.affine_matmul import Epilogue, Shape
 from mlxr.metal.gpu.attention import StepShape
-from mlxr.metal.gpu.decoder_layer import LayerShape, Place, Projection, Tuning
+from mlxr.metal.gpu.decoder_layer import LayerShape, Place, Projection, Routing, Tuning
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
-from mlxr.metal.specs import Activation, AttentionSpec, Rope, RopeStyle
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, Rope, RopeStyle
 from tests.metal.gpu import emulated
 from tests.metal.gpu.affine_cases import affine_matrix
 from tests.metal.gpu.case import Case, Values
@@ -53,6 +54,12 @@ class Layers:
         self.layout = layout.astype(np.int32)
         rows = int(each.sum()) * PAGE, spec.kv_heads, spec.head_dim
         self.pages = [[rng.standard_normal(rows).astype(np.float16) for _ in "kv"] for _ in range(layers)]
+        self.router: list[Array] = []
+        if shape.routing is not None:
+            count, norm = shape.routing.experts, rng.uniform(0.5, 1.5, shape.width)
+            matrix = Array.of(rng.standard_normal((count, shape.width)), "float16")
+            constants = np.concatenate([[EPS, 1.5, 0, 0], norm, *rng.standard_normal((2, count))])
+            self.router = [matrix, Array.of(constants, "float32")]
         self.splits = int((at // attention.SPLIT_KEYS + 1).max())
 
     def _matrix(self, product: Projection) -> list[Array]:
@@ -65,10 +72,11 @@ class Layers:
         return [Array.of(arrays[0].bits[own]), *(Array.of((array.bits * by)[own]) for array in arrays[1:])]
 
     def constants(self, layer: int) -> Values:
-        projected, (output, gates, down) = self.biases[layer][:-3], self.biases[layer][-3:]
+        count = len(self.shape.projections)
+        projected, (output, *behind) = self.biases[layer][:count], self.biases[layer][count:]
         header = [EPS, EPS, *GAINS, 0, 0, 0]
         first, second = self.norms[layer]
-        return np.concatenate([header, first, *projected, self.step, output, second, gates, down])
+        return np.concatenate([header, first, *projected, self.step, output, *([second, *behind] if behind else [])])
 
     def case(self, name: str, tuning: Tuning, blocks: int = BLOCKS) -> Case:
         shape = self.shape
@@ -84,28 +92,44 @@ class Layers:
             Array.of(scratch),
             Array.of(np.zeros(max(8, self.rows * shape.step.spec.heads), np.uint32)),
             Array.of(np.zeros(4, np.int32)),
+            *([*self.router, Array.of(np.zeros(4, np.int32))] if self.router else []),
             *arrays,
         ]
 
         def seen(outputs: list[Array]) -> list[Array]:
-            out, _, state, _, tickets, *pages = outputs
+            routed = outputs[2 : 2 + self.routes]
+            out, _, state, _, tickets, *pages = outputs[:2] + outputs[2 + self.routes :]
             assert not tickets.bits.any()
             assert not (state.bits % 4096).any()
-            return [out, *pages]
+            assert not (state.bits[1:] >> 31).any()
+            return [out, *routed, *pages]
 
         pages = 2 * self.count
         launch = decoder_layer.launch(self.rows, shape, self.count, blocks, tuning)
         return Case(
-            f"{kernel.name} {name}", kernel, launch, inputs, lambda: self.one_after_another, (0.0,) * (1 + pages), seen
+            f"{kernel.name} {name}",
+            kernel,
+            launch,
+            inputs,
+            lambda: self.one_after_another,
+            (0.0,) * (1 + self.routes + pages),
+            seen,
         )
+
+    @property
+    def routes(self) -> int:
+        """How many results a choice of experts has."""
+        return 3 if self.router else 0
 
     @cached_property
     def one_after_another(self) -> list[Values]:
         """By the kernels that this one is made of."""
         x, pages = self.x, []
         for layer in range(self.count):
-            *projections, output, gates, down = self.matrices[layer]
-            *of_projections, of_output, of_gates, of_down = zip(self.shape.products, self.biases[layer], strict=True)
+            count = len(self.shape.projections)
+            projections, (output, *behind) = self.matrices[layer][:count], self.matrices[layer][count:]
+            products = list(zip(self.shape.products, self.biases[layer], strict=True))
+            of_projections, (of_output, *of_behind) = products[:count], products[count:]
             normed = self._normed(x, self.norms[layer][0])
             outs = [
                 self._multiplied(normed, of, matrix) for of, matrix in zip(of_projections, projections, strict=True)
@@ -113,9 +137,21 @@ class Layers:
             attended, *written = self._attended(outs, layer)
             pages += written
             x = self._multiplied(attended, of_output, output, Epilogue.RESIDUAL, GAINS[0], x)
-            hidden = self._multiplied(self._normed(x, self.norms[layer][1]), of_gates, gates, Epilogue.GATED, GAINS[1])
-            x = self._multiplied(hidden, of_down, down, Epilogue.RESIDUAL, GAINS[2], x)
-        return [part.astype(np.float64) for part in (x, *pages)]
+            if behind:
+                (of_gates, of_down), (gates, down) = of_behind, behind
+                normed = self._normed(x, self.norms[layer][1])
+                hidden = self._multiplied(normed, of_gates, gates, Epilogue.GATED, GAINS[1])
+                x = self._multiplied(hidden, of_down, down, Epilogue.RESIDUAL, GAINS[2], x)
+        return [part.astype(np.float64) for part in (x, *self._routed(x), *pages)]
+
+    def _routed(self, x: Values) -> list[Values]:
+        routing = self.shape.routing
+        if routing is None:
+            return []
+        spec = ExpertsSpec(Activation.SILU, routing.experts, routing.used)
+        launch = experts.router(*x.shape, spec, biased=True, choice_biased=True)
+        counts = [Array.of(np.zeros(2, np.uint32)), Array.of(np.zeros(1, np.int32))]
+        return _run(experts.ROUTER, launch, [Array.of(x), *self.router, *counts])[:3]
 
     def _normed(self, x: Values, weight: Values) -> Values:
         constants = Array.of(np.concatenate([[EPS, 0, 0, 0], weight]), "float32")
@@ -182,7 +218,10 @@ def decoder_layer_cases() -> list[Case]:
     neox = AttentionSpec(2, 1, 64, 64**-0.5, Rope(RopeStyle.NEOX, (1.0,) * 32))
     normal = AttentionSpec(2, 1, 128, 128**-0.5, Rope(RopeStyle.NORMAL, (1.0,) * 48), window=300)
     mixed = shape_of(normal, 192, 64, (4, 8, 16, 4, 8), biased=True, normed=True, sunk=True)
+    routed = replace(mixed, gates=None, down=None, routing=Routing(8, 3, False, True, True, True))
     return [
         Layers(shape_of(neox, 64, 64), 2, [20]).case("of one row", Tuning(), 2),
+        Layers(replace(shape_of(neox, 64, 64), gates=None, down=None), 1, [20]).case("of one row's half", Tuning(), 2),
+        Layers(routed, 1, [5, 300, 31]).case("of the halves of some rows", Tuning()),
         Layers(mixed, 2, [5, 700, 31]).case("of several, of every kind", Tuning(plain_strips=2, gated_strips=4)),
     ]

@@ -39,6 +39,7 @@ KERNELS = {
     "tables": "tables_dense",
     "step_attention": "attention_step",
     "dense_layers": "decoder_layer_layers",
+    "attention_halves": "decoder_layer_layers",
 }
 """What a check must run to tell anything."""
 

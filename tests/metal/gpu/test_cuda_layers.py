@@ -24,13 +24,14 @@ from mlxr.metal.mlx.device_checks import holds
 from mlxr.metal.operations import one_by_one
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec
+from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec
 from mlxr.metal.tensors import TensorType
-from mlxr.metal.weights import AttentionWeights, MLPWeights
+from mlxr.metal.weights import AttentionWeights, ExpertsWeights, MLPWeights
 from tests.metal.gpu import emulated_mlx
 from tests.metal.tensors import random_tensor
 
 WAYS_HERE = replace(WAYS["cuda"], wide_sums=True, fused=False, masked_queries=True)
+REST = ["experts_gates", "experts_mixture"]
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +114,29 @@ def test_a_grid_is_behind_the_one_before_and_all_that_writes_to_its_pages() -> N
 def test_blocks_that_have_no_place_beside_each_other_rule_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dense_layers.GridMemory, "broken", True)
     assert not holds(WAYS_HERE, "dense_layers")
+
+
+@pytest.mark.parametrize(("count", "behind"), [(8, REST), (16, ["experts_router", *REST])])
+def test_a_mixtures_layer_is_three_kernels_where_the_grid_has_blocks_for_the_choice(
+    launched: list[str], count: int, behind: list[str]
+) -> None:
+    """Of one processor it has two, for four experts each."""
+    backend, rng = MlxBackend(WAYS_HERE), np.random.default_rng(count)
+    spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5)
+    sizes = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
+    sizes += [(count * 64, FEATURES), (count * 64, FEATURES), (count * FEATURES, 64)]
+    weights = [backend.weight(random_tensor(TensorType.Q4_0, *size, rng, 0.02)) for size in sizes]
+    query, key, value, output, up, gate, down = weights
+    router = backend.weight(random_tensor(TensorType.F16, count, FEATURES, rng, 0.02))
+    norm = mx.ones(FEATURES)
+    mix = backend.attention(AttentionWeights(query, key, value, output, norm=norm), spec, 0)
+    of_experts = ExpertsWeights(router, up, down, gate, norm=norm)
+    joined = backend.joined([(mix, backend.feed_forward(of_experts, ExpertsSpec(Activation.SILU, count, 2)))])
+    assert joined is not None
+    pool = backend.pool(PoolSpec.even([attention_group(0, KV_HEADS, HEAD_DIM)], 16, PAGE))
+    x = mx.array(rng.standard_normal((2, FEATURES), np.float32))
+    mx.eval(list(joined(x, backend.on_device(batch_of([1, 1], [0, 0])), pool)))
+    ours = [name for name in launched if name.startswith(("decoder", "experts", "affine", "attention"))]
+    expected = ["decoder_layer", *behind]
+    assert len(ours) == len(expected)
+    assert all(name.startswith(start) for name, start in zip(ours, expected, strict=True))

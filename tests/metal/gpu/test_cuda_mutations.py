@@ -16,10 +16,8 @@ LAYERS, OF_SEVERAL = "decoder_layer/layers", "of several"
 CONVOLUTION, DELTA, MAMBA2 = "recurrence/step_convolution", "recurrence/step_delta", "recurrence/step_mamba2"
 CASES = cuda_cases()
 FAULTS = [
-    Fault(ROUTER, "a choice before all blocks are there", "ticket != gridDim.x - 1", "ticket != 0"),
-    Fault(
-        ROUTER, "a counter that is left as it is", "atomicInc(tickets, gridDim.x - 1)", "atomicInc(tickets, gridDim.x)"
-    ),
+    Fault(ROUTER, "a choice before all blocks are there", "ticket != blocks - 1", "ticket != 0"),
+    Fault(ROUTER, "a counter that is left as it is", "atomicInc(tickets, blocks - 1)", "atomicInc(tickets, blocks)"),
     Fault(ROUTER, "an expert twice", "score = scores[i], taken |= 1u << i;", "score = scores[i];"),
     Fault(ROUTER, "scores that the bias is in", "score = scores[i], taken", "score = wanted[i], taken"),
     Fault(ROUTER, "squares of one warp", "sum += parts[w][EACH][row]", "sum = parts[w][EACH][row]"),
@@ -68,6 +66,20 @@ FAULTS = [
     ),
     Fault(LAYERS, "a block that is not counted", "ROUND - (gridDim.x - 1)", "ROUND - gridDim.x", case="of one"),
     Fault(LAYERS, "the first norm for the second", "== unsigned(odd)", "== 0", case=OF_SEVERAL),
+    Fault(
+        LAYERS,
+        "a choice that nobody waits for",
+        "EACH;\n            if (int(blockIdx.x) >= BLOCKS) return;\n            grid.wait();",
+        "EACH;\n            if (int(blockIdx.x) >= BLOCKS) return;",
+        case="halves",
+    ),
+    Fault(
+        LAYERS,
+        "a counter that rows leave changed",
+        "(int(blockIdx.x) < rows) grid.arrive",
+        "(false) grid.arrive",
+        case="halves",
+    ),
     Fault(LAYERS, "an item's strips again", "held(next).load", "held(item).load", case="of one"),
 ]
 

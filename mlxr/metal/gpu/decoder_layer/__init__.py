@@ -1,5 +1,7 @@
 """Dense layers, any number of alike ones after another, in a step of one token a sequence: norm and projections,
-attention with the write to pages, output product and residual, norm and gates, the product behind them.
+attention with the write to pages, output product and residual, norm and gates, the product behind them. Or of one
+layer the first half, which ends with the residual or, of a mixture, with the choice of experts as ``experts/router``
+makes it.
 
 All in one kernel, on CUDA alone: its blocks, all of which have a place on the device at once, wait for each other
 between two phases (``grid.cuh``). Metal promises no such places, and so has no twin. What is computed, and in which
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 from mlxr.metal.gpu.affine_matmul import ACTIVATIONS, MOST_NORMED_COLUMNS, STRIP, TILE, Shape
 from mlxr.metal.gpu.attention import StepShape
+from mlxr.metal.gpu.experts import EXPERTS_EACH
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 from mlxr.metal.specs import Activation
 
@@ -23,6 +26,7 @@ STATE_WORDS = 128
 without its place on the device may end with wrong results, and then ``BROKEN`` is not; else the kernel fails."""
 MILD, BROKEN = 64, 96
 MOST_SHARED = 48 << 10
+ROUTER, ROUTED = ("router", "router_constants", "mixed"), ("normed", "chosen", "shares")
 HEADER = 8
 """Numbers that a layer's constants begin with."""
 PARAMETER_BYTES, POINTER = 4096, 8
@@ -45,16 +49,35 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Routing:
+    """The choice of a mixture's experts, as ``experts.router`` takes it."""
+
+    experts: int
+    used: int
+    sigmoid: bool
+    normalized: bool
+    biased: bool
+    choice_biased: bool
+
+    @property
+    def blocks(self) -> int:
+        """How many a grid must have at least."""
+        return self.experts // EXPERTS_EACH
+
+
+@dataclass(frozen=True)
 class LayerShape:
-    """What the kernel knows of each of its layers."""
+    """What the kernel knows of each of its layers. ``gates`` and ``down``: None where it computes the first half, and
+    with ``routing`` the choice of experts behind it."""
 
     step: StepShape
     projections: tuple[Projection, ...]
     places: tuple[Place, Place, Place]
     output: Projection
-    gates: Projection
-    down: Projection
+    gates: Projection | None
+    down: Projection | None
     activation: Activation
+    routing: Routing | None = None
 
     @property
     def width(self) -> int:
@@ -62,11 +85,12 @@ class LayerShape:
 
     @property
     def hidden(self) -> int:
-        return self.down.shape.columns
+        return 0 if self.down is None else self.down.shape.columns
 
     @property
     def products(self) -> tuple[Projection, ...]:
-        return *self.projections, self.output, self.gates, self.down
+        behind = [part for part in (self.gates, self.down) if part is not None]
+        return *self.projections, self.output, *behind
 
     @property
     def pointers(self) -> int:
@@ -79,7 +103,7 @@ class LayerShape:
         biases = sum(product.shape.outputs for product in self.products if product.biased)
         spec = self.step.spec
         norms = 2 * spec.head_dim if self.step.normed else 0
-        return HEADER + 2 * self.width + biases + 4 + norms + self.sinks
+        return HEADER + (1 if self.gates is None else 2) * self.width + biases + 4 + norms + self.sinks
 
     @property
     def sinks(self) -> int:
@@ -96,7 +120,7 @@ class LayerShape:
             and spec.head_dim <= 256
             and self.step.group * spec.head_dim <= 1024
             and all(product.shape.fits for product in self.products)
-            and self.gates.shape.outputs % (2 * STRIP) == 0
+            and (self.gates is None or self.gates.shape.outputs % (2 * STRIP) == 0)
             and self.width <= MOST_NORMED_COLUMNS
             and self.shared(1) <= MOST_SHARED
         )
@@ -113,10 +137,13 @@ class LayerShape:
         spec = self.step.spec
         projected = sum(product.shape.outputs for product in self.projections)
         halves = MOST_ROWS * (self.width + projected + spec.heads * spec.head_dim + self.hidden)
-        return halves // 2 + splits * spec.heads * (spec.head_dim + 2) + layout
+        logits = 0 if self.routing is None else MOST_ROWS * self.routing.experts
+        return halves // 2 + logits + splits * spec.heads * (spec.head_dim + 2) + layout
 
     def most_layers(self) -> int:
         """As many as one kernel takes, by what its parameters and its table have room for."""
+        if self.gates is None:
+            return 1
         others = 10 * POINTER + 64
         by_parameters = (PARAMETER_BYTES - others) // POINTER // self.pointers
         by_shared = (MOST_SHARED - self.shared(0)) // (POINTER * self.pointers)
@@ -128,10 +155,15 @@ class LayersKernel(Kernel):
     """``LAYER_ARRAYS(put)`` stands before its body: ``put(i, NAME)`` for each of the layers' arrays."""
 
     arrays: tuple[str, ...] = ()
+    routes: bool = False
 
     def body(self, language: Language) -> str:
         put = " ".join(f"put({index}, {name})" for index, name in enumerate(self.arrays))
-        return f"#define LAYER_ARRAYS(put) {put}\n{super().body(language)}#undef LAYER_ARRAYS\n"
+        routed = ", ".join((*ROUTER[:2], *ROUTED) if self.routes else ["nullptr"] * 5)
+        return (
+            f"#define LAYER_ARRAYS(put) {put}\n#define ROUTED {routed}\n"
+            f"{super().body(language)}#undef ROUTED\n#undef LAYER_ARRAYS\n"
+        )
 
 
 def kernel(shape: LayerShape, layers: int, blocks: int) -> LayersKernel:
@@ -139,21 +171,36 @@ def kernel(shape: LayerShape, layers: int, blocks: int) -> LayersKernel:
     layers; ``constants`` float32 ``[layers, shape.constants]``: epsilons of both norms, gains of the output product, of
     gates and of what is behind them, three that are not used; the norm's weights and the projections' biases;
     ``attention.STEP``'s constants, sinks filled up to a multiple of 4; the output's bias; the other norm's weights;
-    the gates' biases, and the last product's; ``state`` uint32 ``[STATE_WORDS]``; ``scratch`` float32
-    ``[shape.scratch(...)]``; then each layer's matrices as ``affine_matmul`` has them, and each one's keys and values.
-    ``out`` float32 ``[rows, width]``. ``blocks``: of a processor."""
+    the gates' biases, and the last product's, none of the last three in a first half; ``state`` uint32
+    ``[STATE_WORDS]``; ``scratch`` float32 ``[shape.scratch(...)]``; then each layer's matrices as ``affine_matmul`` has
+    them, and each one's keys and values. ``out`` float32 ``[rows, width]``. ``blocks``: of a processor. Where it
+    routes, ``router``, ``router_constants``, ``mixed``, ``normed``, ``chosen`` and ``shares`` are as ``experts.ROUTER``
+    has them, ``mixed`` its ``done``."""
+    routes = shape.routing is not None
     matrices = [f"{part}_{index}" for index in range(len(shape.products)) for part in ("codes", "scales", "biases")]
     arrays = tuple(f"layer_{layer}_{name}" for layer in range(layers) for name in (*matrices, "keys", "values"))
     pages = tuple(name for name in arrays if name.endswith(("_keys", "_values")))
     weights = tuple(name for name in arrays if name not in pages)
     return LayersKernel(
         "decoder_layer/layers",
-        ("x", "layout", "constants", "state", "scratch", "tickets", "before", *weights, *pages),
-        ("out", "done"),
+        (
+            "x",
+            "layout",
+            "constants",
+            "state",
+            "scratch",
+            "tickets",
+            "before",
+            *(ROUTER if routes else ()),
+            *weights,
+            *pages,
+        ),
+        ("out", "done", *(ROUTED if routes else ())),
         (
             "affine_matmul/tiles",
             "affine_matmul/few_rows",
             "attention/step",
+            "experts/router",
             "decoder_layer/grid",
             "decoder_layer/products",
             "decoder_layer/layers",
@@ -161,6 +208,7 @@ def kernel(shape: LayerShape, layers: int, blocks: int) -> LayersKernel:
         writes=("state", "scratch", "tickets", *pages),
         bounds=(THREADS, blocks),
         arrays=arrays,
+        routes=routes,
     )
 
 
@@ -193,7 +241,7 @@ def launch(rows: int, shape: LayerShape, layers: int, blocks: int, tuning: Tunin
     """``blocks``: of the whole grid, at least ``rows``, all of which have a place at once."""
     assert 1 <= rows <= MOST_ROWS <= TILE
     assert shape.fits
-    assert blocks >= rows
+    assert blocks >= max(rows, 0 if shape.routing is None else shape.routing.blocks)
     template: list[tuple[str, str | int | bool]] = [
         *shape.step.template((0, 0, 0))[:-3],
         ("LAYERS", layers),
@@ -206,9 +254,10 @@ def launch(rows: int, shape: LayerShape, layers: int, blocks: int, tuning: Tunin
         ("CONSTANTS_EACH", shape.constants),
     ]
     none = Projection(Shape(0, shape.width, 4, 32), False)
+    gates, down = shape.gates or none, shape.down or none
     projections = [*shape.projections, *[none] * (3 - len(shape.projections))]
     names = ("FIRST", "SECOND", "THIRD", "OUTPUT", "GATES", "DOWN")
-    for name, product in zip(names, (*projections, shape.output, shape.gates, shape.down), strict=True):
+    for name, product in zip(names, (*projections, shape.output, gates, down), strict=True):
         template += [
             (f"{name}_BITS", product.shape.bits),
             (f"{name}_GROUP", product.shape.group),
@@ -222,10 +271,20 @@ def launch(rows: int, shape: LayerShape, layers: int, blocks: int, tuning: Tunin
             (f"{name}_EACH", outputs[place.number]),
             (f"{name}_AT", place.at),
         ]
+    routing = shape.routing or Routing(0, 1, False, False, False, False)
+    template += [
+        ("EXPERTS", routing.experts),
+        ("USED", routing.used),
+        ("SIGMOID", routing.sigmoid),
+        ("NORMALIZED", routing.normalized),
+        ("ROUTER_BIASED", routing.biased),
+        ("CHOICE_BIASED", routing.choice_biased),
+    ]
+    chosen = [] if shape.routing is None else [(rows, shape.width), *[(rows, routing.used)] * 2]
     return Launch(
         template=tuple(template),
         grid=(THREADS * blocks, 1, 1),
         threadgroup=(THREADS, 1, 1),
-        shapes=((rows, shape.width), (4,)),
-        dtypes=("float32", "int32"),
+        shapes=((rows, shape.width), (4,), *chosen),
+        dtypes=("float32", "int32", "float16", "int32", "float32")[: 2 + len(chosen)],
     )

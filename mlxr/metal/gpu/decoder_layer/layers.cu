@@ -8,8 +8,9 @@
         dense::MatrixShape<THIRD_BITS, THIRD_GROUP, THIRD_OUTPUTS, WIDTH, THIRD_BIASED>,
         dense::MatrixShape<OUTPUT_BITS, OUTPUT_GROUP, WIDTH, Step::HEADS * DIMS, OUTPUT_BIASED>,
         dense::MatrixShape<GATES_BITS, GATES_GROUP, 2 * HIDDEN, WIDTH, GATES_BIASED>,
-        dense::MatrixShape<DOWN_BITS, DOWN_GROUP, WIDTH, HIDDEN, DOWN_BIASED>, ROWS, PLAIN_STRIPS, GATED_STRIPS, ACTIVATION,
-        NORMED, SINKS ? Step::HEADS : 0>;
+        dense::MatrixShape<DOWN_BITS, DOWN_GROUP, HIDDEN ? WIDTH : 0, HIDDEN, DOWN_BIASED>, ROWS, PLAIN_STRIPS, GATED_STRIPS, ACTIVATION,
+        NORMED, SINKS ? Step::HEADS : 0, EXPERTS>;
+    static_assert(Run::WHOLE || LAYERS == 1);
     static_assert(Step::THREADS == 32 * dense::WARPS && Run::EACH == CONSTANTS_EACH);
     __shared__ dense::Pointer table[LAYERS * Run::POINTERS];
     __shared__ uint4 space[Run::SPACE];
@@ -31,7 +32,7 @@
             dense::Part<QUERIES_BEFORE, QUERIES_EACH, QUERIES_AT>, dense::Part<KEYS_BEFORE, KEYS_EACH, KEYS_AT>,
             dense::Part<VALUES_BEFORE, VALUES_EACH, VALUES_AT>>(own, of_layer);
         run.add_attended(own, of_layer, before, out);
-        run.gate(own, of_layer, out);
-        run.add_hidden(own, of_layer, out, layer + 1 == LAYERS);
+        run.feed_forward(own, of_layer, out, layer + 1 == LAYERS);
     }
+    run.route<USED, SIGMOID, NORMALIZED, ROUTER_BIASED, CHOICE_BIASED>(out, ROUTED);
     if (threadIdx.x == 0 && blockIdx.x == 0) done[0] = 0;

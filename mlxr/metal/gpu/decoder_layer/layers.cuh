@@ -19,13 +19,15 @@ struct Part {
 };
 
 // First, Second, Third: of queries, keys and values, as many products as they are. ROWS: there is room for so many; of
-// one row every block norms by itself.
+// one row every block norms by itself. Gates and Down have no OUTPUTS where a layer ends behind its attention, or,
+// with EXPERTS, behind the choice of these.
 template <
     typename Step, typename First, typename Second, typename Third, typename Output, typename Gates, typename Down, int ROWS,
-    int PLAIN_STRIPS, int GATED_STRIPS, int ACTIVATION, bool NORMED, int SINKS>
+    int PLAIN_STRIPS, int GATED_STRIPS, int ACTIVATION, bool NORMED, int SINKS, int EXPERTS>
 struct Layers {
     static constexpr bool ALONE = ROWS == 1;
     static constexpr int TILES = (ROWS + 7) / 8, WIDTH = Output::OUTPUTS, HIDDEN = Down::COLUMNS, ATTENDED = Output::COLUMNS;
+    static constexpr bool WHOLE = HIDDEN > 0;
     static constexpr int PROJECTED = First::OUTPUTS + Second::OUTPUTS + Third::OUTPUTS;
     static constexpr int PROJECTIONS = First::POINTERS + Second::POINTERS + Third::POINTERS;
     static constexpr int POINTERS = PROJECTIONS + Output::POINTERS + Gates::POINTERS + Down::POINTERS + 2;
@@ -39,7 +41,7 @@ struct Layers {
     static constexpr int STEP = FIRST_BIAS + First::BIASES + Second::BIASES + Third::BIASES;
     static constexpr int OUTPUT_BIAS = STEP + 4 + (NORMED ? 2 * Step::DIMENSIONS : 0) + whole_fours(SINKS);
     static constexpr int GATES_NORM = OUTPUT_BIAS + Output::BIASES;
-    static constexpr int GATES_BIAS = GATES_NORM + WIDTH;
+    static constexpr int GATES_BIAS = GATES_NORM + (WHOLE ? WIDTH : 0);
     static constexpr int DOWN_BIAS = GATES_BIAS + Gates::BIASES;
     static constexpr int EACH = DOWN_BIAS + Down::BIASES;
 
@@ -63,7 +65,7 @@ struct Layers {
     // What is computed in one phase and read in another: numbers of 16 bits, each row's together, and then parts of sums.
     struct Scratch {
         __half *normed, *projected, *attended, *hidden;
-        float *partial, *states;
+        float *logits, *partial, *states;
         int* layout;  // the step's: what the host has written may lie in its own memory
     };
 
@@ -91,7 +93,8 @@ struct Layers {
             scratch.projected = scratch.normed + ROWS * WIDTH;
             scratch.attended = scratch.projected + ROWS * PROJECTED;
             scratch.hidden = scratch.attended + ROWS * ATTENDED;
-            scratch.partial = (float*)(scratch.hidden + ROWS * HIDDEN);
+            scratch.logits = (float*)(scratch.hidden + ROWS * HIDDEN);
+            scratch.partial = scratch.logits + ROWS * EXPERTS;
             scratch.states = scratch.partial + size_t(count) * Step::HEADS * Step::DIMENSIONS;
             scratch.layout = (int*)(scratch.states + size_t(count) * Step::HEADS * 2);
         }
@@ -196,7 +199,31 @@ struct Layers {
             blockIdx.x, (const uint4*)scratch.attended, rows, constants + OUTPUT_BIAS, constants[OUTPUT_GAIN], x, out,
             multiplying().plain
         );
-        grid.arrive();
+        if constexpr (!WHOLE && !ALONE)
+            if (int(blockIdx.x) < rows) grid.arrive_of_rows(rows);  // for nobody: rows leave their counter as it was
+        if constexpr (WHOLE || EXPERTS > 0) grid.arrive();
+    }
+
+    // By the first blocks, with the counter that attention has left as it was.
+    template <int USED, bool SIGMOID, bool NORMALIZED, bool BIASED, bool CHOICE_BIASED>
+    __device__ __noinline__ void route(
+        const float* x, const __half* router, const float* constants, __half* normed, int* chosen, float* shares
+    ) {
+        if constexpr (EXPERTS > 0) {
+            constexpr int BLOCKS = EXPERTS / experts::Router::EACH;
+            if (int(blockIdx.x) >= BLOCKS) return;
+            grid.wait();
+            experts::route<EXPERTS, WIDTH, ROWS, USED, SIGMOID, NORMALIZED, BIASED, CHOICE_BIASED>(
+                x, rows, router, constants, tickets, normed, chosen, shares, scratch.logits, BLOCKS
+            );
+        }
+    }
+
+    __device__ inline void feed_forward(const void* const* own, const float* constants, float* out, bool last) {
+        if constexpr (WHOLE) {
+            gate(own, constants, out);
+            add_hidden(own, constants, out, last);
+        }
     }
 
     __device__ __noinline__ void gate(const void* const* own, const float* constants, const float* x) {

@@ -2,7 +2,7 @@
 // weights that they have; __init__.py says what is computed.
 //
 // A block has EACH experts, for all rows; each of its warps has every WARPS-th run of 256 columns, in float32. The last
-// block to finish chooses, a row by one warp.
+// block to finish chooses, a row by one warp. They are the first `blocks` of a grid.
 
 namespace experts {
 
@@ -90,7 +90,7 @@ template <
     int EXPERTS, int COLUMNS, int ROWS, int USED, bool SIGMOID, bool NORMALIZED, bool BIASED, bool CHOICE_BIASED>
 __device__ inline void route(
     const float* x, int rows, const __half* router, const float* constants, unsigned* tickets, __half* normed,
-    int* chosen, float* shares, float* logits
+    int* chosen, float* shares, float* logits, int blocks = gridDim.x
 ) {
     constexpr int EACH = Router::EACH, WARPS = Router::WARPS, THREADS = Router::THREADS, SUMS = EACH + 1;
     static_assert(EXPERTS % EACH == 0 && EXPERTS <= 1024 && USED <= 32 && COLUMNS % 8 == 0);
@@ -155,7 +155,7 @@ __device__ inline void route(
         logits[size_t(row) * EXPERTS + first + i] = sum;
     }
     // Everybody norms a share of all rows.
-    for (int at = blockIdx.x * THREADS + threadIdx.x; at < rows * (COLUMNS / 8); at += gridDim.x * THREADS) {
+    for (int at = blockIdx.x * THREADS + threadIdx.x; at < rows * (COLUMNS / 8); at += blocks * THREADS) {
         const int row = at / (COLUMNS / 8), column = at % (COLUMNS / 8) * 8;
         __align__(16) __half2 eight[4];
 #pragma unroll
@@ -168,9 +168,9 @@ __device__ inline void route(
     }
     __threadfence();
     __syncthreads();
-    if (threadIdx.x == 0) ticket = atomicInc(tickets, gridDim.x - 1);
+    if (threadIdx.x == 0) ticket = atomicInc(tickets, blocks - 1);
     __syncthreads();
-    if (ticket != gridDim.x - 1) return;
+    if (ticket != blocks - 1) return;
     __threadfence();
     const float* choice_bias = CHOICE_BIASED ? bias + (BIASED ? EXPERTS : 0) : nullptr;
     for (int row = warp; row < rows; row += WARPS)
