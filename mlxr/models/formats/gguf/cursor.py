@@ -187,8 +187,8 @@ class Cursor:
             if not len(starts) or _are_long(window, starts, self.order):
                 return None
             at = first + ends[-1]
-        if at > self.size:
-            return None
+            if at > self.size:
+                return None
         self.at = at
         return Strings(self._file.read(first, at - first), ends)
 

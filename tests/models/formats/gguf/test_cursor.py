@@ -50,3 +50,11 @@ def test_strings_that_end_with_the_file_are_refused_where_one_is_missing(tmp_pat
         written(tmp_path / "file", texts, LITTLE).strings("key", len(texts) + 1)
     with pytest.raises(ModelFileError, match="runs past its end"):
         written(tmp_path / "file", texts, LITTLE, U64[LITTLE].pack(9)).strings("key", len(texts) + 1)
+
+
+@pytest.mark.parametrize("order", [LITTLE, BIG])
+def test_a_file_that_ends_within_a_string_with_more_to_come_is_refused(tmp_path: Path, order: ByteOrder) -> None:
+    texts = many(20)
+    cursor = written(tmp_path / "file", texts, order, U64[order].pack(9) + b"half")
+    with pytest.raises(ModelFileError, match="runs past its end"):
+        cursor.strings("key", len(texts) + 2)
