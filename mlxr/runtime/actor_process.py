@@ -8,10 +8,9 @@ import subprocess
 from types import TracebackType
 
 import anyio
-import msgspec
 
 from mlxr.runtime import pacing
-from mlxr.runtime.first_processes import HOST_ENVIRONMENT, Prepare, host_command
+from mlxr.runtime.first_processes import HOST_ENVIRONMENT, Prepare, host_command, order_line
 from mlxr.runtime.host import STOP, Assignment
 from mlxr.runtime.started_process import StartedProcess
 
@@ -75,11 +74,7 @@ async def open_process(label: str, run_directory: str) -> ActorProcess:
 
 
 async def send_order(process: ActorProcess, order: Prepare | Assignment) -> None:
-    await process.stdin.send(_line(order))
-
-
-def _line(order: Prepare | Assignment) -> bytes:
-    return msgspec.json.encode(order) + b"\n"
+    await process.stdin.send(order_line(order))
 
 
 async def end_process(process: ActorProcess) -> None:

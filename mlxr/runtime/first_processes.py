@@ -92,7 +92,7 @@ def start(
             )
             assert process.stdin is not None
             with suppress(OSError):  # it has ended, as who wants it finds out
-                process.stdin.write(msgspec.json.encode(Prepare(executor, run_directory)) + b"\n")
+                process.stdin.write(order_line(Prepare(executor, run_directory)))
             environment |= queued.second
         nursery = subprocess.Popen(
             zygote_command(theirs.fileno()),
@@ -106,6 +106,11 @@ def start(
     with suppress(OSError):
         ours.sendall(len(setup).to_bytes(4, "big") + setup)
     return FirstProcesses(nursery, ours, process)
+
+
+def order_line(order: Struct) -> bytes:
+    """Returns an order to an actor's process as that reads it (``host.take_assignment``)."""
+    return msgspec.json.encode(order) + b"\n"
 
 
 def host_command(label: str) -> list[str]:

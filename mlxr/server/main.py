@@ -52,17 +52,18 @@ def main() -> None:
             given = file.read()
         wanted = msgspec.json.decode(given, type=_FirstArguments)
         first = ahead.start(Home(Path(wanted.home)).run / str(os.getpid()), executor=wanted.executor)
-        _run(lambda: given, first)
+        _run(lambda: (given, first))
 
 
 def serve_told(told: int, teller: int, first: FirstProcesses | None) -> NoReturn:
     """Serves what the process ``teller``, a child, writes to the other end of the pipe ``told``, and imports meanwhile
     what that takes. Ends as the child does where that says nothing."""
     with exit_on_error():
-        _run(partial(_told, told, teller, first), first)
+        _run(partial(_told, told, teller, first))
 
 
-def _told(told: int, teller: int, first: FirstProcesses | None) -> bytes:
+def _told(told: int, teller: int, first: FirstProcesses | None) -> tuple[bytes, FirstProcesses | None]:
+    """Returns what was told, and those of the first processes that it asks for: they began before it was known."""
     with os.fdopen(told, "rb") as pipe:
         given = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(teller, 0)[1])
@@ -70,10 +71,12 @@ def _told(told: int, teller: int, first: FirstProcesses | None) -> bytes:
         if first is not None:
             first.end()
         sys.exit(status if status >= 0 else 128 - status)
-    return given
+    if first is not None and not msgspec.json.decode(given, type=_FirstArguments).executor:
+        first = first.without_executor()
+    return given, first
 
 
-def _run(given: Callable[[], bytes], first: FirstProcesses | None) -> NoReturn:
+def _run(given: Callable[[], tuple[bytes, FirstProcesses | None]]) -> NoReturn:
     # Until the server's actors are imported: nothing of that is garbage. ``Supervisor`` goes on with it.
     gc.disable()
     # What the loop waits for goes first: actors are imported on a thread beside it.
@@ -82,10 +85,7 @@ def _run(given: Callable[[], bytes], first: FirstProcesses | None) -> NoReturn:
 
     from mlxr.server.process import run
 
-    arguments = given()
-    if first is not None and not msgspec.json.decode(arguments, type=_FirstArguments).executor:
-        first = first.without_executor()
-    status = run(arguments, first)
+    status = run(*given())
     sys.stdout.flush()
     sys.stderr.flush()
     # At once: threads that are still at work must not hold the process up.

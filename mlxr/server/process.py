@@ -20,7 +20,6 @@ from mlxr.runtime.log_file import LogFileSettings
 from mlxr.runtime.logs import LogSettings
 from mlxr.runtime.paths import Home
 from mlxr.runtime.sandbox import Nursery
-from mlxr.server import signals
 from mlxr.server.config import Config
 from mlxr.server.exec_server import ServerArguments
 from mlxr.server.serve import serve
@@ -56,12 +55,11 @@ def _run(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
 def run(given: bytes, first: FirstProcesses | None) -> int:
     """Serves what ``given``, the ``ServerArguments`` as JSON, says; returns the exit status. ``first``: processes that
     were started for it."""
-    signals.hold()
     nursery = spare = None
     if first is not None:
         nursery = Nursery(first.nursery, first.control)
-    if first is not None and first.executor is not None:
-        spare = ActorProcess(first.executor)
+        if first.executor is not None:
+            spare = ActorProcess(first.executor)
     arguments = msgspec.json.decode(given, type=ServerArguments)
     config, home = arguments.config, Home(Path(arguments.home))
     logs.set_up(log_settings(config, home), hide=tuple(config.server.api_keys))
