@@ -88,7 +88,7 @@ class Home:
 
     def state(self) -> str:
         """Returns what the system says of the catalogue's files: it changes when somebody changes the catalogue."""
-        return self._state(-1.0)
+        return _said(self._stamps())
 
     def stamp(self, *, alone: bool = False) -> str:
         """Returns ``state`` for who reads the catalogue behind it, to see by it later whether that still holds.
@@ -97,16 +97,15 @@ class Home:
         at once may read what was before. A stamp of files written within ``SETTLED_SECONDS`` therefore equals no
         state. ``alone``: no process is just changing the catalogue, so that a moment is enough (``TICK_SECONDS``).
         """
-        return self._state(TICK_SECONDS if alone else SETTLED_SECONDS)
-
-    def _state(self, settled_seconds: float) -> str:
-        database = f"{self.root}/{DATABASE}"  # Each request asks, and a path takes longer to make than to look at.
-        stamps = [_stamp(path) for path in (database, f"{database}-wal")]
-        said = " ".join(text for text, _ in stamps)
-        if settled_seconds < 0:
-            return said
-        before = time.time_ns() - settled_seconds * 1_000_000_000
+        stamps = self._stamps()
+        before = time.time_ns() - (TICK_SECONDS if alone else SETTLED_SECONDS) * 1_000_000_000
+        said = _said(stamps)
         return f"{said} {os.urandom(8).hex()}" if any(written > before for _, written in stamps) else said
+
+    def _stamps(self) -> list[tuple[str, int]]:
+        """Returns ``_stamp`` of each of the catalogue's files."""
+        database = f"{self.root}/{DATABASE}"  # Each request asks, and a path takes longer to make than to look at.
+        return [_stamp(path) for path in (database, f"{database}-wal")]
 
     @property
     def models(self) -> Path:
@@ -198,6 +197,10 @@ def _open_to_us(path: Path) -> bool:
         return False
     except OSError:
         return True
+
+
+def _said(stamps: list[tuple[str, int]]) -> str:
+    return " ".join(text for text, _ in stamps)
 
 
 def _stamp(path: str) -> tuple[str, int]:
