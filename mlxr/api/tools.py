@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -70,6 +70,34 @@ def past_call(id: str | None, name: str, arguments: object, *, field: str) -> To
     if not name:
         raise invalid(f"`{field}` is missing", field)
     return ToolCall(id or None, name, arguments_text(arguments))
+
+
+class PastFunction(Protocol):
+    """What a past call says of its function."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def arguments(self) -> object: ...
+
+
+class PastCall(Protocol):
+    """A past call in OpenAI's chat form, which Ollama's is, too."""
+
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def function(self) -> PastFunction: ...
+
+
+def past_calls(calls: Sequence[PastCall] | None, place: str) -> list[ToolCall]:
+    """Returns the ``tool_calls`` of the message at ``place``. Raises ``RequestError`` as ``past_call`` does."""
+    return [
+        past_call(
+            call.id, call.function.name, call.function.arguments, field=f"{place}.tool_calls[{index}].function.name"
+        )
+        for index, call in enumerate(calls or [])
+    ]
 
 
 def arguments_text(given: object) -> str:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.parameters import check_message_count
-from mlxr.api.tools import make_tool, past_call
+from mlxr.api.tools import make_tool, past_calls
 from mlxr.http.fields import Fields
 from mlxr.http.template_args import template_args
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool
@@ -129,15 +129,7 @@ def _chat_message(message: CompletionMessage, place: str) -> ChatMessage:
         role=_ROLES.get(message.role, message.role),
         content=_text_of(message.content, place) or message.refusal or "",
         reasoning=message.reasoning_content or message.reasoning or "",
-        tool_calls=[
-            past_call(
-                call.id,
-                call.function.name,
-                call.function.arguments,
-                field=f"{place}.tool_calls[{index}].function.name",
-            )
-            for index, call in enumerate(message.tool_calls or [])
-        ],
+        tool_calls=past_calls(message.tool_calls, place),
         tool_call_id=message.tool_call_id or None,
         name=message.name or None,
     )

@@ -14,7 +14,7 @@ from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import installed, with_model_defaults
 from mlxr.api.parameters import check_message_count
-from mlxr.api.tools import make_tool, past_call
+from mlxr.api.tools import make_tool, past_calls
 from mlxr.http.json_response import json_response
 from mlxr.http.ollama.answer import AnswerLines, MakeFields, chat_fields, generate_fields, load_answer
 from mlxr.http.ollama.options import command, think
@@ -110,15 +110,7 @@ def _message(message: OllamaMessage, place: str) -> ChatMessage:
         role=message.role,
         content=message.content or "",
         reasoning=message.thinking or "",
-        tool_calls=[
-            past_call(
-                call.id,
-                call.function.name,
-                call.function.arguments,
-                field=f"{place}.tool_calls[{index}].function.name",
-            )
-            for index, call in enumerate(message.tool_calls or [])
-        ],
+        tool_calls=past_calls(message.tool_calls, place),
         tool_call_id=message.tool_call_id or None,
         name=message.tool_name or None,
     )
