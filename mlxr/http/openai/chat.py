@@ -69,13 +69,14 @@ def to_generate(body: ChatRequest, settings: ServerSettings) -> Generate:
     if body.top_logprobs is not None and not body.logprobs:
         raise invalid("`top_logprobs` needs `logprobs`: true", "top_logprobs")
     check_stream_options(body)
+    limit, field = _limit(body)
     return Generate(
         request=0,
         prompt=chat_prompt(body, settings.max_messages),
         sampling=sampling(body, (body.top_logprobs or 0) if body.logprobs else None),
         n=choice_count(body.n, settings.max_choices),
-        max_tokens=token_limit(*_limit(body)),
-        unlimited=unlimited(_limit(body)[0]),
+        max_tokens=token_limit(limit, field),
+        unlimited=unlimited(limit),
         stop_strings=stop_strings(body.stop, MAX_STOP),
         stop_tokens=body.stop_token_ids or [],
         ignore_eos=bool(body.ignore_eos),

@@ -62,11 +62,12 @@ def pattern_error(pattern: Any) -> str:
     if not failed:
         return ""
     reason = readable(str(messages[0])).removeprefix(REFUSED_REGEX)
+    clause = f"is {shortened(pattern)}, which is refused: {reason[:100]}"
     try:
         re.compile(pattern)
     except re.error:
-        return Mistake(f"is {shortened(pattern)}, which is refused: {reason[:100]}")
-    return f"is {shortened(pattern)}, which is refused: {reason[:100]}"
+        return Mistake(clause)
+    return clause
 
 
 def is_text(value: Any) -> bool:
