@@ -1,7 +1,8 @@
 """Imports aiohttp without its copy of the system's certificates.
 
 Its client makes a context with all of them as it is imported, for connections that name no context: a tenth of a start,
-and every connection of ours names one (``api/certificates.py``). One that did not would trust nobody.
+and every connection of a server's names one (``api/certificates.py``). One that did not would trust nobody: what takes
+aiohttp's own, as commands do, must not load this.
 """
 
 from __future__ import annotations
