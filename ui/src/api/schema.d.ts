@@ -17,8 +17,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -206,8 +205,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ps"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -275,8 +273,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_stores"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -293,8 +290,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_tags"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -311,8 +307,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_actors"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -381,8 +376,7 @@ export interface paths {
         post: operations["post_api_ui_chats"];
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_chats"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -450,8 +444,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_chats_search"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -469,8 +462,7 @@ export interface paths {
         /** Delete a chat */
         delete: operations["delete_api_ui_chats_chat"];
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_chats_chat"];
+        head?: never;
         /** Change a chat */
         patch: operations["patch_api_ui_chats_chat"];
         trace?: never;
@@ -693,8 +685,7 @@ export interface paths {
         post: operations["post_api_ui_folders"];
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_folders"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -729,8 +720,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_jobs"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -834,8 +824,7 @@ export interface paths {
         /** Remove a job that has ended from the list */
         delete: operations["delete_api_ui_jobs_job"];
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_jobs_job"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -852,8 +841,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_logs"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -906,8 +894,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_metrics"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -941,8 +928,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_models"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1027,8 +1013,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_parameters"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1046,8 +1031,7 @@ export interface paths {
         post: operations["post_api_ui_presets"];
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_presets"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1082,8 +1066,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_requests"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1134,8 +1117,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_settings"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1152,8 +1134,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_ui_tools"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1238,8 +1219,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_api_version"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1307,8 +1287,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_docs"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1325,8 +1304,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_docs_docs_css"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1343,8 +1321,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_docs_docs_js"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1378,8 +1355,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_health"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1396,8 +1372,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_metrics"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1414,8 +1389,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_models"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1432,8 +1406,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_models_model"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1450,8 +1423,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_openapi_json"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1536,8 +1508,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_tokenizer_info"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1554,8 +1525,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_ui"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1572,8 +1542,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_ui_path"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1692,8 +1661,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_v1_models"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1710,8 +1678,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** The same, without its body */
-        head: operations["head_v1_models_model"];
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1963,7 +1930,8 @@ export interface components {
         };
         /**
          * Block
-         * @description A content block: ``text``, ``document``, ``search_result``, ``thinking``, ``tool_use`` or ``tool_result``.
+         * @description A content block: ``text``, ``document``, ``search_result``, ``thinking``, ``tool_use`` or ``tool_result``. Calls
+         *         of tools that Anthropic ran, and their results, are left out.
          */
         Block: {
             /** @description Changes nothing. */
@@ -1973,7 +1941,7 @@ export interface components {
             /** @default null */
             citations?: unknown;
             /** @default null */
-            content?: string | components["schemas"]["ResultBlock"][] | null;
+            content?: string | components["schemas"]["ResultBlock"][] | Record<string, unknown> | null;
             /** @default null */
             context?: string | null;
             /** @description Changes nothing. */
@@ -2776,6 +2744,14 @@ export interface components {
             tokens: number[];
         };
         /**
+         * Diagnostics
+         * @description Asks why a prompt was not found computed as far as that of an earlier answer, which is not told here.
+         */
+        Diagnostics: {
+            /** @default null */
+            previous_message_id?: string | null;
+        };
+        /**
          * DiskEstimate
          * @description Bytes that a pull needs, 0 for what is here, and those that are free where models are kept.
          */
@@ -3007,7 +2983,7 @@ export interface components {
         /**
          * Format
          * @description ``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
-         *         ``not``, ``if`` and so on) are left out, and the rest is held to all the same.
+         *         ``not``, ``if`` and so on) are left out, as the response's header says, and the rest is held to all the same.
          */
         Format: {
             /**
@@ -3273,7 +3249,7 @@ export interface components {
         /**
          * JsonSchemaFormat
          * @description ``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
-         *         ``not``, ``if`` and so on) are left out, and the rest is held to all the same.
+         *         ``not``, ``if`` and so on) are left out, as the response's header says, and the rest is held to all the same.
          */
         JsonSchemaFormat: {
             /**
@@ -3521,11 +3497,8 @@ export interface components {
             container?: null;
             /** @default null */
             context_management?: components["schemas"]["ContextManagement"] | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            diagnostics?: null;
+            /** @default null */
+            diagnostics?: components["schemas"]["Diagnostics"] | null;
             /** @default null */
             draft_model?: string | null;
             /** @description Changes nothing. */
@@ -4475,14 +4448,19 @@ export interface components {
             /** @enum {unknown} */
             type: "text";
         };
-        /** Thinking */
+        /**
+         * Thinking
+         * @description ``between_tools``: only what follows a tool's result is thought about first.
+         */
         Thinking: {
+            /** @description Changes nothing. */
+            block_binding?: unknown;
             /** @default null */
             budget_tokens?: number | null;
             /** @default null */
-            display?: ("omitted" | "summarized") | null;
+            display?: ("omitted" | "summarized" | "updates") | null;
             /** @enum {unknown} */
-            type: "adaptive" | "disabled" | "enabled";
+            type: "adaptive" | "between_tools" | "disabled" | "enabled";
         };
         /**
          * ThinkingTurns
@@ -4656,8 +4634,13 @@ export interface components {
             /** @constant */
             type: "error";
         };
-        /** Message */
+        /**
+         * Message
+         * @description ``clear_at``: a system's message with ``next_user_message`` is left out once a user's follows it.
+         */
         "mlxr.http.anthropic.schema.Message": {
+            /** @default null */
+            clear_at?: ("never" | "next_user_message") | null;
             content: string | components["schemas"]["Block"][];
             /** @enum {unknown} */
             role: "assistant" | "system" | "user";
@@ -4682,11 +4665,8 @@ export interface components {
             description?: string | null;
             /** @description Changes nothing. */
             eager_input_streaming?: unknown;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            input_examples?: null | never[];
+            /** @default null */
+            input_examples?: unknown[] | null;
             /** @default null */
             input_schema?: Record<string, unknown> | null;
             name: string;
@@ -5303,31 +5283,6 @@ export interface operations {
             };
         };
     };
-    head: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     post_api_blobs_digest: {
         parameters: {
             query?: never;
@@ -5705,31 +5660,6 @@ export interface operations {
             };
         };
     };
-    head_api_ps: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     post_api_pull: {
         parameters: {
             query?: never;
@@ -5858,33 +5788,6 @@ export interface operations {
             };
         };
     };
-    head_api_stores: {
-        parameters: {
-            query?: {
-                tool?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_tags: {
         parameters: {
             query?: never;
@@ -5909,31 +5812,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ollama_error"];
                 };
-            };
-        };
-    };
-    head_api_tags: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -5963,31 +5841,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_api_ui_actors: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -6158,36 +6011,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_chats: {
-        parameters: {
-            query?: {
-                limit?: number;
-                after?: string;
-                folder?: string;
-                archived?: "true" | "false" | "any";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_ui_chats_events: {
         parameters: {
             query?: never;
@@ -6317,34 +6140,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_chats_search: {
-        parameters: {
-            query?: {
-                q?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_ui_chats_chat: {
         parameters: {
             query?: never;
@@ -6406,33 +6201,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_api_ui_chats_chat: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                chat: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -6950,31 +6718,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_folders: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     put_api_ui_folders_folder: {
         parameters: {
             query?: never;
@@ -7067,31 +6810,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_api_ui_jobs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -7357,33 +7075,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_jobs_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_ui_logs: {
         parameters: {
             query?: {
@@ -7416,37 +7107,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_api_ui_logs: {
-        parameters: {
-            query?: {
-                level?: "debug" | "info" | "warning" | "error" | "critical";
-                logger?: string;
-                text?: string;
-                limit?: number;
-                before?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -7614,33 +7274,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_metrics: {
-        parameters: {
-            query?: {
-                resolution?: 1 | 10 | 60;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_ui_metrics_events: {
         parameters: {
             query?: {
@@ -7701,33 +7334,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_api_ui_models: {
-        parameters: {
-            query?: {
-                stores?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -7891,33 +7497,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_parameters: {
-        parameters: {
-            query?: {
-                model?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_ui_presets: {
         parameters: {
             query?: never;
@@ -7977,31 +7556,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_api_ui_presets: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -8102,33 +7656,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_requests: {
-        parameters: {
-            query?: {
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_ui_requests_events: {
         parameters: {
             query?: {
@@ -8225,31 +7752,6 @@ export interface operations {
             };
         };
     };
-    head_api_ui_settings: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_api_ui_tools: {
         parameters: {
             query?: never;
@@ -8276,31 +7778,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_api_ui_tools: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -8461,31 +7938,6 @@ export interface operations {
             };
         };
     };
-    head_api_version: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     post_chat_completions: {
         parameters: {
             query?: never;
@@ -8614,31 +8066,6 @@ export interface operations {
             };
         };
     };
-    head_docs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_docs_docs_css: {
         parameters: {
             query?: never;
@@ -8666,31 +8093,6 @@ export interface operations {
             };
         };
     };
-    head_docs_docs_css: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_docs_docs_js: {
         parameters: {
             query?: never;
@@ -8715,31 +8117,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
-            };
-        };
-    };
-    head_docs_docs_js: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -8803,31 +8180,6 @@ export interface operations {
             };
         };
     };
-    head_health: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_metrics: {
         parameters: {
             query?: never;
@@ -8852,31 +8204,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
-            };
-        };
-    };
-    head_metrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -8914,36 +8241,6 @@ export interface operations {
             };
         };
     };
-    head_models: {
-        parameters: {
-            query?: {
-                limit?: number;
-                after_id?: string;
-                before_id?: string;
-                lifecycle?: string[];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_models_model: {
         parameters: {
             query?: never;
@@ -8975,33 +8272,6 @@ export interface operations {
             };
         };
     };
-    head_models_model: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_openapi_json: {
         parameters: {
             query?: never;
@@ -9026,31 +8296,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
-            };
-        };
-    };
-    head_openapi_json: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -9212,33 +8457,6 @@ export interface operations {
             };
         };
     };
-    head_tokenizer_info: {
-        parameters: {
-            query?: {
-                model?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_ui: {
         parameters: {
             query?: never;
@@ -9263,31 +8481,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_ui: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -9317,33 +8510,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ui_error"];
                 };
-            };
-        };
-    };
-    head_ui_path: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                path: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -9580,36 +8746,6 @@ export interface operations {
             };
         };
     };
-    head_v1_models: {
-        parameters: {
-            query?: {
-                limit?: number;
-                after_id?: string;
-                before_id?: string;
-                lifecycle?: string[];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     get_v1_models_model: {
         parameters: {
             query?: never;
@@ -9638,33 +8774,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["openai_error"];
                 };
-            };
-        };
-    };
-    head_v1_models_model: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
