@@ -18,14 +18,21 @@ MODES = ("auto", "none", "required")
 
 
 def make_tool(
-    name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool = False, *, field: str
+    name: str,
+    description: str | None,
+    parameters: dict[str, Any] | None,
+    strict: bool = False,
+    *,
+    place: str,
+    schema_field: str = "parameters",
 ) -> Tool:
-    """Returns a function that may be called; one without ``parameters`` takes none. Raises ``RequestError`` for one
-    without a name, which the request has in ``field``."""
+    """Returns a function that may be called, which the request has at ``place``; one without ``parameters``, which are
+    in its ``schema_field``, takes none. Raises ``RequestError`` for one without a name."""
     if not name:
+        field = f"{place}.name"
         raise invalid(f"`{field}` is missing", field)
     schema = {"type": "object", "properties": {}} if parameters is None else parameters
-    return Tool(name, description or "", msgspec.json.encode(schema), strict)
+    return Tool(name, description or "", msgspec.json.encode(schema), strict, f"{place}.{schema_field}")
 
 
 def offer(tools: list[Tool], choice: str | None) -> Offer:

@@ -140,9 +140,8 @@ def _tool(tool: FunctionTool, place: str) -> Tool:
         raise unsupported(f"{place}.type", f"only tools of type 'function' run here, not {tool.type!r}")
     if tool.function is None:
         raise invalid(f"`{place}.function` is missing", f"{place}.function")
-    function = tool.function
-    field = f"{place}.function.name"
-    return make_tool(function.name, function.description, function.parameters, bool(function.strict), field=field)
+    function, strict = tool.function, bool(tool.function.strict)
+    return make_tool(function.name, function.description, function.parameters, strict, place=f"{place}.function")
 
 
 def _continues(messages: list[CompletionMessage], request: Conversation) -> bool:

@@ -3,7 +3,7 @@
 "No parameter is silently ignored" is kept in four ways: a field is honoured; it is refused where it asks for what
 can't be had (``REFUSED``); it is known to change nothing here (``IGNORED``); or it is not known at all, and then the
 response names it in a header (``mlxr.http.request_body.unknown_fields``), which also names what a request can do
-without.
+without, and the keywords of its schemas that answers can't be held to.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ OpenAPI document."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
@@ -11,10 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlxr.api.caller import CALLER
-from mlxr.api.gateway import Blobs, Gateway
+from mlxr.api.gateway import Blobs, Gateway, Stream
 from mlxr.api.metrics import Metrics
+from mlxr.http.request_body.unknown_fields import dotted, header_value
 from mlxr.http.request_body.workers import BodyWorkers
 from mlxr.http.settings import ServerSettings
+
+_log = logging.getLogger("mlxr.http")
 
 R = TypeVar("R")
 
@@ -27,8 +31,21 @@ IGNORED = web.RequestKey("ignored", list[str])
 
 def note_ignored(request: web.Request, places: list[str]) -> None:
     """Has the response name ``places`` among what it takes no account of."""
-    if places:
-        request[IGNORED] = [*request.get(IGNORED, []), *places]
+    noted = request.get(IGNORED, [])
+    if new := [place for place in places if place not in noted]:
+        request[IGNORED] = [*noted, *new]
+
+
+async def note_unheld(request: web.Request, stream: Stream) -> None:
+    """Has the response name the schema keywords that the answer is not held to, each by the field that has the schema
+    and a pointer into that. Waits until they are known, as ``Stream.started`` does."""
+    unheld = (await stream.started()).unheld
+    if not unheld:
+        return
+    fields = [place.partition("#") for place in unheld]
+    places = [f"{dotted(field)}#{pointer}" for field, _, pointer in fields]
+    _log.warning("%s: answers can't be held to %.200r", CALLER.get().route, header_value(places))
+    note_ignored(request, places)
 
 
 class Services(Struct, frozen=True):

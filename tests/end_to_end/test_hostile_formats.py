@@ -89,4 +89,4 @@ def test_one_bad_tool_spoils_no_other(server: Server) -> None:
         "/v1/chat/completions", {**body, "response_format": {"type": "json_object"}, "tool_choice": "auto"}
     )
     assert status == 400
-    assert answer["error"]["param"] == "tools"
+    assert answer["error"]["param"] == "tools[0].function.parameters"

@@ -54,7 +54,7 @@ def command_of(
     """Returns the command that answers ``branch``. ``parameters`` have a seed. Raises ``RequestError`` for what can't
     be had."""
     offered = [
-        make_tool(tool.name, tool.description, tool.parameters, tool.strict, field=f"tools[{index}].name")
+        make_tool(tool.name, tool.description, tool.parameters, tool.strict, place=f"tools[{index}]")
         for index, tool in enumerate(tools)
     ]
     named = tool_choice not in MODES

@@ -170,7 +170,7 @@ class TokenizerActor(Actor):
         live = self._live.get(command.request)
         if live is not None:
             submit = generation(command, prompt, constraint, self._info)
-            live.begin(command, prompt, self._info, self._texts)
+            live.begin(command, prompt, self._info, self._texts, constraint.unheld if constraint is not None else ())
             self.tell(self._scheduler, submit)
 
     async def _begin_embedding(self, incoming: Incoming[Embed]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from mlxr.models.chat.families import Signs, reasons
 from mlxr.models.constraints import (
     FREE,
@@ -13,11 +15,15 @@ from mlxr.models.constraints import (
     force_tools,
     offer_tools,
     trial_compile,
+    unheld,
 )
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import Constraint, ErrorCode, ErrorInfo
 from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate
+
+MOST_UNHELD = 100
+"""Places of keywords that are told, of all that are left out."""
 
 
 def answer_constraint(
@@ -38,12 +44,21 @@ def answer_constraint(
             made = _constraint(command, prompt, source, tokenizer, in_reasoning=in_reasoning)
         else:
             made = command.constraint
-        return _checked(made, vocabulary)
+        return _with_unheld(_checked(made, vocabulary), command)
     except ConstraintError as error:
         tools_field = "tool_choice" if isinstance(prompt, ChatPrompt) and prompt.forces_tools else "tools"
-        asked = None if isinstance(error, ToolError) or command.constraint is None else command.constraint.field
-        field = asked or tools_field
+        if isinstance(error, ToolError):
+            field = error.field or tools_field
+        else:
+            field = (command.constraint.field if command.constraint is not None else None) or tools_field
         raise RequestError(ErrorInfo(ErrorCode.INVALID, f"`{field}`: {error}", field)) from error
+
+
+def _with_unheld(made: Constraint | None, command: Generate) -> Constraint | None:
+    """Returns ``made`` with the places of what it leaves out, of the answer's own format, too."""
+    forced = isinstance(command.prompt, ChatPrompt) and command.prompt.forces_tools
+    of_format = unheld(command.constraint) if command.constraint is not None and not forced else ()
+    return made and replace(made, unheld=(*of_format, *made.unheld)[:MOST_UNHELD])
 
 
 def _constraint(

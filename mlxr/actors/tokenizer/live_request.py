@@ -42,8 +42,15 @@ class LiveRequest:
     restated: Delta | None = None
     silent: bool = False
 
-    def begin(self, command: Generate, prompt: EncodedPrompt, info: TokenizerInfo, texts: TokenTexts) -> None:
-        """The prompt is encoded, and about to be submitted."""
+    def begin(
+        self,
+        command: Generate,
+        prompt: EncodedPrompt,
+        info: TokenizerInfo,
+        texts: TokenTexts,
+        unheld: tuple[str, ...] = (),
+    ) -> None:
+        """The prompt is encoded, and about to be submitted. ``unheld``: as in ``Constraint``."""
         self.silent = command.max_tokens == 0
         self.prompt = prompt.tokens
         spec = OutputSpec.of(command, info.signs, prompt)
@@ -52,7 +59,7 @@ class LiveRequest:
             restated = self.outputs[0].resume(command.resumed.output.list())
             self.restated = restated if command.resumed.restate else None
         self.submitted = True
-        self.started = started(command, prompt, texts)
+        self.started = replace(started(command, prompt, texts), unheld=unheld)
 
     def take(self, row: TokenRow) -> tuple[Delta | None, OutputStream]:
         """Returns what ``row`` adds to its sequence, None where nothing can be shown yet, and the sequence's stream."""
@@ -100,7 +107,7 @@ def generation(command: Generate, prompt: EncodedPrompt, constraint: Constraint 
         max_tokens=room if command.max_tokens is None else max(1, min(command.max_tokens, room)),
         sampling=command.sampling,
         stop_tokens=ends + command.stop_tokens,
-        constraint=constraint,
+        constraint=replace(constraint, unheld=()) if constraint is not None else None,
         prompt_logprobs=command.prompt_logprobs,
         priority=command.priority,
         client=command.client,

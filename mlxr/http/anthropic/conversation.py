@@ -121,7 +121,8 @@ def _tool(tool: AnthropicTool, place: str) -> Tool:
         raise unsupported(
             f"{place}.type", f"{tool.type!r} is a tool of Anthropic's; describe your own by `input_schema`"
         )
-    return make_tool(tool.name, tool.description, tool.input_schema, bool(tool.strict), field=f"{place}.name")
+    strict = bool(tool.strict)
+    return make_tool(tool.name, tool.description, tool.input_schema, strict, place=place, schema_field="input_schema")
 
 
 def _choice(given: ToolChoice | None, tools: list[Tool]) -> str:

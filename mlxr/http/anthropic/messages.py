@@ -15,7 +15,7 @@ from mlxr.http.anthropic.conversation import chat_prompt, constraint, left_out_t
 from mlxr.http.anthropic.events import PING, MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
 from mlxr.http.json_response import json_response
-from mlxr.http.services import Services, note_ignored
+from mlxr.http.services import Services, note_ignored, note_unheld
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.catalogue import ModelEntry
@@ -29,6 +29,7 @@ async def messages(services: Services, body: MessagesRequest, request: web.Reque
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
     async with services.gateway.generate(body.model, command, surface="anthropic") as stream:
+        await note_unheld(request, stream)
         if body.stream:
             return await respond(request, stream, events, ping=PING)
         return json_response(events.whole(await stream.rest(), stream.usage))

@@ -25,7 +25,7 @@ from mlxr.http.ollama.schema import (
     GenerationFields,
     OllamaMessage,
 )
-from mlxr.http.services import Services, note_ignored
+from mlxr.http.services import Services, note_ignored, note_unheld
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.catalogue import ModelEntry
 from mlxr.runtime.messages.registry import LoadModel, UnloadModel
@@ -102,7 +102,7 @@ def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
 
 
 def _tool(function: Function, place: str) -> Tool:
-    return make_tool(function.name, function.description, function.parameters, field=f"{place}.name")
+    return make_tool(function.name, function.description, function.parameters, place=place)
 
 
 def _message(message: OllamaMessage, place: str) -> ChatMessage:
@@ -126,6 +126,7 @@ async def _answer(
     if body.pin is not None:
         await load_or_unload(services.gateway, body.model, None, body.pin)
     async with services.gateway.generate(body.model, made, surface="ollama", keep_alive=keep_alive) as stream:
+        await note_unheld(request, stream)
         lines = AnswerLines(body.model, make_fields, began, made.return_tokens)
         if body.stream is not False:
             return await respond(request, stream, lines)

@@ -83,7 +83,7 @@ def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, se
 
 def constraint(given: Format | None) -> Constraint | None:
     """``format``: "json", a JSON schema (the empty one is any JSON), or nothing. What can't be held to of a schema is
-    left out, as Ollama does."""
+    left out, and named by the response."""
     if given is None or given == "":
         return None
     if given == "json":

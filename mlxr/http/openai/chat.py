@@ -31,7 +31,7 @@ from mlxr.http.openai.parameters import (
 )
 from mlxr.http.openai.schema import ChatRequest
 from mlxr.http.openai.usage import usage_object
-from mlxr.http.services import Services
+from mlxr.http.services import Services, note_unheld
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import respond
 from mlxr.runtime.messages.common import FinishReason, Usage
@@ -57,6 +57,7 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
         "model": body.model,
     }
     async with services.gateway.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
+        await note_unheld(request, stream)
         head["system_fingerprint"] = fingerprint(services.gateway, body.model)
         if body.stream:
             return await respond(request, stream, ChatChunks(head, *usages(body.stream_options)))

@@ -35,7 +35,7 @@ from mlxr.http.openai.parameters import (
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
 from mlxr.http.openai.schema import CompletionRequest
 from mlxr.http.openai.usage import usage_object
-from mlxr.http.services import Services
+from mlxr.http.services import Services, note_unheld
 from mlxr.http.settings import ServerSettings
 from mlxr.http.stream import SSE, open_response, pump
 from mlxr.runtime.errors import RequestError
@@ -62,7 +62,7 @@ async def completions(services: Services, body: CompletionRequest, request: web.
         return await _streamed(services, body, commands, head, request)
 
     async def one(command: Generate) -> tuple[list[dict[str, Any]], Usage]:
-        return await _complete(services, body, command)
+        return await _complete(services, body, command, request)
 
     answers = await map_concurrently(one, commands)
     made = [{**choice, "index": index} for index, choice in enumerate(c for found, _ in answers for c in found)]
@@ -135,11 +135,12 @@ def _prompts(body: CompletionRequest) -> Sequence[TextPrompt | TokenPrompt | Fil
 
 
 async def _complete(
-    services: Services, body: CompletionRequest, command: Generate
+    services: Services, body: CompletionRequest, command: Generate, request: web.Request
 ) -> tuple[list[dict[str, Any]], Usage]:
     """The finished choices of one prompt, without their index."""
     keep_alive = keep_alive_seconds(body.keep_alive)
     async with services.gateway.generate(body.model, command, surface="openai", keep_alive=keep_alive) as stream:
+        await note_unheld(request, stream)
         made = aggregate(await stream.rest(), command.n)
         n = body.n or 1
         if command.n > n:
@@ -172,7 +173,7 @@ async def _streamed(
     async with AsyncExitStack() as stack:
         first = [await stack.enter_async_context(opened(command)) for command in commands[:MAX_CONCURRENT]]
         for stream in first:
-            await stream.started()
+            await note_unheld(request, stream)
         response = await open_response(request, SSE)
 
         async def one(numbered: tuple[int, Generate]) -> Usage | None:

@@ -23,7 +23,7 @@ from mlxr.http.values import (
 
 class JsonSchemaFormat(Fields, frozen=True, kw_only=True):
     """``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
-    ``not``, ``if`` and so on) are left out, and the rest is held to all the same."""
+    ``not``, ``if`` and so on) are left out, as the response's header says, and the rest is held to all the same."""
 
     name: str = ""
     description: str | None = None

@@ -13,7 +13,7 @@ from mlxr.http.responses.events import ResponseEvents
 from mlxr.http.responses.functions import left_out_tools
 from mlxr.http.responses.items import Items, ResponseObject
 from mlxr.http.responses.schema import ResponsesRequest
-from mlxr.http.services import Route, Services, note_ignored
+from mlxr.http.services import Route, Services, note_ignored, note_unheld
 from mlxr.http.stream import SSE, respond
 from mlxr.runtime.errors import RequestError
 
@@ -28,6 +28,7 @@ async def responses(services: Services, body: ResponsesRequest, request: web.Req
     events = ResponseEvents(ResponseObject(body, command), Items(body))
     try:
         async with services.gateway.generate(body.model, command, surface="openai") as stream:
+            await note_unheld(request, stream)
             if body.stream:
                 return await respond(request, stream, events)
             return json_response(events.whole(await stream.rest(), stream.usage))

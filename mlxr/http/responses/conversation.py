@@ -13,7 +13,7 @@ from mlxr.api.parameters import reasoning_effort, seed, token_limit, unlimited
 from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import Offer, offer, offer_allowed, offer_named, past_call
 from mlxr.http.adapters import adapters_of
-from mlxr.http.responses.functions import named, offered, qualified_name
+from mlxr.http.responses.functions import offered, qualified_name
 from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
@@ -95,7 +95,7 @@ def _message(item: Item, place: str) -> ChatMessage:
             role = "system" if item.role == "developer" else item.role
             return ChatMessage(role, _text(item.content, f"{place}.content"))
         case "function_call":
-            name = qualified_name(item.namespace, named(item.name, place))
+            name = qualified_name(item.namespace, item.name)
             call = past_call(item.call_id, name, item.arguments, field=f"{place}.name")
             return ChatMessage("assistant", tool_calls=[call])
         case "function_call_output":
@@ -130,9 +130,16 @@ def _offer(body: ResponsesRequest) -> Offer:
         return offer(tools, choice)
     if choice.type == "allowed_tools":
         allowed = enumerate(choice.tools)
-        names = [named(tool.name, f"tool_choice.tools[{index}]") for index, tool in allowed]
+        names = [_named(tool.name, f"tool_choice.tools[{index}]") for index, tool in allowed]
         return offer_allowed(tools, names, choice.mode)
-    return offer_named(tools, named(choice.name, "tool_choice"))
+    return offer_named(tools, _named(choice.name, "tool_choice"))
+
+
+def _named(name: str, place: str) -> str:
+    """Returns the name that ``tool_choice`` has at ``place``. Raises ``RequestError`` where it has none there."""
+    if not name:
+        raise invalid(f"`{place}.name` is missing", f"{place}.name")
+    return name
 
 
 def _constraint(text: TextOptions | None) -> Constraint | None:

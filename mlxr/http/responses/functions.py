@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlxr.api import server_tools
-from mlxr.api.errors import invalid, unsupported
+from mlxr.api.errors import unsupported
 from mlxr.api.tools import make_tool
 from mlxr.http.responses.schema import ResponsesTool
 from mlxr.runtime.messages.tokenizer import Tool
@@ -29,21 +29,13 @@ def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str
         if tool.type == NAMESPACE and namespace is None:
             found += offered(tool.tools or [], f"{place}[{index}].tools", tool.name)
         elif tool.type == "function":
-            own = f"{place}[{index}]"
-            name = qualified_name(namespace, named(tool.name, own))
-            made = make_tool(name, tool.description, tool.parameters, bool(tool.strict), field=f"{own}.name")
-            found.append(made)
+            name = qualified_name(namespace, tool.name)
+            strict = bool(tool.strict)
+            found.append(make_tool(name, tool.description, tool.parameters, strict, place=f"{place}[{index}]"))
         elif index not in left_out:
             reason = f"only tools of type 'function' run here, not {tool.type!r}"
             raise unsupported(f"{place}[{index}].type", reason)
     return found
-
-
-def named(name: str, place: str) -> str:
-    """Returns the name that the request has in ``place``. Raises ``RequestError`` where it has none there."""
-    if not name:
-        raise invalid(f"`{place}.name` is missing", f"{place}.name")
-    return name
 
 
 def split_names(tools: Sequence[ResponsesTool]) -> dict[str, dict[str, str]]:
@@ -57,4 +49,5 @@ def split_names(tools: Sequence[ResponsesTool]) -> dict[str, dict[str, str]]:
 
 
 def qualified_name(namespace: str | None, name: str) -> str:
-    return f"{namespace.removesuffix('__')}__{name}" if namespace else name
+    """Returns what the model knows the function ``name`` of a namespace by; "" where it has no name."""
+    return f"{namespace.removesuffix('__')}__{name}" if namespace and name else name

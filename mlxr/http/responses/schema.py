@@ -46,7 +46,7 @@ class Item(Fields, frozen=True, kw_only=True):
 
 class Format(Fields, frozen=True, kw_only=True):
     """``strict``: a schema that can't be held to in every keyword is a 400. Without it such keywords (``uniqueItems``,
-    ``not``, ``if`` and so on) are left out, and the rest is held to all the same."""
+    ``not``, ``if`` and so on) are left out, as the response's header says, and the rest is held to all the same."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str | None = None

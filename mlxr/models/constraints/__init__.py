@@ -10,7 +10,7 @@ from mlxr.runtime.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from mlxr.models.constraints.errors import ConstraintError, ToolError
-    from mlxr.models.constraints.grammars import compile_grammar
+    from mlxr.models.constraints.grammars import compile_grammar, unheld
     from mlxr.models.constraints.matcher import Matcher
     from mlxr.models.constraints.optional_tools import offer_tools
     from mlxr.models.constraints.reasoning import FREE, ReasoningMode, after_reasoning
@@ -30,6 +30,7 @@ __all__ = [
     "force_tools",
     "offer_tools",
     "trial_compile",
+    "unheld",
 ]
 
 __getattr__ = lazy_names(
@@ -46,5 +47,6 @@ __getattr__ = lazy_names(
         "force_tools": "tool_calls",
         "offer_tools": "optional_tools",
         "trial_compile": "trial_compilation",
+        "unheld": "grammars",
     },
 )

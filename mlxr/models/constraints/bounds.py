@@ -10,7 +10,7 @@ import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from mlxr.models.constraints.errors import Mistake
+from mlxr.models.constraints.errors import KeywordProblem
 from mlxr.models.json_schema import Schema
 
 MOST_INTEGER = 10**18 - 1
@@ -24,36 +24,33 @@ UPPER = ("maximum", "exclusiveMaximum")
 COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 
 
-def fit_bounds(part: Schema) -> list[tuple[str, str]]:
+def fit_bounds(part: Schema) -> list[KeywordProblem]:
     """Puts the bounds of ``part`` in numbers that can be held to, in place; takes out those that can't be, and returns
-    each as its keyword and what is wrong with it."""
-    problems: list[tuple[str, str]] = []
+    what is wrong with each."""
+    problems: list[KeywordProblem] = []
     whole = part.get("type") == "integer" or part.get("type") in (["integer"], ["integer", "null"], ["null", "integer"])
     for key in (*LOWER, *UPPER):
         if key in part and not isinstance(part[key], bool):
-            reason = _fit(part, key, whole=whole)
-            if reason:
-                del part[key]
-                problems.append((key, reason))
+            problems += _fit(part, key, whole=whole)
     for key in COUNTS:
-        if key in part and (reason := _fit_count(part, key)):
-            part.pop(key, None)
-            problems.append((key, reason))
-    if "multipleOf" in part and (reason := _fit_multiple(part)):
-        del part["multipleOf"]
-        problems.append(("multipleOf", reason))
+        if key in part:
+            problems += _fit_count(part, key)
+    if "multipleOf" in part:
+        problems += _fit_multiple(part)
+    for problem in problems:
+        part.pop(problem.keyword, None)
     return problems
 
 
-def _fit(part: Schema, key: str, *, whole: bool) -> str:
+def _fit(part: Schema, key: str, *, whole: bool) -> list[KeywordProblem]:
     value = part[key]
     if not isinstance(value, int | float) or value != value:
-        return Mistake("is no number")
+        return [KeywordProblem(key, "is no number", mistake=True)]
     most = MOST_INTEGER if whole else MOST_NUMBER
     if abs(value) > most:
         harmless = (value < 0) == (key in LOWER)
         if not harmless:
-            return f"is {_short(value)}, and bounds beyond {most} can't be held to"
+            return [KeywordProblem(key, f"is {_short(value)}, and bounds beyond {most} can't be held to")]
         if whole:
             part[key] = most if value > 0 else -most
         else:
@@ -66,38 +63,39 @@ def _fit(part: Schema, key: str, *, whole: bool) -> str:
             part[key] = float(rounded)
             if float(rounded) == int(rounded):
                 part[key] = int(rounded)
-    return ""
+    return []
 
 
-def _fit_count(part: Schema, key: str) -> str:
+def _fit_count(part: Schema, key: str) -> list[KeywordProblem]:
     value = part[key]
     if not _is_number(value) or value != int(value):
-        return Mistake("is no whole number")
+        return [KeywordProblem(key, "is no whole number", mistake=True)]
     least = key.startswith("min")
     if value < 0 or (value >= MOST_LENGTH and not least):
         if value < 0 and not least:
-            return f"is {_short(value)}, which nothing has"
+            return [KeywordProblem(key, f"is {_short(value)}, which nothing has")]
         del part[key]
     elif value >= MOST_LENGTH:
-        return f"is {_short(value)}, which no answer has room for"
+        return [KeywordProblem(key, f"is {_short(value)}, which no answer has room for")]
     else:
         part[key] = int(value)
-    return ""
+    return []
 
 
-def _fit_multiple(part: Schema) -> str:
+def _fit_multiple(part: Schema) -> list[KeywordProblem]:
     value = part["multipleOf"]
     if not _is_number(value) or value == 0:
-        return Mistake("is no number above 0")
+        return [KeywordProblem("multipleOf", "is no number above 0", mistake=True)]
     value = abs(value)
     if value <= LEAST_MULTIPLE:
         del part["multipleOf"]
-        return ""
+        return []
     digits = Decimal(repr(value)).normalize().as_tuple()
     if int("".join(map(str, digits.digits[:19]))) * 10 ** max(0, min(int(digits.exponent), 30)) > MOST_MULTIPLE:
-        return f"is {_short(value)}, and multiples of more than {MOST_MULTIPLE} can't be held to"
+        reason = f"is {_short(value)}, and multiples of more than {MOST_MULTIPLE} can't be held to"
+        return [KeywordProblem("multipleOf", reason)]
     part["multipleOf"] = int(value) if value == int(value) else value
-    return ""
+    return []
 
 
 def _is_number(value: Any) -> bool:

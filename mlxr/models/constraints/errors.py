@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from msgspec import Struct
 
 NOTHING_FITS = "no output can match it: it refers to nothing but itself, or its parts rule each other out"
 ENDLESS = "it asks for an output without an end"
@@ -40,7 +43,42 @@ class ConstraintError(ValueError):
 
 
 class ToolError(ConstraintError):
-    """It is a tool that can't be held to; the message names it."""
+    """It is a tool that can't be held to; the message names it. ``field``: as in ``Tool``, '' where it is several."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class KeywordProblem(Struct, frozen=True):
+    """A keyword of a schema that can't be held to.
+
+    keyword: its name; '' for what stands where a schema should and is none.
+    reason: what is wrong with it, as a clause that lacks its subject; '' where it is no schema.
+    mistake: it is wrong for every reader of JSON Schema; others merely can't be held to.
+    place: of the part of the schema that has it, as a pointer from ``#``.
+    """
+
+    keyword: str
+    reason: str
+    mistake: bool = False
+    place: str = "#"
+
+    def __str__(self) -> str:
+        place = shortened(self.place)
+        return f"`{self.keyword}` at {place} {self.reason}" if self.keyword else f"{place} is no schema"
+
+    @property
+    def pointer(self) -> str:
+        """The keyword's own place, as a pointer from ``#``."""
+        return clipped(f"{self.place}/{self.keyword}" if self.keyword else self.place)
+
+
+def refused(problems: Sequence[KeywordProblem], *, strict: bool) -> KeywordProblem | None:
+    """Returns for which of ``problems`` a schema is refused, None for none: for a mistake in it, and a ``strict`` one
+    for anything that can't be held to."""
+    mistakes = [problem for problem in problems if problem.mistake]
+    return next(iter([*mistakes, *(problems if strict else ())]), None)
 
 
 def readable(message: str) -> str:
@@ -58,5 +96,11 @@ def readable(message: str) -> str:
     return " ".join(message.split())[:MOST_CHARACTERS]
 
 
-class Mistake(str):
-    """What is wrong with a keyword for every reader of JSON Schema, unlike what merely can't be held to."""
+def shortened(text: str) -> str:
+    """Returns ``text`` in quotes, without its middle where it is long."""
+    return repr(clipped(text))
+
+
+def clipped(text: str) -> str:
+    """Returns ``text`` without its middle where it is long."""
+    return text if len(text) <= 60 else f"{text[:30]}...{text[-27:]}"

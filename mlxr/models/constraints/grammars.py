@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from mlxr.models.constraints.errors import ConstraintError, Mistake, readable
+from mlxr.models.constraints.errors import ConstraintError, KeywordProblem, readable, refused
 from mlxr.models.constraints.limits import check_schema
 from mlxr.models.constraints.schema_normalisation import close_objects
 from mlxr.models.constraints.supported_keywords import rewrite_unsupported
@@ -61,7 +61,24 @@ def answer_rule(constraint: Constraint) -> str:
     )
 
 
+def unheld(constraint: Constraint) -> tuple[str, ...]:
+    """Returns the places of the keywords that a schema's grammar leaves out, as ``Constraint`` has them. Raises
+    ``ConstraintError`` as ``compile_grammar`` does."""
+    if constraint.kind is not ConstraintKind.JSON_SCHEMA or constraint.strict:
+        return ()
+    _, problems = _rewritten(constraint)
+    return tuple(f"{constraint.field or ''}{problem.pointer}" for problem in problems)
+
+
 def _schema(constraint: Constraint) -> dict[str, Any] | bool:
+    schema, _ = _rewritten(constraint)
+    if isinstance(schema, dict):
+        close_objects(schema)
+    return schema
+
+
+def _rewritten(constraint: Constraint) -> tuple[dict[str, Any] | bool, list[KeywordProblem]]:
+    """Returns a constraint's schema in terms that can be held to, and what was taken out of it."""
     try:
         schema = json.loads(constraint.source)
     except RecursionError:
@@ -71,12 +88,9 @@ def _schema(constraint: Constraint) -> dict[str, Any] | bool:
     if not isinstance(schema, dict | bool):
         raise ConstraintError("schema must be an object or boolean")
     check_schema(schema)
-    if isinstance(schema, dict):
-        problems = rewrite_unsupported(schema)
-        if not constraint.strict:
-            problems = [each for each in problems if isinstance(each, Mistake)]
-        if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise ConstraintError(f"{problems[0]}{more}")
-        close_objects(schema)
-    return schema
+    problems = rewrite_unsupported(schema) if isinstance(schema, dict) else []
+    if (problem := refused(problems, strict=constraint.strict)) is not None:
+        others = sum(each.mistake or constraint.strict for each in problems) - 1
+        more = f" (and {others} more)" if others else ""
+        raise ConstraintError(f"{problem}{more}")
+    return schema, problems

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from mlxr.models.constraints.errors import ConstraintError, ToolError
+from mlxr.models.constraints.errors import ConstraintError, ToolError, refused
 from mlxr.models.constraints.limits import MOST_BYTES, check_schema
 from mlxr.models.constraints.schema_normalisation import SAYS_MORE, close_objects
 from mlxr.models.constraints.supported_keywords import rewrite_unsupported
@@ -17,25 +17,35 @@ COMPOSED = frozenset({"$ref", "anyOf", "oneOf", "allOf", "enum", "const"})
 """Keywords that say elsewhere what the object is."""
 
 
-def parameters(tool: Tool) -> Schema:
+class Parameters(NamedTuple):
+    """The schema of a tool's arguments, and the places of the keywords that it leaves out, as in ``Constraint``."""
+
+    schema: Schema
+    unheld: tuple[str, ...] = ()
+
+
+def parameters(tool: Tool) -> Parameters:
     """Returns the schema of a tool's arguments: an object of what is listed, and nothing else unless the schema says
     so.
 
-    What of it can't be held to is left free. Raises ``ConstraintError`` where the tool is ``strict`` and something
-    can't, where it is too large, and for what is not the schema of an object.
+    What of it can't be held to is left out. Raises ``ToolError`` for a schema with a mistake in it, for one that is too
+    large or no object's, and where the tool is ``strict`` and a keyword can't be held to.
     """
     try:
         schema = _read(tool)
         check_schema(schema)
     except ConstraintError as error:
-        raise ToolError(f"parameters of the tool {tool.name!r}: {error}") from error
+        raise ToolError(f"parameters of the tool {tool.name!r}: {error}", tool.field) from error
     problems = rewrite_unsupported(schema)
-    if problems and tool.strict:
-        raise ToolError(f"the tool {tool.name!r} is strict, and {problems[0]}")
+    if (problem := refused(problems, strict=tool.strict)) is not None:
+        if problem.mistake:
+            raise ToolError(f"parameters of the tool {tool.name!r}: {problem}", tool.field)
+        raise ToolError(f"the tool {tool.name!r} is strict, and {problem}", tool.field)
     close_objects(schema)
     if schema.keys().isdisjoint(COMPOSED) and schema.keys().isdisjoint(SAYS_MORE):
         schema = {"properties": {}, "additionalProperties": False, **schema}
-    return {**schema, "type": "object"}
+    unheld = tuple(f"{tool.field}{problem.pointer}" for problem in problems)
+    return Parameters({**schema, "type": "object"}, unheld)
 
 
 def _read(tool: Tool) -> Schema:

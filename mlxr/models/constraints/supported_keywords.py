@@ -3,7 +3,7 @@
 Held to exactly: what llguidance knows, and what can be said in its terms (``propertyNames`` with a list or a pattern, a
 null where a keyword's value should be, keywords without effect). Everything else is taken out and reported: whoever
 insists on the schema refuses it, naming the keyword; others go on with what is left, which allows more. What is no
-schema's keyword at all (an unknown type, a reference that leads nowhere) is reported as a ``Mistake``.
+schema's keyword at all (an unknown type, a reference that leads nowhere) is reported as a mistake.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import re
 
+from msgspec.structs import replace
+
 from mlxr.models.constraints.bounds import fit_bounds
-from mlxr.models.constraints.errors import Mistake
-from mlxr.models.constraints.string_keywords import is_text, pattern_error, rewrite_strings, shortened
+from mlxr.models.constraints.errors import KeywordProblem, shortened
+from mlxr.models.constraints.string_keywords import is_held_pattern, is_text, rewrite_strings
 from mlxr.models.json_schema import Schema, anchors, children, parts, resolve
 
 TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
@@ -34,30 +36,29 @@ TELLS_OF_OTHERS = frozenset(
 _BESIDE = frozenset({"allOf", "anyOf", "oneOf", "$ref", "if", "then", "else", "dependentSchemas", "$dynamicRef"})
 
 
-def rewrite_unsupported(schema: Schema) -> list[str]:
-    """Puts ``schema`` in terms that can be held to, in place. Returns what was taken out of it, each as a clause that
-    names the keyword and its place. To be called with schemas within their limits (``limits.check_schema``)."""
-    problems: list[str] = []
+def rewrite_unsupported(schema: Schema) -> list[KeywordProblem]:
+    """Puts ``schema`` in terms that can be held to, in place. Returns what was taken out of it. To be called with
+    schemas within their limits (``limits.check_schema``)."""
+    problems: list[KeywordProblem] = []
     named = anchors(schema)
     for place, part in parts(schema):
         _fix_children(part, place, problems)
-        for keyword, reason in _rewrite_part(schema, part, named):
-            if keyword in TELLS_OF_OTHERS:
+        for problem in _rewrite_part(schema, part, named):
+            if problem.keyword in TELLS_OF_OTHERS:
                 part.setdefault("additionalProperties", True)
-            clause = f"`{keyword}` at {shortened(place)} {reason}"
-            problems.append(Mistake(clause) if isinstance(reason, Mistake) else clause)
+            problems.append(replace(problem, place=place))
     if all(str(part.get("$ref", "#")).startswith("#") for _, part in parts(schema)):
         schema.pop("$id", None)
     return problems
 
 
-def _fix_children(part: Schema, place: str, problems: list[str]) -> None:
+def _fix_children(part: Schema, place: str, problems: list[KeywordProblem]) -> None:
     """What stands where a schema should and is none is null or a mistake: both allow anything."""
     for below, each in list(children(part)):
         if isinstance(each, dict | bool):
             continue
         if each is not None:
-            problems.append(Mistake(f"{shortened(f'{place}/{below}')} is no schema"))
+            problems.append(KeywordProblem("", "", mistake=True, place=f"{place}/{below}"))
         key, _, name = below.partition("/")
         holder = part[key]
         if isinstance(holder, dict) and name:
@@ -68,7 +69,7 @@ def _fix_children(part: Schema, place: str, problems: list[str]) -> None:
             del part[key]
 
 
-def _rewrite_part(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tuple[str, str]]:
+def _rewrite_part(root: Schema, part: Schema, named: dict[str, Schema]) -> list[KeywordProblem]:
     for key in [key for key, value in part.items() if value is None and key not in ("const", "default", "$ref")]:
         del part[key]
     _drop_what_says_nothing(part)
@@ -115,28 +116,28 @@ def _drop_what_says_nothing(part: Schema) -> None:
         part.pop(key, None)
 
 
-def _shapes(part: Schema) -> list[tuple[str, str]]:
+def _shapes(part: Schema) -> list[KeywordProblem]:
     """Keywords whose value is of the wrong kind."""
-    wrong: list[tuple[str, str]] = []
+    wrong: list[KeywordProblem] = []
     for key in ("properties", "patternProperties"):
         if key in part and not isinstance(part[key], dict):
-            wrong.append((key, Mistake("is no object")))
+            wrong.append(KeywordProblem(key, "is no object", mistake=True))
     for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
         if key in part and not (isinstance(part[key], list) and part[key]):
-            wrong.append((key, Mistake("is no list of schemas")))
+            wrong.append(KeywordProblem(key, "is no list of schemas", mistake=True))
     if "enum" in part and not (isinstance(part["enum"], list) and part["enum"]):
-        wrong.append(("enum", Mistake("is no list of values")))
+        wrong.append(KeywordProblem("enum", "is no list of values", mistake=True))
     required = part.get("required", [])
     if isinstance(required, bool):
         del part["required"]  # Draft 3, where a property said so of itself.
     elif not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        wrong.append(("required", Mistake("is no list of names")))
-    for key, _ in wrong:
-        del part[key]
+        wrong.append(KeywordProblem("required", "is no list of names", mistake=True))
+    for problem in wrong:
+        del part[problem.keyword]
     return wrong
 
 
-def _types(part: Schema) -> list[tuple[str, str]]:
+def _types(part: Schema) -> list[KeywordProblem]:
     given = part.get("type")
     if "type" not in part:
         return []
@@ -150,10 +151,10 @@ def _types(part: Schema) -> list[tuple[str, str]]:
         return []
     del part["type"]
     shown = json.dumps(given, ensure_ascii=False)
-    return [("type", Mistake(f"is {shown[:60]}, which is none of JSON's types"))]
+    return [KeywordProblem("type", f"is {shown[:60]}, which is none of JSON's types", mistake=True)]
 
 
-def _reference(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tuple[str, str]]:
+def _reference(root: Schema, part: Schema, named: dict[str, Schema]) -> list[KeywordProblem]:
     if (
         part.get("$recursiveRef") == "#"
         and "$ref" not in part
@@ -169,10 +170,10 @@ def _reference(root: Schema, part: Schema, named: dict[str, Schema]) -> list[tup
     if base and base in named and isinstance(resolve(named[base], f"#{pointer}"), dict | bool):
         return []
     del part["$ref"]
-    return [("$ref", Mistake(f"leads to {shortened(str(reference))}, which is not there"))]
+    return [KeywordProblem("$ref", f"leads to {shortened(str(reference))}, which is not there", mistake=True)]
 
 
-def _names(part: Schema) -> list[tuple[str, str]]:
+def _names(part: Schema) -> list[KeywordProblem]:
     """``propertyNames`` that lists names, or gives one pattern, as the properties that it allows."""
     names = part.get("propertyNames")
     if not isinstance(names, dict) or set(names) - {"type", "enum", "const", "pattern", "title", "description"}:
@@ -184,7 +185,7 @@ def _names(part: Schema) -> list[tuple[str, str]]:
     if isinstance(allowed, list) and not patterns and "pattern" not in names:
         kept = {name: each for name, each in listed.items() if name in allowed}
         part["properties"] = kept | {name: others for name in allowed if is_text(name) and name not in listed}
-    elif "pattern" in names and not listed and not patterns and not pattern_error(names["pattern"]):
+    elif "pattern" in names and not listed and not patterns and is_held_pattern(names["pattern"]):
         part["patternProperties"] = {names["pattern"]: others}
     else:
         return []
@@ -193,7 +194,7 @@ def _names(part: Schema) -> list[tuple[str, str]]:
     return []
 
 
-def _counts(part: Schema) -> list[tuple[str, str]]:
+def _counts(part: Schema) -> list[KeywordProblem]:
     """Takes out counts of properties but where each listed one is required or none is listed."""
     listed, required = part.get("properties") or {}, part.get("required") or []
     if all(name in required for name in listed):
@@ -204,17 +205,15 @@ def _counts(part: Schema) -> list[tuple[str, str]]:
     closed = part.get("additionalProperties") is False and "patternProperties" not in part
     if most is not None and closed and most >= len(listed):
         del part["maxProperties"]
-    wrong: list[tuple[str, str]] = []
-    for key in ("minProperties", "maxProperties"):
-        if key in part:
-            wrong.append((key, "can't be held to beside properties that need not be there"))
-    for key, _ in wrong:
-        del part[key]
+    reason = "can't be held to beside properties that need not be there"
+    wrong = [KeywordProblem(key, reason) for key in ("minProperties", "maxProperties") if key in part]
+    for problem in wrong:
+        del part[problem.keyword]
     return wrong
 
 
-def _unheld(part: Schema) -> list[tuple[str, str]]:
-    found = [(key, "can't be held to") for key in UNHELD if key in part]
-    for key, _ in found:
-        del part[key]
+def _unheld(part: Schema) -> list[KeywordProblem]:
+    found = [KeywordProblem(key, "can't be held to") for key in UNHELD if key in part]
+    for problem in found:
+        del part[problem.keyword]
     return found

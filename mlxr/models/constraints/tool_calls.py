@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from mlxr.models.chat.call_forms.call_format import CallFormat
 from mlxr.models.chat.families import Signs, family_of, signs_of
 from mlxr.models.constraints.errors import ConstraintError, ToolError
@@ -53,24 +55,31 @@ def compiled_tools(tools: Sequence[Tool], make: Callable[[Mapping[str, Schema]],
     """Returns what ``make`` makes of the tools' schemas, by name, once it is known to compile.
 
     A tool that can't be held to although its schema can be read gets any object for its arguments. Raises
-    ``ConstraintError`` where that tool is strict, for a schema that is no object's, and for more than can be compiled.
+    ``ConstraintError`` where that tool is strict, for a schema with mistakes, and for more than can be compiled.
     """
-    schemas = {tool.name: parameters(tool) for tool in tools}
+    read = {tool.name: parameters(tool) for tool in tools}
+    schemas = {name: found.schema for name, found in read.items()}
+    unheld = {name: found.unheld for name, found in read.items()}
     constraint = make(schemas)
     if trial_compile(constraint) is None:
-        return constraint
+        return _leaving_out(constraint, unheld)
     for tool in tools:
         reason = trial_compile(make({tool.name: schemas[tool.name]}))
         if reason and tool.strict:
             clear = trial_compile(Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schemas[tool.name])))
             clear = clear or "it is too complex for its format"
-            raise ToolError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}")
+            raise ToolError(f"the tool {tool.name!r} is strict, and can't be held to: {clear}", tool.field)
         if reason:
-            schemas[tool.name] = ANY_OBJECT
+            schemas[tool.name], unheld[tool.name] = ANY_OBJECT, (f"{tool.field}#",)
     constraint = make(schemas)
     if reason := trial_compile(constraint):
         raise ToolError(f"the tools are too much together: {reason}")
-    return constraint
+    return _leaving_out(constraint, unheld)
+
+
+def _leaving_out(constraint: Constraint, unheld: Mapping[str, tuple[str, ...]]) -> Constraint:
+    """Returns ``constraint`` with all places of keywords that it leaves out."""
+    return replace(constraint, unheld=tuple(place for places in unheld.values() for place in places))
 
 
 def call_rules(form: CallFormat, lark: LarkTerms, rule: str, schemas: Mapping[str, Schema]) -> list[str]:

@@ -55,13 +55,15 @@ class Deltas(Message, frozen=True):
 
 
 class Started(Message, frozen=True):
-    """Event: the prompt is tokenized and queued. Text and ids only where ``echo`` asked for them."""
+    """Event: the prompt is tokenized and queued. Text and ids only where ``echo`` asked for them. ``unheld``: as in
+    ``Constraint``."""
 
     request: int
     prompt_tokens: int
     text: str = ""
     tokens: list[int] = []
     token_text: list[bytes] = []
+    unheld: tuple[str, ...] = ()
 
 
 class PromptProgress(Message, frozen=True):

@@ -44,12 +44,13 @@ class ChatMessage(Value, frozen=True):
 
 
 class Tool(Value, frozen=True):
-    """A function the model may call; ``parameters`` is a JSON schema."""
+    """A function the model may call; ``parameters`` is a JSON schema, which the request has in ``field``."""
 
     name: str
     description: str = ""
     parameters: Json = b"{}"
     strict: bool = False
+    field: str = ""
 
 
 class TextPrompt(Message, frozen=True):

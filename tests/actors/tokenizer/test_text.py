@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from mlxr.actors.frontend.prompt_parts import in_parts
 from mlxr.actors.tokenizer.answer_constraint import answer_constraint
@@ -186,6 +188,24 @@ def test_a_format_that_can_not_be_kept_is_refused_with_the_reason(text: ModelTex
     with pytest.raises(RequestError, match="`guided_regex`: ") as refused:
         answer_constraint(command, text.encode(HELLO).signs, text.tokenizer)
     assert refused.value.info.param == "guided_regex"
+
+
+def test_what_of_a_format_and_of_tools_is_not_held_to_is_known(text: ModelText) -> None:
+    schema = json.dumps({"type": "array", "uniqueItems": True})
+    held = Constraint(ConstraintKind.JSON_SCHEMA, schema, field="format", strict=False)
+    parameters = json.dumps({"type": "object", "properties": {"a": {"not": {"type": "null"}}}}).encode()
+    prompt = ChatPrompt(HELLO.messages, [Tool("f", "", parameters, field="tools[0].parameters")])
+    signs = text.encode(HELLO).signs
+    of_tool = ("tools[0].parameters#/properties/a/not",)
+    for command, places in (
+        (Generate(1, HELLO, constraint=held), ("format#/uniqueItems",)),
+        (Generate(1, TextPrompt("Hi"), constraint=held), ("format#/uniqueItems",)),
+        (Generate(1, prompt, constraint=held), ("format#/uniqueItems", *of_tool)),
+        (Generate(1, replace(prompt, tool_choice="required"), constraint=held), of_tool),
+    ):
+        made = answer_constraint(command, signs, text.tokenizer)
+        assert made is not None
+        assert made.unheld == places
 
 
 def choice(text: ModelText, stops: list[str], tools: list[Tool] | None = None) -> OutputStream:

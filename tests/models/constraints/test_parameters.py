@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mlxr.models.chat import choose_parser
-from mlxr.models.constraints import ConstraintError, Matcher, Vocabulary, force_tools, offer_tools, trial_compile
+from mlxr.models.constraints import (
+    ConstraintError,
+    Matcher,
+    ToolError,
+    Vocabulary,
+    force_tools,
+    offer_tools,
+    trial_compile,
+)
 from mlxr.models.output.argument_types import ArgumentTypes
 from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import Tool
@@ -79,10 +89,9 @@ UNHELD = {
     "look-behind": {"type": "string", "pattern": "a(?<=b)c"},
     "back reference": {"type": "string", "pattern": r"(a)\1"},
     "format": {"type": "string", "format": "json-pointer"},
-    "unknown type": {"type": "dict"},
-    "ref to nowhere": {"$ref": "#/nowhere"},
     "contains": {"type": "array", "contains": {"type": "integer"}},
 }
+KEYWORD = {"look-ahead": "pattern", "look-behind": "pattern", "back reference": "pattern"}
 
 
 @pytest.mark.parametrize("keyword", UNHELD)
@@ -104,10 +113,25 @@ def test_a_strict_tool_that_can_not_be_held_to_is_named_with_its_keyword(keyword
     with pytest.raises(ConstraintError) as raised:
         force_tools(source("qwen3"), [tool(CITY, "good"), tool(schema, strict=True)], TOKENIZER, choice="required")
     said = str(raised.value)
-    key = {"look": "pattern", "back": "pattern", "unknown": "type", "ref": "$ref"}.get(keyword.split("-")[0].split()[0])
-    assert said.startswith(f"the tool 'f' is strict, and `{key or keyword}` at '#/properties/x' ")
+    key = KEYWORD.get(keyword, keyword)
+    assert said.startswith(f"the tool 'f' is strict, and `{key}` at '#/properties/x' ")
     assert "start:" not in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("keyword", UNHELD)
+def test_what_a_tool_leaves_out_is_named_by_its_place_in_the_request(keyword: str) -> None:
+    schema = {"type": "object", "properties": {"x": UNHELD[keyword]}}
+    tools = [replace(tool(CITY, "good"), field="tools[0]"), replace(tool(schema), field="tools[1].parameters")]
+    made = force_tools(source("qwen3"), tools, TOKENIZER)
+    places = [f"tools[1].parameters#/properties/x/{key}" for key in (KEYWORD.get(keyword, keyword), "then")]
+    assert list(made.unheld) == (places if keyword == "if" else places[:1])
+
+
+def test_a_tool_that_is_left_out_as_a_whole_is_named() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 5, "maximum": 3}}, "required": ["n"]}
+    made = force_tools(source("qwen3"), [replace(tool(schema), field="tools[0].parameters")], TOKENIZER)
+    assert made.unheld == ("tools[0].parameters#",)
 
 
 def test_a_strict_tool_that_no_call_fits_is_named() -> None:
@@ -121,21 +145,43 @@ def test_a_strict_tool_that_no_call_fits_is_named() -> None:
 @pytest.mark.parametrize(
     "schema",
     [
-        *({**CITY, "required": value} for value in (5, None, "city", [5], {"city": True})),
-        *({"type": "object", "properties": value} for value in (["city"], None, 5, {"a": 5, "b": None})),
+        {**CITY, "required": None},
+        {"type": "object", "properties": None},
         *(None, True, {}, {"type": "object"}),
-        {"type": "object", "properties": {"a": {"enum": 5}, "b": {"enum": []}, "c": {"type": None}, "d": {"anyOf": 5}}},
-        {"type": "object", "properties": {"a": {"$ref": 5}, "b": {"$ref": "#"}, "c": {"$ref": "#/properties/c"}}},
+        {"type": "object", "properties": {"a": {"type": None}, "b": None, "c": {"type": "any", "required": True}}},
+        {"type": "object", "properties": {"b": {"$ref": "#"}, "c": {"$ref": "#/properties/c"}}},
         {"$ref": "#"},
         {"allOf": [{"$ref": "#"}, {"$ref": "#"}]},
         {"type": "object", "properties": {"a>b": {}, "": {}, "c\nd": {"type": "string"}}},
     ],
     ids=lambda schema: json.dumps(schema)[:40],
 )
-def test_a_schema_with_mistakes_in_it_is_read_leniently(template: str, schema: Any) -> None:
+def test_a_schema_of_an_older_draft_or_with_nulls_in_it_is_read_leniently(template: str, schema: Any) -> None:
     made = force_tools(source(template), [tool(schema), tool(CITY, "good")], TOKENIZER)
     assert trial_compile(made) is None
     choose_parser(source(template), [tool(schema)]).push(tagged(a="1", b="x"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        *(({**CITY, "required": value}, "`required` at '#'") for value in (5, "city", [5], {"city": True})),
+        *(({"properties": value}, "`properties` at '#'") for value in (["city"], 5)),
+        ({"properties": {"a": 5}}, "'#/properties/a' is no schema"),
+        ({"properties": {"a": {"enum": 5}}}, "`enum` at '#/properties/a'"),
+        ({"properties": {"a": {"anyOf": 5}}}, "`anyOf` at '#/properties/a'"),
+        ({"properties": {"a": {"type": "dict"}}}, "`type` at '#/properties/a'"),
+        ({"properties": {"a": {"$ref": "#/nowhere"}}}, "`$ref` at '#/properties/a'"),
+        ({"properties": {"a": {"$ref": 5}}}, "`$ref` at '#/properties/a'"),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_mistake_in_a_schema_is_refused_with_the_tools_name(schema: Any, place: str, strict: bool) -> None:
+    """As OpenAI and Anthropic do, and as of an output format."""
+    tools = [tool(CITY, "good"), replace(tool({"not": {"type": "null"}, **schema}, strict=strict), field="tools[1]")]
+    with pytest.raises(ToolError, match=f"^parameters of the tool 'f': {re.escape(place)}") as raised:
+        force_tools(source("qwen3-coder"), tools, TOKENIZER)
+    assert raised.value.field == "tools[1]"
 
 
 @pytest.mark.parametrize("schema", [[], 5, "x", {"type": "array"}, {"type": ["string"]}, {"type": 5}])

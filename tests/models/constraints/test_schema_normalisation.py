@@ -79,5 +79,5 @@ def test_an_answer_has_the_properties_that_are_listed_and_ends() -> None:
 
 
 def test_arguments_of_a_tool_are_closed_all_through() -> None:
-    schema = parameters(Tool("f", "", json.dumps(OPEN).encode()))
+    schema = parameters(Tool("f", "", json.dumps(OPEN).encode())).schema
     assert (schema["additionalProperties"], schema["properties"]["in"]) == (False, CLOSED_A)
