@@ -12,7 +12,7 @@ from mlxr.api.errors import invalid, unsupported
 from mlxr.api.parameters import check_message_count
 from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import make_tool, offer_named, past_call
-from mlxr.http.anthropic.documents import KINDS, document_text, joined_text, no_text
+from mlxr.http.anthropic.documents import KINDS, document_text, joined_text, no_blocks, no_text
 from mlxr.http.anthropic.schema import (
     AnthropicBlock,
     AnthropicMessage,
@@ -29,6 +29,8 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
 CLEAR_THINKING = "clear_thinking_20251015"
+SERVER_CALLS = frozenset({"server_tool_use", "mcp_tool_use"})
+"""Calls that Anthropic's servers made; the types of their results end with ``_tool_result``."""
 
 
 def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
@@ -38,8 +40,10 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
     system = joined_text(body.system, "system")
     if system:
         messages.append(ChatMessage("system", system))
+    last_of_user = max((at for at, message in enumerate(body.messages) if message.role == "user"), default=0)
     for index, message in enumerate(body.messages):
-        messages += _turns(message, f"messages[{index}]")
+        if not (message.clear_at == "next_user_message" and index < last_of_user):
+            messages += _turns(message, f"messages[{index}]")
     messages = edited(messages, body.context_management)
     left_out = left_out_tools(body)
     tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or []) if index not in left_out]
@@ -49,7 +53,7 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
         tools=tools,
         tool_choice=_choice(body.tool_choice, tools),
         parallel_tool_calls=not (body.tool_choice and body.tool_choice.disable_parallel_tool_use),
-        reasoning_effort=_think(body),
+        reasoning_effort=_think(body, after_tools=last.role == "tool"),
         continue_final=last.role == "assistant" and not last.tool_calls,
         reasoning_budget=body.thinking.budget_tokens if body.thinking and body.thinking.type == "enabled" else None,
     )
@@ -58,6 +62,21 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
 def left_out_tools(body: Conversation) -> frozenset[int]:
     """Which of the tools are left out, as Anthropic would run them."""
     return server_tools.left_out([tool.type for tool in body.tools or []])
+
+
+def left_out_blocks(body: Conversation) -> list[str]:
+    """Returns the places of calls that Anthropic's servers made and answered, which are left out."""
+    return [
+        f"messages.{index}.content.{at}"
+        for index, message in enumerate(body.messages)
+        if not isinstance(message.content, str)
+        for at, block in enumerate(message.content)
+        if _by_servers(block.type)
+    ]
+
+
+def _by_servers(kind: str) -> bool:
+    return kind in SERVER_CALLS or (kind.endswith("_tool_result") and kind != "tool_result")
 
 
 def constraint(given: OutputFormat | None) -> Constraint | None:
@@ -73,7 +92,10 @@ def _turns(message: AnthropicMessage, place: str) -> list[ChatMessage]:
     results: list[ChatMessage] = []
     text, thinking = [], []
     calls: list[ToolCall] = []
-    for index, block in enumerate(message.content):
+    kept = [(index, block) for index, block in enumerate(message.content) if not _by_servers(block.type)]
+    if message.content and not kept:
+        return []
+    for index, block in kept:
         match block.type:
             case "text":
                 text.append(block.text)
@@ -100,6 +122,8 @@ def _call(block: AnthropicBlock, place: str) -> ToolCall:
 
 
 def _result(block: AnthropicBlock, place: str) -> ChatMessage:
+    if isinstance(block.content, dict):
+        raise no_blocks(f"{place}.content")
     parts = [block.content] if isinstance(block.content, str) else _result_texts(block.content or [], place)
     text = "\n".join(parts)
     return ChatMessage("tool", f"Error: {text}" if block.is_error else text, tool_call_id=block.tool_use_id or None)
@@ -121,8 +145,12 @@ def _tool(tool: AnthropicTool, place: str) -> Tool:
         raise unsupported(
             f"{place}.type", f"{tool.type!r} is a tool of Anthropic's; describe your own by `input_schema`"
         )
-    strict = bool(tool.strict)
-    return make_tool(tool.name, tool.description, tool.input_schema, strict, place=place, schema_field="input_schema")
+    examples = [msgspec.json.encode(example).decode() for example in tool.input_examples or []]
+    shown = ["Examples of its input:", *examples] if examples else []
+    description = "\n".join(filter(None, [tool.description, *shown]))
+    return make_tool(
+        tool.name, description, tool.input_schema, bool(tool.strict), place=place, schema_field="input_schema"
+    )
 
 
 def _choice(given: ToolChoice | None, tools: list[Tool]) -> str:
@@ -137,14 +165,16 @@ def _choice(given: ToolChoice | None, tools: list[Tool]) -> str:
     return {"any": "required"}.get(given.type, given.type)
 
 
-def _think(body: Conversation) -> str | None:
-    """Off, or an effort, or on; without a word, or with ``adaptive`` alone, it is left to the model."""
-    if body.thinking and body.thinking.type == "disabled":
+def _think(body: Conversation, *, after_tools: bool) -> str | None:
+    """Off, or an effort, or on; without a word, or with ``adaptive`` alone, it is left to the model. ``after_tools``:
+    the conversation ends with a tool's result."""
+    kind = body.thinking.type if body.thinking else ""
+    if kind == "disabled" or (kind == "between_tools" and not after_tools):
         return "none"
     effort = body.output_config.effort if body.output_config else None
     if effort:
         return {"xhigh": "high", "max": "high"}.get(effort, effort)
-    return "on" if body.thinking and body.thinking.type == "enabled" else None
+    return "on" if kind == "enabled" else None
 
 
 def edited(messages: list[ChatMessage], management: ContextManagement | None) -> list[ChatMessage]:

@@ -12,11 +12,15 @@ from mlxr.api.gateway import Stream
 from mlxr.api.reasoning_round_trip import encrypted_content
 from mlxr.api.tools import arguments_object
 from mlxr.http.anthropic.errors import anthropic_error
+from mlxr.http.anthropic.schema import MessagesRequest
 from mlxr.http.errors import Problem
 from mlxr.http.ids import new_id
 from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, Usage
 from mlxr.runtime.messages.frontend import Delta, Started
+
+UNDIAGNOSED: Final = {"cache_miss_reason": {"type": "unavailable"}}
+"""What is told of a prompt that was compared with that of an earlier answer."""
 
 PING: Final = sse.event("ping", {"type": "ping"})
 
@@ -24,16 +28,20 @@ PING: Final = sse.event("ping", {"type": "ping"})
 class MessageEvents:
     """Encodes one request's stream; ``whole`` makes the message of one that doesn't stream.
 
-    ``show_thinking`` False gives thinking blocks without their text, which is then in the signature. ``edits``: the
-    request asked for its context to be edited, and is told of it.
+    Where thinking is to be omitted its blocks are without their text, which is then in the signature. A request that
+    asked for its context to be edited is told of it.
     """
 
     content_type = SSE
 
-    def __init__(self, model: str, *, show_thinking: bool = True, edits: bool = False) -> None:
-        self._model = model
-        self._show_thinking = show_thinking
+    def __init__(self, body: MessagesRequest) -> None:
+        self._model = body.model
+        self._max_tokens = body.max_tokens
+        self._show_thinking = body.thinking is None or body.thinking.display != "omitted"
+        edits = body.context_management is not None
         self._edits: dict[str, Any] = {"context_management": {"applied_edits": []}} if edits else {}
+        compared = body.diagnostics is not None and body.diagnostics.previous_message_id
+        self._diagnostics: dict[str, Any] = {"diagnostics": UNDIAGNOSED} if compared else {}
         self._id = new_id("msg_")
         self._content = ContentBlocks()
         self._finish: FinishReason | None = None
@@ -48,7 +56,7 @@ class MessageEvents:
         return b"".join([self._piece(piece) for delta in batch for piece in self._feed(delta)])
 
     def end(self, stream: Stream) -> bytes:
-        stop = {"stop_reason": self._stop_reason(), "stop_sequence": self._stop}
+        stop = {"stop_reason": self._stop_reason(stream.usage), "stop_sequence": self._stop}
         return (
             self._close(len(self._content.blocks))
             + _event("message_delta", delta=stop, usage=usage_object(stream.usage), **self._edits)
@@ -63,7 +71,7 @@ class MessageEvents:
             self._feed(delta)
         content = [self._whole_block(block) for block in self._content.blocks]
         message = self._message(content, usage_object(usage))
-        return {**message, **self._edits, "stop_reason": self._stop_reason(), "stop_sequence": self._stop}
+        return {**message, **self._edits, "stop_reason": self._stop_reason(usage), "stop_sequence": self._stop}
 
     def _feed(self, delta: Delta) -> list[BlockDelta]:
         self._finish = delta.finish or self._finish
@@ -100,9 +108,10 @@ class MessageEvents:
     def _signature(self, block: ContentBlock) -> str:
         return encrypted_content("" if self._show_thinking else block.text)
 
-    def _stop_reason(self) -> str:
+    def _stop_reason(self, usage: Usage) -> str:
         if self._finish is FinishReason.LENGTH:
-            return "max_tokens"
+            # What ends an answer before its own limit is the model's.
+            return "max_tokens" if usage.completion_tokens >= self._max_tokens else "model_context_window_exceeded"
         if self._finish is FinishReason.TOOL_CALLS:
             return "tool_use"
         return "end_turn" if self._stop is None else "stop_sequence"
@@ -115,6 +124,7 @@ class MessageEvents:
             "model": self._model,
             "content": content,
             "usage": usage,
+            **self._diagnostics,
         }
 
 
@@ -125,6 +135,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.completion_tokens,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning_tokens},
     }
 
 

@@ -11,7 +11,7 @@ from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
 from mlxr.api.parameters import seed, stop_strings
 from mlxr.http.adapters import adapters_of
-from mlxr.http.anthropic.conversation import chat_prompt, constraint, left_out_tools
+from mlxr.http.anthropic.conversation import chat_prompt, constraint, left_out_blocks, left_out_tools
 from mlxr.http.anthropic.events import PING, MessageEvents
 from mlxr.http.anthropic.schema import Conversation, Count, CountRequest, MessagesRequest
 from mlxr.http.json_response import json_response
@@ -26,8 +26,7 @@ from mlxr.runtime.messages.tokenizer import ChatPrompt, Generate, Tokenize
 async def messages(services: Services, body: MessagesRequest, request: web.Request) -> web.StreamResponse:
     command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
     note_ignored(request, left_out(body, services.gateway))
-    omitted = body.thinking is not None and body.thinking.display == "omitted"
-    events = MessageEvents(body.model, show_thinking=not omitted, edits=body.context_management is not None)
+    events = MessageEvents(body)
     async with services.gateway.generate(body.model, command, surface="anthropic") as stream:
         await note_unheld(request, stream)
         if body.stream:
@@ -55,14 +54,14 @@ def idle_effort(body: Conversation, entry: ModelEntry | None) -> bool:
     """Whether an effort has nothing to act on: whether to think is left to a model that can't. Agents send theirs to
     any model."""
     thinks = entry is None or "thinking" in entry.info.capabilities
-    left = body.thinking is None or body.thinking.type == "adaptive"
+    left = body.thinking is None or body.thinking.type in ("adaptive", "between_tools")
     return not thinks and left and body.output_config is not None and body.output_config.effort is not None
 
 
 def left_out(body: Conversation, gateway: Gateway) -> list[str]:
     """The places of what the answer takes no account of, though it is known here."""
     effort = ["output_config.effort"] if idle_effort(body, gateway.find(body.model)) else []
-    return [*effort, *server_tools.field_names(left_out_tools(body))]
+    return [*effort, *server_tools.field_names(left_out_tools(body)), *left_out_blocks(body)]
 
 
 def to_generate(body: MessagesRequest, gateway: Gateway, settings: ServerSettings) -> Generate:

@@ -50,7 +50,8 @@ class ResultBlock(TextOrDocument, frozen=True, kw_only=True):
 
 
 class AnthropicBlock(TextOrDocument, frozen=True, kw_only=True):
-    """A content block: ``text``, ``document``, ``search_result``, ``thinking``, ``tool_use`` or ``tool_result``."""
+    """A content block: ``text``, ``document``, ``search_result``, ``thinking``, ``tool_use`` or ``tool_result``. Calls
+    of tools that Anthropic ran, and their results, are left out."""
 
     COMPONENT: ClassVar[str | None] = "Block"
 
@@ -60,7 +61,7 @@ class AnthropicBlock(TextOrDocument, frozen=True, kw_only=True):
     name: str = ""
     input: Any = None
     tool_use_id: str = ""
-    content: str | list[ResultBlock] | None = None
+    content: str | list[ResultBlock] | dict[str, Any] | None = None
     is_error: bool | None = None
 
     # What answers have besides, and clients hand back with them (``data`` is thinking that only others can read); and
@@ -69,10 +70,13 @@ class AnthropicBlock(TextOrDocument, frozen=True, kw_only=True):
 
 
 class AnthropicMessage(Fields, frozen=True, kw_only=True):
+    """``clear_at``: a system's message with ``next_user_message`` is left out once a user's follows it."""
+
     COMPONENT: ClassVar[str | None] = "mlxr.http.anthropic.schema.Message"
 
     role: Literal["user", "assistant", "system"]
     content: str | list[AnthropicBlock]
+    clear_at: Literal["next_user_message", "never"] | None = None
 
 
 class AnthropicTool(Fields, frozen=True, kw_only=True):
@@ -87,7 +91,7 @@ class AnthropicTool(Fields, frozen=True, kw_only=True):
     defer_loading: bool | None = None
     input_examples: list[Any] | None = None
 
-    REFUSED: ClassVar[dict[str, Any]] = {"allowed_callers": ["direct"], "defer_loading": False, "input_examples": []}
+    REFUSED: ClassVar[dict[str, Any]] = {"allowed_callers": ["direct"], "defer_loading": False}
     # Arguments always stream as they come.
     IGNORED: ClassVar[frozenset[str]] = frozenset({"cache_control", "eager_input_streaming"})
 
@@ -99,9 +103,14 @@ class ToolChoice(Fields, frozen=True, kw_only=True):
 
 
 class Thinking(Fields, frozen=True, kw_only=True):
-    type: Literal["enabled", "disabled", "adaptive"]
+    """``between_tools``: only what follows a tool's result is thought about first."""
+
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
     budget_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
-    display: Literal["summarized", "omitted"] | None = None
+    display: Literal["summarized", "omitted", "updates"] | None = None
+
+    # Thinking that is handed back is bound to no conversation here.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"block_binding"})
 
 
 class OutputFormat(Fields, frozen=True, kw_only=True):
@@ -161,6 +170,12 @@ class CountRequest(Conversation, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = Conversation.IGNORED | {"compaction"}
 
 
+class Diagnostics(Fields, frozen=True, kw_only=True):
+    """Asks why a prompt was not found computed as far as that of an earlier answer, which is not told here."""
+
+    previous_message_id: str | None = None
+
+
 class MessagesRequest(Conversation, frozen=True, kw_only=True):
     """``POST /v1/messages``. A ``max_tokens`` of 0 has the prompt computed, so that a next request finds it."""
 
@@ -175,14 +190,13 @@ class MessagesRequest(Conversation, frozen=True, kw_only=True):
     most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
     draft_model: ModelName | None = None
     compaction: Any = None
-    diagnostics: Any = None
+    diagnostics: Diagnostics | None = None
     fallbacks: Any = None
     thread: Any = None
 
     REFUSED: ClassVar[dict[str, Any]] = {
         **Conversation.REFUSED,
         "compaction": None,
-        "diagnostics": None,
         "fallbacks": "default",
         "thread": None,
     }

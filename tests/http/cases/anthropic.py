@@ -11,6 +11,7 @@ from tests.http.cases.plain import (
     CITY,
     CLEARED,
     COUNT,
+    HI,
     MESSAGES,
     OLD_THOUGHTS,
     SCHEMA,
@@ -56,6 +57,10 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
         **simple(MESSAGES, max_tokens=5, stop_sequences=["x"], stream=True, temperature=0.3, top_k=3, top_p=0.3),
         **simple(MESSAGES, output_format={"type": "json_schema", "schema": SCHEMA}, adapters=["none"]),
         **simple(MESSAGES, draft_model="none", **{"speculative.n_max": 3}),
+        **simple(MESSAGES, diagnostics={"previous_message_id": "msg_1"}),
+    },
+    anthropic.Diagnostics: {
+        "previous_message_id": Case(MESSAGES, {"diagnostics": {"previous_message_id": "msg_1"}}, {"diagnostics": {}})
     },
     anthropic.CountRequest: {**conversation(COUNT), "model": Case(COUNT, {"model": "none"})},
     anthropic.TextBlock: {
@@ -96,6 +101,11 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
     anthropic.AnthropicMessage: {
         "role": Case(MESSAGES, turns(role="assistant", content="a"), turns(role="user", content="a")),
         "content": Case(MESSAGES, turns(role="user", content="a"), turns(role="user", content="b")),
+        "clear_at": Case(
+            MESSAGES,
+            {"messages": [{"role": "system", "content": "a", "clear_at": "next_user_message"}, *HI]},
+            {"messages": [{"role": "system", "content": "a"}, *HI]},
+        ),
     },
     anthropic.AnthropicTool: {
         "name": Case(MESSAGES, {"tools": [{**ATOOL, "name": "g"}]}, {"tools": [ATOOL]}),
@@ -103,6 +113,7 @@ ANTHROPIC: dict[type[Fields], dict[str, Case]] = {
         "description": Case(MESSAGES, {"tools": [{**ATOOL, "description": "does"}]}, {"tools": [ATOOL]}),
         "input_schema": Case(MESSAGES, {"tools": [{**ATOOL, "input_schema": CITY}]}, {"tools": [ATOOL]}),
         "strict": Case(MESSAGES, {"tools": [{**ATOOL, "strict": True}]}, {"tools": [ATOOL]}),
+        "input_examples": Case(MESSAGES, {"tools": [{**ATOOL, "input_examples": [{"a": 1}]}]}, {"tools": [ATOOL]}),
     },
     anthropic.ToolChoice: {
         "type": Case(MESSAGES, {"tools": [ATOOL], "tool_choice": {"type": "none"}}, {"tools": [ATOOL]}),
