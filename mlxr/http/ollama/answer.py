@@ -19,25 +19,25 @@ from mlxr.runtime.messages.common import FinishReason, TextLogprob
 from mlxr.runtime.messages.frontend import Delta, Started
 from mlxr.runtime.messages.tokenizer import ToolCall
 
-MakeFields = Callable[[str, str, list[ToolCall]], dict[str, Any]]
+MakeFields = Callable[[str, str, list[dict[str, Any]]], dict[str, Any]]
 """Text, thinking and tool calls as the fields of one route's lines."""
 
 
-def generate_fields(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
+def generate_fields(text: str, thinking: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
     fields: dict[str, Any] = {"response": text}
     if thinking:
         fields["thinking"] = thinking
     if calls:
-        fields["tool_calls"] = [_call(index, call) for index, call in enumerate(calls)]
+        fields["tool_calls"] = calls
     return fields
 
 
-def chat_fields(text: str, thinking: str, calls: list[ToolCall]) -> dict[str, Any]:
+def chat_fields(text: str, thinking: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if thinking:
         message["thinking"] = thinking
     if calls:
-        message["tool_calls"] = [_call(index, call) for index, call in enumerate(calls)]
+        message["tool_calls"] = calls
     return {"message": message}
 
 
@@ -61,7 +61,7 @@ class AnswerLines:
         return b"".join([self._line(delta) for delta in batch])
 
     def end(self, stream: Stream) -> bytes:
-        calls = self._whole.tool_calls[self._calls_sent :]
+        calls = self._complete_calls(None)
         before = self._encode({**self._fields("", "", calls), "done": False}) if calls else b""
         return before + self._encode({**self._fields("", "", []), **self.last(stream)})
 
@@ -72,7 +72,7 @@ class AnswerLines:
         """The single object of a request that does not stream."""
         for delta in deltas:
             self._whole.add(delta)
-        fields = self._fields(self._whole.text, self._whole.reasoning, self._whole.tool_calls)
+        fields = self._fields(self._whole.text, self._whole.reasoning, self._complete_calls(None))
         return {**self._head(), **fields, **_logprobs(self._whole.logprobs), **self.last(stream)}
 
     def last(self, stream: Stream) -> dict[str, Any]:
@@ -99,15 +99,19 @@ class AnswerLines:
 
     def _line(self, delta: Delta) -> bytes:
         self._whole.add(delta)
-        calls: list[ToolCall] = []
-        if delta.tool_calls:
-            # All calls but the newest are complete.
-            calls = self._whole.tool_calls[self._calls_sent : -1]
-            self._calls_sent += len(calls)
+        # All calls but the newest are complete.
+        calls = self._complete_calls(-1) if delta.tool_calls else []
         if not (delta.text or delta.reasoning or calls or delta.logprobs):
             return b""
         fields = self._fields(delta.text, delta.reasoning, calls)
         return self._encode({**fields, **_logprobs(delta.logprobs), "done": False})
+
+    def _complete_calls(self, end: int | None) -> list[dict[str, Any]]:
+        """Returns the calls before ``end`` that were not returned yet, each with its number in the whole answer."""
+        first = self._calls_sent
+        calls = self._whole.tool_calls[first:end]
+        self._calls_sent += len(calls)
+        return [_call(index, call) for index, call in enumerate(calls, first)]
 
     def _encode(self, fields: dict[str, Any]) -> bytes:
         return one_line_json({**self._head(), **fields}) + b"\n"
