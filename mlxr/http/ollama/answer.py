@@ -132,9 +132,10 @@ def load_answer(model: str, make_fields: MakeFields, reason: str) -> dict[str, A
 
 
 def _call(index: int, call: ToolCall) -> dict[str, Any]:
-    """Arguments are an object here, where OpenAI has a string."""
+    """Arguments are an object here, where OpenAI has a string. The number stands in the function, as Ollama has it, and
+    beside it, where LiteLLM looks for it."""
     arguments = arguments_object(call.arguments)
-    return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
+    return {"id": call.id, "index": index, "function": {"index": index, "name": call.name, "arguments": arguments}}
 
 
 def _logprobs(tokens: list[TextLogprob]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ async def test_thoughts_and_calls_have_their_places_and_arguments_are_objects(tm
         said = {"model": "tiny", "messages": HI}
         lines = (await c._client.post("/api/chat", json=said)).text.splitlines()
         called = [call for line in lines for call in json.loads(line)["message"].get("tool_calls", [])]
-        assert [(call["id"], call["function"]["index"]) for call in called] == [("call_a", 0), ("call_b", 1)]
+        numbers = [(call["id"], call["function"]["index"], call["index"]) for call in called]
+        assert numbers == [("call_a", 0, 0), ("call_b", 1, 1)]
         parts = [part.message async for part in await c.chat("tiny", HI, stream=True)]
         assert "".join(part.thinking or "" for part in parts) == "hmm"
         assert [call.function.name for part in parts for call in part.tool_calls or []] == ["f", "g"]
