@@ -21,6 +21,12 @@ from mlxr.runtime.errors import RequestError
 
 T = TypeVar("T")
 
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""Whole pairs of surrogates, one without the other, or any other escape."""
+
 _PLACE = re.compile(r"(?P<what>.*?) - at `(?P<key>key in )?\$(?P<path>.*)`$", re.DOTALL)
 
 
@@ -47,7 +53,8 @@ class Parser:
     """Parses JSON to what it is in Python.
 
     Numbers as large as 1e999 are infinite. That is well where nobody reads them, and refused by ``check_range`` where
-    a struct has them.
+    a struct has them. Half a pair of surrogates (``"\\ud83d"``: whoever cuts a text in the middle of an emoji sends it)
+    is U+FFFD, as Go and browsers have it.
     """
 
     def __init__(self) -> None:
@@ -59,6 +66,8 @@ class Parser:
         try:
             return self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if (mended := _without_halves(raw)) != raw:
+                return self.parse(mended)
             raise invalid(f"the request body is no valid JSON: {error}") from error
         except RecursionError as error:
             raise invalid("the request body is nested too deeply") from error
@@ -72,6 +81,11 @@ class Parser:
         value = float(text)
         self._too_large = self._too_large or isinf(value)
         return value
+
+
+def _without_halves(raw: bytes | memoryview) -> bytes:
+    """Returns JSON with U+FFFD for each surrogate that lacks its other half."""
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], raw)
 
 
 def converted(value: Any, type: Any, within: str = "") -> Any:

@@ -24,7 +24,7 @@ _NEAR = 1 << 10
 of them."""
 
 _SPACE = b" \t\r\n"
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u....|u....|.)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)", re.DOTALL)
 """An escape, or the pair of them that stands for a character beyond the first 65,536."""
 
 _QUOTE_OR_ESCAPE = re.compile(rb'"|\\.', re.DOTALL)

@@ -83,6 +83,21 @@ def test_chunks_make_the_same_value(
     assert sorted(unknown) == sorted(found)
 
 
+HALVES = [r"\ud83d", r"\uDE00", r"\ud83d\ude00", r"\\ud83d", r"\\", r"\n", r"\u00e9", "é", "a"]
+"""Pieces of a string in JSON, among them halves of a pair of surrogates."""
+
+
+@settings(deadline=None, max_examples=150)
+@given(pieces=st.lists(st.sampled_from(HALVES), max_size=12), chunk=st.sampled_from([1, 7, 30, CHUNK]))
+def test_half_a_pair_of_surrogates_is_a_replacement_character(pieces: list[str], chunk: int) -> None:
+    text = "".join(pieces)
+    raw = f'{{"model": "m", "prompt": "{text}"}}'.encode()
+    units = json.loads(f'"{text}"').encode("utf-16-le", "surrogatepass")
+    expected = units.decode("utf-16-le", "replace")
+    assert decode(raw, CompletionRequest).body.prompt == expected
+    assert decode_chunked(raw, CompletionRequest, chunk).body.prompt == expected
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     value=CHATS,
