@@ -19,6 +19,7 @@ from mlxr.http.guard import Guard, preflight
 from mlxr.http.ids import name_request, request_name
 from mlxr.http.local_clients import is_local
 from mlxr.http.loop_lag import keep_responsive
+from mlxr.http.path_redirects import redirect
 from mlxr.http.request_body import unknown_fields as unknown
 from mlxr.http.request_body.content_encoding import encoding_of
 from mlxr.http.request_body.reader import body_reader
@@ -133,6 +134,8 @@ def _errors(settings: ServerSettings) -> Middleware:
                 response.force_close()
             return response
         except web.HTTPException as error:
+            if error is request.match_info.http_exception and (elsewhere := await redirect(request)) is not None:
+                return elsewhere
             return answer(request, _http_problem(request, error, settings), dict(error.headers))
         except web.RequestPayloadError as error:
             reason = " ".join(str(error).removeprefix("400, message:").split())
