@@ -1,4 +1,4 @@
-"""``POST /v1/responses``."""
+"""``POST /v1/responses``, and how many tokens such a request has."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from msgspec.structs import replace
 from mlxr.api import server_tools
 from mlxr.http.json_response import json_response
 from mlxr.http.model_request import with_model
-from mlxr.http.responses.conversation import searches, to_generate
+from mlxr.http.responses.conversation import model_prompt, searches, to_generate
 from mlxr.http.responses.events import ResponseEvents
 from mlxr.http.responses.functions import left_out_tools
 from mlxr.http.responses.items import Items, ResponseObject
-from mlxr.http.responses.schema import ResponsesRequest
+from mlxr.http.responses.schema import InputFields, InputTokens, InputTokensRequest, ResponsesRequest
 from mlxr.http.services import Route, Services, note_ignored, note_unheld
 from mlxr.http.stream import SSE, respond
 from mlxr.runtime.errors import RequestError
+from mlxr.runtime.messages.tokenizer import Tokenize
 
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
     body = with_model(body, services.gateway)
     command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
-    note_ignored(
-        request,
-        [*server_tools.field_names(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))],
-    )
+    note_ignored(request, _left_out(body))
     events = ResponseEvents(ResponseObject(body, command), Items(body))
     try:
         async with services.gateway.generate(body.model, command, surface="openai") as stream:
@@ -39,8 +37,32 @@ async def responses(services: Services, body: ResponsesRequest, request: web.Req
         raise RequestError(replace(error.info, param="input")) from error
 
 
-_ROUTE = Route(
-    "POST", "/v1/responses", responses, "Answer a conversation", takes=ResponsesRequest, streams=SSE, tag="openai"
+async def input_tokens(services: Services, body: InputTokensRequest, request: web.Request) -> web.Response:
+    body = with_model(body, services.gateway)
+    prompt = await services.prepare(request, model_prompt, body, services.gateway, services.settings)
+    note_ignored(request, _left_out(body))
+    made = await services.gateway.tokenize(body.model, Tokenize(0, prompt), surface="openai")
+    return json_response(InputTokens(input_tokens=made.count))
+
+
+def _left_out(body: InputFields) -> list[str]:
+    """Returns the places of what is taken no account of, though it is known here."""
+    return [*server_tools.field_names(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))]
+
+
+_ROUTES = (
+    Route(
+        "POST", "/v1/responses", responses, "Answer a conversation", takes=ResponsesRequest, streams=SSE, tag="openai"
+    ),
+    Route(
+        "POST",
+        "/v1/responses/input_tokens",
+        input_tokens,
+        "How many tokens a conversation has",
+        takes=InputTokensRequest,
+        gives=InputTokens,
+        tag="openai",
+    ),
 )
 
-ROUTES = (_ROUTE, _ROUTE.without_version())
+ROUTES = (*_ROUTES, *(route.without_version() for route in _ROUTES))

@@ -14,16 +14,17 @@ from mlxr.api.reasoning_round_trip import reasoning_of
 from mlxr.api.tools import Offer, offer, offer_allowed, offer_named, past_call
 from mlxr.http.adapters import adapters_of
 from mlxr.http.responses.functions import offered, qualified_name
-from mlxr.http.responses.schema import LOGPROBS, Item, Part, ResponsesRequest, TextOptions, ToolChoice
+from mlxr.http.responses.schema import LOGPROBS, InputFields, Item, Part, ResponsesRequest, TextOptions, ToolChoice
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
 SEARCH = "web_search_call"
+REFERENCE = "item_reference"
 
 
-def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettings) -> Generate:
-    """Raises ``RequestError`` naming the field that can't be had."""
+def model_prompt(body: InputFields, gateway: Gateway, settings: ServerSettings) -> ChatPrompt:
+    """Returns the conversation as the model gets it. Raises ``RequestError`` naming the field that can't be had."""
     if isinstance(body.input, list) and len(body.input) > settings.max_messages:
         raise invalid(f"`input` has {len(body.input)} items; at most {settings.max_messages}", "input")
     tools, choice = _offer(body)
@@ -36,9 +37,14 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
     )
     entry = gateway.find(body.model)
     require_reasoning(prompt.reasoning_effort, entry, "reasoning.effort")
+    return with_model_defaults(prompt, entry)
+
+
+def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettings) -> Generate:
+    """Raises ``RequestError`` naming the field that can't be had."""
     command = Generate(
         request=0,
-        prompt=with_model_defaults(prompt, entry),
+        prompt=model_prompt(body, gateway, settings),
         sampling=Sampling(
             temperature=1.0 if body.temperature is None else body.temperature,
             top_p=1.0 if body.top_p is None else body.top_p,
@@ -53,14 +59,14 @@ def to_generate(body: ResponsesRequest, gateway: Gateway, settings: ServerSettin
         most_drafted=body.most_drafted,
         draft_model=body.draft_model,
     )
-    return with_option_defaults(command, body, entry)
+    return with_option_defaults(command, body, gateway.find(body.model))
 
 
 def wants_logprobs(body: ResponsesRequest) -> bool:
     return bool(body.top_logprobs) or LOGPROBS in (body.include or [])
 
 
-def messages_of(body: ResponsesRequest) -> list[ChatMessage]:
+def messages_of(body: InputFields) -> list[ChatMessage]:
     """The conversation; reasoning and calls of one assistant's turn become one message with its text."""
     messages = [ChatMessage("system", body.instructions)] if body.instructions else []
     if isinstance(body.input, str):
@@ -81,7 +87,7 @@ def messages_of(body: ResponsesRequest) -> list[ChatMessage]:
     return messages
 
 
-def searches(body: ResponsesRequest) -> list[int]:
+def searches(body: InputFields) -> list[int]:
     """Which input items are left out: searches that somebody else's server made, and whose results are not in them."""
     items = body.input if isinstance(body.input, list) else []
     return [index for index, item in enumerate(items) if item.type == SEARCH]
@@ -103,6 +109,8 @@ def _message(item: Item, place: str) -> ChatMessage:
         case "reasoning":
             reasoning = _text(item.content or item.summary, f"{place}.content")
             return ChatMessage("assistant", reasoning=reasoning or reasoning_of(item.encrypted_content))
+    if item.type == REFERENCE:
+        raise unsupported(f"{place}.type", "no items are kept here; send the item itself, as with `store`: false")
     raise unsupported(f"{place}.type", f"items of type {item.type!r} need what mlxr does not run")
 
 
@@ -124,7 +132,7 @@ def _text(content: str | list[Part] | None, place: str) -> str:
     return "".join(part.text or part.refusal or "" for part in content)
 
 
-def _offer(body: ResponsesRequest) -> Offer:
+def _offer(body: InputFields) -> Offer:
     tools, choice = offered(body.tools or []), body.tool_choice
     if not isinstance(choice, ToolChoice):
         return offer(tools, choice)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, Struct, field
 
 from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
@@ -144,31 +144,50 @@ Included = Literal[
 """What ``include`` may name. All but the first two belong to items that mlxr never makes."""
 
 
-class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
-    """``POST /v1/responses``."""
+class InputFields(ModelRequest, frozen=True, kw_only=True):
+    """What a request to count its tokens has in common with one to answer."""
 
     input: str | list[Item]
     instructions: str | None = None
-    max_output_tokens: TokenLimit | None = None
-    temperature: Temperature | None = None
-    top_p: Probability | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    include: list[Included] | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
     tools: list[ResponsesTool] | None = None
     tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    previous_response_id: str | None = None
+    conversation: Any = None
+
+    REFUSED: ClassVar[dict[str, Any]] = {"previous_response_id": None, "conversation": None}
+
+
+class InputTokensRequest(InputFields, frozen=True, kw_only=True):
+    """``POST /v1/responses/input_tokens``."""
+
+    # Neither is read by the model.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"text", "parallel_tool_calls", "truncation"})
+
+
+class InputTokens(Struct, frozen=True, kw_only=True):
+    object: str = "response.input_tokens"
+    input_tokens: int
+
+
+class ResponsesRequest(InputFields, frozen=True, kw_only=True):
+    """``POST /v1/responses``."""
+
+    max_output_tokens: TokenLimit | None = None
+    temperature: Temperature | None = None
+    top_p: Probability | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    include: list[Included] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    truncation: Literal["auto", "disabled"] | None = None
     metadata: dict[str, Any] | None = None
     user: str | None = None
     adapters: Adapters | None = None
     most_drafted: MostDrafted | None = field(default=None, name="speculative.n_max")
     draft_model: ModelName | None = None
-    previous_response_id: str | None = None
-    conversation: Any = None
     background: bool | None = None
     prompt: Any = None
     max_tool_calls: int | None = None
@@ -180,8 +199,7 @@ class ResponsesRequest(ModelRequest, frozen=True, kw_only=True):
 
     IGNORED: ClassVar[frozenset[str]] = HARMLESS - {"user", "metadata"} | {"client_metadata"}
     REFUSED: ClassVar[dict[str, Any]] = {
-        "previous_response_id": None,
-        "conversation": None,
+        **InputFields.REFUSED,
         "background": False,
         "prompt": None,
         "max_tool_calls": None,

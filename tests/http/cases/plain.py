@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 HI = [{"role": "user", "content": "Hi"}]
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+INPUT_TOKENS = "/v1/responses/input_tokens"
 EMBEDDINGS, MESSAGES, COUNT = "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens"
 
 PLAIN: dict[str, dict[str, Any]] = {
     CHAT: {"model": "tiny", "messages": HI},
     COMPLETIONS: {"model": "tiny", "prompt": "Hi"},
     RESPONSES: {"model": "tiny", "input": "Hi"},
+    INPUT_TOKENS: {"model": "tiny", "input": "Hi"},
     EMBEDDINGS: {"model": "tiny", "input": "Hi"},
     MESSAGES: {"model": "tiny", "messages": HI, "max_tokens": 9},
     COUNT: {"model": "tiny", "messages": HI},

@@ -6,6 +6,7 @@ from mlxr.http.fields import Fields
 from mlxr.http.responses import schema as responses
 from tests.http.cases.plain import (
     CITY,
+    INPUT_TOKENS,
     RESPONSES,
     RTOOL,
     SCHEMA,
@@ -33,6 +34,11 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
         "tool_choice": Case(RESPONSES, {"tools": [RTOOL], "tool_choice": "required"}, {"tools": [RTOOL]}),
         "parallel_tool_calls": Case(RESPONSES, {"parallel_tool_calls": False}),
         "stream_options": Case(RESPONSES, {**STREAMED, "stream_options": {"include_obfuscation": True}}, STREAMED),
+    },
+    responses.InputTokensRequest: {
+        **simple(INPUT_TOKENS, input="Ho", instructions="a", reasoning={"effort": "low"}, tools=[RTOOL]),
+        "model": Case(INPUT_TOKENS, {"model": "none"}),
+        "tool_choice": Case(INPUT_TOKENS, {"tools": [RTOOL], "tool_choice": "none"}, {"tools": [RTOOL]}),
     },
     responses.Part: {
         "type": Case(RESPONSES, items({"role": "user", "content": [{"type": "input_image"}]})),

@@ -21,7 +21,7 @@ from mlxr.runtime.messages.common import (
 from mlxr.runtime.messages.frontend import Delta, Deltas, Failed, Finished, Started, ToolCallDelta
 from mlxr.runtime.messages.tokenizer import ChatMessage, Generate, ToolCall
 from tests.http.openai.test_package import client
-from tests.http.rig import USAGE, thinking_and_calling, words
+from tests.http.rig import USAGE, embedded, thinking_and_calling, words
 
 
 async def test_a_response_has_reasoning_text_and_calls_as_items(tmp_path: Path) -> None:
@@ -49,6 +49,23 @@ async def test_a_streamed_response_has_every_event_in_order(tmp_path: Path) -> N
         assert events[6].text == "Hello"
         assert events[-1].response.output_text == "Hello"
         assert events[-1].response.incomplete_details.reason == "max_output_tokens"
+
+
+async def test_tokens_of_a_request_are_counted_without_an_answer(tmp_path: Path) -> None:
+    async with client(tmp_path) as (r, c):
+        r.on_other = embedded
+        made = await c.responses.input_tokens.count(model="tiny", input="Hi", instructions="abc")
+        assert (made.object, made.input_tokens) == ("response.input_tokens", 5)
+        with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+            await c.responses.input_tokens.count(model="tiny", input="Hi", previous_response_id="resp_1")
+        assert r.got(Generate) == []
+
+
+async def test_an_item_that_is_not_sent_is_asked_for(tmp_path: Path) -> None:
+    """As the AI SDK refers to its own, unless it is told that nothing is stored."""
+    async with client(tmp_path) as (_, c):
+        with pytest.raises(openai.BadRequestError, match="send the item itself, as with `store`: false"):
+            await c.responses.create(model="tiny", input=[{"type": "item_reference", "id": "msg_1"}])
 
 
 async def test_a_response_may_be_as_long_as_it_gets(tmp_path: Path) -> None:

@@ -1478,6 +1478,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/responses/input_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The same */
+        post: operations["post_responses_input_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tokenize": {
         parameters: {
             query?: never;
@@ -1727,6 +1744,23 @@ export interface paths {
         put?: never;
         /** Answer a conversation */
         post: operations["post_v1_responses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/input_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How many tokens a conversation has */
+        post: operations["post_v1_responses_input_tokens"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3141,6 +3175,54 @@ export interface components {
             models?: string[] | null;
             /** @default null */
             name?: string | null;
+        };
+        /** InputTokens */
+        InputTokens: {
+            input_tokens: number;
+            /** @default response.input_tokens */
+            object?: string;
+        };
+        /**
+         * InputTokensRequest
+         * @description ``POST /v1/responses/input_tokens``.
+         */
+        InputTokensRequest: {
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            conversation?: null;
+            input: string | components["schemas"]["Item"][];
+            /** @default null */
+            instructions?: string | null;
+            /** @default  */
+            model?: string;
+            /**
+             * @description Changes nothing.
+             * @default null
+             */
+            parallel_tool_calls?: boolean | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            previous_response_id?: null;
+            /** @default null */
+            reasoning?: components["schemas"]["Reasoning"] | null;
+            /**
+             * @description Changes nothing.
+             * @default null
+             */
+            text?: components["schemas"]["TextOptions"] | null;
+            /** @default null */
+            tool_choice?: ("auto" | "none" | "required") | components["schemas"]["mlxr.http.responses.schema.ToolChoice"] | null;
+            /** @default null */
+            tools?: components["schemas"]["mlxr.http.responses.schema.Tool"][] | null;
+            /**
+             * @description Changes nothing.
+             * @default null
+             */
+            truncation?: ("auto" | "disabled") | null;
         };
         /**
          * Item
@@ -8395,6 +8477,39 @@ export interface operations {
             };
         };
     };
+    post_responses_input_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputTokensRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputTokens"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["openai_error"];
+                };
+            };
+        };
+    };
     post_tokenize: {
         parameters: {
             query?: never;
@@ -8860,6 +8975,39 @@ export interface operations {
                 content: {
                     "application/json": Record<string, unknown>;
                     "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["openai_error"];
+                };
+            };
+        };
+    };
+    post_v1_responses_input_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputTokensRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputTokens"];
                 };
             };
             /** @description What went wrong */
