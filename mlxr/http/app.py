@@ -13,6 +13,7 @@ import mlxr
 from mlxr.api.caller import CALLER, Caller
 from mlxr.api.gateway import Blobs, Gateway
 from mlxr.api.metrics import Metrics
+from mlxr.api.recent_items import RecentItems
 from mlxr.http import page_headers
 from mlxr.http.errors import OUR_MISTAKE, HttpError, Problem, error_body, error_headers, problem_of
 from mlxr.http.guard import Guard, preflight
@@ -39,7 +40,7 @@ AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(gateway: Gateway, settings: ServerSettings, metrics: Metrics, blobs: Blobs) -> web.Application:
-    services = Services(gateway, settings, metrics, blobs, BodyWorkers())
+    services = Services(gateway, settings, metrics, blobs, BodyWorkers(), RecentItems())
     pending = PendingBytes(AT_ONCE * settings.max_body_bytes)
     guard = Guard(settings)
     middlewares = [_errors(settings), _guarded(guard, gateway)]

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from mlxr.api.caller import CALLER
 from mlxr.api.gateway import Blobs, Gateway, Stream
 from mlxr.api.metrics import Metrics
+from mlxr.api.recent_items import RecentItems
 from mlxr.http.request_body.unknown_fields import dotted, header_value
 from mlxr.http.request_body.workers import BodyWorkers
 from mlxr.http.settings import ServerSettings
@@ -54,6 +55,7 @@ class Services(Struct, frozen=True):
     metrics: Metrics
     blobs: Blobs
     workers: BodyWorkers
+    recent: RecentItems
 
     async def prepare(self, request: web.Request, make: Callable[..., R], *arguments: Any) -> R:
         """Returns ``make(*arguments)``, which turns a request's body into what the actors are asked, from a worker if

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 from msgspec.structs import replace
 
 from mlxr.api import server_tools
+from mlxr.api.caller import CALLER
 from mlxr.http.json_response import json_response
 from mlxr.http.model_request import with_model
 from mlxr.http.responses.conversation import model_prompt, searches, to_generate
 from mlxr.http.responses.events import ResponseEvents
 from mlxr.http.responses.functions import left_out_tools
 from mlxr.http.responses.items import Items, ResponseObject
+from mlxr.http.responses.references import ClientItems, with_items
 from mlxr.http.responses.schema import InputFields, InputTokens, InputTokensRequest, ResponsesRequest
 from mlxr.http.services import Route, Services, note_ignored, note_unheld
 from mlxr.http.stream import SSE, respond
@@ -20,10 +24,12 @@ from mlxr.runtime.messages.tokenizer import Tokenize
 
 
 async def responses(services: Services, body: ResponsesRequest, request: web.Request) -> web.StreamResponse:
-    body = with_model(body, services.gateway)
+    items = ClientItems(services.recent, CALLER.get().name)
+    body = with_items(with_model(body, services.gateway), items)
     command = await services.prepare(request, to_generate, body, services.gateway, services.settings)
     note_ignored(request, _left_out(body))
-    events = ResponseEvents(ResponseObject(body, command), Items(body))
+    keep = items.keep if body.store is not False else _keep_nothing
+    events = ResponseEvents(ResponseObject(body, command), Items(body), keep)
     try:
         async with services.gateway.generate(body.model, command, surface="openai") as stream:
             await note_unheld(request, stream)
@@ -38,11 +44,16 @@ async def responses(services: Services, body: ResponsesRequest, request: web.Req
 
 
 async def input_tokens(services: Services, body: InputTokensRequest, request: web.Request) -> web.Response:
-    body = with_model(body, services.gateway)
+    items = ClientItems(services.recent, CALLER.get().name)
+    body = with_items(with_model(body, services.gateway), items)
     prompt = await services.prepare(request, model_prompt, body, services.gateway, services.settings)
     note_ignored(request, _left_out(body))
     made = await services.gateway.tokenize(body.model, Tokenize(0, prompt), surface="openai")
     return json_response(InputTokens(input_tokens=made.count))
+
+
+def _keep_nothing(output: list[dict[str, Any]]) -> None:
+    """Is called in the place of ``ClientItems.keep``."""
 
 
 def _left_out(body: InputFields) -> list[str]:

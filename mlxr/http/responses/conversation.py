@@ -20,7 +20,6 @@ from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
 SEARCH = "web_search_call"
-REFERENCE = "item_reference"
 
 
 def model_prompt(body: InputFields, gateway: Gateway, settings: ServerSettings) -> ChatPrompt:
@@ -109,8 +108,6 @@ def _message(item: Item, place: str) -> ChatMessage:
         case "reasoning":
             reasoning = _text(item.content or item.summary, f"{place}.content")
             return ChatMessage("assistant", reasoning=reasoning or reasoning_of(item.encrypted_content))
-    if item.type == REFERENCE:
-        raise unsupported(f"{place}.type", "no items are kept here; send the item itself, as with `store`: false")
     raise unsupported(f"{place}.type", f"items of type {item.type!r} need what mlxr does not run")
 
 

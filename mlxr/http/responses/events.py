@@ -3,7 +3,7 @@ Responses' own (https://www.openresponses.org/specification): other clients stop
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mlxr.api import sse
@@ -17,15 +17,21 @@ from mlxr.http.stream import SSE
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 from mlxr.runtime.messages.frontend import Delta, Started
 
+Keep = Callable[[list[dict[str, Any]]], None]
+
 
 class ResponseEvents:
-    """Encodes one request's stream; ``whole`` makes the response of one that doesn't stream."""
+    """Encodes one request's stream; ``whole`` makes the response of one that doesn't stream.
+
+    keep: is called with the items of an answer that has ended.
+    """
 
     content_type = SSE
 
-    def __init__(self, response: ResponseObject, items: Items) -> None:
+    def __init__(self, response: ResponseObject, items: Items, keep: Keep) -> None:
         self._response = response
         self._items = items
+        self._keep = keep
         self._content = ContentBlocks()
         self._ids: list[str] = []
         self._logprobs: dict[int, list[TextLogprob]] = {}
@@ -44,7 +50,9 @@ class ResponseEvents:
     def end(self, stream: Stream) -> bytes:
         status = final_status(self._finish)
         closed = self._close(len(self._content.blocks), status)
-        response = self._response.at(status, self._output(status), stream.usage)
+        output = self._output(status)
+        self._keep(output)
+        response = self._response.at(status, output, stream.usage)
         return closed + self._event(f"response.{status}", response=response) + sse.DONE
 
     def failed(self, problem: Problem) -> bytes:
@@ -56,7 +64,9 @@ class ResponseEvents:
         for delta in deltas:
             self._take(delta)
         status = final_status(self._finish)
-        return self._response.at(status, self._output(status), usage)
+        output = self._output(status)
+        self._keep(output)
+        return self._response.at(status, output, usage)
 
     def _take(self, delta: Delta) -> tuple[list[BlockDelta], list[TextLogprob]]:
         """Returns a delta's pieces, and the tokens of its text: those that came without a piece yet are among them, and

@@ -25,9 +25,11 @@ class Part(Fields, frozen=True, kw_only=True):
 
 
 class Item(Fields, frozen=True, kw_only=True):
-    """An input item: a message, a function call, its output, or reasoning. A web search is left out."""
+    """An input item: a message, a function call, its output, reasoning, or the name of one (``item_reference``) that a
+    recent answer had. A web search is left out."""
 
     type: str = "message"
+    id: str | None = None
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | list[Part] | None = None
     summary: list[Part] | None = None
@@ -39,9 +41,7 @@ class Item(Fields, frozen=True, kw_only=True):
     output: str | list[Part] | None = None
 
     # What output items have besides, and clients hand back with them.
-    IGNORED: ClassVar[frozenset[str]] = frozenset(
-        {"id", "status", "phase", "caller", "async", "parsed_arguments", "action"}
-    )
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"status", "phase", "caller", "async", "parsed_arguments", "action"})
 
 
 class Format(Fields, frozen=True, kw_only=True):
@@ -174,8 +174,10 @@ class InputTokens(Struct, frozen=True, kw_only=True):
 
 
 class ResponsesRequest(InputFields, frozen=True, kw_only=True):
-    """``POST /v1/responses``."""
+    """``POST /v1/responses``. ``store``: false keeps the answer's items from being referred to; others are kept in
+    memory for a while."""
 
+    store: bool | None = None
     max_output_tokens: TokenLimit | None = None
     temperature: Temperature | None = None
     top_p: Probability | None = None

@@ -47,6 +47,7 @@ RESPONSE: dict[type[Fields], dict[str, Case]] = {
     },
     responses.Item: {
         "type": Case(RESPONSES, items({"type": "computer_call"}), items()),
+        "id": Case(RESPONSES, items({"type": "item_reference", "id": "a"}), items()),
         "role": Case(RESPONSES, items({"role": "assistant", "content": "a"}), items({"role": "user", "content": "a"})),
         "content": Case(RESPONSES, items({"role": "user", "content": "a"}), items({"role": "user", "content": "b"})),
         "summary": Case(

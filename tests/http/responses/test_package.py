@@ -61,11 +61,33 @@ async def test_tokens_of_a_request_are_counted_without_an_answer(tmp_path: Path)
         assert r.got(Generate) == []
 
 
-async def test_an_item_that_is_not_sent_is_asked_for(tmp_path: Path) -> None:
-    """As the AI SDK refers to its own, unless it is told that nothing is stored."""
-    async with client(tmp_path) as (_, c):
-        with pytest.raises(openai.BadRequestError, match="send the item itself, as with `store`: false"):
-            await c.responses.create(model="tiny", input=[{"type": "item_reference", "id": "msg_1"}])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_items_of_an_answer_may_be_named_in_the_next_request(tmp_path: Path, stream: bool) -> None:
+    """As the AI SDK names them, which takes them for stored unless it is told otherwise."""
+    async with client(tmp_path) as (r, c):
+        r.on_generate = thinking_and_calling
+        made = await c.responses.create(model="tiny", input="Hi", stream=stream)
+        if stream:
+            made = [event async for event in made][-1].response
+        named = [{"type": "item_reference", "id": item.id} for item in made.output]
+        results = [{"type": "function_call_output", "call_id": id, "output": "1"} for id in ("call_a", "call_b")]
+        asked = {"model": "tiny", "input": [{"role": "user", "content": "Hi"}, *named, *results]}
+        await c.responses.create(**asked)
+        _, said, *_ = r.got(Generate)[1].prompt.messages
+        calls = [ToolCall("call_a", "f", '{"x": 1}'), ToolCall("call_b", "g", "{}")]
+        assert said == ChatMessage("assistant", "I'll look", "hmm", calls)
+        r.on_other = embedded
+        assert (await c.responses.input_tokens.count(**asked)).input_tokens
+
+
+async def test_items_are_named_by_whom_they_were_made_for_where_they_may_be_kept(tmp_path: Path) -> None:
+    async with client(tmp_path, api_keys=["none", "other"]) as (_, c):
+        kept = await c.responses.create(model="tiny", input="Hi")
+        gone = await c.responses.create(model="tiny", input="Hi", store=False)
+        for asking, made in ((c, gone), (c.with_options(api_key="other"), kept)):
+            id = made.output[0].id
+            with pytest.raises(openai.BadRequestError, match=rf"`input\[0\].id`: no item '{id}' is kept here; send"):
+                await asking.responses.create(model="tiny", input=[{"type": "item_reference", "id": id}])
 
 
 async def test_a_response_may_be_as_long_as_it_gets(tmp_path: Path) -> None:

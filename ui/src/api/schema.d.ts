@@ -3226,7 +3226,8 @@ export interface components {
         };
         /**
          * Item
-         * @description An input item: a message, a function call, its output, or reasoning. A web search is left out.
+         * @description An input item: a message, a function call, its output, reasoning, or the name of one (``item_reference``) that a
+         *         recent answer had. A web search is left out.
          */
         Item: {
             /** @description Changes nothing. */
@@ -3243,8 +3244,8 @@ export interface components {
             content?: string | components["schemas"]["Part"][] | null;
             /** @default null */
             encrypted_content?: string | null;
-            /** @description Changes nothing. */
-            id?: unknown;
+            /** @default null */
+            id?: string | null;
             /** @default  */
             name?: string;
             /** @default null */
@@ -4064,7 +4065,8 @@ export interface components {
         };
         /**
          * ResponsesRequest
-         * @description ``POST /v1/responses``.
+         * @description ``POST /v1/responses``. ``store``: false keeps the answer's items from being referred to; others are kept in
+         *         memory for a while.
          */
         ResponsesRequest: {
             /**
@@ -4158,8 +4160,11 @@ export interface components {
             service_tier?: unknown;
             /** @default null */
             "speculative.n_max"?: number | null;
-            /** @description Changes nothing. */
-            store?: unknown;
+            /**
+             * @description Changes nothing.
+             * @default null
+             */
+            store?: boolean | null;
             /** @default null */
             stream?: boolean | null;
             /** @default null */
