@@ -66,7 +66,7 @@ async def open_process(label: str, run_directory: str) -> ActorProcess:
             host_command(label),
             stdin=subprocess.PIPE,
             bufsize=0,
-            env={**os.environ, **HOST_ENVIRONMENT, **turn.environment},
+            env={**HOST_ENVIRONMENT, **os.environ, **turn.environment},
             pass_fds=turn.descriptors,
             start_new_session=True,
         )

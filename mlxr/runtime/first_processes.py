@@ -33,7 +33,7 @@ class Prepare(Struct, frozen=True, tag=True):
 
 HOST_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
 """What an actor's process takes for a while, the system has back: glibc's own thresholds grow with the first array that
-goes, up to 32 MB, and what is smaller stays with the process from then on."""
+goes, up to 32 MB, and what is smaller stays with the process from then on. What the user has set stands instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def start(
                 stdin=subprocess.PIPE,
                 bufsize=0,
                 pass_fds=queued.first_descriptors,
-                env={**environment, **HOST_ENVIRONMENT, **queued.first},
+                env={**HOST_ENVIRONMENT, **environment, **queued.first},
                 start_new_session=True,
             )
             assert process.stdin is not None

@@ -40,10 +40,14 @@ SOCKET_PATH_LIMIT = 100
 DATABASE = "registry.sqlite"
 
 TICK_SECONDS = 0.05
-"""How long after a change another may leave a file's time as it is: what the clocks of file systems take to go on."""
+"""How long after a change another may leave a file's time as it is: what the clocks of file systems take to go on.
+Where they go on by whole seconds, that is ``SETTLED_SECONDS``."""
 
 SETTLED_SECONDS = 2
 """How long after its bytes were written a change of the catalogue is seen by every reader: what a disk takes."""
+
+
+_SECOND = 1_000_000_000  # in nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,9 @@ class Home:
         state. ``alone``: no process is just changing the catalogue, so that a moment is enough (``TICK_SECONDS``).
         """
         stamps = self._stamps()
-        before = time.time_ns() - (TICK_SECONDS if alone else SETTLED_SECONDS) * 1_000_000_000
-        said = _said(stamps)
-        return f"{said} {os.urandom(8).hex()}" if any(written > before for _, written in stamps) else said
+        now, said = time.time_ns(), _said(stamps)
+        recent = any(now - written < _unsettled_seconds(written, alone) * _SECOND for _, written in stamps)
+        return f"{said} {os.urandom(8).hex()}" if recent else said
 
     def _stamps(self) -> list[tuple[str, int]]:
         """Returns ``_stamp`` of each of the catalogue's files."""
@@ -197,6 +201,11 @@ def _open_to_us(path: Path) -> bool:
         return False
     except OSError:
         return True
+
+
+def _unsettled_seconds(written: int, alone: bool) -> float:
+    """Returns how long after a file was ``written`` (in nanoseconds since 1970) its stamp may miss a change."""
+    return TICK_SECONDS if alone and written % _SECOND else SETTLED_SECONDS
 
 
 def _said(stamps: list[tuple[str, int]]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.runtime import paths
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home, fits_socket_path
 
@@ -63,6 +64,20 @@ def test_a_stamp_of_files_just_written_equals_no_other(tmp_path: Path) -> None:
     assert home.stamp() != home.stamp()
     os.utime(home.database, (1, 1))
     assert home.stamp() == home.stamp()
+
+
+def test_a_file_system_that_keeps_whole_seconds_may_hide_a_change_for_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "SETTLED_SECONDS", 1000)
+    home = Home(tmp_path)
+    home.database.write_bytes(b"catalogue")
+    second = 1_000_000_000
+    written = (time.time_ns() // second - 100) * second
+    os.utime(home.database, ns=(written, written))
+    assert home.stamp(alone=True) != home.state()
+    os.utime(home.database, ns=(written, written + 1000))
+    assert home.stamp(alone=True) == home.state()
 
 
 def test_what_a_stamp_was_taken_of_is_never_older_than_what_was_read(tmp_path: Path) -> None:

@@ -124,23 +124,34 @@ class Database:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[bool]:
-        """Keeps everybody from changing the catalogue; gives False where somebody just does that, or may."""
+        """Keeps everybody from changing the catalogue; gives False, at once, where somebody just does that, or may."""
         with anyio.CancelScope(shield=True):
-            async with self._turn:
-                held = False
-                try:
-                    await self._connection.execute("PRAGMA busy_timeout = 0")
-                    await self._connection.execute("BEGIN IMMEDIATE")
-                    held = True
-                except sqlite3.Error:
-                    pass
-                finally:
-                    await self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            try:
+                self._turn.acquire_nowait()
+            except anyio.WouldBlock:
+                # A change of this process, which may itself wait for one of another for half a minute.
+                yield False
+                return
+            try:
+                held = await self._begin_at_once()
                 try:
                     yield held
                 finally:
                     if held:
                         await self._connection.execute("ROLLBACK")
+            finally:
+                self._turn.release()
+
+    async def _begin_at_once(self) -> bool:
+        """Takes the lock for changes without waiting for it; returns whether it was there."""
+        try:
+            await self._connection.execute("PRAGMA busy_timeout = 0")
+            await self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            return False
+        finally:
+            await self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        return True
 
     async def _empty_log(self) -> None:
         """Has what is in the log written to the catalogue, so that the next change begins the log anew and the log is

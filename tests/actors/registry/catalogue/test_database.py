@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import resource
 import shutil
 from pathlib import Path
 
 import pytest
 
-from mlxr.actors.registry.catalogue.database import LOG_BYTES
+from mlxr.actors.registry.catalogue.database import LOG_BYTES, Database
 from mlxr.actors.registry.catalogue.entry import Blob, Overrides
 from mlxr.actors.registry.catalogue.files import OutOfSpace
 from mlxr.actors.registry.catalogue.store import Store
@@ -59,3 +60,19 @@ async def test_a_full_disk_is_said_at_once_and_loses_nothing(tmp_path: Path, mon
     store = await Store.open(home)
     assert [entry.name for entry in await store.models()] == ["tiny"]
     await store.close()
+
+
+async def test_who_asks_whether_nobody_changes_the_catalogue_waits_for_no_change(tmp_path: Path) -> None:
+    """One may itself wait for another process's, for half a minute."""
+    database = await Database.open(Home(tmp_path), read_only=False)
+
+    async def is_alone() -> bool:
+        async with database.alone() as alone:
+            return alone
+
+    try:
+        async with database.transaction():
+            assert not await asyncio.create_task(is_alone())
+        assert await is_alone()
+    finally:
+        await database.close()
