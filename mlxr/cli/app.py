@@ -12,8 +12,10 @@ from typing import Annotated, Any
 import typer
 
 import mlxr
+from mlxr.cli import other_tools
 from mlxr.cli.server_ahead import Server
 from mlxr.cli.verbs import Everything
+from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.exit_status import exit_on_error
 from mlxr.runtime.printable import printable_message
 
@@ -97,6 +99,8 @@ def run(server: Server | None = None) -> None:
             status = app(standalone_mode=False, obj=server)
             sys.stdout.flush()
         except UsageError as error:
+            if said := other_tools.instead(sys.argv[1:]):
+                raise ConfigError(said) from None
             _explain(error)
             sys.exit(error.exit_code)
         except typer.Abort:

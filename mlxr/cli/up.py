@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -14,6 +14,7 @@ from mlxr.cli.client.endpoint import running
 from mlxr.cli.completion import complete_source
 from mlxr.cli.configuration import configuration_file, setting
 from mlxr.cli.machine import cores
+from mlxr.cli.other_tools import unread_variables
 from mlxr.cli.printing import remark
 from mlxr.cli.server_ahead import Server
 from mlxr.cli.verbs import Task, add_verb
@@ -41,16 +42,6 @@ BACKENDS = "auto, mlx, cpu, reference"
 """What the configuration's sections say, which take a while to load: no other command's help should wait for them."""
 
 KEYS = "`mlxr config` lists them"
-
-
-def _no_such(name: str, way_out: str) -> Any:
-    """An option of other servers, out of sight: it fails and says what to do."""
-
-    def refuse(value: str | None) -> None:
-        if value is not None:
-            raise ConfigError(f"there is no {name}: {way_out.format(value)}")
-
-    return refuse
 
 
 def up(
@@ -108,23 +99,6 @@ def up(
         Path | None,
         typer.Option("--config", help="Configuration file (TOML).", show_default="config.toml in MLXR_HOME"),
     ] = None,
-    given_model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", "-m", hidden=True, callback=_no_such("--model", "the model is an argument: mlxr up {}")
-        ),
-    ] = None,
-    given_context: Annotated[
-        str | None,
-        typer.Option(
-            "--ctx-size",
-            "--context-length",
-            "--max-model-len",
-            "-c",
-            hidden=True,
-            callback=_no_such("--ctx-size", "the context is set by --set executor.context_length={}"),
-        ),
-    ] = None,
 ) -> None:
     """Serve models over HTTP until interrupted (also: mlxr serve).
 
@@ -180,6 +154,8 @@ def _refuse_second(chosen: Config, home: Home) -> None:
 def _warn_of(chosen: Config) -> None:
     if os.environ.get(HOST_VARIABLE):
         remark(f"{HOST_VARIABLE} is where commands look for a server; this one listens where --host and --port say")
+    for said in unread_variables(os.environ, [chosen.server.port, chosen.server.ollama_port or chosen.server.port]):
+        remark(said)
     threads, here = chosen.executor.threads, len(cores())
     if threads > here:
         typer.echo(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import mlxr
 from mlxr.actors.executor.settings import ExecutorSection
-from mlxr.cli import up
+from mlxr.cli import other_tools, up
 from mlxr.cli.app import make_app
 from mlxr.cli.other_tools import COMMANDS
 from mlxr.runtime.errors import ConfigError, StartError
@@ -52,18 +53,52 @@ def test_commands_of_other_servers_name_what_to_do_here(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "way_out"),
+    ("line", "said"),
     [
-        (["-m", "x.gguf"], "mlxr up x.gguf"),
-        (["--model", "smollm2"], "mlxr up smollm2"),
-        (["--ctx-size", "4096"], "--set executor.context_length=4096"),
-        (["-c", "4096"], "--set executor.context_length=4096"),
+        ("up -m x.gguf", "there is no -m: the model is an argument: mlxr up x.gguf"),
+        ("serve --model=smollm2", "there is no --model: the model is an argument: mlxr up smollm2"),
+        ("up --port 7 -c 4096", "there is no -c: the context is set by --set executor.context_length=4096"),
+        ("up x -ngl 99", "there is no -ngl: a GPU that is there computes all layers; --backend says who does"),
+        ("run x.gguf -np 4 -p hi", "there is no -p: the prompt is the argument behind the model"),
+        ("run x.gguf -ngl 99", "there is no -ngl: a GPU that is there computes all layers"),
+        ("chat -f", "there is no -f: a prompt in a file is piped in: mlxr run MODEL < ..."),
+        ("ps -m x", ""),
+        ("", ""),
     ],
 )
-def test_options_of_other_servers_name_what_to_do_here(arguments: list[str], way_out: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        make_app()(["up", *arguments], standalone_mode=False)
-    assert way_out in str(refused.value)
+def test_options_of_other_servers_name_what_to_do_here(line: str, said: str) -> None:
+    assert other_tools.instead(line.split()) == said
+
+
+def test_a_command_line_with_an_option_of_another_server_is_wrong_usage(tmp_path: Path) -> None:
+    shown = installed(tmp_path, "run", "x.gguf", "-ngl", "99")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert shown.stderr == "mlxr: there is no -ngl: a GPU that is there computes all layers\n"
+
+
+def test_no_option_that_there_is_counts_as_another_servers() -> None:
+    whole: Any = typer.main.get_command(make_app())
+    for verb, told in other_tools.OPTIONS.items():
+        there = {option for parameter in whole.commands[verb].params for option in parameter.opts}
+        assert not there & {name for names in told for name in names}
+
+
+def test_what_other_servers_are_configured_by_is_named_with_the_key_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exec_server.os, "execv", lambda *arguments: None)
+    monkeypatch.setenv("OLLAMA_KEEP_ALIVE", "24h")
+    monkeypatch.setenv("OLLAMA_HOST", "0.0.0.0")
+    said = CliRunner().invoke(make_app(), ["up"]).stderr
+    assert "OLLAMA_KEEP_ALIVE (models.keep_alive here); `mlxr config set`" in said
+    assert "OLLAMA_HOST is where Ollama's programs look" in said
+    monkeypatch.delenv("OLLAMA_KEEP_ALIVE")
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:11435/")
+    assert CliRunner().invoke(make_app(), ["up"]).stderr == ""
+
+
+def test_the_keys_that_stand_for_other_servers_variables_are_there() -> None:
+    for key in other_tools.VARIABLES.values():
+        section, _, name = key.partition(".")
+        assert hasattr(getattr(Config(), section), name)
 
 
 def test_more_threads_than_cores_are_remarked_upon(monkeypatch: pytest.MonkeyPatch) -> None:
