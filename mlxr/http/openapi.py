@@ -17,7 +17,8 @@ _REF = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 
 _DESCRIPTION = (
-    "A local LLM server that speaks OpenAI's, Ollama's and Anthropic's APIs. Fields that change nothing are ignored; "
+    "A local LLM server that speaks OpenAI's, Ollama's and Anthropic's APIs, and llama.cpp's own routes. Fields that "
+    "change nothing are ignored; "
     "a field that can't be honoured is a 400 that names it; of a field that is not known, of what is left out of a "
     "request that can do without it, and of a schema's keywords that answers can't be held to, the response's "
     f"{HEADER} header tells."

@@ -5,9 +5,22 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec.structs import replace
 
-from mlxr.http import anthropic, estimate, ollama, openai, rerank, responses, status, tokenize, tool_stores, ui
+from mlxr.http import (
+    anthropic,
+    estimate,
+    llamacpp,
+    ollama,
+    openai,
+    rerank,
+    responses,
+    status,
+    tokenize,
+    tool_stores,
+    ui,
+)
 from mlxr.http.anthropic.errors import anthropic_error
 from mlxr.http.errors import ErrorShape
+from mlxr.http.llamacpp.errors import llamacpp_error
 from mlxr.http.ollama.errors import ollama_error
 from mlxr.http.openai.errors import openai_error
 from mlxr.http.sdk import asked_by_anthropic
@@ -21,9 +34,13 @@ ERROR_SCHEMAS = {
     "ollama": ollama.errors.ERROR_SCHEMA,
     "anthropic": anthropic.errors.ERROR_SCHEMA,
     "openai": openai.errors.ERROR_SCHEMA,
+    "llamacpp": llamacpp.errors.ERROR_SCHEMA,
     "ui": ui.errors.ERROR_SCHEMA,
 }
 """The JSON schema of errors by the tag of a route; others have OpenAI's."""
+
+
+_LLAMACPP = frozenset(route.path for route in llamacpp.ROUTES)
 
 
 def error_shape(request: web.BaseRequest) -> ErrorShape:
@@ -33,6 +50,8 @@ def error_shape(request: web.BaseRequest) -> ErrorShape:
         return ui_error
     if request.path.startswith("/api/"):
         return ollama_error
+    if request.path in _LLAMACPP:
+        return llamacpp_error
     if request.path.startswith("/v1/messages") or asked_by_anthropic(request):
         return anthropic_error
     return openai_error
@@ -76,6 +95,7 @@ def _shared(route: Route) -> Route:
 _SURFACES = (
     *map(_root, status.ROUTES),
     *tokenize.ROUTES,
+    *llamacpp.ROUTES,
     *rerank.ROUTES,
     *map(_shared, openai.ROUTES),
     *responses.ROUTES,

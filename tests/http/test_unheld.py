@@ -29,7 +29,7 @@ async def test_keywords_that_are_left_out_are_named_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with rig(tmp_path) as r:
-        for path in (CHAT, COMPLETIONS, RESPONSES, MESSAGES, "/api/generate", "/api/chat"):
+        for path in (CHAT, COMPLETIONS, RESPONSES, MESSAGES, "/api/generate", "/api/chat", "/completion"):
             for stream in (False, True):
                 body: dict[str, Any] = {**PLAIN[path], "stream": stream}
                 r.on_generate = leaving_out

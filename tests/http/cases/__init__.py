@@ -7,6 +7,7 @@ fields of parts, what to compare with: the same part without the field.
 from __future__ import annotations
 
 from tests.http.cases.anthropic import ANTHROPIC
+from tests.http.cases.llamacpp import LLAMACPP
 from tests.http.cases.ollama import OLLAMA
 from tests.http.cases.openai import OPENAI
 from tests.http.cases.others import OTHERS
@@ -14,4 +15,4 @@ from tests.http.cases.responses import RESPONSE
 from tests.http.cases.ui import UI
 from tests.http.cases.ui_models import UI_MODELS
 
-HONOURED = {**OPENAI, **RESPONSE, **ANTHROPIC, **OLLAMA, **OTHERS, **UI, **UI_MODELS}
+HONOURED = {**OPENAI, **RESPONSE, **ANTHROPIC, **OLLAMA, **LLAMACPP, **OTHERS, **UI, **UI_MODELS}

@@ -42,6 +42,9 @@ PLAIN: dict[str, dict[str, Any]] = {
     "/api/ui/models/load": {"model": "tiny"},
     "/api/ui/models/unload": {"model": "tiny"},
     "/api/ui/models/conversions": {"model": "tiny"},
+    "/completion": {"model": "tiny", "prompt": "Hi"},
+    "/infill": {"model": "tiny", "input_prefix": "a", "input_suffix": "b"},
+    "/apply-template": {"model": "tiny", "messages": HI},
     "/v1/rerank": {"model": "tiny", "query": "q", "documents": ["a", "bb"]},
 }
 """The plainest request of each route."""

@@ -1223,6 +1223,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/apply-template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The prompt that a conversation becomes */
+        post: operations["post_apply_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/chat/completions": {
         parameters: {
             query?: never;
@@ -1234,6 +1251,23 @@ export interface paths {
         put?: never;
         /** The same */
         post: operations["post_chat_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/completion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Continue a text or tokens */
+        post: operations["post_completion"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1359,6 +1393,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/infill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Fill the gap between two texts */
+        post: operations["post_infill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1419,6 +1470,23 @@ export interface paths {
         };
         /** This document */
         get: operations["get_openapi_json"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/props": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the server says of a model */
+        get: operations["get_props"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2249,220 +2317,6 @@ export interface components {
             /** @default null */
             ttft?: number | null;
         };
-        /**
-         * CompletionRequest
-         * @description ``POST /v1/completions``.
-         */
-        CompletionRequest: {
-            /** @default null */
-            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
-            /** @default null */
-            add_special_tokens?: boolean | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            allowed_token_ids?: null | never[];
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            bad_words?: null | never[];
-            /** @default null */
-            best_of?: number | null;
-            /** @description Changes nothing. */
-            cache_prompt?: unknown;
-            /** @description Changes nothing. */
-            cache_salt?: unknown;
-            /** @default null */
-            draft_model?: string | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            dry_multiplier?: null | 0;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            dynatemp_range?: null | 0;
-            /** @default null */
-            ebnf?: string | null;
-            /** @default null */
-            echo?: boolean | null;
-            /** @default null */
-            frequency_penalty?: number | null;
-            /** @default null */
-            grammar?: string | null;
-            /** @default null */
-            guided_choice?: string[] | null;
-            /** @description Changes nothing. */
-            guided_decoding_backend?: unknown;
-            /** @default null */
-            guided_grammar?: string | null;
-            /** @default null */
-            guided_json?: Record<string, unknown> | boolean | string | null;
-            /** @default null */
-            guided_regex?: string | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            guided_whitespace_pattern?: null;
-            /** @default null */
-            ignore_eos?: boolean | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            include_stop_str_in_output?: null | false;
-            /** @default null */
-            json_schema?: Record<string, unknown> | boolean | string | null;
-            /** @default null */
-            keep_alive?: number | string | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            length_penalty?: null | 1;
-            /** @default null */
-            logit_bias?: {
-                [key: string]: number;
-            } | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            logits_processors?: null | never[];
-            /** @default null */
-            logprobs?: number | null;
-            /** @default null */
-            max_tokens?: number | null;
-            /** @description Changes nothing. */
-            metadata?: unknown;
-            /** @default null */
-            min_p?: number | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            min_tokens?: null | 0;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            mirostat?: null | 0;
-            /** @default  */
-            model?: string;
-            /** @default null */
-            n?: number | null;
-            /** @default null */
-            presence_penalty?: number | null;
-            /** @default null */
-            priority?: number | null;
-            prompt: string | (string | number | number[])[];
-            /** @description Changes nothing. */
-            prompt_cache_key?: unknown;
-            /** @description Changes nothing. */
-            prompt_cache_options?: unknown;
-            /** @description Changes nothing. */
-            prompt_cache_retention?: unknown;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            prompt_logprobs?: null;
-            /** @default null */
-            regex?: string | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            repeat_last_n?: null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            repeat_penalty?: null | 1;
-            /** @default null */
-            repetition_penalty?: number | null;
-            /** @description Changes nothing. */
-            request_id?: unknown;
-            /** @default null */
-            response_format?: components["schemas"]["ResponseFormat"] | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            return_token_ids?: null | false;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            return_tokens_as_token_ids?: null | false;
-            /** @description Changes nothing. */
-            safety_identifier?: unknown;
-            /** @default null */
-            seed?: number | null;
-            /** @description Changes nothing. */
-            service_tier?: unknown;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            skip_special_tokens?: null | true;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            spaces_between_special_tokens?: null | true;
-            /** @default null */
-            "speculative.n_max"?: number | null;
-            /** @default null */
-            stop?: string | string[] | null;
-            /** @default null */
-            stop_token_ids?: number[] | null;
-            /** @description Changes nothing. */
-            store?: unknown;
-            /** @default null */
-            stream?: boolean | null;
-            /** @default null */
-            stream_options?: components["schemas"]["mlxr.http.openai.schema.StreamOptions"] | null;
-            /** @default null */
-            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
-            /** @default null */
-            suffix?: string | null;
-            /** @default null */
-            temperature?: number | null;
-            /** @default null */
-            top_k?: number | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            top_n_sigma?: null | -1;
-            /** @default null */
-            top_p?: number | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            truncate_prompt_tokens?: null;
-            /** @default null */
-            typical_p?: number | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            use_beam_search?: null | false;
-            /** @description Changes nothing. */
-            user?: unknown;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            xtc_probability?: null | 0;
-        };
         /** ContentPart */
         ContentPart: {
             /** @description Changes nothing. */
@@ -2952,6 +2806,15 @@ export interface components {
             model: string;
         };
         /**
+         * Extra
+         * @description Text of another file.
+         */
+        Extra: {
+            /** @default  */
+            filename?: string;
+            text: string;
+        };
+        /**
          * Fallback
          * @description Tensors that become ``instead`` since their rows do not fill the blocks of ``type``.
          */
@@ -3175,6 +3038,123 @@ export interface components {
             models?: string[] | null;
             /** @default null */
             name?: string | null;
+        };
+        /**
+         * InfillRequest
+         * @description ``POST /infill``: text between ``input_prefix``, which ``prompt`` continues, and ``input_suffix``. Other files go
+         *         before the prefix.
+         */
+        InfillRequest: {
+            /** @description Changes nothing. */
+            cache_prompt?: unknown;
+            /** @description Changes nothing. */
+            cache_salt?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            dry_multiplier?: null | 0;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            dynatemp_range?: null | 0;
+            /** @default null */
+            frequency_penalty?: number | null;
+            /** @default null */
+            grammar?: string | null;
+            /** @description Changes nothing. */
+            guided_decoding_backend?: unknown;
+            /** @description Changes nothing. */
+            id_slot?: unknown;
+            /** @default null */
+            ignore_eos?: boolean | null;
+            /** @default null */
+            input_extra?: components["schemas"]["Extra"][] | null;
+            input_prefix: string;
+            input_suffix: string;
+            /** @default null */
+            json_schema?: Record<string, unknown> | boolean | null;
+            /** @default null */
+            logit_bias?: [
+                number,
+                number | boolean
+            ][] | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            lora?: null | never[];
+            /** @description Changes nothing. */
+            metadata?: unknown;
+            /** @default null */
+            min_p?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            mirostat?: null | 0;
+            /** @default  */
+            model?: string;
+            /** @description Changes nothing. */
+            n_cache_reuse?: unknown;
+            /** @default null */
+            n_predict?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            n_probs?: null | 0;
+            /** @default null */
+            presence_penalty?: number | null;
+            /** @default null */
+            prompt?: string | null;
+            /** @description Changes nothing. */
+            prompt_cache_key?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_options?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_retention?: unknown;
+            /** @default null */
+            repeat_last_n?: number | null;
+            /** @default null */
+            repeat_penalty?: number | null;
+            /** @description Changes nothing. */
+            request_id?: unknown;
+            /** @default null */
+            response_fields?: string[] | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            return_tokens?: null | false;
+            /** @description Changes nothing. */
+            safety_identifier?: unknown;
+            /** @default null */
+            seed?: number | null;
+            /** @description Changes nothing. */
+            service_tier?: unknown;
+            /** @default null */
+            stop?: string | string[] | null;
+            /** @description Changes nothing. */
+            store?: unknown;
+            /** @default null */
+            stream?: boolean | null;
+            /** @default null */
+            temperature?: number | null;
+            /** @default null */
+            top_k?: number | null;
+            /** @default null */
+            top_p?: number | null;
+            /** @default null */
+            typical_p?: number | null;
+            /** @description Changes nothing. */
+            user?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            xtc_probability?: null | 0;
         };
         /** InputTokens */
         InputTokens: {
@@ -4509,6 +4489,29 @@ export interface components {
              */
             whitespace_pattern?: null;
         };
+        /** TemplateAnswer */
+        TemplateAnswer: {
+            prompt: string;
+        };
+        /**
+         * TemplateRequest
+         * @description ``POST /apply-template``.
+         */
+        TemplateRequest: {
+            /** @default null */
+            add_generation_prompt?: boolean | null;
+            /** @default null */
+            chat_template?: string | null;
+            /** @default null */
+            chat_template_kwargs?: Record<string, unknown> | null;
+            /** @default null */
+            continue_final_message?: boolean | null;
+            messages: components["schemas"]["mlxr.http.openai.schema.Message"][];
+            /** @default  */
+            model?: string;
+            /** @default null */
+            tools?: components["schemas"]["FunctionTool"][] | null;
+        };
         /** TextBlock */
         TextBlock: {
             /** @description Changes nothing. */
@@ -4721,6 +4724,13 @@ export interface components {
             /** @constant */
             type: "error";
         };
+        llamacpp_error: {
+            error: {
+                code: number;
+                message: string;
+                type: string;
+            };
+        };
         /**
          * Message
          * @description ``clear_at``: a system's message with ``next_user_message`` is left out once a user's follows it.
@@ -4770,6 +4780,117 @@ export interface components {
             name?: string | null;
             /** @enum {unknown} */
             type: "any" | "auto" | "none" | "tool";
+        };
+        /**
+         * CompletionRequest
+         * @description ``POST /completion``.
+         */
+        "mlxr.http.llamacpp.schema.CompletionRequest": {
+            /** @description Changes nothing. */
+            cache_prompt?: unknown;
+            /** @description Changes nothing. */
+            cache_salt?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            dry_multiplier?: null | 0;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            dynatemp_range?: null | 0;
+            /** @default null */
+            frequency_penalty?: number | null;
+            /** @default null */
+            grammar?: string | null;
+            /** @description Changes nothing. */
+            guided_decoding_backend?: unknown;
+            /** @description Changes nothing. */
+            id_slot?: unknown;
+            /** @default null */
+            ignore_eos?: boolean | null;
+            /** @default null */
+            json_schema?: Record<string, unknown> | boolean | null;
+            /** @default null */
+            logit_bias?: [
+                number,
+                number | boolean
+            ][] | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            lora?: null | never[];
+            /** @description Changes nothing. */
+            metadata?: unknown;
+            /** @default null */
+            min_p?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            mirostat?: null | 0;
+            /** @default  */
+            model?: string;
+            /** @description Changes nothing. */
+            n_cache_reuse?: unknown;
+            /** @default null */
+            n_predict?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            n_probs?: null | 0;
+            /** @default null */
+            presence_penalty?: number | null;
+            prompt: string | number[];
+            /** @description Changes nothing. */
+            prompt_cache_key?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_options?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_retention?: unknown;
+            /** @default null */
+            repeat_last_n?: number | null;
+            /** @default null */
+            repeat_penalty?: number | null;
+            /** @description Changes nothing. */
+            request_id?: unknown;
+            /** @default null */
+            response_fields?: string[] | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            return_tokens?: null | false;
+            /** @description Changes nothing. */
+            safety_identifier?: unknown;
+            /** @default null */
+            seed?: number | null;
+            /** @description Changes nothing. */
+            service_tier?: unknown;
+            /** @default null */
+            stop?: string | string[] | null;
+            /** @description Changes nothing. */
+            store?: unknown;
+            /** @default null */
+            stream?: boolean | null;
+            /** @default null */
+            temperature?: number | null;
+            /** @default null */
+            top_k?: number | null;
+            /** @default null */
+            top_p?: number | null;
+            /** @default null */
+            typical_p?: number | null;
+            /** @description Changes nothing. */
+            user?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            xtc_probability?: null | 0;
         };
         /** CalledFunction */
         "mlxr.http.ollama.schema.CalledFunction": {
@@ -5152,6 +5273,220 @@ export interface components {
              * @enum {unknown}
              */
             web_search_options?: null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            xtc_probability?: null | 0;
+        };
+        /**
+         * CompletionRequest
+         * @description ``POST /v1/completions``.
+         */
+        "mlxr.http.openai.schema.CompletionRequest": {
+            /** @default null */
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
+            /** @default null */
+            add_special_tokens?: boolean | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            allowed_token_ids?: null | never[];
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            bad_words?: null | never[];
+            /** @default null */
+            best_of?: number | null;
+            /** @description Changes nothing. */
+            cache_prompt?: unknown;
+            /** @description Changes nothing. */
+            cache_salt?: unknown;
+            /** @default null */
+            draft_model?: string | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            dry_multiplier?: null | 0;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            dynatemp_range?: null | 0;
+            /** @default null */
+            ebnf?: string | null;
+            /** @default null */
+            echo?: boolean | null;
+            /** @default null */
+            frequency_penalty?: number | null;
+            /** @default null */
+            grammar?: string | null;
+            /** @default null */
+            guided_choice?: string[] | null;
+            /** @description Changes nothing. */
+            guided_decoding_backend?: unknown;
+            /** @default null */
+            guided_grammar?: string | null;
+            /** @default null */
+            guided_json?: Record<string, unknown> | boolean | string | null;
+            /** @default null */
+            guided_regex?: string | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            guided_whitespace_pattern?: null;
+            /** @default null */
+            ignore_eos?: boolean | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            include_stop_str_in_output?: null | false;
+            /** @default null */
+            json_schema?: Record<string, unknown> | boolean | string | null;
+            /** @default null */
+            keep_alive?: number | string | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            length_penalty?: null | 1;
+            /** @default null */
+            logit_bias?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            logits_processors?: null | never[];
+            /** @default null */
+            logprobs?: number | null;
+            /** @default null */
+            max_tokens?: number | null;
+            /** @description Changes nothing. */
+            metadata?: unknown;
+            /** @default null */
+            min_p?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            min_tokens?: null | 0;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            mirostat?: null | 0;
+            /** @default  */
+            model?: string;
+            /** @default null */
+            n?: number | null;
+            /** @default null */
+            presence_penalty?: number | null;
+            /** @default null */
+            priority?: number | null;
+            prompt: string | (string | number | number[])[];
+            /** @description Changes nothing. */
+            prompt_cache_key?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_options?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_retention?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            prompt_logprobs?: null;
+            /** @default null */
+            regex?: string | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            repeat_last_n?: null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            repeat_penalty?: null | 1;
+            /** @default null */
+            repetition_penalty?: number | null;
+            /** @description Changes nothing. */
+            request_id?: unknown;
+            /** @default null */
+            response_format?: components["schemas"]["ResponseFormat"] | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            return_token_ids?: null | false;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            return_tokens_as_token_ids?: null | false;
+            /** @description Changes nothing. */
+            safety_identifier?: unknown;
+            /** @default null */
+            seed?: number | null;
+            /** @description Changes nothing. */
+            service_tier?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            skip_special_tokens?: null | true;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            spaces_between_special_tokens?: null | true;
+            /** @default null */
+            "speculative.n_max"?: number | null;
+            /** @default null */
+            stop?: string | string[] | null;
+            /** @default null */
+            stop_token_ids?: number[] | null;
+            /** @description Changes nothing. */
+            store?: unknown;
+            /** @default null */
+            stream?: boolean | null;
+            /** @default null */
+            stream_options?: components["schemas"]["mlxr.http.openai.schema.StreamOptions"] | null;
+            /** @default null */
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
+            /** @default null */
+            suffix?: string | null;
+            /** @default null */
+            temperature?: number | null;
+            /** @default null */
+            top_k?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            top_n_sigma?: null | -1;
+            /** @default null */
+            top_p?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            truncate_prompt_tokens?: null;
+            /** @default null */
+            typical_p?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            use_beam_search?: null | false;
+            /** @description Changes nothing. */
+            user?: unknown;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
@@ -8025,6 +8360,39 @@ export interface operations {
             };
         };
     };
+    post_apply_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateAnswer"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
     post_chat_completions: {
         parameters: {
             query?: never;
@@ -8059,6 +8427,40 @@ export interface operations {
             };
         };
     };
+    post_completion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["mlxr.http.llamacpp.schema.CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
     post_completions: {
         parameters: {
             query?: never;
@@ -8068,7 +8470,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CompletionRequest"];
+                "application/json": components["schemas"]["mlxr.http.openai.schema.CompletionRequest"];
             };
         };
         responses: {
@@ -8267,6 +8669,40 @@ export interface operations {
             };
         };
     };
+    post_infill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InfillRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
     get_metrics: {
         parameters: {
             query?: never;
@@ -8382,6 +8818,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["openai_error"];
+                };
+            };
+        };
+    };
+    get_props: {
+        parameters: {
+            query?: {
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
                 };
             };
         };
@@ -8676,7 +9141,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CompletionRequest"];
+                "application/json": components["schemas"]["mlxr.http.openai.schema.CompletionRequest"];
             };
         };
         responses: {

@@ -1,0 +1,102 @@
+"""``POST /completion`` and ``POST /infill``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from mlxr.api.capabilities import require_capability
+from mlxr.api.constraints import grammar, json_schema
+from mlxr.api.errors import invalid
+from mlxr.api.model_defaults import with_option_defaults
+from mlxr.api.parameters import seed, stop_strings, unlimited
+from mlxr.http.json_response import json_response
+from mlxr.http.llamacpp.answer import CompletionEvents
+from mlxr.http.llamacpp.schema import CompletionRequest, Extra, InfillRequest, SamplerFields
+from mlxr.http.model_request import with_model
+from mlxr.http.services import Services, note_unheld
+from mlxr.http.settings import ServerSettings
+from mlxr.http.stream import respond
+from mlxr.runtime.messages.common import Constraint, Sampling
+from mlxr.runtime.messages.tokenizer import FillPrompt, Generate, Prompt, TextPrompt, TokenPrompt
+
+NEVER = -10_000.0
+"""Is added to the logit of a token that must not come."""
+
+SNIPPET = "\n\n--- snippet ---\n\n"
+"""What stands before the text of another file."""
+
+
+async def completion(services: Services, body: CompletionRequest, request: web.Request) -> web.StreamResponse:
+    prompt = TextPrompt(body.prompt) if isinstance(body.prompt, str) else TokenPrompt(body.prompt)
+    return await _answer(services, with_model(body, services.gateway), prompt, request)
+
+
+async def infill(services: Services, body: InfillRequest, request: web.Request) -> web.StreamResponse:
+    body = with_model(body, services.gateway)
+    require_capability("insert", services.gateway.find(body.model), "input_suffix")
+    before = f"{_extras(body.input_extra or [])}{body.input_prefix}{body.prompt or ''}"
+    return await _answer(services, body, FillPrompt(before, body.input_suffix), request)
+
+
+def _extras(extras: Sequence[Extra]) -> str:
+    return "".join(f"{SNIPPET}{extra.filename}\n{extra.text}" for extra in extras) + (SNIPPET if extras else "")
+
+
+async def _answer(services: Services, body: SamplerFields, prompt: Prompt, request: web.Request) -> web.StreamResponse:
+    entry = services.gateway.find(body.model)
+    command = with_option_defaults(to_generate(body, prompt, services.settings), body, entry)
+    events = CompletionEvents(body, command)
+    async with services.gateway.generate(body.model, command, surface="llamacpp") as stream:
+        await note_unheld(request, stream)
+        if body.stream:
+            return await respond(request, stream, events)
+        return json_response(events.whole(await stream.rest(), stream.usage))
+
+
+def to_generate(body: SamplerFields, prompt: Prompt, settings: ServerSettings) -> Generate:
+    """Raises ``RequestError`` naming the field that can't be had."""
+    return Generate(
+        request=0,
+        prompt=prompt,
+        sampling=_sampling(body),
+        max_tokens=body.n_predict if body.n_predict is not None and body.n_predict >= 0 else None,
+        unlimited=unlimited(body.n_predict),
+        stop_strings=stop_strings(body.stop, settings.max_stop),
+        ignore_eos=bool(body.ignore_eos),
+        constraint=_constraint(body),
+        split_reasoning=False,
+    )
+
+
+def _sampling(body: SamplerFields) -> Sampling:
+    """llama.cpp's defaults where nothing is given. Its penalties look at the last ``repeat_last_n`` tokens, the
+    prompt's included: 0 switches them off, -1 looks at all."""
+    window = 64 if body.repeat_last_n is None else body.repeat_last_n
+    off = window == 0
+    return Sampling(
+        temperature=0.8 if body.temperature is None else body.temperature,
+        top_k=40 if body.top_k is None else body.top_k if body.top_k > 0 else None,
+        top_p=0.95 if body.top_p is None else body.top_p,
+        min_p=0.05 if body.min_p is None else body.min_p,
+        typical_p=1.0 if body.typical_p is None else body.typical_p,
+        repetition_penalty=1.0 if off or body.repetition_penalty is None else body.repetition_penalty,
+        presence_penalty=0.0 if off else body.presence_penalty or 0.0,
+        frequency_penalty=0.0 if off else body.frequency_penalty or 0.0,
+        penalize_prompt=True,
+        penalty_window=window if window > 0 else None,
+        logit_bias={token: NEVER if bias is False else float(bias) for token, bias in body.logit_bias or []},
+        seed=seed(None if body.seed is None or body.seed < 0 else body.seed),
+    )
+
+
+def _constraint(body: SamplerFields) -> Constraint | None:
+    if body.json_schema is None:
+        made = grammar(body.grammar)
+        return made and replace(made, field="grammar")
+    if body.grammar:
+        raise invalid("`json_schema` and `grammar` exclude each other: the output can have one format", "grammar")
+    # What can't be held to of it is left out, and named by the response.
+    return replace(json_schema(body.json_schema, "json_schema"), strict=False)
