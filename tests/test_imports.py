@@ -207,9 +207,10 @@ def test_a_servers_first_processes_start_before_it_has_imported_a_loop_or_a_tran
     assert not loaded & {"asyncio", "anyio", "aiohttp", "zmq", "numpy"}
 
 
-def test_a_load_waits_for_no_transport_and_for_no_source_of_models() -> None:
+def test_a_load_waits_for_no_transport_no_source_of_models_and_not_for_what_models_are_made_of() -> None:
     loaded = loaded_with("mlxr.server.process", "mlxr.actors.registry.actor")
     assert not loaded & {"aiohttp", "mlxr.actors.registry.long_commands", "mlxr.actors.registry.sources.pull"}
+    assert not loaded & {"numpy", "mlxr.models.footprint", "mlxr.models.modelfile"}
 
 
 def test_an_executor_starts_without_the_families_of_chats_and_without_those_of_models_that_it_may_not_load() -> None:

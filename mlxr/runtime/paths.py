@@ -11,6 +11,7 @@ HOME/speculation/     what steps take of each model here, for the choice of how 
 HOME/logs/            what servers had to say (``mlxr logs``)
 HOME/checks/          which of the GPU's kernels compute rightly, and those that were compiled
 HOME/machine.json     what backends compute with here, and how fast
+HOME/needs.json       how much memory the models take that were loaded last
 HOME/config.toml      the user's configuration, if any
 HOME/models.d/        what the user says of models by name, a file each, if any
 HOME/history          what was typed in `mlxr run`
@@ -144,6 +145,11 @@ class Home:
     def machine(self) -> Path:
         """What was measured of this machine."""
         return self.root / "machine.json"
+
+    @property
+    def needs(self) -> Path:
+        """What was worked out of the memory that loads need."""
+        return self.root / "needs.json"
 
     @property
     def database(self) -> Path:

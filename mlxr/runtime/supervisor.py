@@ -63,6 +63,10 @@ SWITCH_SECONDS = 0.005
 """How long a thread keeps the interpreter from others: Python's own choice."""
 
 
+ENGINE_SOON_SECONDS = 0.1
+"""How long imports for engines wait for the first one: what decides on that has the interpreter to itself, since an
+executor waits for it."""
+
 ENGINES_FIRST_SECONDS = 1.0
 """How long other shared actors wait for the one that starts engines."""
 
@@ -137,6 +141,7 @@ class SupervisorActor(Actor):
         self._processes: set[int] = set()
         self._importing = anyio.CapacityLimiter(1)
         self._importing_engine = anyio.CapacityLimiter(1)
+        self._engine_begun = anyio.Event()
         self._engines_first = anyio.Event()
         self.drained = anyio.Event()
 
@@ -177,8 +182,10 @@ class SupervisorActor(Actor):
 
     @on(StartEngine)
     def start_engine(self, message: StartEngine) -> None:
-        for spec in self._engine_actors(bytes(message.spec), message.memory_bytes):
+        # Processes first: they may begin before those of this loop are imported.
+        for spec in sorted(self._engine_actors(bytes(message.spec), message.memory_bytes), key=_in_process):
             self._launch(spec, Address.of(spec.kind, message.engine))
+        self._engine_begun.set()
 
     @on(StopEngine)
     def stop_engine(self, message: StopEngine) -> None:
@@ -314,6 +321,8 @@ class SupervisorActor(Actor):
             self.spawn(self._import_engines, spec.engines)
 
     async def _import_engines(self, modules: Iterable[str]) -> None:
+        with anyio.move_on_after(ENGINE_SOON_SECONDS):
+            await self._engine_begun.wait()
         with suppress(Exception):  # whatever a module raises: it is said where an engine is started
             await anyio.to_thread.run_sync(_import_all, modules, limiter=self._importing_engine)
         self._engines_first.set()
@@ -382,6 +391,10 @@ class SupervisorActor(Actor):
             self._in_process.discard(running.address)
         self.context.bus.forget(running.address)
         running.ended.set()
+
+
+def _in_process(spec: ActorSpec) -> bool:
+    return not spec.process
 
 
 def _imported(spec: ActorSpec) -> type[Actor]:

@@ -14,8 +14,8 @@ from mlxr.runtime.first_processes import FirstProcesses
 
 EXECUTOR = "mlxr.actors.executor.actor:ExecutorActor"
 
-MODULES = ("mlxr.actors.tokenizer.sandbox_tasks", "mlxr.actors.registry.metadata.footprints", "jinja2", "tokenizers")
-"""The tasks of an engine's tokenizer and of its load, and the packages that most models' text side takes."""
+MODULES = ("mlxr.actors.tokenizer.sandbox_tasks", "jinja2", "tokenizers")
+"""The tasks of an engine's tokenizer, and the packages that most models' text side takes."""
 
 KEYS = "MLXR_SERVER_API_KEYS"
 """The variable that may hold keys, which no process of a server finds in its environment."""

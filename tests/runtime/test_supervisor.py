@@ -11,6 +11,7 @@ import pytest
 from mlxr.runtime.actor import Actor, Context
 from mlxr.runtime.bus import Address, Bus, Inbox
 from mlxr.runtime.messages import INBOXES
+from mlxr.runtime.messages.supervisor import StartEngine
 from mlxr.runtime.supervisor import ActorSpec, SupervisorActor
 from mlxr.runtime.telemetry import Telemetry
 
@@ -53,3 +54,22 @@ async def test_the_server_goes_on_where_what_engines_are_made_of_can_not_be_impo
     finally:
         inbox.close()
         bus.close()
+
+
+def test_an_engines_processes_begin_before_its_other_actors_are_imported(tmp_path: Path) -> None:
+    launched: list[str] = []
+
+    class Launches(SupervisorActor):
+        """Starts nothing."""
+
+        def _launch(self, spec: ActorSpec, address: Address) -> None:
+            launched.append(address)
+
+    bus = Bus(tmp_path, lambda address: True)
+    context = Context(Address("supervisor"), bus, Telemetry(), tmp_path)
+    actors = [ActorSpec("tokenizer", ""), ActorSpec("kv", ""), ActorSpec("executor", "", process=True)]
+    try:
+        Launches(context, [], lambda spec, memory: actors, set(), 0, 60.0).start_engine(StartEngine("m", b"{}"))
+    finally:
+        bus.close()
+    assert launched == ["executor/m", "tokenizer/m", "kv/m"]

@@ -7,20 +7,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlxr.models.adapters.file import AdapterFile, Pair, checked, paired
+from mlxr.models.adapters.file_names import CONFIG, MLX_WEIGHTS
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.safetensors.folder import read_tensors
 from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.jsonfile import read_json
 from mlxr.models.modelfile import StoredTensor
 
-WEIGHTS = "adapters.safetensors"
 DOWN, UP = ".lora_a", ".lora_b"
 
 
 def open_mlx(folder: Path) -> AdapterFile:
     """Raises ``ModelFileError`` for malformed and missing files, ``UnsupportedModelError`` for adapters of another
     kind."""
-    settings_file = folder / "adapter_config.json"
+    settings_file = folder / CONFIG
     config = Hyperparameters(settings_file, read_json(settings_file))
     kind = config.text("fine_tune_type", "lora")
     if kind != "lora":
@@ -30,7 +30,7 @@ def open_mlx(folder: Path) -> AdapterFile:
     if not isinstance(settings, dict):
         raise ModelFileError(config.path, "lacks lora_parameters; train the adapter again with a newer mlx-lm")
     scale = Hyperparameters(config.path, settings).number("scale")
-    path = folder / WEIGHTS
+    path = folder / MLX_WEIGHTS
     halves: dict[str, dict[str, StoredTensor]] = {DOWN: {}, UP: {}}
     for name, tensor in read_tensors(path).items():
         end = next((end for end in halves if name.endswith(end)), None)

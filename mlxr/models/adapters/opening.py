@@ -6,11 +6,9 @@ from pathlib import Path
 
 from mlxr.models.adapters import gguf, mlx, peft
 from mlxr.models.adapters.file import AdapterFile
+from mlxr.models.adapters.file_names import CONFIG, WEIGHTS
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.jsonfile import read_json
-
-CONFIG = "adapter_config.json"
-WEIGHTS = (peft.WEIGHTS, peft.PICKLE, mlx.WEIGHTS)
 
 
 def is_adapter(path: Path) -> bool:
@@ -19,11 +17,6 @@ def is_adapter(path: Path) -> bool:
     if not path.is_dir():
         return GGUFFile.type_of(path) == gguf.TYPE
     return (path / CONFIG).exists() and any((path / name).exists() for name in WEIGHTS)
-
-
-def holds_adapter(names: set[str]) -> bool:
-    """Tells by its files' names whether a folder is an adapter: a model may lie beside one's settings."""
-    return CONFIG in names and not names.isdisjoint(WEIGHTS)
 
 
 def open_adapter(path: Path) -> AdapterFile:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.models.adapters.file import AdapterFile, Pair, checked, paired
+from mlxr.models.adapters.file_names import CONFIG, PEFT_PICKLE, PEFT_WEIGHTS
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.safetensors.folder import read_tensors
 from mlxr.models.hyperparameters import Format, Hyperparameters
 from mlxr.models.jsonfile import read_json
 from mlxr.models.modelfile import StoredTensor
 
-WEIGHTS = "adapter_model.safetensors"
-PICKLE = "adapter_model.bin"
 PREFIX = "base_model.model."
 _HALF = re.compile(r"(.+)\.lora_([AB])(?:\.default)?\.weight")
 _MODULE_NAME = re.compile(r"\^?[A-Za-z0-9_.]+\$?")
@@ -59,13 +58,15 @@ CHANGED_BASES = ("pissa", "olora", "corda", "loftq", "lora_ga")
 def open_peft(folder: Path) -> AdapterFile:
     """Raises ``ModelFileError`` for malformed and missing files, ``UnsupportedModelError`` for adapters of another
     kind."""
-    settings_file = folder / "adapter_config.json"
+    settings_file = folder / CONFIG
     config = Hyperparameters(settings_file, read_json(settings_file))
     _require_plain(config)
-    path = folder / WEIGHTS
+    path = folder / PEFT_WEIGHTS
     if not path.exists():
-        if (folder / PICKLE).exists():
-            reason = f"has its weights in {PICKLE}, a pickle, which mlxr never reads; save it with safe_serialization"
+        if (folder / PEFT_PICKLE).exists():
+            reason = (
+                f"has its weights in {PEFT_PICKLE}, a pickle, which mlxr never reads; save it with safe_serialization"
+            )
             raise UnsupportedModelError(folder, reason)
         raise ModelFileError(path, "is missing")
     halves: dict[str, dict[str, StoredTensor]] = {"A": {}, "B": {}}

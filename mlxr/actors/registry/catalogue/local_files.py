@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlxr.models import names
-from mlxr.models.adapters.opening import holds_adapter
+from mlxr.models.adapters.file_names import holds_adapter
 from mlxr.models.errors import ModelFileError
 from mlxr.models.formats.gguf.split import first_file, holds_gguf, part_files
 from mlxr.models.formats.pickles import REFUSED, begins_as_pickle, named_as_pickle, pickle_in

@@ -22,7 +22,6 @@ from mlxr.actors.registry.catalogue.entry import Blob, Overrides
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.models import names
 from mlxr.models.errors import UnusableModelError
-from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.runtime.paths import Home
 
@@ -89,6 +88,9 @@ def _named(path: Path, digest: str) -> _Remembered:
     alias = next((alias for alias in BUILT_IN if alias.digest == digest), None)
     if alias:
         return alias.name, alias.source, (alias.source,), Overrides()
+    # Where no catalogue is lost, a server starts without it.
+    from mlxr.models.formats.gguf.file import GGUFFile
+
     own = str(GGUFFile.open(path, GGUFFile.type_of(path)).metadata.get("general.name", "")) if holds_gguf(path) else ""
     tidy = re.sub(r"[^A-Za-z0-9._-]+", "-", own)[:100].strip("-._")
     return tidy or f"recovered-{digest[:12]}", "", (), Overrides()

@@ -18,8 +18,8 @@ from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.fit.estimate import Room, estimate, memory_estimate
-from mlxr.actors.registry.fit.load_needs import UNMEASURED
-from mlxr.actors.registry.fit.machine_file import known, measured
+from mlxr.actors.registry.fit.load_arithmetic import machine_of
+from mlxr.actors.registry.fit.machine_file import measured
 from mlxr.actors.registry.fit.skeleton import Skeleton
 from mlxr.actors.registry.fit.together import together
 from mlxr.actors.registry.metadata.looked import Looked
@@ -121,7 +121,7 @@ class DryRun:
         self, look: Callable[[Machine], Awaitable[Looked]], path: Path
     ) -> tuple[Looked, Machine]:
         """Looks while the machine is measured, where that is to be done: most of what is seen does not depend on it."""
-        guess = known(self.home, self.settings.executor) or UNMEASURED
+        guess = machine_of(self.home, self.settings)
         machines: list[Machine] = []
         found: list[Looked] = []
 
@@ -156,7 +156,7 @@ class DryRun:
     async def memory_of(self, entry: CatalogueEntry) -> MemoryEstimate | None:
         """What a load of a model that is here needs, at once: by what is known of the machine, if anything is. Raises
         ``UnusableModelError``."""
-        machine = known(self.home, self.settings.executor) or UNMEASURED
+        machine = machine_of(self.home, self.settings)
         looked = await self.reader.look(entry.blob.path, machine)
         if looked.footprint is None:
             return None

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import to_thread
 
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.actors.registry.metadata.looked import Looked
-from mlxr.metal.machine import Machine
 from mlxr.models.chat.errors import ChatError
 from mlxr.models.errors import UnsupportedModelError, UnusableModelError
-from mlxr.models.footprint import Footprint
+from mlxr.runtime.late_import import late_import
 from mlxr.runtime.model_info import ModelInfo
 from mlxr.runtime.sandbox import Nursery, Sandbox, SandboxKilled, TaskLimits
 from mlxr.runtime.sandbox.protocol import function_of
+
+if TYPE_CHECKING:
+    from mlxr.actors.registry.metadata.looked import Looked
+    from mlxr.metal.machine import Machine
+    from mlxr.models.footprint import Footprint
 
 T = TypeVar("T")
 
@@ -24,6 +27,8 @@ _LOOK, _READ_INFO, _SHOW, _FOOTPRINTS = (
     f"mlxr.actors.registry.metadata.{module}" for module in ("look", "read_info", "show", "footprints")
 )
 """Where what reads files lies. Only workers import it: it knows all families, which the server itself does without."""
+_LOOKED, _FOOTPRINT = "mlxr.actors.registry.metadata.looked", "mlxr.models.footprint"
+"""What some of it returns, which brings much along that a start does without."""
 PREPARE = "mlxr.actors.registry.metadata.reader:prepare"
 LIMITS = TaskLimits(cpu_seconds=20, seconds=60.0, memory=1 << 30)
 """The largest vocabularies take 2 s to load on a slow machine."""
@@ -87,15 +92,17 @@ class MetadataReader:
     async def look(self, path: Path, machine: Machine) -> Looked:
         """Returns what the headers of a model or a skeleton say, and what it takes on ``machine``. For one that kills
         the worker that reads it: that it is unusable. Raises ``ModelFileError`` for corrupt ones."""
+        answers = await late_import(_LOOKED)
         try:
-            looked: Looked = await self._run(path, f"{_LOOK}:look", path, machine, returns=Looked)
+            looked: Looked = await self._run(path, f"{_LOOK}:look", path, machine, returns=answers.Looked)
         except _KilledError as error:
-            return Looked(ModelInfo(format="", architecture="", unusable=error.reason))
+            looked = answers.Looked(ModelInfo(format="", architecture="", unusable=error.reason))
         return looked
 
     async def footprint(self, path: Path, machine: Machine) -> Footprint:
         """What ``look`` says of it alone; raises ``UnusableModelError``."""
-        footprint: Footprint = await self._run(path, f"{_FOOTPRINTS}:footprint_on", path, machine, returns=Footprint)
+        kind = (await late_import(_FOOTPRINT)).Footprint
+        footprint: Footprint = await self._run(path, f"{_FOOTPRINTS}:footprint_on", path, machine, returns=kind)
         return footprint
 
     async def gguf_header_needs(self, path: Path, have: int) -> int:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from msgspec import structs
+from msgspec import Raw, structs
 
 from mlxr.actors.executor.draft_sizes import draft_bytes, head_bytes
 from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings
 from mlxr.actors.registry.catalogue.entry import Blob, CatalogueEntry
+from mlxr.actors.registry.fit import needs_file
 from mlxr.actors.registry.fit.estimates import DraftCost
 from mlxr.actors.registry.fit.load_needs import LoadNeed, LoadNeeds
+from mlxr.actors.registry.fit.needs_file import KeptNeed, NeedsFile
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.metal.cpu.sizes import CpuSizes
+from mlxr.metal.machine import Machine
 from mlxr.metal.tensors import TensorType
+from mlxr.models.footprint import Footprint
 from mlxr.models.loading import read_footprint
 from mlxr.runtime.engine_spec import DraftFiles
 from mlxr.runtime.errors import ModelNotFound
@@ -56,6 +60,46 @@ async def test_files_are_looked_at_once_for_each_of_their_states(home: Home, ent
     gone = structs.replace(entry, blob=entry_of(Path("/nowhere/at/all.gguf")).blob)
     assert await needs.of(entry, "1") == first
     assert await needs.of(gone, "1") == LoadNeed(7)
+
+
+class CannotRead(MetadataReader):
+    async def footprint(self, path: Path, machine: Machine) -> Footprint:
+        raise AssertionError(f"{path} is read again")
+
+
+async def test_what_a_load_needs_is_worked_out_once_on_a_machine(home: Home, entry: CatalogueEntry) -> None:
+    settings = ExecutorSettings("", executor=ExecutorSection(context_length=65_536))
+    first = await LoadNeeds(home, MetadataReader(), settings).of(entry, "1")
+    later = LoadNeeds(home, CannotRead(), settings)
+    kept = await later.of(entry, "1")
+    assert (kept.nbytes, kept.optional) == (first.nbytes, first.optional)
+    assert first.explain is not None
+    assert kept.explain is not None
+    assert kept.explain(first.nbytes - 1) == first.explain(first.nbytes - 1)
+    with pytest.raises(AssertionError, match="read again"):
+        await later.of(entry, "2")
+    home.machine.write_text("{}")  # somebody has measured it
+    with pytest.raises(AssertionError, match="read again"):
+        await LoadNeeds(home, CannotRead(), settings).of(entry, "1")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"a": {}}'])
+async def test_a_damaged_file_of_needs_is_as_good_as_none(home: Home, entry: CatalogueEntry, content: bytes) -> None:
+    home.root.mkdir(parents=True)
+    home.needs.write_bytes(content)
+    needs = [
+        await LoadNeeds(home, reader, ExecutorSettings("")).of(entry, "1")
+        for reader in (MetadataReader(), CannotRead())
+    ]
+    assert needs[0].nbytes == needs[1].nbytes > entry.blob.size
+
+
+def test_needs_of_the_models_that_were_loaded_last_are_kept(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs_file, "MOST_KEPT", 3)
+    file, needs = NeedsFile(home, ExecutorSettings("")), KeptNeed(1, 0, 0, Raw(b"{}"))
+    for key in "abcd":
+        file.keep(key, needs)
+    assert [key for key in "abcd" if file.find(key)] == ["b", "c", "d"]
 
 
 async def test_a_draft_model_counts(home: Home, entry: CatalogueEntry, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from mlxr.models.adapters.opening import CONFIG as ADAPTER_CONFIG
-from mlxr.models.adapters.opening import WEIGHTS as ADAPTER_WEIGHTS
+from mlxr.models.adapters.file_names import CONFIG as ADAPTER_CONFIG
+from mlxr.models.adapters.file_names import WEIGHTS as ADAPTER_WEIGHTS
 from mlxr.models.formats.gguf.split import CONFIG
 from mlxr.runtime.errors import PullError
 
