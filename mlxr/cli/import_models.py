@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from mlxr.cli.client.endpoint import named
 from mlxr.cli.options import AsJson, Endpoint
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.models.names import TOOLS
+from mlxr.runtime.errors import ConfigError
 
 EXAMPLES = [
     ("mlxr import --from ollama", "all that Ollama has here"),
@@ -46,6 +48,11 @@ def import_models(
         raise typer.BadParameter(f"there is no {tool!r}; it may be {', '.join(TOOLS)}", param_hint="--from")
     if not names and not tool:
         raise typer.BadParameter("give --from TOOL, or names of models as `mlxr ls --all` shows them")
+    for path in (name for name in names or [] if not tool and os.path.exists(os.path.expanduser(name))):
+        raise ConfigError(
+            f"{path!r} is no model of another tool but a path: commands take it as it is, and `mlxr pull {path}` keeps "
+            "a copy under a name"
+        )
     server = named(endpoint)
     if server is not None:
         result = reported(lambda: remote_models.import_models(server, names or [], tool, name))

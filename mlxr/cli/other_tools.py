@@ -63,8 +63,18 @@ OPTIONS: Mapping[str, Mapping[tuple[str, ...], str]] = {
         ("--keep-alive",): "it is called --keepalive",
         ("--lora", "--adapter"): "a model with an adapter is named MODEL+ADAPTER",
     },
+    "convert": {
+        ("--outfile", "--mlx-path"): "the file or folder to write is set by -o {}",
+        ("--outtype", "-q", "--quantize", "--q-bits"): "the type is set by --type Q8_0, or for MLX --type 8bit",
+        ("--hf-path", *_MODEL): "the model is the first argument: mlxr convert {}",
+    },
+    "imatrix": {_MODEL: "the model is the first argument: mlxr imatrix {}"},
+    "bench": {_MODEL: "the model is the first argument: mlxr bench {}"},
 }
 """Options of Ollama, llama.cpp, vLLM and mlx-lm, by the verb here; ``{}`` is what was given with one."""
+
+_ONE_MODEL = "{verb} takes one model: the file to write is named by -o {second}, its type by --type"
+"""For ``llama-quantize IN OUT TYPE`` and its like."""
 
 SAME_VERBS = {"serve": "up", "chat": "run"}
 
@@ -112,6 +122,12 @@ def instead(arguments: Sequence[str]) -> str:
             value = value or next(iter(arguments[place + 1 : place + 2]), "")
             given = value if value and not value.startswith("-") else "..."
             return f"there is no {name}: {told[name].format(given)}"
+    if (
+        verb in ("quantize", "convert")
+        and len(arguments) > 2
+        and not any(arg.startswith("-") for arg in arguments[1:3])
+    ):
+        return _ONE_MODEL.format(verb=verb, second=arguments[2])
     return ""
 
 

@@ -62,6 +62,14 @@ def test_commands_of_other_servers_name_what_to_do_here(command: str) -> None:
         ("run x.gguf -np 4 -p hi", "there is no -p: the prompt is the argument behind the model"),
         ("run x.gguf -ngl 99", "there is no -ngl: a GPU that is there computes all layers"),
         ("chat -f", "there is no -f: a prompt in a file is piped in: mlxr run MODEL < ..."),
+        (
+            "convert m --to gguf --outfile x.gguf",
+            "there is no --outfile: the file or folder to write is set by -o x.gguf",
+        ),
+        (
+            "quantize a b.gguf Q8_0",
+            "quantize takes one model: the file to write is named by -o b.gguf, its type by --type",
+        ),
         ("ps -m x", ""),
         ("", ""),
     ],

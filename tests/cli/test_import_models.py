@@ -68,6 +68,7 @@ def test_one_model_is_imported_under_a_name_of_its_own(environment: dict[str, st
     [
         (["ollama:nope"], 1, "Ollama has no model 'nope'"),
         (["nope"], 1, "does not say whose it is"),
+        (["/etc/hosts"], 2, "commands take it as it is, and `mlxr pull /etc/hosts` keeps a copy"),
         ([], 2, "--from"),
         (["--from", "nope"], 2, "it may be ollama, lmstudio, huggingface, llama.cpp"),
         (["--from", "lmstudio"], 0, "nothing was found there"),
