@@ -28,6 +28,7 @@ from bench.report import Figure, Report
 from bench.server import LOG, Server, free_port, started, wait_ready
 from bench.shapes import SHAPES
 from bench.tier_reading import reading
+from mlxr.actors.executor.pool_files.file import delete_left
 from tests.models import CACHE
 from tests.server.processes import children_of
 
@@ -112,12 +113,14 @@ def restarts(model: Path, home: Path, repeat: int, notes: list[str]) -> Iterator
         with serving(model, home) as server:
             read += prefetched(server)
             later.append(ask(server, turn))
+    outlived = [in_shared_memory(model, home, conversation, turn) for turn in turns]
     same = sum(
         (before.text, before.cached) == (after.text, after.cached)
-        for side in (at_once, later)
+        for side in (at_once, later, outlived)
         for before, after in zip(undisturbed, side, strict=True)
     )
-    first, there, here = (statistics.median(turn.first for turn in side[1:]) for side in (at_once, later, in_memory))
+    sides = (at_once, later, outlived, in_memory)
+    first, there, shared, here = (statistics.median(turn.first for turn in side[1:]) for side in sides)
     notes.append(
         f"computed anew: {computed.first / 1000:.1f} s; medians of {repeat} rounds behind one that does not count"
     )
@@ -125,10 +128,22 @@ def restarts(model: Path, home: Path, repeat: int, notes: list[str]) -> Iterator
     # At least half as quick as in memory.
     yield Figure("first token after kill -9 and a restart, at once", first, "ms", 0.5, here, lower=True)
     yield Figure("the same, when nobody had asked for some seconds", there, "ms", 0.5, here, lower=True)
-    yield Figure("answers that are the same, and as much found", same, f"of {2 * len(turns)}", 2 * len(turns))
+    yield Figure("at once, with kv.shared_memory", shared, "ms", 0.5, here, lower=True)
+    yield Figure("answers that are the same, and as much found", same, f"of {3 * len(turns)}", 3 * len(turns))
     yield Figure("written of the conversation", written / 1e6, "MB")
     yield Figure("written of a next turn that fills no page", more / len(turns) / 1e6, "MB", lower=True)
     yield Figure("written over read", (written + more) / read, "times", lower=True)
+
+
+def in_shared_memory(model: Path, home: Path, conversation: list[int], turn: list[int]) -> Turn:
+    """A next turn of a server that was killed with the conversation in memory which outlives it."""
+    with serving(model, home, "kv.shared_memory=true") as server:
+        ask(server, conversation)
+    try:
+        with serving(model, home, "kv.shared_memory=true") as server:
+            return ask(server, turn)
+    finally:
+        delete_left(home / "kv")
 
 
 def alternating(model: Path, home: Path) -> Figure:

@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go, and keep it.")] = False,
-    pages: Annotated[bool, typer.Option("--pages", help="Also pages of conversations (kv.disk).")] = False,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Also pages of conversations (kv.disk, kv.shared_memory).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Free the disk of what no model needs. Models, and what runs, stay as they are.
@@ -40,6 +42,7 @@ def gc(
     # What reads models, which other commands do without.
     from anyio import to_thread
 
+    from mlxr.actors.executor.pool_files.file import left_files
     from mlxr.actors.registry.catalogue.files import OutOfSpace
     from mlxr.actors.registry.catalogue.store import Store, UnusedFile
     from mlxr.actors.registry.sources.staging import collect, leftovers, remove_leftovers
@@ -66,6 +69,7 @@ def gc(
             await store.close()
 
     kept = _kept_pages()
+    left = left_files(kept.path)
     if pages and not dry_run:
         # Before anything that takes room itself: the disk may be full of them.
         reported(lambda: _free_pages(kept.path))
@@ -75,7 +79,8 @@ def gc(
         if pages and kept.size and not dry_run:
             remark(f"conversations had {readable(kept.size)} in {kept.path}, which are freed; other files were not")
         raise
-    total = sum(file.size for file in unused) + (kept.size if pages else 0)
+    in_memory = sum(file.bytes for file in left)
+    total = sum(file.size for file in unused) + (kept.size + in_memory if pages else 0)
     if as_json:
         listed = [{"path": str(file.path), "size": file.size} for file in unused]
         on_disk = {"path": str(kept.path), "size": kept.size, "removed": pages and not dry_run}
@@ -84,11 +89,15 @@ def gc(
     freed = [(file.path, file.size) for file in unused]
     if pages and kept.size:
         freed.append((kept.path, kept.size))
+    if pages:
+        freed += [(file.path, file.bytes) for file in left]
     for path, size in freed:
         print(printable(f"{readable(size):>9}  {path}"))
     print(f"{readable(total)} {'would be' if dry_run else 'were'} freed" if freed else "there is nothing to free")
     if kept.size and not pages:
         remark(f"conversations have {readable(kept.size)} in {kept.path}; `mlxr gc --pages` frees that, too")
+    if left and not pages:
+        remark(f"servers that were killed have left {readable(in_memory)} of memory; `mlxr gc --pages` frees that, too")
 
 
 class _Kept(NamedTuple):
@@ -118,8 +127,10 @@ def _kept_pages() -> _Kept:
 
 def _free_pages(root: Path) -> None:
     """Whoever serves goes on: what is gone is computed, and what is being written stays."""
+    from mlxr.actors.executor.pool_files.file import delete_left
     from mlxr.actors.kv.disk.folder import SegmentFolder
     from mlxr.actors.kv.disk.shared_folder import NoRoomError
 
+    delete_left(root)
     with suppress(NoRoomError):
         SegmentFolder(root, b"", 0).enforce()

@@ -31,7 +31,7 @@ from mlxr.metal.operations import (
     RowOperation,
 )
 from mlxr.metal.plain_recurrence import PlainRecurrence
-from mlxr.metal.pool import DeviceMemory, Pool, PoolSpec
+from mlxr.metal.pool import DeviceMemory, FilePools, Pool, PoolSpec
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
 from mlxr.metal.specs import (
@@ -71,6 +71,7 @@ class Backend(Protocol):
     comes next waiting.
     ``lazy_pages``: whether a pool's pages take memory when they are written to; if not, when there is room for them
     (``resize``).
+    ``file_pools``: makes pools of a file's memory; None where there are none.
     ``sizes``: what weights and pools take here.
     ``first_steps``: sequences, and tokens of each, of steps that between them launch what is compiled at its first
     launch, and that ``compiled`` would change nothing of; none where nothing is compiled.
@@ -79,6 +80,7 @@ class Backend(Protocol):
     name: str
     step_tokens: int
     lazy_pages: bool
+    file_pools: FilePools | None
     first_steps: Sequence[tuple[int, int]]
     sizes: BackendSizes
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mlxr.metal.cache import CacheGroup
 from mlxr.runtime.messages.kv import CacheKind
@@ -88,6 +91,24 @@ class Pool:
 
     def __post_init__(self) -> None:
         self.group_of = {layer: index for layer, index, _ in self.spec.layers()}
+
+
+class FilePools(Protocol):
+    """What a backend makes whose pools may have a file's memory (tmpfs), which outlives the process. Pages that were
+    never written have what one of the same layout left there."""
+
+    def nbytes(self, spec: PoolSpec) -> int:
+        """Returns the bytes that such a pool takes of a file."""
+        ...
+
+    def pool(self, spec: PoolSpec, file: int, offset: int) -> Pool:
+        """Makes a pool of an open ``file``'s bytes from ``offset`` on, a multiple of 2 MB. Raises ``MemoryError``, and
+        as ``Backend.pool`` does."""
+        ...
+
+    def parts(self, pool: Pool, group: int) -> list[NDArray[np.uint8]]:
+        """Returns views ``[pages, bytes]`` that side by side are what ``Backend.read_pages`` reads."""
+        ...
 
 
 def require_kinds(spec: PoolSpec, backend: str, *kinds: CacheKind) -> None:

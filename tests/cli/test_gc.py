@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from mlxr.actors.executor.pool_files import file
 from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.shared_folder import all_files
 from mlxr.actors.registry.catalogue.files import OutOfSpace
@@ -56,6 +57,20 @@ def test_pages_of_conversations_are_told_of_and_go_only_when_they_are_named(home
     said = json.loads(mlxr(home, "gc", "--pages", "--json").stdout)
     assert (said["bytes"], said["pages"]) == (70_000, {"path": str(home / "kv"), "size": 70_000, "removed": True})
     assert all_files(home / "kv") == []
+
+
+def test_memory_that_a_killed_server_left_is_told_of_and_goes_with_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLXR_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(file, "FOLDER", tmp_path)
+    pool = file.PoolFile(file.pool_path(tmp_path / "home" / "kv", b"c" * 16), b"c" * 16)
+    pool.lay_out([4], 1 << 20)
+    pool.close()
+    assert "of memory; `mlxr gc --pages` frees that" in CliRunner().invoke(make_app(), ["gc"]).stderr
+    assert pool.path.exists()
+    freed = CliRunner().invoke(make_app(), ["gc", "--pages"])
+    assert (str(pool.path) in freed.stdout, pool.path.exists()) == (True, False)
 
 
 def test_pages_go_though_the_disk_is_too_full_to_open_the_catalogue(

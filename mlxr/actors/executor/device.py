@@ -24,6 +24,7 @@ from mlxr.actors.executor.fitting_loader import FittingLoader, Loaded, least_pag
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pages_on_disk import PagesOnDisk
+from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.executor.warm_up import STAGE, WarmUp
 from mlxr.metal.backend import Backend
@@ -73,6 +74,7 @@ class DeviceThread:
         self._spec: PoolSpec | None = None
         self._backend: Backend
         self._pages = PagesOnDisk()
+        self._shared: SharedPool | None = None
         self._warm_up: WarmUp | None = None
         self._stepped = 0.0
         """When the last step was collected; never, while one runs."""
@@ -110,6 +112,8 @@ class DeviceThread:
             if self._adapter_loader is not None:
                 self._adapter_loader.stop()
             self._pages.stop()
+            if self._shared is not None:
+                self._shared.delete()
             self._reports.close()
             self._ended.set()
 
@@ -122,6 +126,7 @@ class DeviceThread:
             )
             loader = FittingLoader(self._settings, backend, reports.goes_without, again=bool(self._context.epoch))
             loaded = loader.load(reports.progress(pacer))
+            self._shared = loaded.shared
             model, drafter, spec = loaded.model, loaded.drafter, loaded.spec
             makeshift = self._settings.executor.backend == "auto" and choice.name == "reference"
             log.log(logging.WARNING if makeshift else logging.INFO, "%s computes with %s", engine_name, choice.reason)
@@ -130,7 +135,9 @@ class DeviceThread:
             vocabulary = partial(vocabulary_of, Path(self._settings.path), model.vocab_size)
             compiler = Compiler(vocabulary, resting=self._rests)
             constraints = ConstraintTable(compiler, model.vocab_size)
-            runner = ModelRunner(model, backend, spec, constraints, self._adapters, drafter, reports.drafter_failed)
+            runner = ModelRunner(
+                model, backend, spec, constraints, self._adapters, drafter, reports.drafter_failed, loaded.shared
+            )
         except Exception as error:
             reports.can_not_load(error)
             return None
@@ -150,7 +157,7 @@ class DeviceThread:
         drafting, pages = loaded.draft_bytes, backend.sizes.pool(spec) if spec else 0
         reports.bytes = EngineBytes(model.nbytes + drafting, pages, drafting)
         contents = page_contents(settings.content, backend, spec)
-        on_disk = spec is not None and self._open_disk(runner, backend, contents)
+        on_disk = spec is not None and self._open_disk(runner, backend, contents, loaded.shared)
         info = loaded.drafter.info if loaded.drafter is not None else None
         ready = ExecutorReady(self._context.epoch, loaded.groups, contents, backend.step_tokens, on_disk, info)
         reports.tell_scheduler(ready)
@@ -160,7 +167,7 @@ class DeviceThread:
         reports.up(backend, context, page_type, info, least_pages_bytes(settings, spec, context, backend))
         return ready
 
-    def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str]) -> bool:
+    def _open_disk(self, runner: ModelRunner, backend: Backend, contents: list[str], shared: SharedPool | None) -> bool:
         bus, address, reports = self._context.bus.thread_copy(), self._context.address, self._reports
         return self._pages.open(
             self._settings,
@@ -171,6 +178,7 @@ class DeviceThread:
             tell=reports.tell_kv,
             answer=reports.answer_kv,
             wake=lambda: bus.wake_up(address),
+            shared=shared,
         )
 
     def _rests(self) -> bool:
@@ -196,6 +204,7 @@ class DeviceThread:
                     self._reports.memory_changed()
                 case Step() if message.epoch == self._context.epoch:
                     self._pages.resize(message, runner.pages)
+                    self._pages.reach(message, runner.pages)
                     self._backend.share_cpus(loads_run(self._context.run_directory))
                     if message.sizes and previous is not None:
                         previous = self._advance(runner, None, 0, previous)

@@ -12,6 +12,7 @@ import msgspec
 
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_listing import About
+from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.quota import folder_of, quota_of
@@ -35,6 +36,11 @@ def page_contents(content: str, backend: Backend, spec: PoolSpec | None) -> list
     return [content, backend.name, backend.arithmetic, *packages, *layout]
 
 
+def contents_digest(contents: list[str]) -> bytes:
+    """``contents``: as ``page_contents`` returns them."""
+    return hashlib.blake2b("\0".join([str(FORMAT), *contents]).encode(), digest_size=CONTENTS_BYTES).digest()
+
+
 def open_disk(
     settings: ExecutorSettings,
     backend: Backend,
@@ -43,12 +49,13 @@ def open_disk(
     epoch: int,
     answer: Callable[[Message], None],
     wake: Callable[[], None],
+    shared: SharedPool | None = None,
 ) -> PageFiles | None:
     """Returns what reads and writes an engine's segments; None where there is to be nothing on disk, or the model's
-    files can't be told from others."""
+    files can't be told from others. ``shared``: as in ``PageFiles``."""
     if not settings.kv.disk or not settings.content:
         return None
-    digest = hashlib.blake2b("\0".join([str(FORMAT), *contents]).encode(), digest_size=CONTENTS_BYTES).digest()
+    digest = contents_digest(contents)
     about = About(contents, math.gcd(*(part.page_size for part in pool.spec.groups)))
     try:
         root = folder_of(Home.find().kv, settings.kv.disk_path)
@@ -57,4 +64,4 @@ def open_disk(
         log.warning("pages of conversations can't be kept in %s: %s", settings.kv.disk_path or "the home", error)
         return None
     sizes = [backend.page_bytes(pool, group) for group in range(len(pool.spec.groups))]
-    return PageFiles(folder, digest, sizes, epoch, answer, wake)
+    return PageFiles(folder, digest, sizes, epoch, answer, wake, shared=shared)

@@ -22,6 +22,8 @@ from mlxr.actors.executor.drafting.loading import (
 )
 from mlxr.actors.executor.memory import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need, step_bytes
+from mlxr.actors.executor.pool_files.opening import open_shared_pool
+from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.pool_size import group_pages, pool_spec
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
@@ -47,6 +49,7 @@ class Loaded:
         drafter: what drafts for the model; None where nothing does.
         draft_bytes: what drafting takes of the memory.
         spec: of the pool; None for a model that keeps nothing in pages.
+        shared: the pool's, where it outlives the process.
         groups: the pool's parts.
         room_beside: returns how many bytes of what the longest step works with are free while one of so many tokens
             runs.
@@ -57,6 +60,7 @@ class Loaded:
     draft_bytes: int
     spec: PoolSpec | None
     groups: list[GroupPages]
+    shared: SharedPool | None
     room_beside: Callable[[int], int]
 
 
@@ -86,8 +90,10 @@ class FittingLoader:
         require_same(self._path, self._settings.identity)
         drafter, draft_bytes = self._load_drafter(draft, model)
         spec = self._pool_spec(model, draft_bytes) if model.cache_groups else None
+        shared = open_shared_pool(self._settings, self._backend, spec) if spec is not None else None
+        spec = shared.spec if shared is not None else spec
         groups = _group_pages(spec, model, self._backend)
-        return Loaded(model, drafter, draft_bytes, spec, groups, partial(self._room_beside, model))
+        return Loaded(model, drafter, draft_bytes, spec, groups, shared, partial(self._room_beside, model))
 
     def chosen_draft(self) -> ChosenDraft | None:
         """Returns the draft model. Raises ``NoDraftModel`` where one is required and can't draft."""

@@ -16,6 +16,7 @@ from mlxr.actors.executor.drafting import Drafter
 from mlxr.actors.executor.drafting.step_drafts import StepDrafts
 from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
 from mlxr.actors.executor.page_memory import PageMemory
+from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.pooling import Pooler
 from mlxr.actors.executor.sample_reader import SampleReader, token_logprobs
 from mlxr.actors.executor.sampling import SamplingBatches
@@ -38,7 +39,7 @@ vocabulary."""
 class ModelRunner:
     """Runs steps in the order they come. All methods belong to the device's thread.
 
-    ``drafter_failed``: hears why ``drafter`` makes no drafts any more.
+    ``shared``: as in ``PageMemory``. ``drafter_failed``: hears why ``drafter`` makes no drafts any more.
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class ModelRunner:
         adapters: AdapterTable,
         drafter: Drafter | None = None,
         drafter_failed: Callable[[str], None] = lambda reason: None,
+        shared: SharedPool | None = None,
     ) -> None:
         self._model = model
         self._backend = backend
         self._drafts = StepDrafts(drafter, drafter_failed, backend.forget_steps)
         self._cache = BufferCache()
-        self._memory = PageMemory(backend, spec, self._cache)
+        self._memory = PageMemory(backend, spec, self._cache, shared)
         self._adapters = adapters
         self._table = SequenceTable(adapters.stack)
         self._reader = SampleReader(self._table, constraints)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 import numpy as np
@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 from mlxr.actors.executor.compiler import yield_to_others
 from mlxr.actors.executor.page_listing import PageListing
+from mlxr.actors.executor.pool_files.records import Record
+from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.actors.kv.disk.segment import BadSegmentError, read_content, read_segment, segment_bytes, write_segment
 from mlxr.runtime.messages.common import Message
 from mlxr.runtime.messages.executor import RestorePages, StorePages
-from mlxr.runtime.messages.kv import DiskOpened, PagesStored
+from mlxr.runtime.messages.kv import DiskOpened, PagesStored, StoredPage
 
 log = logging.getLogger("mlxr.executor")
 
@@ -54,20 +56,23 @@ class _Signal(Enum):
 @dataclass(slots=True)
 class Read:
     """What was read for a command. ``content``: uint8 ``[pages, bytes]``. ``good``: as in ``PagesRestored``, empty
-    where there is no such file. ``began``: in seconds, by ``time.monotonic``."""
+    where there is no such file. ``began``: in seconds, by ``time.monotonic``. ``records``: of all its pages, once they
+    are in the pool; none where they are on their way to the disk still."""
 
     command: RestorePages
     content: NDArray[np.uint8]
     good: list[bool]
     began: float
     buffer: NDArray[np.uint8] | None = None
+    records: list[Record] = field(default_factory=list)
 
 
 class PageFiles:
     """Reads and writes segments of one engine. Methods belong to the device's thread.
 
     ``page_bytes``: of each cache group. ``answer``: tells the KV manager something, on any thread. ``wake``: called on
-    a thread of its own whenever something was read.
+    a thread of its own whenever something was read. ``shared``: the pool's memory outlives the process, and what its
+    pages hold is recorded.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class PageFiles:
         wake: Callable[[], None],
         retry_seconds: float = RETRY_SECONDS,
         look_seconds: float = LOOK_SECONDS,
+        shared: SharedPool | None = None,
     ) -> None:
         self._folder = folder
         self._contents = contents
@@ -95,6 +101,7 @@ class PageFiles:
         self._complained = False
         self._unread = False
         self._look_seconds = look_seconds
+        self._shared = shared
         self._listing = PageListing(folder, self._page_bytes, epoch, answer, self._complain)
         self._writes: queue.SimpleQueue[tuple[StorePages, NDArray[np.uint8]] | _Signal] = queue.SimpleQueue()
         self._reads: queue.SimpleQueue[RestorePages | _Signal] = queue.SimpleQueue()
@@ -153,6 +160,11 @@ class PageFiles:
         if read.buffer is not None:
             self._buffers.put(read.buffer)
 
+    def written(self, read: Read) -> None:
+        """The good pages of what was read are in the pool."""
+        if self._shared is not None and read.records:
+            self._shared.note([record for record, good in zip(read.records, read.good, strict=True) if good])
+
     # On the thread that writes.
 
     def _write_all(self) -> None:
@@ -183,7 +195,7 @@ class PageFiles:
         try:
             file, evicted = self._folder.create(command.name, size)
             try:
-                write_segment(file, self._contents, command.group, command.stored, content)
+                checksums = write_segment(file, self._contents, command.group, command.stored, content)
             except BaseException:
                 self._folder.discard(command.name, file, size)
                 raise
@@ -194,6 +206,8 @@ class PageFiles:
             return PagesStored(command.batch, 0, evicted, self._writable, self._folder.kept)
         self._complained = False
         self._listing.wrote(command.name)
+        if self._shared is not None:
+            self._shared.note(_records(command.group, command.pages, command.stored, checksums))
         return PagesStored(command.batch, size, evicted, kept=self._folder.kept)
 
     def _failed(self, error: Exception) -> None:
@@ -239,6 +253,9 @@ class PageFiles:
             self._failed(error)
             self._writes.put(_Signal.LOOK)  # who writes waits for nothing to write, and is to try again in a while
         self._answer(self._opened())
+        if self._shared is not None:
+            for found in self._shared.survivors(self._epoch):
+                self._answer(found)
         self._listing.describe()
 
     def _read(self, command: RestorePages) -> Read:
@@ -248,6 +265,7 @@ class PageFiles:
         if writing is not None:
             return Read(command, *_of_memory(command, *writing), began)
         buffer: NDArray[np.uint8] | None = None
+        records: list[Record] = []
         if count * size <= BUFFER_BYTES:
             buffer = self._buffers.get()
             content = buffer[: count * size].reshape(count, size)
@@ -256,7 +274,7 @@ class PageFiles:
         try:
             if buffer is None:
                 content = np.empty((count, size), np.uint8)
-            good = self._read_file(command, content)
+            good, records = self._read_file(command, content)
         except FileNotFoundError:
             good = []
         except BadSegmentError as error:
@@ -268,9 +286,9 @@ class PageFiles:
             good = []
         if good and not all(good):
             self._damaged(command, "has damaged pages")
-        return Read(command, content, good, began, buffer)
+        return Read(command, content, good, began, buffer, records)
 
-    def _read_file(self, command: RestorePages, content: NDArray[np.uint8]) -> list[bool]:
+    def _read_file(self, command: RestorePages, content: NDArray[np.uint8]) -> tuple[list[bool], list[Record]]:
         with self._folder.open(command.name) as opened:
             file = opened.fileno()
             segment = read_segment(file)
@@ -280,7 +298,9 @@ class PageFiles:
                 raise BadSegmentError("holds other pages than it did")
             if segment.page_bytes != content.shape[1]:
                 raise BadSegmentError("holds pages of another size")
-            return read_content(file, segment, command.first, content)
+            part = slice(command.first, last)
+            records = _records(command.group, command.pages, segment.pages[part], segment.checksums[part])
+            return read_content(file, segment, command.first, content), records
 
     def _damaged(self, command: RestorePages, why: str) -> None:
         """What is damaged would be found again at the next start, and no page of it is ever written a second time."""
@@ -291,6 +311,13 @@ class PageFiles:
         level = logging.INFO if self._unread else logging.WARNING
         self._unread = True
         log.log(level, "%s %s; what it held is computed again", self._folder.path(command.name), why)
+
+
+def _records(
+    group: int, pages: Sequence[int], stored: Sequence[StoredPage], checksums: Sequence[bytes]
+) -> list[Record]:
+    together = zip(pages, stored, checksums, strict=True)
+    return [Record(group, page, content, checksum) for page, content, checksum in together]
 
 
 def _of_memory(

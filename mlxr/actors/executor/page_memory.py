@@ -8,6 +8,7 @@ import mlx.core as mx
 
 from mlxr.actors.executor.buffer_cache import BufferCache
 from mlxr.actors.executor.device_faults import PoolFullError
+from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.pool_size import group_pages
 from mlxr.metal.backend import Backend
 from mlxr.metal.pool import Pool, PoolSpec
@@ -17,16 +18,19 @@ from mlxr.runtime.messages.executor import Step
 class PageMemory:
     """Owns the pool on the device. All methods belong to the device's thread.
 
-    ``spec``: None for a model that keeps no pages.
+    ``spec``: None for a model that keeps no pages. ``shared``: makes the pool, where it is to outlive the process.
 
     Attributes:
         pool: with all pages that have memory; None where the model keeps none, and between ``drop`` and ``renew``.
     """
 
-    def __init__(self, backend: Backend, spec: PoolSpec | None, cache: BufferCache) -> None:
+    def __init__(
+        self, backend: Backend, spec: PoolSpec | None, cache: BufferCache, shared: SharedPool | None = None
+    ) -> None:
         self._backend = backend
         self._spec = spec
         self._cache = cache
+        self._shared = shared
         self.pool: Pool | None = None
         self.renew()
 
@@ -39,7 +43,7 @@ class PageMemory:
             return
         groups = group_pages(self._spec, self._backend.sizes, self._backend.lazy_pages)
         sized = self._spec.sized([min(group.extent or group.pages, group.pages) for group in groups])
-        self.pool = self._backend.pool(sized)
+        self.pool = self._backend.pool(sized) if self._shared is None else self._shared.make()
         self._cache.rest()
 
     @property

@@ -177,6 +177,7 @@ class PageTransfers:
             if len(good) < len(command.pages):
                 content = content[good]
             self._backend.write_pages(self._pool(), command.group, pages, content)
+            self._files.written(read)
         # Several are on their way at once: each took from when the one before was there.
         now, size = time.monotonic(), read.content.nbytes if read.good else 0
         seconds, self._written = now - max(read.began, self._written), now

@@ -10,8 +10,9 @@ from mlxr.actors.executor.disk import open_disk
 from mlxr.actors.executor.launched import Launched
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.page_files import PageFiles
-from mlxr.actors.executor.page_toucher import PageToucher
+from mlxr.actors.executor.page_toucher import PAGES_AT_ONCE, PageToucher
 from mlxr.actors.executor.page_transfers import PageTransfers
+from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.backend import Backend
 from mlxr.runtime.messages.common import Message
@@ -35,6 +36,8 @@ class PagesOnDisk:
         self._files: PageFiles | None = None
         self._transfers: PageTransfers | None = None
         self._toucher: PageToucher | None = None
+        self._reached: list[int] = []
+        """Of each group, up to which page memory was asked for; of a pool that takes it from a file."""
 
     def open(
         self,
@@ -46,16 +49,18 @@ class PagesOnDisk:
         tell: Callable[[Message], None],
         answer: Callable[[Message], None],
         wake: Callable[[], None],
+        shared: SharedPool | None = None,
     ) -> bool:
         """Opens the folder in which pages of this model lie; tells whether there is to be one. ``tell``, ``answer``:
         to the KV manager, on the device's thread and on any. ``wake``: has the device's thread look at what was
-        read."""
-        self._files = open_disk(settings, backend, runner.pool, contents, epoch, answer, wake)
+        read. ``shared``: the pool's, where it outlives the process."""
+        self._files = open_disk(settings, backend, runner.pool, contents, epoch, answer, wake, shared)
         if self._files is None:
             return False
         self._files.start()
         self._toucher = PageToucher(backend, lambda: runner.pool_if_any)
         self._toucher.start(self._files.on_disk)
+        self._reached = [0 for _ in runner.pages] if shared is not None else []
         self._transfers = PageTransfers(backend, lambda: runner.pool, self._files, tell, self._toucher.touch)
         return True
 
@@ -99,6 +104,16 @@ class PagesOnDisk:
         """A step was collected."""
         if self._transfers is not None:
             self._transfers.note(step, done)
+
+    def reach(self, step: Step, there: list[int]) -> None:
+        """Has pages touched that ``step`` writes to, and some behind them: the system has no huge pages for files
+        unless it is asked for each. ``there``: as in ``resize``."""
+        for row in step.rows if self._reached else ():
+            for group, change in enumerate(row.tables):
+                last = max(change.pages, default=-1)
+                if last >= (first := self._reached[group]) and self._toucher is not None:
+                    self._reached[group] = min(last + 1 + PAGES_AT_ONCE, there[group])
+                    self._toucher.touch(group, range(first, self._reached[group]))
 
     def resize(self, step: Step, there: list[int]) -> None:
         """Has nobody touch pages that ``step`` takes the memory of. ``there``: how many of each group have it."""

@@ -45,6 +45,9 @@ class KVSection(Section, frozen=True):
     disk_bytes: Annotated[
         NotNegative, about("of all files there; 0: 8 GiB, or a tenth of what the disk has free if that is less")
     ] = 0
+    shared_memory: Annotated[
+        bool, about("pages outlive processes that are killed, in memory (Linux, cpu; needs disk)")
+    ] = False
 
 
 class ExecutorSettings(Struct, frozen=True):

@@ -25,6 +25,7 @@ from mlxr.runtime.messages.kv import (
     PagesStored,
     PagesTaken,
     Plan,
+    PoolPagesFound,
     Reset,
     SegmentsFound,
 )
@@ -155,6 +156,11 @@ class KVActor(Actor):
     def disk_opened(self, message: DiskOpened) -> None:
         self._disk.opened(message)
         self._report()
+
+    @on(PoolPagesFound)
+    def pool_pages_found(self, message: PoolPagesFound) -> None:
+        if self._placement is not None and message.epoch == self._epoch and message.group < len(self._placement.groups):
+            self._placement.adopt(message.group, message.pages, message.contents)
 
     @on(SegmentsFound)
     def segments_found(self, message: SegmentsFound) -> None:

@@ -4,6 +4,7 @@ no page memory."""
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from mlxr.actors.kv.recent_prompts import EvictionLog
 
@@ -75,6 +76,23 @@ class PagePool:
             return None
         self._references[page] = 1
         return page
+
+    def adopt(self, contents: Mapping[int, tuple[bytes, int]]) -> None:
+        """Takes pages for cached whose content has outlived the process that computed it: of each its address and how
+        much of it that stands for, those used last the last. A pool that has given pages out takes none, since they
+        may be among these."""
+        if self._fresh or not contents:
+            return
+        adopted = {page: content for page, content in contents.items() if page < self.size}
+        self._fresh = max(adopted, default=-1) + 1
+        # Popped from the end: the first pages are given out first.
+        self._free = [page for page in reversed(range(self._fresh)) if page not in adopted]
+        for page, (address, filled) in adopted.items():
+            self.publish(page, address, filled)
+            if page in self._addresses:
+                self._cached[page] = None
+            else:
+                self._free.append(page)  # Another has the same content.
 
     def resize(self, limit: int) -> list[tuple[int, int]]:
         """Lets there be no more than ``limit`` pages, at least those that are held and at most ``total``. Cached pages

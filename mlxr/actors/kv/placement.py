@@ -20,7 +20,7 @@ from mlxr.actors.kv.recent_prompts import Eviction, EvictionLog
 from mlxr.actors.kv.token_pages import TokenPages
 from mlxr.runtime.messages.common import request_of
 from mlxr.runtime.messages.executor import ForkRow, GroupSize, PageCopy, Step
-from mlxr.runtime.messages.kv import Fork, GroupPages, Plan, PlanRow, Release
+from mlxr.runtime.messages.kv import Fork, GroupPages, Plan, PlanRow, Release, StoredPage
 from mlxr.runtime.messages.scheduler import Deferred
 from mlxr.runtime.messages.token_ids import TokenIds
 
@@ -101,6 +101,15 @@ class Placement:
         block = self.prefixes.block
         end = found - found % block + block
         return self.evictions.of(self.prefixes.chain(tokens, adapters).at(end)) if end <= len(tokens) else None
+
+    def adopt(self, index: int, pages: list[int], contents: list[StoredPage]) -> None:
+        """Takes pages of a group, which nobody has used so far, for cached: they have these ``contents`` already."""
+        group = self.groups[index]
+        group.pool.adopt(
+            {page: (content.address, group.filled(content.tail)) for page, content in zip(pages, contents, strict=True)}
+        )
+        for content in contents:
+            self.prefixes.turn_ended(content.parent, content.tail)
 
     # The pool's size.
 

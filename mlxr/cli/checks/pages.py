@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+from mlxr.actors.executor.pool_files.file import left_files
 from mlxr.actors.executor.settings import KVSection
 from mlxr.actors.kv.disk.quota import folder_of, quota_of
 from mlxr.actors.kv.disk.shared_folder import all_files
@@ -31,6 +32,7 @@ def on_disk(home: Home, section: KVSection) -> Finding:
         usage = shutil.disk_usage(nearest)
         kept = sum(file.bytes for file in all_files(root)) if root.is_dir() else 0
         quota = quota_of(root, section.disk_bytes)
+        left = sum(file.bytes for file in left_files(root))
     except (OSError, RuntimeError) as refusal:
         where = section.disk_path or str(home.kv)
         return warn(CHECK, f"{where} can't be looked at ({_why(refusal)}): none can be kept", ELSEWHERE)
@@ -47,6 +49,9 @@ def on_disk(home: Home, section: KVSection) -> Finding:
     if usage.free + kept < quota:
         mend = f"mlxr config set kv.disk_bytes {max(usage.free // 2, LITTLE)}  (or make room on that disk)"
         return warn(CHECK, f"{text}: the disk will be full before kv.disk_bytes is reached", mend)
+    if left:
+        text = f"{text}; {readable(left)} of memory are kept for the next start of servers that were killed"
+        return warn(CHECK, text, "mlxr gc --pages  (or start one)")
     return ok(CHECK, text)
 
 

@@ -19,6 +19,7 @@ from mlxr.metal.adapted_rows import row_stacks
 from mlxr.metal.adapters import LowRank, Place, place_number
 from mlxr.metal.batch import Batch
 from mlxr.metal.cpu import _native
+from mlxr.metal.cpu.file_pools import CpuFilePools
 from mlxr.metal.cpu.half_precision import in_halves
 from mlxr.metal.cpu.layer_operations import LayerOperations
 from mlxr.metal.cpu.matrices import held_as, pack
@@ -27,7 +28,7 @@ from mlxr.metal.cpu.sampling import sampling_rows
 from mlxr.metal.cpu.sizes import CpuSizes
 from mlxr.metal.cpu.step import Step
 from mlxr.metal.operations import Forward, Layers
-from mlxr.metal.pool import Pool, PoolSpec, require_kinds
+from mlxr.metal.pool import FilePools, Pool, PoolSpec, require_kinds
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.sampling import SampledRows, SamplingBatch
 from mlxr.metal.sizes import BackendSizes
@@ -59,6 +60,7 @@ class CpuBackend(LayerOperations):
         self._pause = pause
         int16 = next((columns for columns in INT16_COLUMNS if self._engine.has_int16(columns)), 0)
         self.sizes: BackendSizes = CpuSizes(int16)
+        self.file_pools: FilePools | None = CpuFilePools(self.name, self.sizes)
         self._sampling: tuple[SamplingBatch, _native.SamplingRows] | None = None
         self._adapters: tuple[Batch, _native.AdapterRows] | None = None
 

@@ -24,8 +24,16 @@ POPULATE_WRITE = 23
 """``MADV_POPULATE_WRITE``, of Linux 5.14 and later: takes memory as if each page had been written, and changes none."""
 
 
-def allocate(spec: PoolSpec) -> _native.Pool:
-    native = _native.Pool()
+COLLAPSE = 25
+"""``MADV_COLLAPSE``, of Linux 6.1 and later: makes one huge page of small ones, of files in memory, too, whatever the
+system's settings say."""
+
+HUGE_PAGE = 2 << 20
+
+
+def allocate(spec: PoolSpec, file: int = -1, offset: int = 0) -> _native.Pool:
+    """``file``, ``offset``: as in ``_native.Pool``."""
+    native = _native.Pool(file=file, offset=offset)
     for part in spec.groups:
         _add(native, part)
     return native
@@ -77,16 +85,37 @@ def write_pages(pool: Pool, group: int, pages: Sequence[int], content: NDArray[n
 def touch_pages(pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
     if _madvise is None or not len(pages):
         return
-    runs = _runs(pages)
-    for part in reversed(native_pool(pool).parts(group)):
+    native = native_pool(pool)
+    runs, touch = _runs(pages), _touch_huge if native.of_file else _touch
+    for part in reversed(native.parts(group)):
         for first, count in runs:
             if not goes_on():
                 return
             begin = part.ctypes.data + first * part.shape[1]
-            end = -(-(begin + count * part.shape[1]) // mmap.PAGESIZE) * mmap.PAGESIZE
-            begin = begin // mmap.PAGESIZE * mmap.PAGESIZE
-            if _madvise(begin, end - begin, POPULATE_WRITE):
+            if not touch(begin, begin + count * part.shape[1], goes_on):
                 return  # Older systems can't, and there may be no more memory: whoever writes finds out.
+
+
+def _touch(begin: int, end: int, goes_on: Callable[[], bool]) -> bool:
+    """Gives addresses their memory; tells whether the system does so."""
+    assert _madvise is not None
+    begin, end = begin // mmap.PAGESIZE * mmap.PAGESIZE, -(-end // mmap.PAGESIZE) * mmap.PAGESIZE
+    return not _madvise(begin, end - begin, POPULATE_WRITE)
+
+
+def _touch_huge(begin: int, end: int, goes_on: Callable[[], bool]) -> bool:
+    """The same of a file's: each huge page that has any of these addresses, of which the system makes none by itself. A
+    part's last addresses may share one with another part's first, but not with what is no page."""
+    assert _madvise is not None
+    for at in range(begin // HUGE_PAGE * HUGE_PAGE, end, HUGE_PAGE):
+        if not goes_on():
+            return False
+        # One is made only of what is there in part.
+        if _madvise(at, mmap.PAGESIZE, POPULATE_WRITE):
+            return False
+        if _madvise(at, HUGE_PAGE, COLLAPSE) and _madvise(at, HUGE_PAGE, POPULATE_WRITE):
+            return False
+    return True
 
 
 def _runs(pages: Sequence[int]) -> list[tuple[int, int]]:

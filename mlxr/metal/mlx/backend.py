@@ -58,6 +58,7 @@ from mlxr.metal.operations import (
 from mlxr.metal.plain_recurrence import Advance, PlainRecurrence
 from mlxr.metal.pool import (
     DeviceMemory,
+    FilePools,
     Pool,
     PoolSpec,
 )
@@ -104,6 +105,7 @@ class MlxBackend:
 
     name = "mlx"
     lazy_pages = False
+    file_pools: FilePools | None = None
 
     @property
     def arithmetic(self) -> str:

@@ -24,7 +24,7 @@ from mlxr.metal.operations import (
     RowOperation,
 )
 from mlxr.metal.plain_recurrence import PlainRecurrence
-from mlxr.metal.pool import Pool, PoolSpec
+from mlxr.metal.pool import FilePools, Pool, PoolSpec
 from mlxr.metal.reference import (
     adapters,
     pages,
@@ -84,6 +84,7 @@ class ReferenceBackend:
     arithmetic = ""
     step_tokens = 512
     lazy_pages = False
+    file_pools: FilePools | None = None
     first_steps: Sequence[tuple[int, int]] = ()
     sizes: BackendSizes = ReferenceSizes()
 

@@ -249,6 +249,16 @@ class SegmentsFound(Message, frozen=True):
     gone: list[str] = []
 
 
+class PoolPagesFound(Message, frozen=True):
+    """Event: these ``pages`` of a cache group still have what a process that was killed had computed: ``contents``, one
+    for each, those that were used last the last. Comes before ``SegmentsFound``, of a pool that nobody has used."""
+
+    epoch: int
+    group: int
+    pages: list[int]
+    contents: list[StoredPage]
+
+
 class OtherPagesFound(Message, frozen=True):
     """Event: pages lie on disk that this engine can't use, since they depend on other ``contents`` (as in
     ``ExecutorReady``) than its own. ``block``: tokens from one of their ``addresses`` to the next."""
@@ -303,6 +313,7 @@ KVInbox = (
     | Reset
     | LimitPool
     | DiskOpened
+    | PoolPagesFound
     | SegmentsFound
     | OtherPagesFound
     | PagesTaken

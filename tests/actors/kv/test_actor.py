@@ -26,6 +26,7 @@ from mlxr.runtime.messages.kv import (
     PagesRestored,
     Plan,
     PlanRow,
+    PoolPagesFound,
     Release,
     Reset,
     SegmentsFound,
@@ -70,11 +71,11 @@ class Rig:
     def reset(self, pages: int = 100) -> None:
         self.tell(Reset(1, [GroupPages(CacheKind.FULL, pages, 8)], ["m"], 64, disk=True))
 
-    def on_disk(self) -> list[Message]:
+    def on_disk(self) -> tuple[DiskOpened, SegmentsFound]:
         """What the executor tells of a disk with the prompt."""
         chain = PrefixChain(PROMPT, 8, chain_root("m"))
         pages = [StoredPage(chain.at(end)) for end in (8, 16, 24, 32)]
-        return [DiskOpened(1, [PAGE_BYTES], 1 << 30), SegmentsFound(1, [StoredSegment("a", 0, pages)], last=True)]
+        return DiskOpened(1, [PAGE_BYTES], 1 << 30), SegmentsFound(1, [StoredSegment("a", 0, pages)], last=True)
 
     def close(self) -> None:
         for inbox in (self.inbox, self._scheduler, self._executor):
@@ -103,6 +104,20 @@ async def test_nothing_is_looked_up_before_it_is_known_what_lies_on_disk(tmp_pat
         rig.tell(PagesRestored(read.batch, [True] * 4))
         admitted = await rig.told(Admitted)
         assert (admitted.cached, admitted.restored) == (32, 32)
+
+
+async def test_what_is_still_in_memory_is_not_read(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.reset()
+        opened, found = rig.on_disk()
+        pages = found.segments[0].pages
+        rig.tell(opened, PoolPagesFound(1, 0, [7, 3, 0], pages[:3]), found, Admit(1, PROMPT, 1))
+        read = await rig.told(RestorePages)
+        assert read.addresses == [pages[3].address]
+        assert read.pages[0] not in (7, 3, 0)
+        rig.tell(PagesRestored(read.batch, [True]))
+        admitted = await rig.told(Admitted)
+        assert (admitted.cached, admitted.restored) == (32, 8)
 
 
 async def test_what_lies_on_disk_is_read_soon_if_nobody_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,3 +171,29 @@ def test_memory_is_taken_for_the_first_pages_and_for_more_as_they_are_wanted() -
     for _ in range(89):
         pool.allocate()
     assert pool.size == 100
+
+
+def test_pages_with_content_from_the_start_are_found_and_go_last_as_they_were_used() -> None:
+    pool = PagePool(5)
+    pool.adopt({3: (b"used long ago", 4), 1: (b"used last", 2)})
+    assert (pool.held, pool.cached, pool.available) == (0, 2, 5)
+    assert pool.find(b"used last") == 1
+    assert [pool.allocate() for _ in range(4)] == [0, 2, 4, 3]
+    assert pool.find(b"used long ago") is None
+    assert pool.allocate() is None
+    assert not pool.writable(1, 1)
+    assert pool.writable(1, 2)
+
+
+def test_a_pool_that_has_given_pages_out_takes_no_content_of_others() -> None:
+    pool = PagePool(2)
+    assert pool.allocate() == 0
+    pool.adopt({0: (b"a", 4), 1: (b"b", 4)})
+    assert (pool.held, pool.cached, pool.find(b"b")) == (1, 0, None)
+
+
+def test_content_that_two_pages_have_is_one_s_and_the_other_is_free() -> None:
+    pool = PagePool(2)
+    pool.adopt({1: (b"a", 4), 0: (b"a", 4)})
+    assert (pool.cached, pool.available, pool.find(b"a")) == (1, 2, 1)
+    assert pool.allocate() == 0

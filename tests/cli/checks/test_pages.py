@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.actors.executor.pool_files import file
 from mlxr.actors.executor.settings import KVSection
 from mlxr.actors.kv.disk.folder import SegmentFolder
 from mlxr.cli.checks.finding import Finding, Level
@@ -55,3 +56,13 @@ def test_what_keeps_pages_from_the_disk_is_told_with_a_way_out(tmp_path: Path, m
     monkeypatch.setattr(os, "access", lambda path, mode: "mine" not in str(path))
     refused = found(tmp_path, disk_path=str(tmp_path / "mine"))
     assert (refused.level, refused.mend.startswith("chmod u+rwx")) == (Level.WARN, True)
+
+
+def test_memory_that_a_killed_server_left_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file, "FOLDER", tmp_path)
+    left = file.PoolFile(file.pool_path(tmp_path / "home" / "kv", b"c" * 16), b"c" * 16)
+    left.lay_out([4], 1 << 20)
+    assert found(tmp_path, disk_bytes=LITTLE).level == Level.OK  # somebody has it
+    left.close()
+    told = found(tmp_path, disk_bytes=LITTLE)
+    assert (told.level, "of memory are kept" in told.text, told.mend[:15]) == (Level.WARN, True, "mlxr gc --pages")

@@ -54,3 +54,37 @@ def test_nothing_is_touched_any_more_once_the_pool_is_to_go() -> None:
 
 def test_pages_side_by_side_are_one_run() -> None:
     assert _runs([5, 1, 2, 3, 9, 8]) == [(1, 3), (5, 1), (8, 2)]
+
+
+def test_pages_of_a_file_are_another_pool_s_of_the_same_file(tmp_path: Path) -> None:
+    backend = CpuBackend(1)
+    pools, spec, offset = backend.file_pools, PoolSpec.even([GROUP, GROUP], 300, PAGE), 2 << 20
+    assert pools is not None
+    with open(tmp_path / "pool", "w+b") as file:
+        file.truncate(offset + pools.nbytes(spec))
+        first, other = (pools.pool(spec, file.fileno(), offset) for _ in range(2))
+    size = backend.page_bytes(first, 1)
+    content = np.random.default_rng(1).integers(0, 256, (3, size), np.uint8)
+    backend.write_pages(first, 1, [0, 7, 299], content)
+    backend.touch_pages(other, 1, range(300), lambda: True)
+    found = np.empty_like(content)
+    backend.read_pages(other, 1, [0, 7, 299], found)
+    assert (found == content).all()
+    assert (np.concatenate(pools.parts(other, 1), axis=1)[[0, 7, 299]] == content).all()
+    backend.read_pages(other, 0, [0, 7, 299], found)
+    assert not found.any()
+
+
+def test_memory_of_a_file_s_pages_goes_back_and_those_before_stay(tmp_path: Path) -> None:
+    backend = CpuBackend(1)
+    pools, spec = backend.file_pools, PoolSpec.even([GROUP], 256, PAGE)
+    assert pools is not None
+    with open(tmp_path / "pool", "w+b") as file:
+        file.truncate(pools.nbytes(spec))
+        pool = pools.pool(spec, file.fileno(), 0)
+    content = np.full((256, backend.page_bytes(pool, 0)), 7, np.uint8)
+    backend.write_pages(pool, 0, range(256), content)
+    backend.resize(pool, [128])
+    backend.read_pages(pool, 0, range(256), content)
+    assert (content[:128] == 7).all()
+    assert not content[128:].any()

@@ -71,18 +71,20 @@ def checksum(content: Any) -> bytes:
 
 def write_segment(
     file: int, contents: bytes, group: int, pages: Sequence[StoredPage], content: NDArray[np.uint8]
-) -> None:
-    """Writes a segment to an open file. ``content``: uint8 ``[pages, bytes]``. Raises ``OSError``."""
+) -> list[bytes]:
+    """Writes a segment to an open file; returns the checksums of its pages. ``content``: uint8 ``[pages, bytes]``.
+    Raises ``OSError``."""
     page_bytes = content.shape[1]
     head = _HEAD.pack(MAGIC, FORMAT, len(pages), group, page_bytes, contents)
+    checksums = [checksum(part) for part in content]
     table = b"".join(
-        _ENTRY.pack(page.address, page.parent, page.tail, checksum(part))
-        for page, part in zip(pages, content, strict=True)
+        _ENTRY.pack(page.address, page.parent, page.tail, sum) for page, sum in zip(pages, checksums, strict=True)
     )
     front = head + checksum(head + table) + table
     _write_all(file, memoryview(front.ljust(_aligned(len(front)), b"\0")), 0)
     _write_all(file, content.data.cast("B"), _aligned(len(front)))
     os.ftruncate(file, segment_bytes(len(pages), page_bytes))
+    return checksums
 
 
 def read_segment(file: int) -> Segment:

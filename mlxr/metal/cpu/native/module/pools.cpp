@@ -37,10 +37,14 @@ void add_group(const SharedPool& pool, const std::vector<int>& layers, int64_t p
 
 void bind_pools(nb::module_& m) {
   nb::class_<SharedPool>(m, "Pool")
-      .def("__init__",
-           [](SharedPool* self) {
-             new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::make_shared<PagePool>(), {}, {}}));
-           })
+      .def(
+          "__init__",
+          [](SharedPool* self, int file, int64_t offset) {
+            auto pages = std::make_shared<PagePool>(PoolFile{file, offset});
+            new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::move(pages), {}, {}}));
+          },
+          nb::kw_only(), "file"_a = -1, "offset"_a = 0)
+      .def_prop_ro("of_file", [](const SharedPool& self) { return self.value->pages->of_file(); })
       .def(
           "add_keys_and_values",
           [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int kv_heads,

@@ -77,16 +77,25 @@ struct LayerPages {
   uint8_t* values;
 };
 
+/// Where the pool's memory comes from: a file in memory (tmpfs) and where in it, in whole huge pages; -1 for the
+/// process's own memory.
+struct PoolFile {
+  int descriptor = -1;
+  int64_t offset = 0;
+};
+
 /// Pages of one cache group's layers.
 class GroupPages {
  public:
   /// Throws std::bad_alloc when the system has no such memory.
-  GroupPages(int layers, int64_t pages, PageParts parts, PageTypes types);
+  GroupPages(int layers, int64_t pages, PageParts parts, PageTypes types, PoolFile file = {});
   ~GroupPages();
   GroupPages(const GroupPages&) = delete;
   GroupPages& operator=(const GroupPages&) = delete;
 
   static size_t nbytes(int layers, int64_t pages, const PageParts& parts);
+  /// What so many bytes of pages take of a file.
+  static int64_t file_bytes(size_t nbytes);
 
   int layers() const { return layers_; }
   int64_t pages() const { return pages_; }
@@ -104,12 +113,17 @@ class GroupPages {
 
  private:
   char* base(int layer, size_t index) const;
+  void map_own(size_t size);
+  void map_file(size_t size, PoolFile file);
 
   int layers_;
   int64_t pages_;
   PageParts parts_;
   PageTypes types_;
   char* base_ = nullptr;
+  bool of_file_ = false;
+  void* mapped_ = nullptr;
+  size_t mapped_size_ = 0;
 };
 
 /// Pages of all cache groups of a model.
@@ -121,9 +135,14 @@ class PagePool {
     int layer = -1;
   };
 
+  PagePool() = default;
+  /// Takes its memory from a file, in the order of `add`.
+  explicit PagePool(PoolFile file) : file_(file) {}
+
   /// The group's layers, by their numbers in the model, keep their pages there. Throws std::bad_alloc.
   void add(const std::vector<int>& layers, int64_t pages, PageParts parts, PageTypes types = {});
 
+  bool of_file() const { return file_.descriptor >= 0; }
   int groups() const { return static_cast<int>(groups_.size()); }
   const GroupPages& group(int index) const { return *groups_[static_cast<size_t>(index)]; }
   /// Of a layer that keeps nothing, group -1.
@@ -132,6 +151,7 @@ class PagePool {
   }
 
  private:
+  PoolFile file_;
   std::vector<std::unique_ptr<const GroupPages>> groups_;
   std::vector<Place> places_;
 };
