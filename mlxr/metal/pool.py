@@ -81,12 +81,14 @@ class Pool:
 
     ``layers[i]``: what the backend keeps for layer i; an operation that writes replaces it, and nothing else may hold
     those arrays, or MLX would copy the pool to write to it.
+    ``of_file``: its memory is a file's.
     ``group_of[i]``: the place of layer i's group, and so of its tables in a batch.
     """
 
     spec: PoolSpec
     layers: dict[int, Any]
     nbytes: int
+    of_file: bool = False
     group_of: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:

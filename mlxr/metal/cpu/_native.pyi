@@ -284,8 +284,6 @@ class Pool:
     def __init__(self, *, file: int = -1, offset: int = 0) -> None:
         """``file``: a descriptor of a file in memory, whose bytes from ``offset`` on, a multiple of 2 MB, are the
         pages; -1 for memory of the process's own. Each group takes whole 2 MB of it."""
-    @property
-    def of_file(self) -> bool: ...
     def add_keys_and_values(
         self,
         *,

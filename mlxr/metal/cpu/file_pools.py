@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mlxr.metal.cpu import _native
 from mlxr.metal.cpu.pages import HUGE_PAGE, KINDS, allocate, native_pool
 from mlxr.metal.pool import Pool, PoolSpec, require_kinds
 from mlxr.metal.sizes import BackendSizes
@@ -22,8 +23,9 @@ class CpuFilePools:
 
     def pool(self, spec: PoolSpec, file: int, offset: int) -> Pool:
         require_kinds(spec, self._backend, *KINDS)
-        native = allocate(spec, file, offset)
-        return Pool(spec, dict.fromkeys((layer for layer, _, _ in spec.layers()), native), self._sizes.pool(spec))
+        native = allocate(spec, _native.Pool(file=file, offset=offset))
+        layers = dict.fromkeys((layer for layer, _, _ in spec.layers()), native)
+        return Pool(spec, layers, self._sizes.pool(spec), of_file=True)
 
     def parts(self, pool: Pool, group: int) -> list[NDArray[np.uint8]]:
         return native_pool(pool).parts(group)

@@ -31,9 +31,9 @@ system's settings say."""
 HUGE_PAGE = 2 << 20
 
 
-def allocate(spec: PoolSpec, file: int = -1, offset: int = 0) -> _native.Pool:
-    """``file``, ``offset``: as in ``_native.Pool``."""
-    native = _native.Pool(file=file, offset=offset)
+def allocate(spec: PoolSpec, native: _native.Pool | None = None) -> _native.Pool:
+    """``native``: an empty pool that is to have these groups; None for one of the process's own memory."""
+    native = native or _native.Pool()
     for part in spec.groups:
         _add(native, part)
     return native
@@ -85,9 +85,8 @@ def write_pages(pool: Pool, group: int, pages: Sequence[int], content: NDArray[n
 def touch_pages(pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
     if _madvise is None or not len(pages):
         return
-    native = native_pool(pool)
-    runs, touch = _runs(pages), _touch_huge if native.of_file else _touch
-    for part in reversed(native.parts(group)):
+    runs, touch = _runs(pages), _touch_huge if pool.of_file else _touch
+    for part in reversed(native_pool(pool).parts(group)):
         for first, count in runs:
             if not goes_on():
                 return

@@ -44,7 +44,6 @@ void bind_pools(nb::module_& m) {
             new (self) SharedPool(std::make_shared<PoolHandle>(PoolHandle{std::move(pages), {}, {}}));
           },
           nb::kw_only(), "file"_a = -1, "offset"_a = 0)
-      .def_prop_ro("of_file", [](const SharedPool& self) { return self.value->pages->of_file(); })
       .def(
           "add_keys_and_values",
           [](const SharedPool& self, const std::vector<int>& layers, int64_t pages, int page_size, int kv_heads,
