@@ -85,6 +85,7 @@ class ActorSpec(Struct, frozen=True):
         imports: modules that are imported with it.
         engines: it starts engines: those of their modules that it names are imported once it has started, and then
             only other shared actors, for which no load has to wait.
+        loads: it starts an engine as soon as it has started itself: what engines are made of waits for that a while.
         vital: a server ends where it can't be kept alive, of those that belong to no engine.
     """
 
@@ -95,6 +96,7 @@ class ActorSpec(Struct, frozen=True):
     vital: bool = True
     imports: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
+    loads: bool = False
 
 
 @dataclass(slots=True)
@@ -318,13 +320,14 @@ class SupervisorActor(Actor):
 
     def _started(self, spec: ActorSpec) -> None:
         if spec.engines and not self._engines_first.is_set():
-            self.spawn(self._import_engines, spec.engines)
+            self.spawn(self._import_engines, spec)
 
-    async def _import_engines(self, modules: Iterable[str]) -> None:
-        with anyio.move_on_after(ENGINE_SOON_SECONDS):
-            await self._engine_begun.wait()
+    async def _import_engines(self, spec: ActorSpec) -> None:
+        if spec.loads:
+            with anyio.move_on_after(ENGINE_SOON_SECONDS):
+                await self._engine_begun.wait()
         with suppress(Exception):  # whatever a module raises: it is said where an engine is started
-            await anyio.to_thread.run_sync(_import_all, modules, limiter=self._importing_engine)
+            await anyio.to_thread.run_sync(_import_all, spec.engines, limiter=self._importing_engine)
         self._engines_first.set()
 
     async def _after_engines(self) -> None:

@@ -89,6 +89,7 @@ def shared_actors(
             engines=tuple(
                 factory.partition(":")[0] for factory in (factories.tokenizer, factories.scheduler, factories.kv)
             ),
+            loads=not background,
         ),
         ActorSpec("monitor", factories.monitor, msgspec.json.encode(monitor), vital=False),
         ActorSpec("frontend", factories.frontend, msgspec.json.encode(frontend), imports=(HTTP.partition(":")[0],)),

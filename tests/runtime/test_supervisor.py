@@ -41,7 +41,7 @@ async def test_the_server_goes_on_where_what_engines_are_made_of_can_not_be_impo
     inbox = bus.inbox(Address("supervisor"), INBOXES["supervisor"])
     context = Context(Address("supervisor"), bus, Telemetry(), tmp_path)
     shared = [
-        ActorSpec("registry", f"{__name__}:Engines", engines=("cannot_be_imported",)),
+        ActorSpec("registry", f"{__name__}:Engines", engines=("cannot_be_imported",), loads=True),
         ActorSpec("profile", f"{__name__}:Other"),
     ]
     supervisor = SupervisorActor(context, shared, lambda spec, memory: [], set(), 0, 60.0)
