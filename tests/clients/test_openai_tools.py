@@ -111,7 +111,10 @@ def test_every_choice_of_a_forced_call_is_one(openai_client: openai.OpenAI) -> N
         ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "fly"}}}, "tool_choice"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-        ({"tools": [openai_tool("f", "", {"type": "string"})], "tool_choice": "required"}, "tool_choice"),
+        (
+            {"tools": [openai_tool("f", "", {"type": "string"})], "tool_choice": "required"},
+            "tools[0].function.parameters",
+        ),
         ({"functions": [{"name": "add", "parameters": SUM_ARGUMENTS}]}, "functions"),
     ],
 )

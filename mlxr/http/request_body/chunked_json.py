@@ -28,6 +28,7 @@ from mlxr.http.request_body.json_scan import (
     stripped,
     top_level_commas,
 )
+from mlxr.http.request_body.nulls import left_out_if_null
 from mlxr.http.request_body.unknown_fields import MAX_FIELDS, alternatives, dotted, finder, known_names, note
 from mlxr.runtime.errors import RequestError
 
@@ -126,17 +127,23 @@ class _ChunkedDecoder:
 
     def _struct(self, raw: Text, type: type[Fields], place: str, depth: int) -> Fields:
         wanted, names, known = hints(type), wire_names(type), known_names(type)
+        absent = left_out_if_null(type)
         values: dict[str, Any] = {}
         for _, count, part in self._parts(raw):
             # Members are parsed even where nobody knows them: they may be no JSON.
             if count == 1:
                 name, member = self._member(part)
+                if name in absent and len(member) == 4 and bytes(member) == b"null":
+                    continue
                 inside = _inside(place, name)
                 made = self.value(member, wanted[names[name]] if name in names else Any, inside, depth + 1)
                 given = {name: made}
             else:
                 given = self._parse(_enclosed(b"{", part, b"}"))
                 for name in given.keys() & names.keys():
+                    if name in absent and given[name] is None:
+                        del given[name]
+                        continue
                     hint = wanted[names[name]]
                     self._find(given[name], hint, _inside(place, name))
                     given[name] = self._converted(given[name], hint, _inside(place, name))

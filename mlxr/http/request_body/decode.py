@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from mlxr.api.errors import invalid
 from mlxr.http.fields import Fields, RefusedFieldError
+from mlxr.http.request_body import nulls, whole_numbers
 from mlxr.http.request_body.unknown_fields import finder
-from mlxr.http.request_body.whole_numbers import MISMATCH, with_whole_numbers
 from mlxr.runtime.errors import RequestError
 
 T = TypeVar("T")
@@ -26,6 +26,9 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 """Whole pairs of surrogates, one without the other, or any other escape."""
+
+_MENDINGS = {whole_numbers.MISMATCH: whole_numbers.with_whole_numbers, nulls.MISMATCH: nulls.without_nulls}
+"""What makes a value that msgspec does not take one that it takes, by what its complaint has in it."""
 
 _PLACE = re.compile(r"(?P<what>.*?) - at `(?P<key>key in )?\$(?P<path>.*)`$", re.DOTALL)
 
@@ -91,17 +94,17 @@ def _without_halves(raw: bytes | memoryview) -> bytes:
 def converted(value: Any, type: Any, within: str = "") -> Any:
     """Returns a ``value`` that JSON was parsed to as ``type``; raises ``RequestError`` naming the field. ``within``:
     the field that it stands in, where it isn't the whole body."""
-    try:
-        return msgspec.convert(value, type)
-    except msgspec.ValidationError as error:
-        if MISMATCH not in str(error):
-            raise wrong_value(error, within) from error
-    except RecursionError as error:
-        raise invalid("the request body is nested too deeply") from error
-    try:
-        return msgspec.convert(with_whole_numbers(value, type), type)
-    except msgspec.ValidationError as error:
-        raise wrong_value(error, within) from error
+    mendings = dict(_MENDINGS)
+    while True:
+        try:
+            return msgspec.convert(value, type)
+        except msgspec.ValidationError as error:
+            may_help = [mismatch for mismatch in mendings if mismatch in str(error)]
+            if not may_help:
+                raise wrong_value(error, within) from error
+        except RecursionError as error:
+            raise invalid("the request body is nested too deeply") from error
+        value = mendings.pop(may_help[0])(value, type)
 
 
 def wrong_value(error: msgspec.ValidationError, within: str = "") -> RequestError:
