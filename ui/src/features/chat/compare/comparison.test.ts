@@ -23,14 +23,27 @@ const message = (given: ChatTurn): Message => ({
 
 const branch = (tree: MessageTree, leaf: string) => tree.branch(leaf).map(message);
 
-test("the latest answers of two models to the last question stand side by side", () => {
+test("the answer that is shown and the latest of another model stand side by side, each model on its side", () => {
   const tree = new MessageTree([
     turn("q", null, "user"),
     turn("a1", "q", "assistant", "small"),
     turn("b1", "q", "assistant", "large"),
     turn("a2", "q", "assistant", "small"),
   ]);
-  expect(comparisonOf(tree, branch(tree, "a1"))).toMatchObject({ to: "q", answers: [{ id: "b1" }, { id: "a2" }] });
+  expect(comparisonOf(tree, branch(tree, "a2"))).toMatchObject({ to: "q", answers: [{ id: "a2" }, { id: "b1" }] });
+  expect(comparisonOf(tree, branch(tree, "a1"))).toMatchObject({ to: "q", answers: [{ id: "a1" }, { id: "b1" }] });
+  expect(comparisonOf(tree, branch(tree, "b1"))).toMatchObject({ to: "q", answers: [{ id: "a2" }, { id: "b1" }] });
+});
+
+test("an answer that a person has put right is shown alone, and both again on another branch", () => {
+  const tree = new MessageTree([
+    turn("q", null, "user"),
+    turn("a", "q", "assistant", "small"),
+    turn("b", "q", "assistant", "large"),
+    turn("edited", "q", "assistant"),
+  ]);
+  expect(comparisonOf(tree, branch(tree, "edited"))).toBeNull();
+  expect(comparisonOf(tree, branch(tree, "b"))).toMatchObject({ answers: [{ id: "a" }, { id: "b" }] });
 });
 
 test("answers of one model, and those to what was said before, are no comparison", () => {
