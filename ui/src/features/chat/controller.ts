@@ -2,6 +2,7 @@ import { createContext, use } from "react";
 import type { StreamState } from "@/api/events";
 import type { ProgressBoard } from "./live/progress";
 import type { Message } from "./model";
+import type { PendingChanges } from "./PendingChanges";
 import type { ChatChange } from "./requests";
 import type { MessageActions } from "./thread/actions";
 import type { MessageTree } from "./tree";
@@ -39,6 +40,8 @@ export interface ChatController {
   stop: () => void;
   /** Changes the chat's title, model, system prompt or parameters. It is shown at once. */
   change: (asked: ChatChange) => void;
+  /** The changes that the server has not taken yet: they come before the answer that is asked for next. */
+  pending: PendingChanges;
   actions: MessageActions;
 }
 

@@ -5,6 +5,7 @@ import { useToast } from "@/components/Toast";
 import type { ChatController } from "./controller";
 import { ChatFollower } from "./live/ChatFollower";
 import { isOpen } from "./model";
+import { PendingChanges } from "./PendingChanges";
 import { chatDetail } from "./queries";
 import { type ChatChange, eventsPath, patchChat, sendMessage, stopAnswers } from "./requests";
 import { MessageTree } from "./tree";
@@ -35,6 +36,8 @@ export function useChat(id: string): ChatController {
   const [sent, setSent] = useState(0);
   const tree = useMemo(() => new MessageTree(detail?.messages ?? []), [detail?.messages]);
   const views = useMemo(() => new MessageViews(follower), [follower]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each chat has its own
+  const pending = useMemo(() => new PendingChanges(), [id]);
   const leaf = detail?.chat.leaf ?? null;
   // biome-ignore lint/correctness/useExhaustiveDependencies: `version` says that answers have other parts
   const messages = useMemo(() => views.branch(tree, leaf), [views, tree, leaf, version]);
@@ -47,7 +50,9 @@ export function useChat(id: string): ChatController {
     const shown = (chat: ChatDetail["chat"]) =>
       client.setQueryData(chatDetail(id).queryKey, (now) => now && { ...now, chat });
     shown({ ...before, ...asked });
-    patchChat(id, asked).then(
+    const taken = patchChat(id, asked);
+    pending.add(taken);
+    taken.then(
       (chat) => follower.learn({ chat }),
       (error: Error) => {
         shown(before);
@@ -55,7 +60,7 @@ export function useChat(id: string): ChatController {
       },
     );
   };
-  const actions = useMessageActionsOf({ id, tree, follower, change, refused });
+  const actions = useMessageActionsOf({ id, tree, follower, change, pending, refused });
   return {
     id,
     chat: detail?.chat ?? null,
@@ -74,6 +79,7 @@ export function useChat(id: string): ChatController {
     connection,
     progress: follower.progress,
     send: async (content, answers) => {
+      await pending.settle();
       follower.learn(await sendMessage(id, { content, ...(answers === undefined ? {} : { answers }) }));
       setSent((count) => count + 1);
     },
@@ -82,6 +88,7 @@ export function useChat(id: string): ChatController {
       stopAnswers(id).catch(refused);
     },
     change,
+    pending,
     actions,
   };
 }

@@ -2,6 +2,7 @@ import { renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ChatFollower } from "./live/ChatFollower";
 import type { Message } from "./model";
+import { PendingChanges } from "./PendingChanges";
 import { MessageTree } from "./tree";
 import { useMessageActionsOf } from "./useMessageActionsOf";
 
@@ -28,7 +29,9 @@ afterEach(() => vi.unstubAllGlobals());
 function around(id: string) {
   const learn = vi.fn();
   const follower = { learn } as unknown as ChatFollower;
-  return { id, tree: new MessageTree([question.turn]), follower, learn, change: vi.fn(), refused: vi.fn() };
+  const tree = new MessageTree([question.turn]);
+  const pending = new PendingChanges();
+  return { id, tree, follower, learn, pending, change: vi.fn(), refused: vi.fn() };
 }
 
 test("what an action led to is told to its own chat, also where another is shown by then", async () => {

@@ -1,6 +1,7 @@
 import { useMemo, useRef } from "react";
 import type { ChatFollower } from "./live/ChatFollower";
 import { isOpen } from "./model";
+import type { PendingChanges } from "./PendingChanges";
 import { answerAgain, type ChatChange, continueAnswer, deleteMessage, sendMessage, stopAnswers } from "./requests";
 import type { MessageActions } from "./thread/actions";
 import type { MessageTree } from "./tree";
@@ -11,6 +12,7 @@ interface Around {
   tree: MessageTree;
   follower: ChatFollower;
   change: (asked: ChatChange) => void;
+  pending: PendingChanges;
   refused: (error: Error) => void;
 }
 
@@ -31,7 +33,13 @@ export function useMessageActionsOf(around: Around): MessageActions {
           return false;
         },
       );
-    const ask = (what: (chat: string) => Promise<Answers>) => void led(now.current, what(now.current.id));
+    const ask = (what: (chat: string) => Promise<Answers>) => {
+      const shown = now.current;
+      void led(
+        shown,
+        shown.pending.settle().then(() => what(shown.id)),
+      );
+    };
     return {
       regenerate: ({ id }) => ask((chat) => answerAgain(chat, id)),
       edit: ({ turn }, text, answers) => {
@@ -39,11 +47,11 @@ export function useMessageActionsOf(around: Around): MessageActions {
         const others = (turn.content ?? []).filter(({ type }) => type !== "text");
         const content = [...others, { type: "text" as const, text }];
         // Nobody wants the answer to what was said before any more.
-        const stopped = shown.tree.turns.some(isOpen) ? stopAnswers(shown.id) : Promise.resolve();
+        const stopped = shown.tree.turns.some(isOpen) ? stopAnswers(shown.id) : undefined;
         const message = { content, parent: turn.parent ?? null, answers };
         return led(
           shown,
-          stopped.then(() => sendMessage(shown.id, message)),
+          Promise.all([stopped, shown.pending.settle()]).then(() => sendMessage(shown.id, message)),
         );
       },
       rewrite: ({ turn }, text) => {

@@ -1,14 +1,14 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { installedModels, loadedModels } from "@/api/models";
 import type { ChatController } from "./controller";
 import { ProgressBoard } from "./live/progress";
+import { PendingChanges } from "./PendingChanges";
 import { CHATS, chatDetail } from "./queries";
 import { type ChatChange, createChat, deleteChat, sendMessage } from "./requests";
 import type { MessageActions } from "./thread/actions";
 import { MessageTree } from "./tree";
-import type { AnswerParameters } from "./wire";
 
 const LAST_MODEL = "mlxr.model";
 
@@ -30,13 +30,15 @@ export function useNewChat(): ChatController {
   const installed = useQuery(installedModels);
   const loaded = useQuery(loadedModels);
   const [chosen, setChosen] = useState<ChatChange>({});
+  // As it is by now, where it is sent before it is shown.
+  const latest = useRef(chosen);
   const [tree] = useState(() => new MessageTree([]));
   const [progress] = useState(() => new ProgressBoard());
+  const [pending] = useState(() => new PendingChanges());
   const canChat = (installed.data ?? []).filter(({ capabilities }) => capabilities.includes("completion"));
   const wanted = [chosen.model, localStorage.getItem(LAST_MODEL), ...(loaded.data ?? []).map(({ name }) => name)];
   const model = wanted.find((name) => canChat.some((known) => known.name === name)) ?? canChat[0]?.name ?? null;
-  const system = chosen.system ?? "";
-  const parameters: AnswerParameters = chosen.parameters ?? {};
+  const made = ({ system, parameters }: ChatChange) => ({ system: system ?? "", parameters: parameters ?? {} });
   return {
     id: null,
     chat: null,
@@ -46,8 +48,7 @@ export function useNewChat(): ChatController {
     title: "",
     model,
     modelPending: installed.isPending || loaded.isPending,
-    system,
-    parameters,
+    ...made(chosen),
     messages: NONE,
     branchThrough: () => NONE,
     tree,
@@ -55,7 +56,8 @@ export function useNewChat(): ChatController {
     connection: "open",
     progress,
     send: async (content, answers) => {
-      const chat = await createChat({ model, system, parameters });
+      await pending.settle();
+      const chat = await createChat({ model, ...made(latest.current) });
       const message = { content, ...(answers === undefined ? {} : { answers }) };
       const sent = await sendMessage(chat.id, message).catch(async (refused: unknown) => {
         // Nothing is in it: the next attempt makes another.
@@ -73,8 +75,10 @@ export function useNewChat(): ChatController {
     stop: nothing,
     change: (asked) => {
       if (typeof asked.model === "string") localStorage.setItem(LAST_MODEL, asked.model);
-      setChosen((now) => ({ ...now, ...asked }));
+      latest.current = { ...latest.current, ...asked };
+      setChosen(latest.current);
     },
+    pending,
     actions,
   };
 }

@@ -36,6 +36,7 @@ export function useParameters(): Parameters {
     const timer = setTimeout(flush, SETTLES_MS);
     return () => clearTimeout(timer);
   }, [typed, flush]);
+  useEffect(() => chat.pending.watch(flush), [chat.pending, flush]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: before another chat is changed
   useEffect(() => flush, [flush, chat.id]);
   const values = typed?.chat.id === chat.id ? typed.values : chat.parameters;
