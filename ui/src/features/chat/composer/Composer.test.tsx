@@ -80,15 +80,50 @@ test("the arrow up is the field's own where something is written, is composed, o
   expect(onArrowUp).toHaveBeenCalledOnce();
 });
 
-test("nothing is sent while an answer streams, and what is written stays", async () => {
-  const onSend = vi.fn();
+/** A composer below an answer that streams, until it is done, calls its tools, or fails. */
+function Below({ onSend, onStop = () => {} }: { onSend: (text: string) => Promise<void>; onStop?: () => void }) {
+  const [state, setState] = useState("streaming");
+  return (
+    <>
+      <Composer
+        chatId="below"
+        onSend={onSend}
+        onStop={state === "streaming" ? onStop : undefined}
+        goesOn={state === "tools"}
+        losses={state === "failed" ? 1 : 0}
+      />
+      {["streaming", "tools", "done", "failed"].map((each) => (
+        <button key={each} type="button" onClick={() => setState(each)}>
+          {each}
+        </button>
+      ))}
+    </>
+  );
+}
+
+test("what is sent while an answer streams goes out once it is done, with what its tools say", async () => {
+  const onSend = vi.fn().mockResolvedValue(undefined);
   const onStop = vi.fn();
-  renderPage(<Composer chatId="a" onSend={onSend} onStop={onStop} />);
+  renderPage(<Below onSend={onSend} onStop={onStop} />);
   await userEvent.type(await area(), "next{Enter}");
-  expect(onSend).not.toHaveBeenCalled();
-  expect(await area()).toHaveValue("next");
+  expect(screen.getByRole("status")).toHaveTextContent("Goes out after the answer.");
   await userEvent.click(screen.getByRole("button", { name: "Stop" }));
   expect(onStop).toHaveBeenCalledOnce();
+  for (const state of ["tools", "streaming"]) await userEvent.click(screen.getByText(state));
+  expect(onSend).not.toHaveBeenCalled();
+  expect(await area()).toHaveValue("next");
+  await userEvent.click(screen.getByText("done"));
+  await waitFor(() => expect(onSend).toHaveBeenCalledExactlyOnceWith("next"));
+});
+
+test("what was to go out after an answer stays where that fails", async () => {
+  const onSend = vi.fn().mockResolvedValue(undefined);
+  renderPage(<Below onSend={onSend} />);
+  await userEvent.type(await area(), "next{Enter}");
+  await userEvent.click(screen.getByText("failed"));
+  expect(screen.getByRole("status")).toBeEmptyDOMElement();
+  expect(await area()).toHaveValue("next");
+  expect(onSend).not.toHaveBeenCalled();
 });
 
 test("what is sent while its model is looked up or a file is read goes out by itself, unless it is changed", async () => {

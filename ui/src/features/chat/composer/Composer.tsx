@@ -19,8 +19,10 @@ export interface ComposerProps {
   chatId: string;
   /** Sends `text`; what it throws leaves the text where it is. */
   onSend: (text: string) => Promise<void>;
-  /** Aborts the answer; undefined where none streams. */
+  /** Aborts the answer; undefined where none streams. What is sent meanwhile goes out after it. */
   onStop?: (() => void) | undefined;
+  /** The answer that was waited for goes on by itself, with what its tools say. */
+  goesOn?: boolean;
   /** Why nothing can be sent now. */
   blocked?: string | undefined;
   /** What has to come first and comes by itself: what was to be sent goes out then. */
@@ -42,7 +44,7 @@ export interface ComposerProps {
 /** Where a message is written. */
 export function Composer(props: ComposerProps) {
   const { chatId, onSend, onStop, blocked, waits, losses = 0, attachments, tools, onPaste, onArrowUp, ref } = props;
-  const { sendsWithoutText = false } = props;
+  const { sendsWithoutText = false, goesOn = false } = props;
   const texts = useTexts(chatTexts);
   const [text, setText] = useDraft(chatId);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -57,8 +59,9 @@ export function Composer(props: ComposerProps) {
   // How much was lost when it was to be sent; null where nothing waits to be.
   const [due, setDue] = useState<number | null>(null);
   const [sending, setSending] = useState(false);
-  const held = waits !== undefined || sending;
-  const ready = (text.trim() !== "" || sendsWithoutText) && onStop === undefined && blocked === undefined;
+  const answering = onStop !== undefined;
+  const held = waits !== undefined || sending || answering;
+  const ready = (text.trim() !== "" || sendsWithoutText) && blocked === undefined;
   const send = () => {
     if (!ready) return;
     setDue(held ? losses : null);
@@ -79,10 +82,10 @@ export function Composer(props: ComposerProps) {
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: once nothing is waited for, whatever else changes
   useEffect(() => {
-    if (due === null || held) return;
+    if (due === null || held || (goesOn && due === losses)) return;
     setDue(null);
     if (due === losses) send();
-  }, [due, held]);
+  }, [due, held, goesOn, losses]);
   return (
     <form
       onSubmit={(event) => {
@@ -120,34 +123,34 @@ export function Composer(props: ComposerProps) {
       />
       <div className="flex min-h-8 flex-wrap items-center gap-1">
         {tools}
-        <p className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:order-first max-sm:basis-full max-sm:empty:hidden">
-          {blocked ?? waits}
+        <p
+          role="status"
+          className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:order-first max-sm:basis-full max-sm:empty:hidden"
+        >
+          {blocked ?? waits ?? (due !== null && (answering || goesOn) ? texts.sentAfterwards : undefined)}
         </p>
-        {onStop === undefined ? (
+        {onStop !== undefined && (
           <IconButton
-            key="send"
-            label={texts.send}
-            keys="enter"
-            look="primary"
-            type="submit"
-            className="ml-auto"
-            disabled={!ready}
-          >
-            <ArrowUp />
-          </IconButton>
-        ) : (
-          <IconButton
-            key="stop"
             label={texts.stop}
             keys="escape"
             look="secondary"
-            className="ml-auto"
             onClick={() => {
               onStop();
               refocus();
             }}
           >
             <Square className="fill-current" />
+          </IconButton>
+        )}
+        {(!answering || ready) && (
+          <IconButton
+            label={texts.send}
+            keys="enter"
+            look="primary"
+            type="submit"
+            disabled={!ready || (due !== null && held)}
+          >
+            <ArrowUp />
           </IconButton>
         )}
       </div>

@@ -65,6 +65,8 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
   }, [edits, ref]);
   const own = chat.messages.findLast(({ role }) => role === "user");
   const waits = attachments.busy ? files.wait : chat.modelPending || toolsPending ? "" : undefined;
+  // What goes out after an answer does not after one that fails.
+  const failed = chat.messages.filter(({ state }) => state === "failed").length;
   const blocked = chat.model === null && !chat.modelPending ? texts.chooseModelFirst : undefined;
   return (
     <Composer
@@ -77,7 +79,8 @@ export function MessageComposer({ chat, attachments, compare, onTools, ref }: Me
       onArrowUp={own && (() => begin(own.id, textOf(own)))}
       blocked={blocked}
       waits={waits}
-      losses={attachments.losses}
+      losses={attachments.losses + failed}
+      goesOn={chat.messages.at(-1)?.state === "tools"}
       attachments={
         attachments.list.length > 0 && (
           <Suspense fallback={<div className="h-13" />}>
