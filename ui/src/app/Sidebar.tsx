@@ -40,7 +40,8 @@ export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: 
         </Suspense>
       </div>
       <nav aria-label={texts.pages} className="border-t border-line p-2">
-        <ul>
+        {/* On phones the chats have the room. */}
+        <ul className="max-md:grid max-md:grid-cols-2 max-md:gap-x-1">
           {PAGES.map(({ to, key, icon: Icon }) => (
             <li key={to}>
               <Link

@@ -36,7 +36,7 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
     { label: texts.saveJson, icon: <FileJson />, onSelect: () => save("json") },
   ];
   return (
-    <header className="flex h-12 shrink-0 pointer-coarse:h-14 items-center gap-1 border-b border-line pr-2 pl-12 md:pr-3 md:pl-3 md:group-data-[sidebar=closed]/shell:pl-12">
+    <header className="flex h-12 shrink-0 pointer-coarse:h-14 items-center gap-1 border-b border-line pr-2 pl-12 max-sm:gap-0 md:pr-3 md:pl-3 md:group-data-[sidebar=closed]/shell:pl-12">
       {chat.messages.length > 0 && <h1 className="sr-only">{chat.title === "" ? texts.untitled : chat.title}</h1>}
       <ModelPicker model={chat.model} onChange={(model) => chat.change({ model })} />
       <div className="flex min-w-0 flex-1 max-sm:invisible">

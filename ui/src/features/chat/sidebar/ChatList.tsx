@@ -39,10 +39,14 @@ export default function ChatList() {
   const importFiles = useImport();
   const toast = useToast();
   const exportAll = () => void saveAllChats().catch((error: Error) => toast({ tone: "danger", text: error.message }));
+  const openArchive = () => {
+    setSearch("");
+    setArchive(true);
+  };
   useCommands([
     { id: "import-chats", label: texts.importChats, icon: <Upload />, run: () => file.current?.click() },
     { id: "export-chats", label: texts.exportChats, icon: <Download />, run: exportAll },
-    { id: "archived-chats", label: labels.archived, icon: <Archive />, run: () => setArchive(true) },
+    { id: "archived-chats", label: labels.archived, icon: <Archive />, run: openArchive },
   ]);
   const folders = useQuery(folderList);
   const known = folders.data ?? [];
@@ -63,7 +67,7 @@ export default function ChatList() {
           entries={[
             { label: texts.importChats, icon: <Upload />, onSelect: () => file.current?.click() },
             { label: texts.exportChats, icon: <Download />, onSelect: exportAll },
-            { label: labels.archived, icon: <Archive />, onSelect: () => setArchive(true) },
+            { label: labels.archived, icon: <Archive />, onSelect: openArchive },
           ]}
         />
         <input
