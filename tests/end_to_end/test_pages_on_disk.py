@@ -121,6 +121,7 @@ def set_the_clock_back(root: Path) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with served(tmp_path_factory.mktemp("disk"), "supervision.restarts=100", "kv.shared_memory=true") as running:
         yield running
+        running.terminate()  # killed, it would leave its memory
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ HEAD_BYTES = 4096
 ALIGNMENT = 2 << 20
 MOST_GROUPS = 64
 
-STALE_SECONDS = 600.0
-"""After which a file that nobody locks is another engine's that does not come back."""
+STALE_SECONDS, FORSAKEN_SECONDS = 600.0, 86_400.0
+"""After which a file that nobody locks is another engine's that does not come back, and one of another store."""
 
 _HEAD = struct.Struct("<8sII16s")
 _DIGEST_BYTES = 16
@@ -128,9 +128,9 @@ def left_files(store: Path, folder: Path | None = None) -> list[LeftFile]:
     return list(_left(store, folder or FOLDER))
 
 
-def delete_left(store: Path, folder: Path | None = None, idle_seconds: float = 0.0) -> int:
-    """Deletes the pools of a store that nobody has open, and nobody has had for so long; returns the bytes of memory
-    that they took."""
+def delete_left(store: Path | None, folder: Path | None = None, idle_seconds: float = 0.0) -> int:
+    """Deletes the pools of a store, None for all of this user's, that nobody has open and of which nobody has recorded
+    anything for so long; returns the bytes of memory that they took."""
     freed = 0
     for left in _left(store, folder or FOLDER):
         if time.time() - left.modified >= idle_seconds:
@@ -140,14 +140,14 @@ def delete_left(store: Path, folder: Path | None = None, idle_seconds: float = 0
     return freed
 
 
-def _left(store: Path, folder: Path) -> Iterator[LeftFile]:
+def _left(store: Path | None, folder: Path) -> Iterator[LeftFile]:
     """Yields pools that nobody has open, each locked for as long as it is looked at."""
-    digest = _store_digest(store)
+    digest = _store_digest(store) if store is not None else None
     try:
-        names = [name for name in os.listdir(folder) if (found := NAME.fullmatch(name)) and found[1] == digest]
+        pools = [found for name in os.listdir(folder) if (found := NAME.fullmatch(name))]
     except OSError:
         return
-    for name in names:
+    for name in [found[0] for found in pools if digest in (None, found[1])]:
         with suppress(OSError):
             file = _opened(folder / name, make=False)
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from mlxr.actors.executor.disk import contents_digest, page_contents
-from mlxr.actors.executor.pool_files.file import STALE_SECONDS, PoolFile, delete_left, pool_path
+from mlxr.actors.executor.pool_files.file import FORSAKEN_SECONDS, STALE_SECONDS, PoolFile, delete_left, pool_path
 from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.kv.disk.quota import folder_of
@@ -27,6 +27,7 @@ def open_shared_pool(settings: ExecutorSettings, backend: Backend, spec: PoolSpe
         return None
     store = folder_of(Home.find().kv, kv.disk_path)
     delete_left(store, idle_seconds=STALE_SECONDS)
+    delete_left(None, idle_seconds=FORSAKEN_SECONDS)
     contents = contents_digest(page_contents(settings.content, backend, spec))
     path = pool_path(store, contents)
     if not path.parent.is_dir():

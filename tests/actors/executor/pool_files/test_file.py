@@ -113,5 +113,8 @@ def test_only_what_nobody_has_open_is_deleted_and_of_this_store_alone(path: Path
     assert delete_left(STORE, tmp_path, idle_seconds=3600) == 0
     assert delete_left(STORE, tmp_path) >= 8192
     assert sorted(tmp_path.iterdir()) == sorted([path, other, tmp_path / "mlxr-notes.txt"])
+    os.utime(other, (1e9, 1e9))
+    assert delete_left(None, tmp_path, idle_seconds=3600) >= 8192
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / "mlxr-notes.txt"])
     living.delete()
     assert not path.exists()
