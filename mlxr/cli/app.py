@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import logging
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import typer
 
 import mlxr
 from mlxr.cli import other_tools
+from mlxr.cli.printing import Remarks
 from mlxr.cli.server_ahead import Server
 from mlxr.cli.verbs import Everything
 from mlxr.runtime.errors import ConfigError
@@ -93,6 +95,7 @@ def whole(
 def run(server: Server | None = None) -> None:
     """Carries out the command line and exits. ``server``: the one that it asks for, if that was begun ahead."""
     with exit_on_error():
+        logging.getLogger("mlxr").addHandler(Remarks())
         alone = ALONE.get(sys.argv[1]) if len(sys.argv) > 1 else None
         app = make_app(alone) if alone is not None else make_app()
         try:

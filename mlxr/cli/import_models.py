@@ -62,5 +62,5 @@ def import_models(
         print_json(msgspec.to_builtins(result))
     else:
         tool_models.print_imported(result)
-    if result.refused and (names or not result.imported):
+    if (result.refused and names) or ((result.refused or result.problems) and not result.imported):
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ the terminal's width; a pipe gets them whole and plain. ``NO_COLOR``, ``FORCE_CO
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
@@ -104,6 +105,16 @@ def remark(text: str) -> None:
     if width := terminal_width(sys.stderr):
         line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
     print(line, file=sys.stderr, flush=True)
+
+
+class Remarks(logging.Handler):
+    """Says as remarks what is logged while a command works on the catalogue itself."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        remark(record.getMessage())
 
 
 def print_pushed(name: str, target: str) -> None:

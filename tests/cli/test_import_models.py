@@ -82,6 +82,15 @@ def test_what_goes_wrong_is_said_with_the_way_out(
     assert said in done.stderr.replace("\n│", "").replace("  ", " ")
 
 
+def test_a_store_that_can_not_be_looked_into_is_no_success(environment: dict[str, str], tmp_path: Path) -> None:
+    place = tmp_path / "elsewhere"
+    (place / "manifests").mkdir(parents=True)
+    (place / "manifests" / "registry.ollama.ai").symlink_to("registry.ollama.ai")  # as nobody, root included, may read
+    done = mlxr({**environment, "OLLAMA_MODELS": str(place)}, "import", "--from", "ollama")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("mlxr: Ollama: ")
+
+
 def test_where_a_tool_has_no_store_it_says_where_it_looked(environment: dict[str, str], tmp_path: Path) -> None:
     done = mlxr({**environment, "OLLAMA_MODELS": ""}, "import", "--from", "ollama")
     assert (done.returncode, done.stdout) == (0, "")

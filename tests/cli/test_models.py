@@ -246,6 +246,16 @@ def test_the_installed_command_lists_shows_copies_and_removes(tmp_path: Path) ->
     assert (missing.returncode, json.loads(missing.stdout)) == (1, [])
 
 
+def test_what_befell_the_catalogue_is_said_as_every_remark_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "registry.sqlite").write_bytes(b"no catalogue" * 1000)
+    shown = installed(home, "ls", "--json")
+    assert (shown.returncode, shown.stdout) == (0, "[]\n")
+    assert shown.stderr.startswith("mlxr: the catalogue is damaged: ")
+    assert shown.stderr.count("\n") == 1
+
+
 def test_a_name_that_is_nearly_one_of_those_here_is_told_that_one(tmp_path: Path) -> None:
     home = tmp_path / "home"
     tiny_gguf(tmp_path / "tiny-llama.gguf", "tiny-llama")

@@ -39,6 +39,11 @@ def test_a_model_is_written_to_a_path(tmp_path: Path) -> None:
     assert json.loads(mlxr(home, "ls", "--json").stdout) == []
     taken = mlxr(home, "quantize", str(source), "-t", "Q8_0", "-o", str(target))
     assert (taken.returncode, "is there already" in taken.stderr) == (1, True)
+    # /proc takes no file from anybody, and root may write wherever a folder's mode says that nobody may.
+    full = mlxr(home, "quantize", str(source), "-t", "Q8_0", "-o", "/proc/q8.gguf")
+    assert full.returncode == 1
+    assert full.stderr.startswith("mlxr: ")
+    assert full.stderr.endswith("; give another --output\n") or full.stderr.endswith(", or give another --output\n")
 
 
 def test_wrong_usage_is_one_line_with_the_way_out(tmp_path: Path) -> None:

@@ -141,6 +141,8 @@ async def convert_to_path(source: Path, wanted: Wanted, target: Path, report: Re
     try:
         done = await run(Job(str(source), str(work), wanted, threads or usable_threads()), report)
         await to_thread.run_sync(os.rename, work, target)
+    except files.OutOfSpace as error:
+        raise ModelError(f"no space left in {target.parent}; make room, or give another --output") from error
     finally:
         files.remove(work)
     return done
@@ -151,3 +153,5 @@ def _require_free(target: Path) -> None:
         raise ModelError(f"{target} is there already; remove it, or give another --output")
     if not target.parent.is_dir():
         raise ModelError(f"{target.parent} is no folder; make it, or give another --output")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise ModelError(f"{target.parent} can't be written to by you; give another --output")
