@@ -21,7 +21,7 @@ constexpr int kCodeBlock = 32;
 constexpr int code_blocks(int numbers) { return (numbers + kCodeBlock - 1) / kCodeBlock; }
 
 /// Floats that a row of queries takes where it is quantized to meet keys that are codes.
-constexpr int query_code_floats(int head_dim) { return code_blocks(head_dim) * 21; }
+constexpr int query_code_floats(int head_dim) { return code_blocks(head_dim) * 23; }
 /// Floats that a block of keys takes where latents that are codes become half precision.
 constexpr int latent_block_floats(int row) { return kBlockKeys * row / 2; }
 

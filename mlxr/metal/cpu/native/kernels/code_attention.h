@@ -26,7 +26,7 @@ struct CodeAttention {
   static constexpr int kBlockBytes = kQuads * 64;      // codes of a block, 16 lanes
   static constexpr int kPanelBytes = kGroup * kLanes;  // codes of a group's 16 dimensions
   static constexpr int kTokenBlocks = kBlockKeys / kBlock;
-  static_assert(kBlock == kCodeBlock && kGroup == kLanes && sizeof(Block) <= 21 * sizeof(float));
+  static_assert(kBlock == kCodeBlock && kGroup == kLanes && sizeof(Block) <= 23 * sizeof(float));
 
   /// Bytes 64 * G of `first`, of `second` from G = 4 on, as they are multiplied.
   template <int... G>

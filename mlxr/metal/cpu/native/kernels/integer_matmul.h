@@ -3,8 +3,12 @@
 // Per block of 32 input features the integer sums are exact; each output element then takes one fused multiply-add for
 // the scale and one for the minimum, block after block (two each where the halves of a block have their own). A code's
 // zero point is a minimum too. That is the same sequence of roundings for one row or many.
+//
+// Where the halves' scales are integers (packed::has_integer_scales) they belong to the exact sum, and so does the zero
+// point: several rows meet weights that were multiplied by them, a single row's sums are multiplied.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include "kernels/matmul_args.h"
@@ -61,12 +65,15 @@ struct BlockScales {
   using Floats = typename V::Floats;
   static constexpr Scales kScales = packed::layout(kType).scales;
   static constexpr int kZero = packed::layout(kType).zero;
-  static constexpr int kParts = packed::has_halves(kScales) ? 2 : 1;
-  static constexpr bool kHasMin =
-      kZero != 0 || kScales == Scales::HalfMin || kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin;
+  static constexpr bool kIntegers = packed::has_integer_scales(kType);
+  static constexpr int kMinParts = packed::has_halves(kScales) ? 2 : 1;
+  static constexpr int kParts = kIntegers ? 1 : kMinParts;
+  static constexpr bool kHasMin = (kZero != 0 && !kIntegers) || kScales == Scales::HalfMin ||
+                                  kScales == Scales::SuperMin || kScales == Scales::SuperHalvesMin;
 
-  Floats super, super_min;            // d and -dmin of the superblock
-  Floats scale[kParts], min[kParts];  // what sums of products, and sums of activations, are multiplied with
+  Floats super, super_min;               // d and -dmin of the superblock
+  Floats scale[kParts], min[kMinParts];  // what sums of products, and sums of activations, are multiplied with
+  const uint8_t* integers;               // both halves' scales, 16 bytes each, where they are integers
 
   void open(const uint8_t*& p) {
     if constexpr (kScales == Scales::Halves) {
@@ -85,6 +92,7 @@ struct BlockScales {
   }
 
   void next(const uint8_t*& p) {
+    integers = p;
     if constexpr (kScales == Scales::SuperMin) {
       scale[0] = V::mul(super, V::load_unsigned_bytes(p));
       min[0] = V::mul(super_min, V::load_unsigned_bytes(p + 16));
@@ -92,17 +100,18 @@ struct BlockScales {
       scale[0] = V::mul(super, V::load_signed_bytes(p));
     } else if constexpr (kScales == Scales::Halves) {
       for (int half = 0; half < 2; ++half) scale[half] = V::load_half(p + 2 * kLanes * half);
-    } else if constexpr (kScales == Scales::SuperHalves || kScales == Scales::SuperFloatHalves) {
+    } else if constexpr (packed::has_halves(kScales) && kIntegers && !kHasMin) {
+      // d alone, from `open` on
+    } else if constexpr (kScales == Scales::SuperHalves) {
       for (int half = 0; half < 2; ++half) scale[half] = V::mul(super, V::load_signed_bytes(p + kLanes * half));
     } else if constexpr (kScales == Scales::SuperHalvesMin) {
       for (int half = 0; half < 2; ++half) {
-        scale[half] = V::mul(super, V::template load_nibbles<0>(p + kLanes * half));
         min[half] = V::mul(super_min, V::template load_nibbles<4>(p + kLanes * half));
       }
     }
     if constexpr (kZero != 0 && kScales == Scales::HalfMin) {
       min[0] = V::fma(V::splat(-kZero), scale[0], min[0]);
-    } else if constexpr (kZero != 0) {
+    } else if constexpr (kZero != 0 && !kIntegers) {
       for (int i = 0; i < kParts; ++i) min[i] = V::mul(V::splat(-kZero), scale[i]);
     }
     p += packed::block_scale_bytes(kScales);
@@ -119,29 +128,61 @@ struct IntegerMatmul {
   using Codes = BlockCodes<V, kLayout.codes>;
   using SingleRowBlock = typename V::SingleRowBlock;
   static constexpr int kBits = packed::multiplied_bits(kLayout);
+  // Whether several rows meet weights that were multiplied by their scales.
+  static constexpr bool kScaled =
+      Scale::kIntegers &&
+      (V::kScaledAs == ScaledAs::Words || (V::kScaledAs == ScaledAs::Bytes && packed::scaled_fits_byte(kType)));
+  // Of such weights, where they are bytes: with a bias of 128 if they have signs.
+  static constexpr int kScaledBits = kLayout.zero != 0 && V::kScaledAs == ScaledAs::Bytes ? 8 : 7;
   static constexpr int kPanels = V::kPanels;
   static constexpr int kTile = V::kTile;
   static_assert(kTile % V::kRows == 0 && V::kRows % kPanels == 0);
 
   // What several rows multiply: a block's codes, spread out in the first-level cache.
   struct Spread {
+    static constexpr bool kTimesScales = false;
     Weights weights[8];
 
-    void set(const Codes& codes) { spread(codes, std::make_integer_sequence<int, 8>()); }
+    void set(const Codes& codes, const Scale&) { spread(codes, std::make_integer_sequence<int, 8>()); }
 
     template <int... G>
     [[gnu::always_inline]] void spread(const Codes& codes, std::integer_sequence<int, G...>) {
       (V::template spread<kBits, G>(codes.template group<G>(), weights), ...);
     }
   };
+  // The same times their scales, less the zero point's share.
+  struct ScaledSpread {
+    static constexpr bool kTimesScales = true;
+    Weights weights[8];
+
+    void set(const Codes& codes, const Scale& scale) {
+      set_half<0>(codes, scale, std::make_integer_sequence<int, 4>());
+      set_half<1>(codes, scale, std::make_integer_sequence<int, 4>());
+    }
+
+    template <int kHalf, int... G>
+    [[gnu::always_inline]] void set_half(const Codes& codes, const Scale& scale, std::integer_sequence<int, G...>) {
+      const auto factors = factors_of<kHalf>(scale);
+      ((weights[4 * kHalf + G] = V::times(factors, codes.template group<4 * kHalf + G>())), ...);
+    }
+  };
+  using AnySpread = std::conditional_t<kScaled, ScaledSpread, Spread>;  // of several rows
+
+  // What a half's codes are multiplied by.
+  template <int kHalf>
+  [[gnu::always_inline]] static auto factors_of(const Scale& scale) {
+    return V::template factors<packed::scale_bits(kType), kLayout.zero>(scale.integers + kLanes * kHalf);
+  }
 
   // totals[p][r]: of panel p and row r.
-  template <int kFirst, int kCount, int R, int P, class X>
-  [[gnu::always_inline]] static void dot(const Spread (&codes)[P], const X* x, int64_t stride, Ints (&totals)[P][R]) {
+  template <int kFirst, int kCount, int R, int P, class S, class X>
+    requires requires { S::kTimesScales; }
+  [[gnu::always_inline]] static void dot(const S (&codes)[P], const X* x, int64_t stride, Ints (&totals)[P][R]) {
+    constexpr int kOf = S::kTimesScales ? kScaledBits : kBits;
     if constexpr (P == 1) {
-      V::template dot<kBits, kFirst, kCount, R>(codes[0].weights, x, stride, totals[0]);
+      V::template dot<kOf, kFirst, kCount, R>(codes[0].weights, x, stride, totals[0]);
     } else {
-      V::template dot_panels<kBits, kFirst, kCount, R, P>(codes[0].weights, x, stride, totals);
+      V::template dot_panels<kOf, kFirst, kCount, R, P>(codes[0].weights, x, stride, totals);
     }
   }
   // A single row uses codes as they leave their block.
@@ -153,8 +194,37 @@ struct IntegerMatmul {
       totals[0][0] = V::template dot_single_row<kBits, kFirst, kCount>(codes[0], *x);
     } else {
       Spread spread[1];
-      spread[0].set(codes[0]);
+      spread[0].set(codes[0], Scale{});
       dot<kFirst, kCount, 1, 1>(spread, x, 0, totals);
+    }
+  }
+
+  // The integer sum of a block whose halves have integer scales, of R rows of P panels.
+  template <int R, int P, class CodesOrSpread, class X>
+  [[gnu::always_inline]] static void scaled_dot(const CodesOrSpread (&codes)[P], const Scale (&s)[P], const X* x,
+                                                int64_t stride, Ints (&totals)[P][R]) {
+    if constexpr (std::is_same_v<CodesOrSpread, ScaledSpread>) {
+      dot<0, 8, R, P>(codes, x, stride, totals);
+    } else {
+      for (int p = 0; p < P; ++p) {
+        for (int r = 0; r < R; ++r) totals[p][r] = Ints{};
+      }
+      add_half<0, R, P>(codes, s, x, stride, totals);
+      add_half<1, R, P>(codes, s, x, stride, totals);
+    }
+  }
+  template <int kHalf, int R, int P, class CodesOrSpread, class X>
+  [[gnu::always_inline]] static void add_half(const CodesOrSpread (&codes)[P], const Scale (&s)[P], const X* x,
+                                              int64_t stride, Ints (&totals)[P][R]) {
+    Ints sums[P][R];
+    dot<4 * kHalf, 4, R, P>(codes, x, stride, sums);
+    for (int p = 0; p < P; ++p) {
+      const Ints scales = V::template load_integers<packed::scale_bits(kType)>(s[p].integers + kLanes * kHalf);
+      for (int r = 0; r < R; ++r) {
+        Ints& sum = sums[p][r];
+        if constexpr (kLayout.zero != 0) sum = V::template less<kLayout.zero>(sum, x[r * stride].half_sum(kHalf));
+        totals[p][r] = V::add(totals[p][r], V::multiply(scales, sum));
+      }
     }
   }
 
@@ -165,7 +235,11 @@ struct IntegerMatmul {
     Floats products[P][R];
     Ints totals[P][R];
     constexpr int kGroups = 8 / Scale::kParts;
-    dot<0, kGroups, R, P>(codes, x, stride, totals);
+    if constexpr (Scale::kIntegers) {
+      scaled_dot<R, P>(codes, s, x, stride, totals);
+    } else {
+      dot<0, kGroups, R, P>(codes, x, stride, totals);
+    }
     for (int p = 0; p < P; ++p) {
       for (int r = 0; r < R; ++r) products[p][r] = V::mul(s[p].scale[0], V::to_floats(totals[p][r]));
     }
@@ -182,8 +256,8 @@ struct IntegerMatmul {
       const Floats scale = V::splat(row.scale);
       for (int p = 0; p < P; ++p) sums[p][r] = V::fma(scale, products[p][r], sums[p][r]);
       if constexpr (Scale::kHasMin) {
-        const float* sum = Scale::kParts == 1 ? &row.scaled_sum : row.scaled_half_sums;
-        for (int i = 0; i < Scale::kParts; ++i) {
+        const float* sum = Scale::kMinParts == 1 ? &row.scaled_sum : row.scaled_half_sums;
+        for (int i = 0; i < Scale::kMinParts; ++i) {
           const Floats both = V::splat(sum[i]);
           for (int p = 0; p < P; ++p) sums[p][r] = V::fma(s[p].min[i], both, sums[p][r]);
         }
@@ -230,8 +304,8 @@ struct IntegerMatmul {
           const Codes used[1] = {Codes{codes[0], a.table}};
           accumulate<1, 1>(used, s, x + block, blocks, sums[0]);
         } else {
-          Spread spread[P];
-          for (int p = 0; p < P; ++p) spread[p].set(Codes{codes[p], a.table});
+          std::conditional_t<(Groups * R >= V::kScaledRows), AnySpread, Spread> spread[P];
+          for (int p = 0; p < P; ++p) spread[p].set(Codes{codes[p], a.table}, s[p]);
           for (int g = 0; g < Groups; ++g) accumulate<R, P>(spread, s, x + g * R * blocks + block, blocks, sums[g]);
         }
         for (int p = 0; p < P; ++p) codes[p] += kCodeBytes;

@@ -24,6 +24,8 @@ struct Avx2Lanes : simd::Lanes<simd::Avx2> {
   using Block = Int16Block;
   using SingleRowBlock = Int16AndByteBlock;
   static constexpr bool kHasSingleRowDot = true;  // has dot_single_row
+  static constexpr ScaledAs kScaledAs = ScaledAs::Words;
+  static constexpr int kScaledRows = 4;  // the fewest of a block that is worth multiplying by its scales
   struct Bytes { __m256i a, b; };
   struct Ints { __m256i a, b; };
   struct Weights { Bytes even, odd; };  // 16 bits each
@@ -123,6 +125,52 @@ struct Avx2Lanes : simd::Lanes<simd::Avx2> {
     return to_floats({eight_at(0), eight_at(8)});
   }
 
+  // Integer scales of one half of a block.
+  template <int kBits>
+  static Ints load_integers(const uint8_t* p) {
+    if constexpr (kBits == 4) {
+      const auto nibbles = [](const uint8_t* q) { return _mm_and_si128(eight(q), _mm_set1_epi8(15)); };
+      return {_mm256_cvtepu8_epi32(nibbles(p)), _mm256_cvtepu8_epi32(nibbles(p + 8))};
+    }
+    return {_mm256_cvtepi8_epi32(eight(p)), _mm256_cvtepi8_epi32(eight(p + 8))};
+  }
+  static Ints multiply(Ints x, Ints y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
+  static Ints add(Ints x, Ints y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
+  // Less kZero times `count`.
+  template <int kZero>
+  static Ints less(Ints x, int32_t count) {
+    const __m256i zero = _mm256_set1_epi32(static_cast<int32_t>(kZero * static_cast<uint32_t>(count)));
+    return {_mm256_sub_epi32(x.a, zero), _mm256_sub_epi32(x.b, zero)};
+  }
+
+  // What codes of one half of a block are multiplied by, in even bytes and in odd ones, and what the products, words,
+  // are then less.
+  template <int kZero>
+  struct Factors {
+    Bytes even, odd, zero;
+  };
+  template <int kBits, int kZero>
+  static Factors<kZero> factors(const uint8_t* p) {
+    const auto twice = [](__m256i v) {
+      return _mm256_or_si256(_mm256_and_si256(v, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32(v, 16));
+    };
+    const Ints scale = load_integers<kBits>(p);
+    const Bytes words = {twice(scale.a), twice(scale.b)};
+    const __m256i low = _mm256_set1_epi16(255), zero = _mm256_set1_epi16(kZero);
+    return {{_mm256_and_si256(words.a, low), _mm256_and_si256(words.b, low)},
+            {_mm256_slli_epi16(words.a, 8), _mm256_slli_epi16(words.b, 8)},
+            {_mm256_mullo_epi16(words.a, zero), _mm256_mullo_epi16(words.b, zero)}};
+  }
+  template <int kZero>
+  static Weights times(const Factors<kZero>& f, Bytes codes) {
+    const auto scaled = [&](const Bytes& scales) {
+      const Bytes products = {_mm256_maddubs_epi16(codes.a, scales.a), _mm256_maddubs_epi16(codes.b, scales.b)};
+      if constexpr (kZero == 0) return products;
+      return Bytes{_mm256_sub_epi16(products.a, f.zero.a), _mm256_sub_epi16(products.b, f.zero.b)};
+    };
+    return {scaled(f.even), scaled(f.odd)};
+  }
+
   // Group G's codes as they are multiplied.
   template <int kBits, int G>
   static void spread(Bytes codes, Weights* weights) {
@@ -198,7 +246,6 @@ struct Avx2Lanes : simd::Lanes<simd::Avx2> {
     const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
   }
-  static Ints add(Ints x, Ints y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
   static Ints multiply_pairs(Ints x, __m256i y) { return {_mm256_madd_epi16(x.a, y), _mm256_madd_epi16(x.b, y)}; }
 
   template <int kBits, int kFirst, class Codes, int... G>

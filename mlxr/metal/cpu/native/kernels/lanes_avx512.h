@@ -25,6 +25,8 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
   using Block = ByteBlock;
   using SingleRowBlock = ByteBlock;
   static constexpr bool kHasSingleRowDot = true;  // has dot_single_row
+  static constexpr ScaledAs kScaledAs = ScaledAs::Bytes;
+  static constexpr int kScaledRows = 8;  // the fewest of a block that is worth multiplying by its scales
 
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
@@ -101,6 +103,73 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
   template <int Shift>
   static Floats load_nibbles(const uint8_t* p) {
     return to_floats(_mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(sixteen(p), Shift), _mm_set1_epi8(15))));
+  }
+
+  // Integer scales of one half of a block.
+  template <int kBits>
+  static Ints load_integers(const uint8_t* p) {
+    if constexpr (kBits == 4) return _mm512_cvtepu8_epi32(_mm_and_si128(sixteen(p), _mm_set1_epi8(15)));
+    return _mm512_cvtepi8_epi32(sixteen(p));
+  }
+  static Ints multiply(Ints x, Ints y) { return _mm512_mullo_epi32(x, y); }
+  static Ints add(Ints x, Ints y) { return _mm512_add_epi32(x, y); }
+  // Less kZero times `count`.
+  template <int kZero>
+  static Ints less(Ints x, int32_t count) {
+    return _mm512_sub_epi32(x, _mm512_set1_epi32(static_cast<int32_t>(kZero * static_cast<uint32_t>(count))));
+  }
+
+  // What codes of one half of a block are multiplied by, in even bytes and in odd ones, and what the products are then
+  // less, as words and as bytes, which get a bias of 128 where they have signs.
+  template <int kZero>
+  struct Factors {
+    __m512i even, odd, zero, zero_bytes;
+  };
+  template <int kBits, int kZero>
+  static Factors<kZero> factors(const uint8_t* p) {
+    const __m512i scale = load_integers<kBits>(p);
+    const __m512i low = _mm512_set1_epi32(0xffff);
+    const __m512i words = _mm512_or_si512(_mm512_and_si512(scale, low), _mm512_slli_epi32(scale, 16));
+    const __m512i zero = _mm512_mullo_epi16(words, _mm512_set1_epi16(kZero));
+    return {_mm512_and_si512(words, _mm512_set1_epi16(255)), _mm512_slli_epi16(words, 8), zero,
+            _mm512_xor_si512(bytes_of(zero, zero), _mm512_set1_epi8(static_cast<char>(0x80)))};
+  }
+  template <int kZero>
+  static Bytes times(const Factors<kZero>& f, Bytes codes) {
+    const Bytes products = bytes_of(_mm512_maddubs_epi16(codes, f.even), _mm512_maddubs_epi16(codes, f.odd));
+    return kZero == 0 ? products : _mm512_sub_epi8(products, f.zero_bytes);
+  }
+  // The same as words: codes 0 and 2 of each four, and behind them 1 and 3.
+  template <int kZero>
+  static void store_word_products(const Factors<kZero>& f, Bytes codes, int16_t* to) {
+    _mm512_storeu_si512(to, _mm512_sub_epi16(_mm512_maddubs_epi16(codes, f.even), f.zero));
+    _mm512_storeu_si512(to + 32, _mm512_sub_epi16(_mm512_maddubs_epi16(codes, f.odd), f.zero));
+  }
+  // Activations in that order.
+  static void store_words(const ByteBlock& x, int16_t* to) {
+    const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
+    const __m512i high = _mm512_cvtepi8_epi16(thirty_two(reinterpret_cast<const uint8_t*>(x.high)));
+    const __m512i low = _mm512_cvtepi8_epi16(thirty_two(reinterpret_cast<const uint8_t*>(x.low)));
+    const __m512i words = _mm512_add_epi16(_mm512_slli_epi16(high, 8), low);
+    _mm512_storeu_si512(to, _mm512_shuffle_epi8(words, _mm512_broadcast_i32x4(order)));
+  }
+  // sums += both words at x times the two of every lane.
+  [[gnu::always_inline]] static void add_word_products(Ints& sums, Bytes w, Bytes x) {
+#ifdef MLXR_EMULATED_AVX512
+    sums = emulated::dot_int16(sums, w, x);
+#else
+    asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(w), "v"(x));
+#endif
+  }
+  // Four bytes in every lane.
+  [[gnu::always_inline]] static Bytes repeat_32(const void* x) {
+#ifdef MLXR_EMULATED_AVX512
+    return emulated::repeat_32(x);
+#else
+    Bytes out;
+    asm("vpbroadcastd %1, %0" : "=v"(out) : "m"(*static_cast<const int8_t (*)[4]>(x)));
+    return out;
+#endif
   }
 
   // Group G's codes as they are multiplied.
@@ -207,6 +276,10 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
  private:
   static __m128i sixteen(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
   static __m256i thirty_two(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  // The low bytes of words.
+  static Bytes bytes_of(__m512i even, __m512i odd) {
+    return _mm512_or_si512(_mm512_and_si512(even, _mm512_set1_epi16(255)), _mm512_slli_epi16(odd, 8));
+  }
   template <int kBits>
   static Ints bias(const ByteBlock& x) {
     return kBits == 8 ? _mm512_set1_epi32(x.bias) : _mm512_setzero_si512();
@@ -237,16 +310,6 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     sums = emulated::dot_bytes(sums, w, x);
 #else
     asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(w), "v"(x));
-#endif
-  }
-  // Four bytes in every lane.
-  [[gnu::always_inline]] static Bytes repeat_32(const int8_t* x) {
-#ifdef MLXR_EMULATED_AVX512
-    return emulated::repeat_32(x);
-#else
-    Bytes out;
-    asm("vpbroadcastd %1, %0" : "=v"(out) : "m"(*reinterpret_cast<const int8_t (*)[4]>(x)));
-    return out;
 #endif
   }
 };

@@ -23,6 +23,8 @@ struct NeonLanes : simd::Lanes<simd::Neon> {
   using Block = ByteBlock;
   using SingleRowBlock = ByteBlock;
   static constexpr bool kHasSingleRowDot = true;  // has dot_single_row
+  static constexpr ScaledAs kScaledAs = ScaledAs::Sums;
+  static constexpr int kScaledRows = 0;
   struct Bytes { uint8x16_t q[4]; };
   struct Ints { int32x4_t q[4]; };
   using Weights = Bytes;
@@ -115,6 +117,31 @@ struct NeonLanes : simd::Lanes<simd::Neon> {
     const uint8x16_t v = vld1q_u8(p);
     const uint8x16_t n = Shift == 0 ? vandq_u8(v, vdupq_n_u8(15)) : vshrq_n_u8(v, 4);
     return from_int16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(n))), vreinterpretq_s16_u16(vmovl_high_u8(n)));
+  }
+
+  // Integer scales of one half of a block.
+  template <int kBits>
+  static Ints load_integers(const uint8_t* p) {
+    uint8x16_t v = vld1q_u8(p);
+    if constexpr (kBits == 4) v = vandq_u8(v, vdupq_n_u8(15));
+    const int8x16_t bytes = vreinterpretq_s8_u8(v);
+    Ints out;
+    widen_int16(vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes), out.q);
+    return out;
+  }
+  static Ints multiply(Ints x, const Ints& y) {
+    for (int i = 0; i < 4; ++i) x.q[i] = vmulq_s32(x.q[i], y.q[i]);
+    return x;
+  }
+  static Ints add(Ints x, const Ints& y) {
+    for (int i = 0; i < 4; ++i) x.q[i] = vaddq_s32(x.q[i], y.q[i]);
+    return x;
+  }
+  // Less kZero times `count`.
+  template <int kZero>
+  static Ints less(Ints x, int32_t count) {
+    for (int i = 0; i < 4; ++i) x.q[i] = vmlsq_s32(x.q[i], vdupq_n_s32(kZero), vdupq_n_s32(count));
+    return x;
   }
 
   // Group G's codes as they are multiplied.

@@ -18,6 +18,8 @@ struct PortableLanes : simd::Lanes<simd::Portable> {
   using Block = Int16Block;
   using SingleRowBlock = Int16Block;
   static constexpr bool kHasSingleRowDot = false;  // has dot_single_row
+  static constexpr ScaledAs kScaledAs = ScaledAs::Words;
+  static constexpr int kScaledRows = 2;  // the fewest of a block that is worth multiplying by its scales
   struct Bytes { uint8_t v[4 * kLanes]; };
   struct Ints { int32_t v[kLanes]; };
   struct Weights { int16_t v[4 * kLanes]; };
@@ -105,6 +107,39 @@ struct PortableLanes : simd::Lanes<simd::Portable> {
     return each_lane([&](int i) { return static_cast<float>(p[i] >> Shift & 15); });
   }
 
+  // Integer scales of one half of a block.
+  template <int kBits>
+  static Ints load_integers(const uint8_t* p) {
+    return each_integer([&](int i) { return kBits == 4 ? p[i] & 15 : static_cast<int8_t>(p[i]); });
+  }
+  static Ints multiply(const Ints& x, const Ints& y) {
+    return each_integer([&](int i) { return x.v[i] * y.v[i]; });
+  }
+  static Ints add(const Ints& x, const Ints& y) {
+    return each_integer([&](int i) { return x.v[i] + y.v[i]; });
+  }
+  // Less kZero times `count`.
+  template <int kZero>
+  static Ints less(const Ints& x, int32_t count) {
+    return each_integer([&](int i) { return x.v[i] - kZero * count; });
+  }
+
+  // What codes of one half of a block are multiplied by.
+  template <int kZero>
+  struct Factors {
+    Ints scale;
+  };
+  template <int kBits, int kZero>
+  static Factors<kZero> factors(const uint8_t* p) {
+    return {load_integers<kBits>(p)};
+  }
+  template <int kZero>
+  static Weights times(const Factors<kZero>& f, const Bytes& codes) {
+    Weights out;
+    for (int i = 0; i < 4 * kLanes; ++i) out.v[i] = static_cast<int16_t>((codes.v[i] - kZero) * f.scale.v[i / 4]);
+    return out;
+  }
+
   // Group G's codes as they are multiplied.
   template <int kBits, int G>
   static void spread(const Bytes& codes, Weights* weights) {
@@ -129,6 +164,12 @@ struct PortableLanes : simd::Lanes<simd::Portable> {
     constexpr int kWidth = simd::Portable::kWidth;
     Floats out;
     for (int i = 0; i < kLanes; ++i) out.r[i / kWidth].lane[i % kWidth] = value(i);
+    return out;
+  }
+  template <class Value>
+  static Ints each_integer(Value value) {
+    Ints out;
+    for (int i = 0; i < kLanes; ++i) out.v[i] = value(i);
     return out;
   }
   static uint16_t uint16_at(const uint8_t* p, int i) {

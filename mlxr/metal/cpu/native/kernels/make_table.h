@@ -17,6 +17,7 @@
 #include "kernels/recurrence_kernels.h"
 #include "kernels/reduction_kernels.h"
 #include "kernels/row_kernels.h"
+#include "kernels/word_matmul.h"
 
 namespace mlxr::kernels {
 
@@ -25,6 +26,9 @@ constexpr Matmul matmul_of() {
   constexpr Type kType = kTypes[kIndex].type;
   if constexpr (is_floating(kType)) {
     return FloatingMatmul<Lanes, kType>::run;
+  } else if constexpr (Lanes::kScaledAs == ScaledAs::Bytes && packed::has_integer_scales(kType) &&
+                       !packed::scaled_fits_byte(kType)) {
+    return WordMatmul<Lanes, kType>::run;
   } else {
     return IntegerMatmul<Lanes, kType>::run;
   }

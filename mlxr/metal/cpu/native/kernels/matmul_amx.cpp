@@ -15,7 +15,8 @@ namespace {
 template <int kIndex>
 Matmul of_type() {
   constexpr Type kType = kTypes[kIndex].type;
-  if constexpr (is_floating(kType) || packed::has_halves(packed::layout(kType).scales)) {
+  if constexpr (is_floating(kType) ||
+                (packed::has_halves(packed::layout(kType).scales) && !packed::scaled_fits_byte(kType))) {
     return nullptr;
   } else {
     return TileMatmul<Avx512Lanes, kType>::run;

@@ -15,6 +15,9 @@ namespace mlxr::kernels {
 inline constexpr int kFloatPanels = 4;  // panels that one row of floating weights works on together
 inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
+// What an instruction set multiplies scales of 16 weights into, where several rows meet a block (integer_matmul.h).
+enum class ScaledAs { Sums, Bytes, Words };
+
 inline constexpr int kLargestActivation = 127 * 256 + 127;  // the largest magnitude that splits into two signed bytes
 
 // 32 activations of one row: 16-bit codes times a scale. All that a kernel reads of them lies side by side.
@@ -23,6 +26,10 @@ struct ScaledBlock {
   float scaled_sum;           // scale * sum of codes
   float scaled_half_sums[2];  // the same of the first and of the last 16
   int32_t bias;               // -128 * sum of codes, which takes the bias of 8-bit weights away
+  int16_t high_sums[2];       // of codes, of the first and of the last 16: 256 * high + low
+  int16_t low_sums[2];
+
+  int32_t half_sum(int half) const { return 256 * high_sums[half] + low_sums[half]; }
 };
 // The codes whole, -kLargestActivation .. kLargestActivation, in the instruction set's own order (lanes_*.h).
 struct Int16Block : ScaledBlock { int16_t codes[kBlock]; };

@@ -25,7 +25,11 @@ void quantize(const float* x, int64_t cols, void* blocks) {
     out->scale = scale;
     out->bias = static_cast<int32_t>(-128u * static_cast<uint32_t>(sum));
     out->scaled_sum = scale * static_cast<float>(sum);
-    for (int half = 0; half < 2; ++half) out->scaled_half_sums[half] = scale * static_cast<float>(half_sums[half]);
+    for (int half = 0; half < 2; ++half) {
+      out->high_sums[half] = static_cast<int16_t>(half_sums[half] >> 8);
+      out->low_sums[half] = static_cast<int16_t>(half_sums[half] & 255);
+      out->scaled_half_sums[half] = scale * static_cast<float>(half_sums[half]);
+    }
   }
 }
 

@@ -3,7 +3,8 @@
 //
 // A unit is 16 activation rows, two panels and a few blocks. Tiles multiply the high bytes of a block and the low ones;
 // vectors then put the two sums together and apply scales, in integer_matmul.h's order. Types whose halves of a block
-// have scales of their own are not for tiles: they take as many products and stores of tiles for half as many inputs.
+// have scales of their own are for tiles where weights times these are bytes; others would take as many products and
+// stores of tiles for half as many inputs.
 #pragma once
 
 #include <cstring>
@@ -34,7 +35,8 @@ struct TileMatmul {
   using X = typename V::Block;
   static constexpr packed::Layout kLayout = packed::layout(kType);
   static_assert(Scale::kParts == 1);
-  static constexpr bool kSigned = Vectors::kBits == 8;  // multiplied less their bias, as signed bytes
+  // Multiplied less their bias, as signed bytes.
+  static constexpr bool kSigned = (Vectors::kScaled ? Vectors::kScaledBits : Vectors::kBits) == 8;
   static constexpr int kPanels = 2;
   static constexpr int kUnitBlocks = 4;
   static constexpr int kChunkRows = 64;  // activation rows for which a block is spread out once
@@ -49,12 +51,12 @@ struct TileMatmul {
   // A block of 16 activation rows, side by side: as they lie in memory, rows are far apart and cross its lines.
   struct alignas(64) RowBlock {
     int8_t high[kTileRows][kBlock], low[kTileRows][kBlock];
-    float scale[kTileRows], sum[kTileRows];
+    float scale[kTileRows], sums[Scale::kMinParts][kTileRows];
   };
   // A block of both panels, as tiles and vectors take it.
   struct alignas(64) Block {
     uint8_t weights[kPanels][8][kTileRowBytes];
-    float scale[kPanels][kLanes], min[kPanels][kLanes];
+    float scale[kPanels][kLanes], min[Scale::kMinParts][kPanels][kLanes];
   };
   // Sums of a block's products, of high bytes and of low ones.
   struct alignas(64) Products { int32_t sums[kPanels][2][kTileRows][kLanes]; };
@@ -124,9 +126,11 @@ struct TileMatmul {
     out[0] = V::fma(scale, V::mul(V::load(w.scale[0]), first), out[0]);
     out[1] = V::fma(scale, V::mul(V::load(w.scale[1]), second), out[1]);
     if constexpr (Scale::kHasMin) {
-      const Floats sum = V::splat(x.sum[row]);
-      out[0] = V::fma(V::load(w.min[0]), sum, out[0]);
-      out[1] = V::fma(V::load(w.min[1]), sum, out[1]);
+      for (int i = 0; i < Scale::kMinParts; ++i) {
+        const Floats sum = V::splat(x.sums[i][row]);
+        out[0] = V::fma(V::load(w.min[i][0]), sum, out[0]);
+        out[1] = V::fma(V::load(w.min[i][1]), sum, out[1]);
+      }
     }
   }
 
@@ -168,11 +172,12 @@ struct TileMatmul {
         if ((first + block) % packed::blocks_per_super(kLayout.scales) == 0) source.scale.open(source.scales);
         source.scale.next(source.scales);
         V::store(spread[block].scale[p], source.scale.scale[0]);
-        if constexpr (Scale::kHasMin) V::store(spread[block].min[p], source.scale.min[0]);
-        const typename Vectors::Codes codes{source.codes, a.table};
-        [&]<int... G>(std::integer_sequence<int, G...>) {
-          (V::template store_weights<kSigned>(codes.template group<G>(), spread[block].weights[p][G]), ...);
-        }(std::make_integer_sequence<int, 8>());
+        if constexpr (Scale::kHasMin) {
+          for (int i = 0; i < Scale::kMinParts; ++i) V::store(spread[block].min[i][p], source.scale.min[i]);
+        }
+        typename Vectors::AnySpread weights;
+        weights.set(typename Vectors::Codes{source.codes, a.table}, source.scale);
+        for (int g = 0; g < 8; ++g) V::template store_weights<kSigned>(weights.weights[g], spread[block].weights[p][g]);
         source.codes += packed::code_bytes(kLayout.codes);
         for (size_t line = 0; line < packed::code_bytes(kLayout.codes); line += 64) {
           V::prefetch(source.codes + V::kPrefetch / 2 + line);
@@ -192,7 +197,8 @@ struct TileMatmul {
         std::memcpy(to.high[r], from.high, kBlock);
         std::memcpy(to.low[r], from.low, kBlock);
         to.scale[r] = from.scale;
-        to.sum[r] = from.scaled_sum;
+        const float* sums = Scale::kMinParts == 1 ? &from.scaled_sum : from.scaled_half_sums;
+        for (int i = 0; i < Scale::kMinParts; ++i) to.sums[i][r] = sums[i];
       }
     }
     asm volatile("" : : "r"(rows) : "memory");

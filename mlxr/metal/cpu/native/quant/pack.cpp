@@ -105,6 +105,12 @@ void write_block_scales(Scales scales, uint8_t* out, const UnpackedBlock* lanes,
   }
 }
 
+// Q3_K: d and the scales change their signs (packed::scaled_fits_byte).
+void negate_scales(UnpackedBlock& block) {
+  block.d_half ^= 0x8000;
+  for (int8_t& scale : block.scales) scale = static_cast<int8_t>(-scale);
+}
+
 // NVFP4: one more scale, for the whole matrix or each row.
 void scale_halves(const Extras& extras, int64_t row, UnpackedBlock& block) {
   const float scale = extras.scale[extras.scale_rows == 0 ? 0 : row / extras.scale_rows];
@@ -125,6 +131,7 @@ void pack_integer_panel(const Matrix& m, const uint8_t* data, const Extras& extr
       const uint8_t* row = data + static_cast<size_t>(first + lane) * stride;
       unpack_block(m.type, row + static_cast<size_t>(block * shape.bytes), lanes[lane]);
       if (m.type == Type::NVFP4 && extras.scale != nullptr) scale_halves(extras, first + lane, lanes[lane]);
+      if (m.type == Type::Q3_K) negate_scales(lanes[lane]);
     }
     write_header(layout.scales, scales, lanes);
     scales += packed::header_bytes(layout.scales);
@@ -197,7 +204,15 @@ int64_t find_scale_span(Type type, int64_t cols, const Extras& extras) {
   return std::max<int64_t>(1, extras.scale_rows == 0 ? cols : extras.scale_cols);
 }
 
-void check(Type type, int64_t rows, int64_t cols, const Extras& extras) {
+bool has_small_scales(int64_t rows, int64_t cols, const uint8_t* data) {
+  constexpr int kLargest = packed::kLargestCodebookScale;
+  const auto* block = reinterpret_cast<const file::CODEBOOK*>(data);
+  return std::all_of(block, block + rows * cols / info(Type::CODEBOOK).block.values, [](const file::CODEBOOK& b) {
+    return std::all_of(b.scales, b.scales + 16, [](int8_t s) { return s >= -kLargest && s <= kLargest; });
+  });
+}
+
+void check(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras) {
   const std::string name(info(type).name);
   if (rows < 0 || cols < 0 || cols % info(type).block.values != 0) {
     throw std::invalid_argument(name + " stores " + std::to_string(info(type).block.values) +
@@ -213,6 +228,10 @@ void check(Type type, int64_t rows, int64_t cols, const Extras& extras) {
         throw std::invalid_argument(name + " takes values from -64 to 63");
       }
     }
+  }
+  if (type == Type::CODEBOOK && !has_small_scales(rows, cols, data)) {
+    throw std::invalid_argument(name + " takes scales from -" + std::to_string(packed::kLargestCodebookScale) + " to " +
+                                std::to_string(packed::kLargestCodebookScale));
   }
   if (type == Type::FP8_E4M3 && extras.scale_rows > 0 && (extras.scale == nullptr || extras.scale_cols <= 0)) {
     throw std::invalid_argument("FP8_E4M3 with blocks needs their scales and both block sizes");
@@ -268,8 +287,9 @@ void pack_panel(const Matrix& m, const uint8_t* data, const Extras& extras, int6
 namespace {
 
 // A matrix without its panels.
-std::shared_ptr<Matrix> empty_matrix(Type type, int64_t rows, int64_t cols, const Extras& extras, Isa isa) {
-  check(type, rows, cols, extras);
+std::shared_ptr<Matrix> empty_matrix(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras,
+                                     Isa isa) {
+  check(type, rows, cols, data, extras);
   auto m = std::make_shared<Matrix>();
   m->type = type;
   m->rows = rows;
@@ -293,7 +313,7 @@ void pack_panel_of(Matrix& m, const uint8_t* data, const Extras& extras, int64_t
 
 std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, int64_t cols, const uint8_t* data,
                                    const Extras& extras, Isa isa) {
-  const auto m = empty_matrix(type, rows, cols, extras, isa);
+  const auto m = empty_matrix(type, rows, cols, data, extras, isa);
   pool.parallel([&](Team& team) {
     team.loop(m->panels(), 4, [&](int64_t panel, int64_t end) {
       for (; panel < end; ++panel) pack_panel_of(*m, data, extras, panel);
@@ -304,7 +324,7 @@ std::shared_ptr<const Matrix> pack(ThreadPool& pool, Type type, int64_t rows, in
 
 std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const uint8_t* data, const Extras& extras,
                                    Isa isa, const std::function<void()>& pause) {
-  const auto m = empty_matrix(type, rows, cols, extras, isa);
+  const auto m = empty_matrix(type, rows, cols, data, extras, isa);
   for (int64_t panel = 0; panel < m->panels(); ++panel) {
     pack_panel_of(*m, data, extras, panel);
     if (pause) pause();

@@ -17,7 +17,7 @@
 //   Half                d (half)                                                     per block
 //   HalfMin             d, m (half)                                                  per block
 //   SuperMin            d, dmin (half), then per block 6-bit scale, 6-bit minimum    per 8 blocks
-//   SuperHalves         d (half), then per block scales of its halves                per 8 blocks
+//   SuperHalves         d (half), then per block scales of its halves                per 8 blocks; Q3_K's both negated
 //   SuperHalvesMin      d, dmin (half), then per block (scale | min << 4) of halves  per 8 blocks
 //   Super               d (half), then per block a signed scale                      per 8 blocks
 //   SuperFloat          d (float)                                                    per 8 blocks
@@ -158,6 +158,22 @@ constexpr bool has_halves(Scales scales) {
   return scales == Scales::SuperHalves || scales == Scales::SuperHalvesMin || scales == Scales::SuperFloatHalves ||
          scales == Scales::Halves;
 }
+
+// Whether the sums of a block's halves are multiplied by their scales as integers, and d alone is a float. Sums of a
+// block must stay below 2^31: Q6_K's do not (32 * 32 * 128 * 32639), and NVFP4's scales are no integers.
+constexpr bool has_integer_scales(Type type) {
+  return type == Type::Q2_K || type == Type::Q3_K || type == Type::CODEBOOK;
+}
+
+// The largest magnitude of a scale of CODEBOOK, so that its sums stay below 2^31 (32 * 64 * 32 * 32639).
+inline constexpr int kLargestCodebookScale = 32;
+
+// Whether weights times such a scale are bytes: 0 .. 45 of Q2_K, and of Q3_K, whose scales are kept negated as
+// -32 * -4 would not be one, -128 .. 124.
+constexpr bool scaled_fits_byte(Type type) { return type == Type::Q2_K || type == Type::Q3_K; }
+
+// Bits of such a scale.
+constexpr int scale_bits(Type type) { return type == Type::Q2_K ? 4 : 8; }
 
 // Bytes of one panel's floating weights.
 constexpr size_t floating_panel_bytes(Type type, int64_t cols) {

@@ -52,7 +52,12 @@ void read_and_multiply(std::mt19937_64& random, unsigned long index) {
   const int64_t rows = pick(1, 40), cols = known.block.values * pick(1, known.block.values == 256 ? 3 : 12);
   const auto isas = usable_isas();
   const Isa isa = isas[random() % isas.size()];
-  const auto data = random_bits<uint8_t>(random, static_cast<size_t>(rows) * row_bytes(known.type, cols));
+  auto data = random_bits<uint8_t>(random, static_cast<size_t>(rows) * row_bytes(known.type, cols));
+  if (known.type == Type::CODEBOOK) {
+    for (size_t at = 0; at < data.size(); at += sizeof(file::CODEBOOK)) {
+      for (size_t i = 4; i < 20; ++i) data[at + i] = static_cast<uint8_t>(data[at + i] % 65 - 32);
+    }
+  }
   Extras extras;
   std::vector<float> scale, absmax, map = random_bits<float>(random, 16);
   if (known.type == Type::FP8_E4M3 && random() % 2) {

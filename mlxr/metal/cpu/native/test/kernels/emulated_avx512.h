@@ -102,6 +102,25 @@ MLXR_INSTRUCTION inline Integers repeat_32(const void* p) {
 MLXR_INSTRUCTION inline Integers add(Integers x, Integers y) {
   return each<int32_t>([&](int i) { return x.v[i] + y.v[i]; });
 }
+template <class T>
+MLXR_INSTRUCTION Integers difference(Integers x, Integers y) {
+  return integers<T>([&, a = as<T>(x), b = as<T>(y)](int i) { return a.v[i] - b.v[i]; });
+}
+template <class T>
+MLXR_INSTRUCTION Integers low_product(Integers x, Integers y) {
+  return integers<T>(
+      [&, a = as<T>(x), b = as<T>(y)](int i) { return static_cast<uint32_t>(a.v[i]) * static_cast<uint32_t>(b.v[i]); });
+}
+template <class T>
+MLXR_INSTRUCTION Integers sum(Integers x, Integers y) {
+  return integers<T>([&, a = as<T>(x), b = as<T>(y)](int i) { return a.v[i] + b.v[i]; });
+}
+MLXR_INSTRUCTION inline Integers multiply_bytes(Integers x, Integers y) {
+  return integers<int16_t>([&, a = as<uint8_t>(x), b = as<int8_t>(y)](int i) {
+    const int both = a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1];
+    return both < -32768 ? -32768 : both > 32767 ? 32767 : both;
+  });
+}
 template <class To, class From, class Register>
 MLXR_INSTRUCTION Integers widen(Register x) {
   return integers<To>([&](int i) { return element<From>(x, i); });
@@ -246,6 +265,13 @@ MLXR_INSTRUCTION inline __m256i blend_words(__m256i x, uint16_t mask, __m256i y)
 #define _mm512_broadcast_i32x4 mlxr::emulated::repeat_128
 #define _mm512_setzero_si512() mlxr::emulated::set1<int32_t>(0)
 #define _mm512_add_epi32 mlxr::emulated::add
+#define _mm512_add_epi16 mlxr::emulated::sum<uint16_t>
+#define _mm512_maddubs_epi16 mlxr::emulated::multiply_bytes
+#define _mm512_sub_epi8 mlxr::emulated::difference<uint8_t>
+#define _mm512_sub_epi16 mlxr::emulated::difference<uint16_t>
+#define _mm512_sub_epi32 mlxr::emulated::difference<uint32_t>
+#define _mm512_mullo_epi16 mlxr::emulated::low_product<uint16_t>
+#define _mm512_mullo_epi32 mlxr::emulated::low_product<uint32_t>
 #define _mm512_cvtepu8_epi32 mlxr::emulated::widen<int32_t, uint8_t>
 #define _mm512_cvtepi8_epi32 mlxr::emulated::widen<int32_t, int8_t>
 #define _mm512_cvtepi8_epi16 mlxr::emulated::widen<int16_t, int8_t>

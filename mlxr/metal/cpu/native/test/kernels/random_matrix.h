@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "quant/matrix.h"
+#include "quant/packed_layout.h"
 
 namespace mlxr::test {
 
@@ -87,6 +88,11 @@ inline FileMatrix make_matrix(Type type, int64_t rows, int64_t cols, Fill fill, 
     if (type == Type::F32 || type == Type::Q8_K || is_codebook(type)) {
       const float f = std::ldexp(static_cast<float>(static_cast<int32_t>(random())), -38);
       std::memcpy(block, &f, sizeof(f));
+    }
+    if (type == Type::CODEBOOK) {
+      for (int i = 4; i < 20; ++i) {
+        block[i] = static_cast<uint8_t>(fill == Fill::Largest ? -packed::kLargestCodebookScale : block[i] % 65 - 32);
+      }
     }
   }
   std::uniform_real_distribution<float> unit(0.01f, 1.0f);
