@@ -99,15 +99,30 @@ LEFTOVERS = Leftovers(
 )
 
 
+_SENSES = "they look at images or listen, of which this model gets none"
+
 LANGUAGE_LEFTOVERS = LEFTOVERS.extended(
     tensors={
-        r"(model\.)?(vision_tower|vision_model|multi_modal_projector|patch_merger)\..*": (
-            "they look at images, of which this model gets none"
-        ),
+        r"(model\.)?((vision|audio)_tower|vision_(model|embedder)|embed_(vision|audio))\..*": _SENSES,
+        r"(model\.)?(multi_modal_projector|patch_merger)\..*": _SENSES,
     },
-    settings={r".*_token_index|spatial_merge_size|vision_.*|(multimodal_)?projector_.*": "of what looks at images"},
+    settings={
+        r".*_token_index|spatial_merge_size|mm_tokens_per_image": _SENSES,
+        r"(vision|audio)_.*|(multimodal_)?projector_.*": _SENSES,
+    },
 )
-"""Those of the language models of families that look at images, too."""
+"""Those of the language models of families that look at images or listen, too."""
+
+DRAFTING_LEFTOVERS = LEFTOVERS.extended(
+    tensors={r"(model\.)?mtp[._].*": "they draft tokens that the model then checks"},
+    settings={r"mtp_.*|num_(mtp_layers|nextn_predict_layers)": "of the layers that draft tokens"},
+)
+"""Those of families whose layers that draft are named apart from the others."""
+
+NO_ROPE: Mapping[str, str] = {
+    r"rope_(theta|scaling|parameters)(\..*)?|rope_interleave|partial_rotary_factor": "its attention has no rope"
+}
+"""Settings of families whose attention has no rope."""
 
 _PREFIXES = {
     "language_model.model.": "model.",

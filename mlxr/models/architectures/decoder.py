@@ -261,7 +261,7 @@ def experts_weights(spec: LayerSpec, half: Experts, width: int, tensors: NamedTe
         else None,
         norm_bias=tensors.bias("feed_forward_norm_bias", width, spec.biases) if spec.norms.before else None,
         router_bias=tensors.bias("router_bias", count, spec.biases),
-        choice_bias=tensors.bias("choice_bias", count, spec.biases),
+        choice_bias=tensors.bias("choice_bias", count, {"choice_bias"} if half.choice_bias else ()),
         gate_bias=gate_bias,
         up_bias=up_bias,
         down_bias=tensors.bias("experts_down_bias", count * narrow, spec.biases, count),

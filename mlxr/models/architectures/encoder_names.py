@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mlxr.models.architectures.names import GGUF_ATTENTION_BIASES
 from mlxr.models.architectures.tensors import Names
 
@@ -78,3 +80,14 @@ HUGGING_FACE_ROTARY_BERT: Names = {
     "feed_forward_norm_bias": "layers.{layer}.post_mlp_layernorm.bias",
 }
 """Of BERT's kin with rotary positions, as transformers names them, but for the perceptron."""
+
+FLASH_ATTENTION: Mapping[str, str] = {
+    r"^encoder\.layers\.": "layers.",
+    r"^emb_ln\.": "embeddings.LayerNorm.",
+    r"\.(attn|mixer)\.Wqkv\.": ".self_attn.qkv_proj.",
+    r"\.(attn|mixer)\.out_proj\.": ".self_attn.o_proj.",
+    r"\.norm1\.": ".post_attention_layernorm.",
+    r"\.norm2\.": ".post_mlp_layernorm.",
+}
+"""Names of the same tensors in folders written by BERTs of the library ``flash_attn``, as regular expressions, and what
+stands instead."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlxr.metal.specs import Activation, AttentionSpec, MLPSpec, NormKind, Rope
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH
-from mlxr.models.architectures.spec import MLP
+from mlxr.models.architectures.spec import MLP, EncoderSpec, LayerSpec
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -94,6 +94,16 @@ class EncoderSizes:
 
     def mlp(self, activation: Activation, gated: bool, norm: NormKind = NormKind.RMS) -> MLP:
         return MLP(self.hidden, MLPSpec(activation, self.norm_eps, norm), gated)
+
+    def encoder(self, layers: Sequence[LayerSpec], segments: int = 0) -> EncoderSpec:
+        return EncoderSpec(
+            width=self.width,
+            context_length=self.context_length,
+            layers=tuple(layers),
+            norm_eps=self.norm_eps,
+            vocabulary=self.vocabulary,
+            segments=segments,
+        )
 
 
 def half_window(size: int) -> int:

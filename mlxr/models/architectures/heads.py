@@ -26,6 +26,14 @@ def require_all_turned(parameters: Hyperparameters, head_dim: int, dims: int) ->
         raise UnsupportedModelError(parameters.path, f"turns {dims} of {head_dim} dimensions; mlxr turns all")
 
 
+def rope_share(parameters: Hyperparameters, usual: float, layers: str = "") -> float:
+    """Returns how much of a head the rope of a ``config.json`` turns, ``usual`` where it does not say. ``layers``: the
+    kind of layers whose rope it is, where the file may have one for each (``full_attention``)."""
+    share = parameters.number("partial_rotary_factor", usual)
+    share = parameters.number("rope_parameters.partial_rotary_factor", share)
+    return parameters.number(f"rope_parameters.{layers}.partial_rotary_factor", share) if layers else share
+
+
 def turned_dims(parameters: Hyperparameters, head_dim: int, share: float) -> int:
     """Returns how many of a head's numbers a rope turns that turns such a ``share``. Raises ``ModelFileError`` for none
     and for more than there are."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from mlxr.models.architectures.sizes import Sizes
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
+
+T = TypeVar("T")
 
 LAYER_TYPES = {"full_attention": False, "sliding_attention": True}
 """Whether they see no more than the window."""
@@ -25,6 +28,15 @@ def keyed_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
     return [count > 0 for count in parameters.each("attention.head_count_kv", layers)]
 
 
+def attending_layers(
+    parameters: Hyperparameters, kinds: list[str] | None, layers: int, known: Mapping[str, bool]
+) -> list[bool] | None:
+    """Returns the same in families whose folders list their ``kinds`` of layers; None where one does not."""
+    if parameters.format is Format.GGUF:
+        return keyed_layers(parameters, layers)
+    return listed_layers(parameters, kinds, layers, known)
+
+
 def routed_layers(weights: Weights, layers: int) -> list[bool]:
     """Returns which layers have experts, in families whose GGUF files tell by a router alone."""
     return [f"blk.{layer}.ffn_gate_inp.weight" in weights for layer in range(layers)]
@@ -33,6 +45,30 @@ def routed_layers(weights: Weights, layers: int) -> list[bool]:
 def all_but_every(interval: int, layers: int) -> list[bool]:
     """Returns which layers are not the last of ``interval`` in turn."""
     return [(layer + 1) % interval != 0 for layer in range(layers)]
+
+
+def all_but_first_of(interval: int, layers: int) -> list[bool]:
+    """Returns which layers are not the first of ``interval`` in turn."""
+    return [layer % interval != 0 for layer in range(layers)]
+
+
+def every_so_many(
+    parameters: Hyperparameters, period: str, offset: str, usual: tuple[int, int], layers: int
+) -> list[bool]:
+    """Returns which layers are each so many-th: two settings say after how many the next is, and which is the first,
+    ``usual`` where they are not there. Raises ``ModelFileError`` for a first one behind that."""
+    step, first = parameters.positive(period, usual[0]), parameters.integer(offset, usual[1])
+    if not 0 <= first < step:
+        raise parameters.error(f"has {offset} {first}, which is not below {period} {step}")
+    return [layer % step == first for layer in range(layers)]
+
+
+def turning_layers(parameters: Hyperparameters, layers: int, interval: int) -> list[bool]:
+    """Returns which layers have a rope, as files of Llama 4's kind say: by a list, or each so many-th has none,
+    ``interval`` where they do not say."""
+    interval = parameters.positive("no_rope_layer_interval", interval)
+    listed = parameters.flags("no_rope_layers", layers) if parameters.integers("no_rope_layers") else None
+    return listed or all_but_every(interval, layers)
 
 
 def windows(parameters: Hyperparameters, sizes: Sizes, used: bool = True) -> list[int]:
@@ -81,14 +117,15 @@ def sliding_layers(parameters: Hyperparameters, layers: int) -> list[bool] | Non
 
 
 def listed_layers(
-    parameters: Hyperparameters, kinds: list[str] | None, layers: int, known: Mapping[str, bool]
-) -> list[bool] | None:
-    """Returns what ``known`` says of each of the listed kinds of layers; None where there is no list. Raises
-    ``ModelFileError`` for a list of another length, ``UnsupportedModelError`` for a kind that is not known."""
+    parameters: Hyperparameters, kinds: list[str] | None, layers: int, known: Mapping[str, T], key: str = "layer_types"
+) -> list[T] | None:
+    """Returns what ``known`` says of each of the listed kinds of layers; None where there is no list. ``key``: what
+    files call the list. Raises ``ModelFileError`` for a list of another length, ``UnsupportedModelError`` for a kind
+    that is not known."""
     if kinds is None:
         return None
     if len(kinds) != layers:
-        raise parameters.error(f"lists {len(kinds)} layer_types for {layers} layers")
+        raise parameters.error(f"lists {len(kinds)} {key} for {layers} layers")
     for kind in kinds:
         if kind not in known:
             reason = f"has layers of the type {kind[:60]!r}; mlxr knows {', '.join(known)}"
@@ -103,9 +140,16 @@ def dense_first(parameters: Hyperparameters, layers: int, usual: int) -> list[bo
     return [layer >= first for layer in range(layers)]
 
 
-def sparse_layers(parameters: Hyperparameters, layers: int, usual: int) -> list[bool]:
-    """Returns the same where a folder may list its ``mlp_layer_types`` instead. Raises ``ModelFileError`` for a list of
-    another length or of other words."""
+def sparse_layers(parameters: Hyperparameters, layers: int, usual: int, counting: Weights | None = None) -> list[bool]:
+    """Returns the same where a folder may list its ``mlp_layer_types`` instead, or those that have none
+    (``mlp_only_layers``). ``counting``: the tensors of a family whose GGUF files do not say how many come first.
+
+    Raises ``ModelFileError`` for a list of another length or of other words.
+    """
+    if counting is not None and parameters.format is Format.GGUF:
+        return routed_layers(counting, layers)
+    if "mlp_only_layers" in parameters and "mlp_layer_types" not in parameters:
+        return expert_layers(parameters, layers)
     kinds, dense = parameters.texts("mlp_layer_types"), dense_first(parameters, layers, usual)
     if kinds is None:
         return dense

@@ -114,6 +114,16 @@ GGUF = Leftovers({}, GGUF_SETTINGS, GGUF_NEUTRAL)
 """What any GGUF file may hold besides."""
 
 
+NO_ROPE: Mapping[str, str] = {r"rope\..*": "its attention has no rope"}
+"""Settings of families whose attention has no rope."""
+
+GGUF_LANGUAGE = GGUF.extended(
+    tensors={r"(v|a|mm)\..*": "they look at images or listen, of which this model gets none"},
+    settings={r"(vision|audio|mm)\..*": "of what looks at images or listens"},
+)
+"""What files of families may hold that look at images or listen, too."""
+
+
 GGUF_ENCODER = Leftovers(
     {},
     {

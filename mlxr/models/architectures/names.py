@@ -7,38 +7,45 @@ from mlxr.models.architectures.tensors import Names
 PROJECTIONS = ("gate_proj", "up_proj", "down_proj")
 GATED = ("gate", "up", "down")
 MIXTRAL = ("w1", "w3", "w2")
-"""What folders call the parts of a gated perceptron: gate, up and down."""
+UNGATED = ("", "up_proj", "down_proj")
+"""What folders call the parts of a perceptron: gate, up and down; nothing for one that it lacks."""
 
 
 def perceptron(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
-    """Returns where folders have a layer's gated perceptron, whose module is ``place``. ``parts``: what it calls gate,
+    """Returns where folders have a layer's perceptron, whose module is ``place``. ``parts``: what it calls gate,
     up and down."""
-    return _gated(place, parts, "{}")
+    return _parts(place, parts, "{}")
+
+
+def attention(place: str, output: str = "o_proj") -> Names:
+    """Returns where folders have a layer's projections of attention, whose module is ``place``."""
+    parts = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": output}
+    return {role: f"{place}.{name}.weight" for role, name in parts.items()}
 
 
 def each_expert(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
     """Returns where folders have experts that are tensors of their own, below ``place``; the rest as in
     ``perceptron``."""
-    return _gated(f"{place}.{{expert}}", parts, "experts_{}")
+    return _parts(f"{place}.{{expert}}", parts, "experts_{}")
 
 
 def experts(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
     """Returns the same of experts that one tensor holds for each part, by the roles of such in GGUF files."""
-    return _gated(place, parts, "experts_{}")
+    return _parts(place, parts, "experts_{}")
 
 
 def experts_together(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
     """Returns the same of those that some folders of a family have, beside others that keep each expert apart."""
-    return _gated(place, parts, "experts_{}_together")
+    return _parts(place, parts, "experts_{}_together")
 
 
 def shared_expert(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
     """Returns where folders have what every token uses beside the experts, as in ``perceptron``."""
-    return _gated(place, parts, "shared_{}")
+    return _parts(place, parts, "shared_{}")
 
 
-def _gated(place: str, parts: tuple[str, str, str], role: str) -> Names:
-    return {role.format(part): f"{place}.{name}.weight" for part, name in zip(GATED, parts, strict=True)}
+def _parts(place: str, parts: tuple[str, str, str], role: str) -> Names:
+    return {role.format(part): f"{place}.{name}.weight" for part, name in zip(GATED, parts, strict=True) if name}
 
 
 GGUF: Names = {
@@ -103,6 +110,20 @@ every token uses."""
 GGUF_GATED_EXPERT: Names = {**GGUF_SHARED_EXPERT, "shared_router": "blk.{layer}.ffn_gate_inp_shexp.weight"}
 """An expert that every token uses as far as a gate of its own lets it."""
 
+GGUF_NORMED_EXPERTS: Names = {
+    **GGUF_EXPERTS,
+    "router_norm": "blk.{layer}.ffn_gate_inp.scale",
+    "expert_scale": "blk.{layer}.ffn_down_exps.scale",
+    "shared_norm": "blk.{layer}.ffn_norm.weight",
+    "shared_gate": "blk.{layer}.ffn_gate.weight",
+    "shared_up": "blk.{layer}.ffn_up.weight",
+    "shared_down": "blk.{layer}.ffn_down.weight",
+    "shared_post_norm": "blk.{layer}.post_ffw_norm_1.weight",
+    "experts_norm": "blk.{layer}.pre_ffw_norm_2.weight",
+    "mixture_post_norm": "blk.{layer}.post_ffw_norm_2.weight",
+}
+"""Of a mixture beside a perceptron, each between norms of its own (``Experts.own_norms``)."""
+
 GGUF_LATENT_ATTENTION: Names = {
     "query_down": "blk.{layer}.attn_q_a.weight",
     "query_down_norm": "blk.{layer}.attn_q_a_norm.weight",
@@ -129,10 +150,7 @@ HUGGING_FACE: Names = {
     "norm": "model.norm.weight",
     "head": "lm_head.weight",
     "attention_norm": "model.layers.{layer}.input_layernorm.weight",
-    "query": "model.layers.{layer}.self_attn.q_proj.weight",
-    "key": "model.layers.{layer}.self_attn.k_proj.weight",
-    "value": "model.layers.{layer}.self_attn.v_proj.weight",
-    "output": "model.layers.{layer}.self_attn.o_proj.weight",
+    **attention("model.layers.{layer}.self_attn"),
     "feed_forward_norm": "model.layers.{layer}.post_attention_layernorm.weight",
     **perceptron("model.layers.{layer}.mlp"),
 }
@@ -182,6 +200,20 @@ HUGGING_FACE_DEEPSEEK_EXPERTS: Names = {
     **HUGGING_FACE_EXPERTS,
     **HUGGING_FACE_SHARED_EXPERT,
     "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
+}
+
+HUGGING_FACE_NORMED_EXPERTS: Names = {
+    "router": "model.layers.{layer}.router.proj.weight",
+    "router_norm": "model.layers.{layer}.router.scale",
+    "expert_scale": "model.layers.{layer}.router.per_expert_scale",
+    "experts_gate_up": "model.layers.{layer}.experts.gate_up_proj",
+    **experts("model.layers.{layer}.experts.switch_glu"),
+    "experts_down_together": "model.layers.{layer}.experts.down_proj",
+    "shared_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
+    **shared_expert("model.layers.{layer}.mlp"),
+    "shared_post_norm": "model.layers.{layer}.post_feedforward_layernorm_1.weight",
+    "experts_norm": "model.layers.{layer}.pre_feedforward_layernorm_2.weight",
+    "mixture_post_norm": "model.layers.{layer}.post_feedforward_layernorm_2.weight",
 }
 
 MLX_EXPERTS: Names = {

@@ -91,11 +91,14 @@ def plain_rope(dims: int, base: float) -> Rope:
     return made_rope(RopeStyle.NEOX, plain(dims, base))
 
 
-def window_rope(parameters: Hyperparameters, dims: int, base: float, key: str = "rope.freq_base_swa") -> Rope:
-    """Returns the rope of layers with a window, which a folder may describe, where those that see everything have
-    another; else it has the base that ``key`` says, or ``base``."""
-    own = parameters.positive_number(key, base)
-    if "rope_parameters.sliding_attention.rope_type" in parameters:
+def window_rope(parameters: Hyperparameters, dims: int, base: float, most: int | None = None) -> Rope:
+    """Returns the rope of layers with a window, where those that see everything have another. A folder may describe it;
+    else it has the base that the file says, or ``base``, and in GGUF files the size, of ``most`` numbers of a head, or
+    ``dims``."""
+    own = parameters.positive_number("rope.freq_base_swa", base)
+    if parameters.format is Format.GGUF:
+        dims = parameters.positive("rope.dimension_count_swa", dims, most or dims)
+    elif "rope_parameters.sliding_attention.rope_type" in parameters:
         return model_rope(parameters, dims, RopeStyle.NEOX, None, base, "sliding_attention")
     return plain_rope(dims, own)
 

@@ -70,6 +70,20 @@ def rope_base(parameters: Hyperparameters, default: float, layers: str = "") -> 
     return parameters.positive_number(f"{_place(parameters, layers)}.rope_theta", outer)
 
 
+def describes_ropes(parameters: Hyperparameters) -> bool:
+    """Returns whether a ``config.json`` describes a rope beyond its base."""
+    return any(key.startswith(("rope_parameters.", "rope_scaling.")) for key in parameters.values)
+
+
+def lacks_rope_of(parameters: Hyperparameters, layers: str, *, shared: bool) -> bool:
+    """Returns whether a ``config.json`` describes ropes, but none for ``layers`` of this kind. ``shared``: whether one
+    that is of no kind alone is theirs, too."""
+    own = any(key.startswith(f"rope_parameters.{layers}.") for key in parameters.values)
+    keys = "rope_type", "type", "rope_theta"
+    of_all = any(f"{place}.{key}" in parameters for place in ("rope_parameters", "rope_scaling") for key in keys)
+    return describes_ropes(parameters) and not own and not (shared and of_all)
+
+
 def score_mscale(parameters: Hyperparameters) -> float:
     """Returns what DeepSeek's models multiply scores by besides one over a root, as a ``config.json`` with YaRN has it:
     the square of the factor that ``mscale_all_dim`` makes."""

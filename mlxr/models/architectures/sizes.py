@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, NormKind, Rope, Temperature
-from mlxr.models.architectures.heads import require_equal_values, require_even_heads, turned_dims
+from mlxr.models.architectures.heads import require_equal_values, require_even_heads, rope_share, turned_dims
 from mlxr.models.architectures.leftovers import drafting_layers
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec
 from mlxr.models.errors import UnsupportedModelError
@@ -57,13 +57,14 @@ class Sizes:
         norm_eps: float | None = None,
         layers: int | None = None,
         heads: int | None = None,
+        kv_heads: int | None = None,
     ) -> Sizes:
         """Reads them by GGUF's keys. ``head_dim``: what it is where the file does not say; None for an even share of
         the width. ``experts``: whether the family has mixtures of experts. ``usual_heads``: False where the family
         reads what heads are made of by itself: then ``kv_heads``, ``head_dim`` and ``rope_dims`` are 0. ``heads``: the
-        most of a layer, where the family reads them by itself. ``hidden``, ``norm_eps``, ``layers``: what they are
-        where the file does not say. ``usual_hidden``: False where it may differ by layer, and the family reads it by
-        itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
+        most of a layer, where the family reads them by itself. ``kv_heads``, ``hidden``, ``norm_eps``, ``layers``: what
+        they are where the file does not say. ``usual_hidden``: False where it may differ by layer, and the family reads
+        it by itself: then it is 0. ``norm``: the kind of all norms of the hidden state.
 
         Raises ``ModelFileError`` where query heads can't share the key heads or the rope does not fit a head,
         ``UnsupportedModelError`` for a mixture of experts and where values are not as long as keys.
@@ -74,7 +75,9 @@ class Sizes:
         if heads is None:
             heads = parameters.positive("attention.head_count", most=MAX_HEADS)
         kv_heads, head_size, dims = (
-            _usual_heads(parameters, heads, head_dim or max(1, width // heads)) if usual_heads else (0, 0, 0)
+            _usual_heads(parameters, heads, kv_heads or heads, head_dim or max(1, width // heads))
+            if usual_heads
+            else (0, 0, 0)
         )
         context = parameters.positive("context_length")
         if norm_eps is None and parameters.format is not Format.GGUF:
@@ -107,13 +110,10 @@ class Sizes:
     ) -> Experts:
         """Returns the mixture that a file's numbers describe. ``normalized``: whether weights add up to 1 where it does
         not say; ``hidden``: numbers within an expert where it does not say, None where it must."""
-        count = parameters.positive("expert_count", _other_counts(parameters), MAX_EXPERTS)
-        used = parameters.positive("expert_used_count")
-        if used > count:
-            raise parameters.error(f"has {count} experts, of which each token would use {used}")
+        count, used = expert_counts(parameters)
         normalized = parameters.flag("expert_weights_norm", parameters.flag("norm_topk_prob", normalized))
         spec = ExpertsSpec(activation, count, used, self.norm_eps, normalized=normalized, norm=self.norm)
-        return Experts(parameters.positive("expert_feed_forward_length", hidden, MAX_HIDDEN), spec)
+        return Experts(parameters.shared("expert_feed_forward_length", hidden, MAX_HIDDEN), spec)
 
     def decoder(self, layers: Sequence[LayerSpec], embedding_scale: float = 1.0, softcap: float = 0.0) -> DecoderSpec:
         return DecoderSpec(
@@ -155,6 +155,15 @@ def temperature_of(parameters: Hyperparameters) -> Temperature | None:
     return Temperature(scale, parameters.positive(length)) if scale else None
 
 
+def expert_counts(parameters: Hyperparameters) -> tuple[int, int]:
+    """Returns how many experts a layer has, and how many of them a token uses. Raises ``ModelFileError`` for more."""
+    count = parameters.positive("expert_count", _other_counts(parameters), MAX_EXPERTS)
+    used = parameters.positive("expert_used_count")
+    if used > count:
+        raise parameters.error(f"has {count} experts, of which each token would use {used}")
+    return count, used
+
+
 def routed_experts(parameters: Hyperparameters) -> int:
     """Returns how many experts a layer has to choose from; 0 where the model is none of these."""
     return parameters.integer("expert_count", _other_counts(parameters))
@@ -173,10 +182,7 @@ def partial_rope(parameters: Hyperparameters, sizes: Sizes, usual: float = 1.0) 
     ``usual`` where it does not."""
     if parameters.format is Format.GGUF:
         return sizes.rope_dims
-    share = parameters.number(
-        "partial_rotary_factor", parameters.number("rope_parameters.partial_rotary_factor", usual)
-    )
-    return turned_dims(parameters, sizes.head_dim, share)
+    return turned_dims(parameters, sizes.head_dim, rope_share(parameters, usual))
 
 
 def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hidden_act") -> None:
@@ -188,10 +194,10 @@ def require_activation(parameters: Hyperparameters, *wanted: str, key: str = "hi
         )
 
 
-def _usual_heads(parameters: Hyperparameters, heads: int, default: int) -> tuple[int, int, int]:
+def _usual_heads(parameters: Hyperparameters, heads: int, usual_keys: int, usual_size: int) -> tuple[int, int, int]:
     """Returns how many key heads there are, how long heads are, and how much of that the rope turns."""
-    kv_heads = parameters.shared("attention.head_count_kv", heads, MAX_HEADS)
-    head_dim = parameters.positive("attention.key_length", default, MAX_HEAD_DIM)
+    kv_heads = parameters.shared("attention.head_count_kv", usual_keys, MAX_HEADS)
+    head_dim = parameters.positive("attention.key_length", usual_size, MAX_HEAD_DIM)
     require_even_heads(parameters, heads, kv_heads)
     require_equal_values(parameters, head_dim)
     dims = parameters.positive("rope.dimension_count", head_dim, MAX_HEAD_DIM)

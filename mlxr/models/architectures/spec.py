@@ -78,6 +78,8 @@ class Experts:
 
     ``shared_hidden``: of the one that every token uses besides, 0 for none.
     ``latent``: how long the vectors are that experts read and write, 0 for the width (``ExpertsWeights.latent_down``).
+    ``choice_bias``: whether there must be a bias that is added to the scores of experts where they are chosen, and not
+    where they are weighed. One that is not required is used where a file has it.
     ``own_norms``: the shared perceptron and the mixture each have norms of their own on what they take and give, and
     the router on what it takes, whose weight the file has without a factor of one over the root of the width.
     """
@@ -87,14 +89,15 @@ class Experts:
     shared_hidden: int = 0
     gated: bool = True
     latent: int = 0
+    choice_bias: bool = False
     own_norms: bool = False
 
 
 QKV_BIASES = frozenset({"query_bias", "key_bias", "value_bias"})
 """Roles of the biases that most families with biases have."""
 
-CHOICE_BIAS = frozenset({"choice_bias"})
-"""The role of what is added to the scores of experts where they are chosen, and not where they are weighed."""
+ATTENTION_BIASES = QKV_BIASES | {"output_bias"}
+"""Roles of those that attention has where each of its projections has one."""
 
 FeedForward: TypeAlias = MLP | Experts
 

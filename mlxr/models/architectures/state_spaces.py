@@ -90,15 +90,19 @@ def mamba1_spec(
 
 
 FOLDER_KEYS = {
+    "head_size": "mamba_d_head",
     "time_step_rank": "mamba_n_heads",
     "group_count": "mamba_n_groups",
     "state_size": "mamba_d_state",
     "conv_kernel": "mamba_d_conv",
 }
-"""What folders of most models with Mamba-2 beside attention have for GGUF's names of its sizes."""
+"""What folders of most models with Mamba-2 beside attention have for GGUF's names of its sizes, and for that of a head,
+which GGUF has none for."""
 
 
-def biases(parameters: Hyperparameters, projected: str, convolved: str) -> frozenset[str]:
+def biases(
+    parameters: Hyperparameters, projected: str = "mamba_proj_bias", convolved: str = "mamba_conv_bias"
+) -> frozenset[str]:
     """Returns the roles of the biases that a layer has. ``projected``, ``convolved``: settings that say whether its
     projections have some, and its convolution, as it usually has in a folder."""
     roles = {"ssm_input_bias", "ssm_output_bias"} if parameters.flag(projected, False) else set()
@@ -107,27 +111,28 @@ def biases(parameters: Hyperparameters, projected: str, convolved: str) -> froze
     return frozenset(roles)
 
 
-def taps_of(parameters: Hyperparameters, key: str) -> int:
+def taps_of(parameters: Hyperparameters, key: str, usual: int | None = 4) -> int:
     """Returns how many tokens a convolution sees. Raises ``ModelFileError`` for one."""
-    taps = parameters.positive(key, 4, MOST_TAPS)
-    require_taps(parameters, taps)
+    taps = parameters.positive(key, usual, MOST_TAPS)
+    if taps < 2:
+        raise parameters.error("has convolutions of one tap, which see no token but their own")
     return taps
 
 
-def require_taps(parameters: Hyperparameters, taps: int) -> None:
-    """Raises ``ModelFileError`` for a convolution that sees one token."""
-    if taps < 2:
-        raise parameters.error("has convolutions of one tap, which see no token but their own")
-
-
 def mamba2_spec(
-    parameters: Hyperparameters, keys: Mapping[str, str], head_dim: int, norm_eps: float, gate_eps: float
+    parameters: Hyperparameters,
+    keys: Mapping[str, str],
+    norm_eps: float,
+    gate_eps: float,
+    inner: int | None = None,
 ) -> Mamba2Spec:
-    """Returns what a file describes, a ``config.json`` by the family's ``keys`` for GGUF's; ``head_dim``: of a folder.
+    """Returns what a file describes, a ``config.json`` by the family's ``keys`` for GGUF's. ``inner``: how many numbers
+    a folder's heads have together, where it says so beside their size, which may then be ``auto``.
 
     Raises ``ModelFileError`` for sizes that do not fit together.
     """
     gguf = parameters.format is Format.GGUF
+    head_dim = 0
 
     def size(key: str, most: int) -> int:
         return parameters.positive(f"ssm.{key}" if gguf else keys[key], most=most)
@@ -138,11 +143,24 @@ def mamba2_spec(
         head_dim = inner // heads
         if heads * head_dim != inner:
             raise parameters.error(f"has state spaces of {inner} numbers, which {heads} heads can't share")
+    else:
+        head_dim = _head_size(parameters, keys["head_size"], heads, inner)
     if heads % groups:
         reason = f"has state spaces of {heads} heads, which {groups} groups can't share evenly"
         raise parameters.error(reason)
-    taps = size("conv_kernel", MOST_TAPS)
-    require_taps(parameters, taps)
+    taps = taps_of(parameters, "ssm.conv_kernel" if gguf else keys["conv_kernel"], None)
     limits = None if gguf else parameters.limits("time_step_limit")
     spec = Mamba2Spec(heads, head_dim, groups, size("state_size", MAX_HEAD_DIM), taps, norm_eps, gate_eps)
     return spec if limits is None else replace(spec, step_limits=limits)
+
+
+def _head_size(parameters: Hyperparameters, key: str, heads: int, inner: int | None) -> int:
+    """Returns how many numbers a head has in a folder. Raises ``ModelFileError`` where all do not make ``inner``."""
+    if inner is not None and parameters.values.get(key, "auto") == "auto":
+        parameters.text(key, "auto")
+        size = inner // heads
+    else:
+        size = parameters.positive(key, most=MAX_HEAD_DIM)
+    if inner is not None and heads * size != inner:
+        raise parameters.error(f"has state spaces of {inner} numbers, but {heads} heads of {size} in them")
+    return size

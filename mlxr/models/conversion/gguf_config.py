@@ -127,11 +127,15 @@ def _llama3(source: Source, factors: list[float]) -> Config:
     raise UnsupportedModelError(source.header.path, f"{reason}; mlxr writes no MLX folder of it, and runs this file")
 
 
+UNSAID = "tied", "biases", "choice_bias", "tiled"
+"""Fields of specs that tensors tell or that are a format's own."""
+
+
 def _difference(ours: Any, theirs: Any, at: str = "") -> str:
     """Where two specs differ, empty where they don't: by names of fields. How rows are ordered is the format's; which
     biases there are, and whether the output is tied, is seen by the tensors."""
     if dataclasses.is_dataclass(ours) and type(ours) is type(theirs):
-        names = [field.name for field in dataclasses.fields(ours) if field.name not in ("tied", "biases", "tiled")]
+        names = [field.name for field in dataclasses.fields(ours) if field.name not in UNSAID]
         if isinstance(ours, ExpertsSpec) and ours.groups == 1:
             names.remove("group_best")
         parts = [_difference(getattr(ours, name), getattr(theirs, name), name) for name in names]

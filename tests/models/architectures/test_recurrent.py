@@ -113,13 +113,13 @@ def test_layers_keep_what_their_mixers_keep_and_those_of_one_half_nothing(tmp_pa
         ("granite 4", {"layer_types": ["mamba3"] * 4}, "of the type 'mamba3'"),
         ("granite 4", {"position_embedding_type": "alibi"}, "of the type 'alibi'"),
         ("granite 4", {"mamba_n_groups": 3}, "3 groups can't share evenly"),
-        ("granite 4", {"mamba_d_head": 31}, "where mamba_expand makes 128"),
-        ("granite 4", {"shared_intermediate_size": -1}, "a perceptron of -1 numbers"),
+        ("granite 4", {"mamba_d_head": 31}, "has state spaces of 128 numbers, but"),
+        ("granite 4", {"shared_intermediate_size": -1}, "a shared expert of -1 numbers"),
         ("granite 4", {"hidden_act": "relu"}, "uses the activation 'relu'"),
         ("falcon_h1", {"mamba_norm_before_gate": True}, "the setting 'mamba_norm_before_gate'"),
         ("falcon_h1", {"mlp_multipliers": [1.0, 0.0]}, "multipliers that leave nothing"),
         ("falcon_h1", {"ssm_multipliers": [1.0]}, "a list of 5 numbers"),
-        ("falcon_h1", {"mamba_d_ssm": 100}, "where mamba_d_ssm is 100"),
+        ("falcon_h1", {"mamba_d_ssm": 100}, "has state spaces of 100 numbers, but"),
         ("nemotron_h", {"hybrid_override_pattern": "M-M?-M"}, "of the type '\\?'"),
         ("nemotron_h", {"hybrid_override_pattern": ""}, "neither a hybrid_override_pattern nor"),
         ("nemotron_h", {"hybrid_override_pattern": "M-"}, "lists 2 kinds of layers for 6 layers"),
@@ -204,4 +204,4 @@ def test_sizes_of_a_gguf_file_that_do_not_fit_are_named() -> None:
     for key, value, reason in (("time_step_rank", 3, "3 heads can't share"), ("conv_kernel", 1, "one tap")):
         parameters = Hyperparameters(Path("x.gguf"), {f"ssm.{k}": v for k, v in {**sizes, key: value}.items()})
         with pytest.raises(ModelFileError, match=reason):
-            mamba2_spec(parameters, {}, 0, 1e-5, 1e-5)
+            mamba2_spec(parameters, {}, 1e-5, 1e-5)

@@ -13,7 +13,7 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -36,7 +36,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
                 replace(sizes.attention(rope if window else None, scale, window), gate=Gate.SIGMOID),
                 experts if sparse else mlp,
                 norms,
-                CHOICE_BIAS if sparse else frozenset(),
             )
             for sparse, window in zip(dense_first(parameters, sizes.layers, 1), sees, strict=True)
         ],

@@ -1,5 +1,6 @@
-"""Ling and Ring (Ant Group 2025, Bailing's mixtures of experts), and Sarvam: experts behind some dense layers, with
-some that every token uses; since Ling 2.0 scores that are sigmoids, norms on every head and a rope on half of each."""
+"""Ling 2.0 and Ring (Ant Group 2025, Bailing's mixtures of experts), and Sarvam: experts behind some dense layers, with
+some that every token uses; scores that are sigmoids, norms on every head and a rope on half of each. Folders of the
+first Ling, which has none of the three, are of this family, too."""
 
 from __future__ import annotations
 
@@ -11,19 +12,12 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.layer_kinds import dense_first
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.routing import named_sigmoid, sigmoid_experts
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, partial_rope, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, Experts, LayerSpec, Norms
+from mlxr.models.architectures.routing import named_sigmoid, sigmoid_experts, weights_scale, with_shared
+from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
+from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-
-def read_first(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    """Reads a GGUF file of the first Ling, whose rows of queries and keys are in Llama's order there."""
-    sizes = Sizes.read(parameters, experts=True)
-    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
-    return _decoder(parameters, sizes, rope, heads=False, sigmoid=False)
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -38,21 +32,16 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         sigmoid = named_sigmoid(parameters, "score_function", "sigmoid" if sarvam else "softmax")
         share = parameters.positive("rotary_dim", sizes.head_dim) / sizes.head_dim
         dims = partial_rope(parameters, sizes, share)
-    return _decoder(parameters, sizes, model_rope(parameters, dims, RopeStyle.NEOX), heads, sigmoid)
+    return decoder(parameters, sizes, model_rope(parameters, dims, RopeStyle.NEOX), heads, sigmoid)
 
 
-def _decoder(parameters: Hyperparameters, sizes: Sizes, rope: Rope, heads: bool, sigmoid: bool) -> DecoderSpec:
+def decoder(parameters: Hyperparameters, sizes: Sizes, rope: Rope, heads: bool, sigmoid: bool) -> DecoderSpec:
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
     mlp, experts = sizes.mlp(Activation.SILU), _experts(parameters, sizes, sigmoid)
     biased = sigmoid and (parameters.format is Format.GGUF or parameters.flag("moe_router_enable_expert_bias", True))
-    norms = Norms(heads=heads)
+    experts, norms = replace(experts, choice_bias=biased), Norms(heads=heads)
     return sizes.decoder(
-        [
-            LayerSpec(attention, experts, norms, CHOICE_BIAS if biased else frozenset())
-            if sparse
-            else LayerSpec(attention, mlp, norms)
-            for sparse in dense_first(parameters, sizes.layers, 0)
-        ]
+        [LayerSpec(attention, experts if sparse else mlp, norms) for sparse in dense_first(parameters, sizes.layers, 0)]
     )
 
 
@@ -62,20 +51,19 @@ def _experts(parameters: Hyperparameters, sizes: Sizes, sigmoid: bool) -> Expert
         experts = sigmoid_experts(parameters, sizes, Activation.SILU)
     else:
         experts = sizes.experts(parameters, Activation.SILU, normalized=True)
-        scale = parameters.number("expert_weights_scale", 1.0) or 1.0
-        experts = replace(experts, spec=replace(experts.spec, scale=scale))
-    one = parameters.positive("expert_shared_feed_forward_length", experts.hidden, MAX_HIDDEN)
-    return replace(experts, shared_hidden=one * max(0, parameters.integer("expert_shared_count", 0)))
+        experts = replace(experts, spec=replace(experts.spec, scale=weights_scale(parameters)))
+    experts = with_shared(parameters, experts)
+    times = max(0, parameters.integer("expert_shared_count", 0))
+    return replace(experts, shared_hidden=experts.shared_hidden * times)
 
 
-GGUF_NAMES = {**names.GGUF, **names.GGUF_EXPERTS, **names.GGUF_SHARED_EXPERT}
 IN_GGUF = FormatTable(
     ("bailingmoe2",),
     {
-        **GGUF_NAMES,
+        **names.GGUF,
         **names.GGUF_HEAD_NORMS,
+        **names.GGUF_DEEPSEEK_EXPERTS,
         "query_key_value": "blk.{layer}.attn_qkv.weight",
-        "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },
     GGUF,
 )
@@ -94,9 +82,8 @@ IN_FOLDERS = FormatTable(
         "output": f"{LAYER}.attention.dense.weight",
         "choice_bias": f"{LAYER}.mlp.gate.expert_bias",
     },
-    config_json.LEFTOVERS.extended(
+    config_json.DRAFTING_LEFTOVERS.extended(
         settings={
-            r"num_(mtp_layers|nextn_predict_layers)|mtp_.*": "of layers that draft tokens, which no file of it has",
             r"router_(dtype|type)|multi_gate|moe_router_topk_scaling_factor|ep_size": "how its makers ran it",
             r"seq_aux|.*_aux_loss_alpha": "of training",
         },
@@ -115,5 +102,4 @@ IN_FOLDERS = FormatTable(
     },
 )
 IN_MLX = replace(IN_FOLDERS, names={**IN_FOLDERS.names, "router": f"{LAYER}.mlp.gate.gate_proj.weight"})
-FIRST = Family("bailingmoe", read_first, {Format.GGUF: FormatTable(("bailingmoe",), GGUF_NAMES, GGUF)}, reordered=True)
 FAMILY = Family("bailingmoe2", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})

@@ -6,6 +6,8 @@ Learned positions, a layer norm after each half, attention over the whole input,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlxr.models.architectures import encoder_names
 from mlxr.models.architectures.encoder_sizes import MAX_POSITIONS, EncoderSizes, activation_of, segments_of
 from mlxr.models.architectures.families.family import Family
@@ -31,16 +33,10 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
     if first >= positions:
         raise parameters.error(f"has {positions} positions, of which the first is number {first}")
     layer = LayerSpec(sizes.attention(), sizes.mlp(activation_of(parameters), gated=False), NORMS, BIASES)
-    return EncoderSpec(
-        width=sizes.width,
-        context_length=min(sizes.context_length, positions - first),
-        layers=(layer,) * sizes.layers,
-        norm_eps=sizes.norm_eps,
-        vocabulary=sizes.vocabulary,
-        positions=positions,
-        first_position=first,
-        segments=segments_of(parameters, weights, 2, encoder_names.GGUF_BERT["segments"]),
-    )
+    segments = segments_of(parameters, weights, 2, encoder_names.GGUF_BERT["segments"])
+    spec = sizes.encoder([layer] * sizes.layers, segments)
+    context = min(sizes.context_length, positions - first)
+    return replace(spec, context_length=context, positions=positions, first_position=first)
 
 
 def _first_position(parameters: Hyperparameters) -> int:

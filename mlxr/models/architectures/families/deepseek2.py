@@ -11,16 +11,12 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
 from mlxr.models.architectures.layer_kinds import sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.routing import SIGMOID, in_groups, named_sigmoid
+from mlxr.models.architectures.routing import in_groups, named_sigmoid, numbered_sigmoid, weights_scale
 from mlxr.models.architectures.sizes import Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-SOFTMAX = 1
-"""GGUF's ``expert_gating_func``."""
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -36,43 +32,31 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     # Scores have a bias where they are sigmoids. GLM-4.7-Flash's GGUF files have no other sign of it.
     biased = True in sparse and f"blk.{sparse.index(True)}.exp_probs_b.bias" in weights
     experts = routed(parameters, sizes, biased)
-    # GGUF files of models without the bias say nothing of it.
-    required = experts.spec.sigmoid and parameters.format is not Format.GGUF
-    biases = frozenset({"choice_bias"}) if required else frozenset[str]()
-    return sizes.decoder(
-        [LayerSpec(attention, experts, biases=biases) if has else LayerSpec(attention, dense) for has in sparse]
-    )
+    return sizes.decoder([LayerSpec(attention, experts if has else dense) for has in sparse])
 
 
 def routed(parameters: Hyperparameters, sizes: Sizes, biased: bool) -> Experts:
     """Returns the mixture of experts. Scores are sigmoids since V3, whose groups are as good as their two best experts;
     V2's softmax ranks a group by its best. ``biased``: whether a GGUF file has a bias for scores."""
-    sigmoid = _sigmoid(parameters, biased)
+    folder = parameters.format is not Format.GGUF
+    if folder:
+        usual = "softmax" if parameters.text("model_type", "") in ("deepseek_v2", "mistral4") else "sigmoid"
+        sigmoid = named_sigmoid(parameters, "scoring_func", usual)
+    else:
+        sigmoid = numbered_sigmoid(parameters, biased)
     second = not sigmoid and parameters.text("model_type", "deepseek_v2") == "deepseek_v2"
-    normalized = not second and parameters.format is not Format.GGUF
-    experts = sizes.experts(parameters, Activation.SILU, normalized=normalized)
-    usual = "greedy" if second and parameters.format is not Format.GGUF else ""
+    experts = sizes.experts(parameters, Activation.SILU, normalized=folder and not second)
+    usual = "greedy" if folder and second else ""
     greedy = parameters.text("topk_method", usual) == "greedy"
     spec = replace(
         in_groups(parameters, experts.spec, whole=greedy),
         sigmoid=sigmoid,
-        scale=parameters.number("expert_weights_scale", 1.0) or 1.0,
+        scale=weights_scale(parameters),
         group_best=1 if second else 2,
     )
     shared = parameters.integer("expert_shared_count", 0) * experts.hidden
-    return replace(experts, spec=spec, shared_hidden=shared)
-
-
-def _sigmoid(parameters: Hyperparameters, biased: bool) -> bool:
-    if parameters.format is not Format.GGUF:
-        kind = parameters.text("model_type", "")
-        usual = "softmax" if kind in ("deepseek_v2", "mistral4") else "sigmoid"
-        return named_sigmoid(parameters, "scoring_func", usual)
-    function = parameters.integer("expert_gating_func", 0) or (SIGMOID if biased else SOFTMAX)
-    if function not in (SOFTMAX, SIGMOID):
-        reason = f"scores its experts by function {function}; mlxr knows {SOFTMAX} (softmax) and {SIGMOID} (sigmoid)"
-        raise UnsupportedModelError(parameters.path, reason)
-    return function == SIGMOID
+    # GGUF files of models without the bias say nothing of it.
+    return replace(experts, spec=spec, shared_hidden=shared, choice_bias=sigmoid and folder)
 
 
 IN_GGUF = FormatTable(

@@ -11,7 +11,7 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -26,9 +26,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     back = windows(parameters, sizes, used="layer_types" in parameters)
     return sizes.decoder(
         [
-            LayerSpec(sizes.attention(rope, scale, window), experts, norms, CHOICE_BIAS)
-            if sparse
-            else LayerSpec(sizes.attention(rope, scale, window), mlp, norms)
+            LayerSpec(sizes.attention(rope, scale, window), experts if sparse else mlp, norms)
             for sparse, window in zip(dense_first(parameters, sizes.layers, 0), back, strict=True)
         ]
     )

@@ -11,7 +11,7 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -30,14 +30,11 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         shared = parameters.integer("expert_shared_feed_forward_length", shared)
     if not 0 <= shared <= MAX_HIDDEN:
         raise parameters.error(f"has shared experts of {shared} numbers")
-    experts = replace(experts, shared_hidden=shared)
-    sparse = _sparse(parameters, sizes.layers)
     # mlx-lm leaves the bias out.
     by_mlx = any(names.MLX_EXPERTS["experts_gate_together"].format(layer=n) in weights for n in range(sizes.layers))
-    biases = frozenset[str]() if by_mlx else CHOICE_BIAS
-    return sizes.decoder(
-        [LayerSpec(attention, experts, biases=biases) if has else LayerSpec(attention, mlp) for has in sparse]
-    )
+    experts = replace(experts, shared_hidden=shared, choice_bias=not by_mlx)
+    sparse = _sparse(parameters, sizes.layers)
+    return sizes.decoder([LayerSpec(attention, experts if has else mlp) for has in sparse])
 
 
 def _sparse(parameters: Hyperparameters, layers: int) -> list[bool]:
@@ -67,11 +64,10 @@ IN_FOLDERS = FormatTable(
         **names.MLX_EXPERTS,
         "choice_bias": f"{LAYER}.moe_statics.e_score_correction_bias",
     },
-    config_json.LEFTOVERS.extended(
-        tensors={r"model\.mtp_.*": "they draft tokens, which the others then check"},
+    config_json.DRAFTING_LEFTOVERS.extended(
         settings={
             r"moe_(capacity|gate|multimodal_paired_experts|use_aux_free|norm_min|.*loss.*)": "of training",
-            r"num_nextn_predict_layers|multi_token_pred_lambda": "of what drafts tokens",
+            r"multi_token_pred_lambda": "of the layers that draft tokens",
         },
     ),
     defaults={"tie_word_embeddings": True},

@@ -11,7 +11,7 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -37,7 +37,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
                 sizes.attention(rope if window or not any(windows) else None, scale, window),
                 experts if has else mlp,
                 NORMS,
-                CHOICE_BIAS if has else frozenset(),
             )
             for window, has in zip(windows, sparse, strict=True)
         ]
@@ -63,13 +62,7 @@ IN_FOLDERS = FormatTable(
         **names.MLX_EXPERTS,
         "choice_bias": "model.layers.{layer}.mlp.e_score_correction_bias",
     },
-    config_json.LEFTOVERS.extended(
-        tensors={r"mtp\..*": "they draft tokens that the model then checks"},
-        settings={
-            r"mtp_.*|num_nextn_predict_layers": "of the layers that draft tokens",
-            r"is_moe_layer": "what other settings say",
-        },
-    ),
+    config_json.DRAFTING_LEFTOVERS.extended(settings={r"is_moe_layer": "what other settings say"}),
     keys={"num_shared_experts": "n_shared_experts", "first_last_k_dense_replace": "first_k_dense_replace"},
     renamed={r"\.mlp\.gate\.e_score_correction_bias$": ".mlp.e_score_correction_bias"},
 )

@@ -3,15 +3,12 @@ or one, queries, keys and values in one matrix."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlxr.metal.specs import Activation, NormKind, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.heads import require_even_heads
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HEADS, MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.sizes import MAX_HEADS, MAX_WIDTH, Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
@@ -22,19 +19,15 @@ BIASES = frozenset({"attention_norm_bias", "feed_forward_norm_bias"})
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    if parameters.format is not Format.GGUF:
+    folder = parameters.format is not Format.GGUF
+    if folder:
         _require_one_norm(parameters)
     sizes = Sizes.read(
         parameters,
         norm=NormKind.LAYER,
-        usual_heads=parameters.format is Format.GGUF,
-        usual_hidden=parameters.format is Format.GGUF,
+        kv_heads=_key_heads(parameters) if folder else None,
+        hidden=4 * parameters.positive("embedding_length", most=MAX_WIDTH),
     )
-    if parameters.format is not Format.GGUF:
-        head_dim = sizes.width // sizes.heads
-        sizes = replace(sizes, kv_heads=_key_heads(parameters, sizes.heads), head_dim=head_dim, rope_dims=head_dim)
-        hidden = parameters.positive("ffn_hidden_size", 4 * sizes.width, MAX_HIDDEN)
-        sizes = replace(sizes, hidden=hidden)
     require_activation(parameters, "gelu", key="activation")
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
@@ -52,16 +45,14 @@ def _require_one_norm(parameters: Hyperparameters) -> None:
         raise UnsupportedModelError(parameters.path, "tells places by ALiBi; mlxr's decoders know ropes")
 
 
-def _key_heads(parameters: Hyperparameters, heads: int) -> int:
+def _key_heads(parameters: Hyperparameters) -> int:
+    heads = parameters.positive("attention.head_count", most=MAX_HEADS)
     # Written with both architectures, and of no account with the new one.
-    multi_query = parameters.flag("multi_query", True)
+    usual = 1 if parameters.flag("multi_query", True) else heads
     if parameters.flag("new_decoder_architecture", False):
-        count = parameters.positive("num_kv_heads", heads, MAX_HEADS)
-    else:
-        count = 1 if multi_query else heads
-        parameters.integer("num_kv_heads", count)
-    require_even_heads(parameters, heads, count)
-    return count
+        return parameters.positive("num_kv_heads", heads, MAX_HEADS)
+    parameters.integer("num_kv_heads", usual)  # of the new one
+    return usual
 
 
 IN_GGUF = FormatTable(
@@ -101,7 +92,12 @@ IN_FOLDERS = FormatTable(
         neutral={"bias": (False,)},
     ),
     defaults={"max_position_embeddings": 2048},
-    keys={"n_head": "num_attention_heads", "n_layer": "num_hidden_layers", "n_head_kv": "num_kv_heads"},
+    keys={
+        "ffn_hidden_size": "intermediate_size",
+        "n_head": "num_attention_heads",
+        "n_head_kv": "num_kv_heads",
+        "n_layer": "num_hidden_layers",
+    },
     by_key_head=True,
 )
 FAMILY = Family("falcon", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS})

@@ -12,44 +12,25 @@ Of mlx-lm's folders one can't tell whether their matrices were multiplied: versi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlxr.metal.specs import Activation, AttentionAndMamba2Spec, Mamba2Spec, RopeStyle
 from mlxr.models.architectures import config_json, names, state_spaces
+from mlxr.models.architectures.families.falcon_h1_multipliers import Multipliers, multipliers_of
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, Sizes, require_activation, scale_of
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
-@dataclass(frozen=True, slots=True)
-class Multipliers:
-    """As ``config.json`` has them; ``projected``: of z, x, B, C and time steps."""
-
-    attention_in: float = 1.0
-    attention_out: float = 1.0
-    key: float = 1.0
-    ssm_in: float = 1.0
-    ssm_out: float = 1.0
-    projected: tuple[float, ...] = (1.0,) * 5
-    gate: float = 1.0
-    down: float = 1.0
-    logits: float = 1.0
-
-    @property
-    def hidden(self) -> float:
-        """How much larger hidden states are here."""
-        return self.gate / self.down
-
-
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     whole = Sizes.read(parameters)
     require_activation(parameters, "silu")
-    by = _multipliers(parameters)
+    by = multipliers_of(parameters)
     sizes = replace(whole, norm_eps=whole.norm_eps * by.hidden**2)
     mixers = AttentionAndMamba2Spec(
         sizes.attention(
@@ -69,7 +50,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
             by.projected[3] / by.projected[4],
         ),
     )
-    biases = state_spaces.biases(parameters, "mamba_proj_bias", "mamba_conv_bias")
+    biases = state_spaces.biases(parameters)
     if "ssm_input_bias" in biases and by != Multipliers():
         raise parameters.error("has biases of mamba_proj_bias beside multipliers")
     half = replace(sizes.mlp(Activation.SILU), input_scale=by.gate)
@@ -79,43 +60,13 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 
 def _state_space(parameters: Hyperparameters, weights: Weights, sizes: Sizes, gate_eps: float) -> Mamba2Spec:
+    inner = parameters.positive("mamba_d_ssm") if "mamba_d_ssm" in parameters else None
+    spec = state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, sizes.norm_eps, gate_eps, inner)
     gguf = parameters.format is Format.GGUF
-    head_dim = 0 if gguf else parameters.positive("mamba_d_head", most=MAX_HEAD_DIM)
-    spec = state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, head_dim, sizes.norm_eps, gate_eps)
-    if not gguf and (inner := parameters.positive("mamba_d_ssm", spec.inner)) != spec.inner:
-        reason = f"has {spec.heads} heads of {head_dim} numbers in its state spaces, where mamba_d_ssm is {inner}"
-        raise parameters.error(reason)
     normed = "blk.0.ssm_norm.weight" in weights if gguf else parameters.flag("mamba_rms_norm", False)
     return replace(spec, normed=normed)
 
 
-def _multipliers(parameters: Hyperparameters) -> Multipliers:
-    """Raises ``ModelFileError`` for those of which nothing would be left."""
-    if parameters.format is Format.GGUF:
-        return Multipliers()
-    gate, down = parameters.numbers("mlp_multipliers", 2) or (1.0, 1.0)
-    projected = tuple(parameters.numbers("ssm_multipliers", 5) or (1.0,) * 5)
-    if not all(LEAST < number < 1 / LEAST for number in (gate, down, *projected)):
-        raise parameters.error("has mlp_multipliers or ssm_multipliers that leave nothing")
-    return Multipliers(
-        **{
-            name: parameters.positive_number(key, 1.0)
-            for name, key in (
-                ("attention_in", "attention_in_multiplier"),
-                ("attention_out", "attention_out_multiplier"),
-                ("key", "key_multiplier"),
-                ("ssm_in", "ssm_in_multiplier"),
-                ("ssm_out", "ssm_out_multiplier"),
-                ("logits", "lm_head_multiplier"),
-            )
-        },
-        projected=projected,
-        gate=gate,
-        down=down,
-    )
-
-
-LEAST = 1e-9
 LAYER = "model.layers.{layer}"
 HUGGING_FACE: Names = {
     **names.HUGGING_FACE,

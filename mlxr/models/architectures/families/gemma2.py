@@ -8,7 +8,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import sliding_layers
+from mlxr.models.architectures.layer_kinds import all_but_every, sliding_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
@@ -29,7 +29,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     scale = scale_of(parameters, scaled_by(parameters, sizes, LAYERS_27B))
     softcap = parameters.number("attn_logit_softcapping", SCORES)
     window = parameters.positive("attention.sliding_window")
-    slides = sliding_layers(parameters, sizes.layers) or [layer % 2 == 0 for layer in range(sizes.layers)]
+    slides = sliding_layers(parameters, sizes.layers) or all_but_every(2, sizes.layers)
     mlp, norms = sizes.mlp(Activation.GELU_TANH), Norms(after=True)
     layers = [LayerSpec(sizes.attention(rope, scale, window if slide else 0, softcap), mlp, norms) for slide in slides]
     return sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", LOGITS))

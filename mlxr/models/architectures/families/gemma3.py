@@ -15,7 +15,7 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.families.gemma2 import scaled_by
 from mlxr.models.architectures.heads import require_all_turned
 from mlxr.models.architectures.layer_kinds import all_but_every, sliding_layers
-from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.leftovers import GGUF_LANGUAGE
 from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, LayerSpec, Norms
@@ -79,11 +79,7 @@ IN_GGUF = FormatTable(
         **names.GGUF_HEAD_NORMS,
         **names.GGUF_POST_NORMS,
     },
-    GGUF.extended(
-        tensors={r"(v|mm)\..*": "they look at images, of which this model gets none"},
-        settings={r"(vision|mm)\..*": "of what looks at images"},
-        neutral={"rope.local.freq_base": (10000,), "rope.global.freq_base": (1000000,)},
-    ),
+    GGUF_LANGUAGE.extended(neutral={"rope.local.freq_base": (10000,), "rope.global.freq_base": (1000000,)}),
 )
 IN_FOLDERS = FormatTable(
     ("gemma3_text", "gemma3"),
@@ -92,7 +88,7 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE_HEAD_NORMS,
         **names.HUGGING_FACE_GEMMA_NORMS,
     },
-    config_json.LANGUAGE_LEFTOVERS.extended(settings={r"mm_tokens_per_image": "of what looks at images"}),
+    config_json.LANGUAGE_LEFTOVERS,
     norm_offset=1.0,
     defaults={"num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 131072},
 )

@@ -7,17 +7,16 @@ import math
 from dataclasses import replace
 from statistics import NormalDist
 
-from mlxr.metal.specs import Activation, AlternatingSpec, MLPSpec, RopeStyle
-from mlxr.models.architectures import config_json, names
+from mlxr.metal.specs import Activation, MLPSpec, RopeStyle
+from mlxr.models.architectures import alternating, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.families.gemma4 import FOLDER_LEFTOVERS, SENSES, SHARED_KEYS
+from mlxr.models.architectures.families.gemma4 import FOLDER_LEFTOVERS, SHARED_KEYS
 from mlxr.models.architectures.heads import require_all_turned
 from mlxr.models.architectures.layer_kinds import all_but_every, kv_sources, listed_windows
-from mlxr.models.architectures.leftovers import GGUF, Leftovers
-from mlxr.models.architectures.per_layer import per_layer_embedding
+from mlxr.models.architectures.leftovers import GGUF_LANGUAGE
 from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation
-from mlxr.models.architectures.spec import MLP, Alternating, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import MLP, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -28,7 +27,6 @@ SPARSE_LAYERS, SPARSE = 10, 0.95
 """The first layers, and the share of their gates' outputs that do not count, where a file does not say."""
 KEYED_LAYERS = 20
 """Layers with keys of their own, in GGUF files that do not say."""
-MAX_STREAMS = 64
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -53,21 +51,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         perceptron = MLP(wide, MLPSpec(Activation.GELU_TANH, sizes.norm_eps, sparsity=sparsity))
         layers.append(LayerSpec(attention, perceptron, Norms(after=True, heads=True)))
     spec = sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", 30.0))
-    return replace(spec, alternating=_alternating(parameters, weights, sizes))
-
-
-def _alternating(parameters: Hyperparameters, weights: Weights, sizes: Sizes) -> Alternating:
-    further = per_layer_embedding(parameters, sizes)
-    if further is None:
-        raise parameters.error("has no per-layer embeddings, which its family has")
-    streams = parameters.positive("altup.num_inputs", 4, MAX_STREAMS)
-    active = parameters.integer("altup.active_idx", 0)
-    if not 0 <= active < streams:
-        raise parameters.error(f"computes stream {active} of {streams}")
-    in_gguf = parameters.format is Format.GGUF
-    rank = weights.rows("blk.0.laurel_l.weight", sizes.width) if in_gguf else parameters.positive("laurel_rank", 64)
-    scales = in_gguf or parameters.flag("altup_correct_scale", True)
-    return Alternating(AlternatingSpec(streams, active, further, sizes.norm_eps), rank, scales)
+    return replace(spec, alternating=alternating.alternating(parameters, weights, sizes))
 
 
 def _sparsity(parameters: Hyperparameters, layers: int) -> list[float | None]:
@@ -93,21 +77,9 @@ IN_GGUF = FormatTable(
         **names.GGUF_HEAD_NORMS,
         **names.GGUF_POST_NORMS,
         **names.GGUF_PER_LAYER,
-        "stream_projection": "altup_proj.weight",
-        "stream_unprojection": "altup_unembd_proj.weight",
-        "stream_router": "blk.{layer}.altup_router.weight",
-        "stream_router_norm": "blk.{layer}.altup_router_norm.weight",
-        "stream_prediction": "blk.{layer}.altup_predict_coef.weight",
-        "stream_correction": "blk.{layer}.altup_correct_coef.weight",
-        "stream_correction_scale": "blk.{layer}.altup_correct_scale.weight",
-        "laurel_left": "blk.{layer}.laurel_l.weight",
-        "laurel_right": "blk.{layer}.laurel_r.weight",
-        "laurel_norm": "blk.{layer}.laurel_post_norm.weight",
+        **alternating.GGUF_NAMES,
     },
-    GGUF.extended(
-        tensors={r"(v|a|mm)\..*": SENSES, r"blk\.\d+\.attn_(k|v|k_norm)\.weight": SHARED_KEYS},
-        settings={r"(vision|audio|mm)\..*": SENSES},
-    ),
+    GGUF_LANGUAGE.extended(tensors={r"blk\.\d+\.attn_(k|v|k_norm)\.weight": SHARED_KEYS}),
 )
 IN_FOLDERS = FormatTable(
     ("gemma3n", "gemma3n_text"),
@@ -116,24 +88,11 @@ IN_FOLDERS = FormatTable(
         **names.HUGGING_FACE_HEAD_NORMS,
         **names.HUGGING_FACE_GEMMA_NORMS,
         **names.HUGGING_FACE_PER_LAYER,
-        "stream_projection": "model.altup_projections.{expert}.weight",
-        "stream_unprojection": "model.altup_unembed_projections.{expert}.weight",
-        "stream_router": "model.layers.{layer}.altup.modality_router.weight",
-        "stream_router_norm": "model.layers.{layer}.altup.router_norm.weight",
-        "stream_prediction": "model.layers.{layer}.altup.prediction_coefs.weight",
-        "stream_correction": "model.layers.{layer}.altup.correction_coefs.weight",
-        "stream_correction_scale": "model.layers.{layer}.altup.correct_output_scale",
-        "laurel_left": "model.layers.{layer}.laurel.linear_left.weight",
-        "laurel_right": "model.layers.{layer}.laurel.linear_right.weight",
-        "laurel_norm": "model.layers.{layer}.laurel.post_laurel_norm.weight",
+        **alternating.FOLDER_NAMES,
     },
-    Leftovers(
-        {
-            **FOLDER_LEFTOVERS.tensors,
-            r".*\.altup\.correct_output_scale": "of models that use it, which a setting tells",
-        },
-        {**FOLDER_LEFTOVERS.settings, r"altup_coef_clip": "of training"},
-        config_json.LEFTOVERS.neutral,
+    FOLDER_LEFTOVERS.extended(
+        tensors={r".*\.altup\.correct_output_scale": "of models that use it, which a setting tells"},
+        settings={r"altup_coef_clip": "of training"},
     ),
 )
 FAMILY = Family("gemma3n", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, MLPSpec, PerLayerInputSpec
+from mlxr.metal.specs import Activation, MLPSpec, PerLayerInputSpec
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.families.gemma4_heads import heads_of, ropes_of
+from mlxr.models.architectures.families.gemma4_heads import heads_of, require_shared_heads, ropes_of
 from mlxr.models.architectures.layer_kinds import all_but_every, kv_sources, listed_windows
-from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.leftovers import GGUF_LANGUAGE
 from mlxr.models.architectures.per_layer import per_layer_embedding
-from mlxr.models.architectures.sizes import MAX_EXPERTS, MAX_HIDDEN, Sizes, require_activation
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, routed_experts
 from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
@@ -35,35 +35,25 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, experts=True, usual_heads=False, usual_hidden=False)
     count = sizes.layers
     slides = listed_windows(parameters, count) or all_but_every(PATTERN, count)
-    shared = parameters.integer("attention.shared_kv_layers", 0)
-    sources = kv_sources(parameters, slides, shared)
+    sources = kv_sources(parameters, slides, parameters.integer("attention.shared_kv_layers", 0))
     heads = heads_of(parameters, sizes, slides)
+    require_shared_heads(parameters, heads, sources)
     hidden = parameters.positives("feed_forward_length", count, most=MAX_HIDDEN)
     if parameters.flag("use_double_wide_mlp", False):
         hidden = [wide * 2 if source is not None else wide for wide, source in zip(hidden, sources, strict=True)]
     ropes = ropes_of(parameters, weights, heads, slides)
-    window = parameters.positive("attention.sliding_window")
+    window, scale = parameters.positive("attention.sliding_window"), parameters.number("attention.scale", 1.0)
     equal = parameters.flag("attention_k_eq_v", False)
     further = per_layer_embedding(parameters, sizes)
     experts = _experts(parameters, sizes)
     layers = []
     for number, (slide, own, source) in enumerate(zip(slides, heads, sources, strict=True)):
         keyed = equal if parameters.format is not Format.GGUF else f"blk.{number}.attn_v.weight" not in weights
-        attention = AttentionSpec(
-            heads=sizes.heads,
-            kv_heads=own.kv_heads,
-            head_dim=own.head_dim,
-            scale=parameters.number("attention.scale", 1.0),
-            rope=ropes[slide],
-            norm_eps=sizes.norm_eps,
-            window=window if slide else 0,
-            norm_values=True,
-            values_are_keys=keyed and not slide and source is None,
-            kv_layer=source,
+        same = keyed and not slide and source is None
+        attention = replace(sizes, kv_heads=own.kv_heads, head_dim=own.head_dim).attention(
+            ropes[slide], scale, window if slide else 0
         )
-        if source is not None and heads[source] != own:
-            reason = f"lets layer {number} read keys of layer {source}, which has others"
-            raise parameters.error(reason)
+        attention = replace(attention, norm_values=True, values_are_keys=same, kv_layer=source)
         perceptron = MLP(hidden[number], MLPSpec(ACTIVATION, sizes.norm_eps))
         half = perceptron if experts is None else replace(experts, shared_hidden=hidden[number])
         added = None if further is None else PerLayerInputSpec(ACTIVATION, sizes.norm_eps)
@@ -73,23 +63,14 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
 
 
 def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts | None:
-    count = parameters.integer("expert_count", parameters.integer("num_experts", 0))
-    in_use = parameters.flag("enable_moe_block", False) if parameters.format is not Format.GGUF else count > 0
-    if not in_use:
+    in_gguf = parameters.format is Format.GGUF
+    if not (routed_experts(parameters) if in_gguf else parameters.flag("enable_moe_block", False)):
         return None
-    count = parameters.positive("expert_count", count or None, MAX_EXPERTS)
-    used = parameters.positive("expert_used_count", parameters.integer("top_k_experts", 0))
-    if used > count:
-        raise parameters.error(f"has {count} experts, of which each token would use {used}")
-    hidden = set(parameters.positives("expert_feed_forward_length", sizes.layers, most=MAX_HIDDEN))
-    if len(hidden) > 1:
-        raise UnsupportedModelError(parameters.path, "has experts of different sizes by layer; mlxr runs equal ones")
-    return Experts(hidden.pop(), ExpertsSpec(ACTIVATION, count, used, sizes.norm_eps), own_norms=True)
+    return replace(sizes.experts(parameters, ACTIVATION, normalized=True), own_norms=True)
 
 
 SHARED_KEYS = "they are of layers that read the keys and values of earlier ones"
 """Files may keep projections that such layers had in training."""
-SENSES = "they see or hear, which the text model does not"
 
 IN_GGUF = FormatTable(
     ("gemma4",),
@@ -99,24 +80,13 @@ IN_GGUF = FormatTable(
         **names.GGUF_POST_NORMS,
         **names.GGUF_PER_LAYER,
         "output_scale": "blk.{layer}.layer_output_scale.weight",
-        **names.GGUF_EXPERTS,
-        "router_norm": "blk.{layer}.ffn_gate_inp.scale",
-        "expert_scale": "blk.{layer}.ffn_down_exps.scale",
-        "shared_norm": "blk.{layer}.ffn_norm.weight",
-        "shared_gate": "blk.{layer}.ffn_gate.weight",
-        "shared_up": "blk.{layer}.ffn_up.weight",
-        "shared_down": "blk.{layer}.ffn_down.weight",
-        "shared_post_norm": "blk.{layer}.post_ffw_norm_1.weight",
-        "experts_norm": "blk.{layer}.pre_ffw_norm_2.weight",
-        "mixture_post_norm": "blk.{layer}.post_ffw_norm_2.weight",
+        **names.GGUF_NORMED_EXPERTS,
     },
-    GGUF.extended(
+    GGUF_LANGUAGE.extended(
         tensors={
-            r"(v|a|mm)\..*": SENSES,
             r"blk\.\d+\.attn_(k|v|k_norm)\.weight": SHARED_KEYS,
             r"rope_freqs\.weight": "of layers that see everything",
         },
-        settings={r"(vision|audio|mm)\..*": SENSES},
     ),
 )
 _NAMES_IN_FOLDERS: Names = {
@@ -125,31 +95,22 @@ _NAMES_IN_FOLDERS: Names = {
     **names.HUGGING_FACE_GEMMA_NORMS,
     **names.HUGGING_FACE_PER_LAYER,
     "output_scale": "model.layers.{layer}.layer_scalar",
-    "router": "model.layers.{layer}.router.proj.weight",
-    "router_norm": "model.layers.{layer}.router.scale",
-    "expert_scale": "model.layers.{layer}.router.per_expert_scale",
-    "experts_gate_up": "model.layers.{layer}.experts.gate_up_proj",
-    **names.experts("model.layers.{layer}.experts.switch_glu"),
-    "experts_down_together": "model.layers.{layer}.experts.down_proj",
-    "shared_norm": "model.layers.{layer}.pre_feedforward_layernorm.weight",
-    **names.shared_expert("model.layers.{layer}.mlp"),
-    "shared_post_norm": "model.layers.{layer}.post_feedforward_layernorm_1.weight",
-    "experts_norm": "model.layers.{layer}.pre_feedforward_layernorm_2.weight",
-    "mixture_post_norm": "model.layers.{layer}.post_feedforward_layernorm_2.weight",
+    **names.HUGGING_FACE_NORMED_EXPERTS,
 }
-FOLDER_LEFTOVERS = config_json.LEFTOVERS.extended(
+FOLDER_LEFTOVERS = config_json.LANGUAGE_LEFTOVERS.extended(
     tensors={
-        r"(model\.)?((vision|audio)_tower|embed_(vision|audio)|vision_embedder|multi_modal_projector)\..*": SENSES,
         r"model\.layers\.\d+\.self_attn\.[kv]_(proj|norm)\..*": SHARED_KEYS,
     },
     settings={
-        r"audio_config(\..*)?|(vision|audio)_.*|.*_token_index|mm_tokens_per_image": SENSES,
         r"vocab_size_per_layer_input": "the table tells",
-        r"(top_k_experts|moe_intermediate_size|num_experts)": "of experts, which are looked at where they are in use",
+        r"num_(local_)?experts(_per_tok)?|moe_intermediate_size": "of experts, asked where they are in use",
     },
     neutral={"rope_parameters.sliding_attention.partial_rotary_factor": (1.0,)},
 )
 IN_FOLDERS = FormatTable(
-    ("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"), _NAMES_IN_FOLDERS, FOLDER_LEFTOVERS
+    ("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"),
+    _NAMES_IN_FOLDERS,
+    FOLDER_LEFTOVERS,
+    keys={"top_k_experts": "num_experts_per_tok"},
 )
 FAMILY = Family("gemma4", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

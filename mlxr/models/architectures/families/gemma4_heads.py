@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlxr.metal.specs import Rope, RopeStyle
 from mlxr.models.architectures.heads import require_equal_values, require_even_heads
-from mlxr.models.architectures.rope import plain_rope, rope_from
+from mlxr.models.architectures.rope import plain_rope, rope_from, window_rope
 from mlxr.models.architectures.rope_config import rope_of_config
 from mlxr.models.architectures.rope_frequencies import made_rope, proportional
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes
@@ -38,6 +38,13 @@ def heads_of(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> l
         if own.head_dim % 2:
             raise parameters.error(f"has heads of {own.head_dim} numbers, which no rope can turn")
     return found
+
+
+def require_shared_heads(parameters: Hyperparameters, heads: list[Heads], sources: list[int | None]) -> None:
+    """Raises ``ModelFileError`` where a layer would read keys and values of one that has others than its own."""
+    for number, source in enumerate(sources):
+        if source is not None and heads[source] != heads[number]:
+            raise parameters.error(f"lets layer {number} read keys of layer {source}, which has others")
 
 
 def _heads_in_gguf(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
@@ -85,8 +92,7 @@ def ropes_of(parameters: Hyperparameters, weights: Weights, heads: list[Heads], 
 def _rope(parameters: Hyperparameters, weights: Weights, dims: int, slides: bool) -> Rope:
     if parameters.format is Format.GGUF:
         if slides:
-            turned = parameters.positive("rope.dimension_count_swa", dims, dims)
-            return plain_rope(turned, parameters.positive_number("rope.freq_base_swa", NEAR_BASE))
+            return window_rope(parameters, dims, NEAR_BASE)
         # Pairs that do not turn have a factor of 1e30.
         factors = weights.optional_values("rope_freqs.weight", dims // 2)
         return rope_from(parameters, RopeStyle.NEOX, dims, factors, BASE)

@@ -11,7 +11,7 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, QKV_BIASES, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -30,9 +30,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         biases = QKV_BIASES if parameters.flag("attention_bias", False) else frozenset[str]()
     return sizes.decoder(
         [
-            LayerSpec(
-                attention, experts if sparse else mlp, Norms(heads=heads), biases | (CHOICE_BIAS if sparse else set())
-            )
+            LayerSpec(attention, experts if sparse else mlp, Norms(heads=heads), biases)
             for sparse in dense_first(parameters, sizes.layers, 1)
         ]
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import sliding_layers
+from mlxr.models.architectures.layer_kinds import all_but_every, sliding_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
@@ -33,7 +33,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX, default_base=150_000.0)
     scale, window = scale_of(parameters, sizes.head_dim), parameters.positive("attention.sliding_window", WINDOW)
     experts = sizes.experts(parameters, Activation.SWIGLU_OAI, normalized=True, hidden=sizes.hidden)
-    slides = sliding_layers(parameters, sizes.layers) or [layer % 2 == 0 for layer in range(sizes.layers)]
+    slides = sliding_layers(parameters, sizes.layers) or all_but_every(2, sizes.layers)
     return sizes.decoder(
         [LayerSpec(sizes.attention(rope, scale, window if slide else 0), experts, biases=BIASES) for slide in slides]
     )

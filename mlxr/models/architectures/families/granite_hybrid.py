@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, Mamba2Spec, RopeStyle
+from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names, state_spaces
-from mlxr.models.architectures.families import granite
+from mlxr.models.architectures.families import granite, granite_moe
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import keyed_layers, listed_layers
+from mlxr.models.architectures.layer_kinds import attending_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.sizes import Sizes, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
@@ -27,51 +27,28 @@ KINDS = {"mamba": False, "linear_attention": False, "attention": True, "full_att
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
-    whole = Sizes.read(parameters, experts=True)
-    require_activation(parameters, "silu")
-    residual = granite.residual(parameters)
-    sizes = replace(whole, norm_eps=whole.norm_eps / residual**2)
+    sizes = granite.sizes_of(parameters, experts=True)
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL) if _turns(parameters) else None
     attention, half = sizes.attention(rope, scale_of(parameters, sizes.head_dim)), _half(parameters, sizes)
     attends = _attends(parameters, sizes.layers)
     layer = LayerSpec(attention, half)
-    others = layer if all(attends) else _recurrent(parameters, sizes, whole.norm_eps, half)
-    embedding_scale = parameters.positive_number("embedding_scale", 1.0) / residual
-    spec = sizes.decoder([layer if own else others for own in attends], embedding_scale)
-    return replace(spec, logit_scale=1.0 / granite.logits_divided_by(parameters))
+    others = layer if all(attends) else _recurrent(parameters, sizes, half)
+    return granite.scaled(parameters, sizes, [layer if own else others for own in attends])
 
 
-def _recurrent(parameters: Hyperparameters, sizes: Sizes, gate_eps: float, half: FeedForward) -> LayerSpec:
-    biases = state_spaces.biases(parameters, "mamba_proj_bias", "mamba_conv_bias")
-    return LayerSpec(_state_space(parameters, sizes, gate_eps), half, biases=biases)
-
-
-def _state_space(parameters: Hyperparameters, sizes: Sizes, gate_eps: float) -> Mamba2Spec:
-    head_dim = 0
-    if parameters.format is not Format.GGUF:
-        inner = parameters.positive("mamba_expand", 2) * sizes.width
-        heads = parameters.positive("mamba_n_heads")
-        automatic = parameters.values.get("mamba_d_head", "auto") == "auto"
-        head_dim = inner // heads if automatic else parameters.positive("mamba_d_head", most=MAX_HEAD_DIM)
-        if automatic:
-            parameters.text("mamba_d_head", "auto")
-        if head_dim * heads != inner:
-            reason = f"has {heads} heads of {head_dim} numbers in its state spaces, where mamba_expand makes {inner}"
-            raise parameters.error(reason)
-    return state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, head_dim, sizes.norm_eps, gate_eps)
+def _recurrent(parameters: Hyperparameters, sizes: Sizes, half: FeedForward) -> LayerSpec:
+    inner = None if parameters.format is Format.GGUF else parameters.positive("mamba_expand", 2) * sizes.width
+    # What a gate's norm reads is not the hidden state, which is smaller here.
+    gate_eps = sizes.norm_eps * granite.residual(parameters) ** 2
+    spec = state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, sizes.norm_eps, gate_eps, inner)
+    return LayerSpec(spec, half, biases=state_spaces.biases(parameters))
 
 
 def _half(parameters: Hyperparameters, sizes: Sizes) -> FeedForward:
-    gguf = parameters.format is Format.GGUF
-    key = "expert_shared_feed_forward_length" if gguf else "shared_intermediate_size"
-    shared = parameters.integer(key, 0)
-    if not 0 <= shared <= MAX_HIDDEN:
-        raise parameters.error(f"has a perceptron of {shared} numbers; mlxr takes at most {MAX_HIDDEN}")
     if parameters.integer("expert_count", 0):
-        experts = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
-        return replace(experts, shared_hidden=shared)
-    dense = sizes.mlp(Activation.SILU)
-    return dense if gguf else replace(dense, hidden=shared or sizes.hidden)
+        return granite_moe.experts(parameters, sizes)
+    dense, shared = sizes.mlp(Activation.SILU), granite_moe.shared_hidden(parameters)
+    return dense if parameters.format is Format.GGUF else replace(dense, hidden=shared or sizes.hidden)
 
 
 def _turns(parameters: Hyperparameters) -> bool:
@@ -86,12 +63,8 @@ def _turns(parameters: Hyperparameters) -> bool:
 
 
 def _attends(parameters: Hyperparameters, layers: int) -> list[bool]:
-    """Returns which layers have attention; the others have no key heads in GGUF files."""
-    if parameters.format is Format.GGUF:
-        return keyed_layers(parameters, layers)
     kinds = parameters.texts("layer_types") or parameters.texts("layers_block_type")
-    listed = listed_layers(parameters, kinds or None, layers, KINDS)
-    return [False] * layers if listed is None else listed
+    return attending_layers(parameters, kinds or None, layers, KINDS) or [False] * layers
 
 
 LAYER = "model.layers.{layer}"
@@ -100,14 +73,7 @@ HUGGING_FACE: Names = {
     **state_spaces.folder_names(f"{LAYER}.mamba"),
     "gate_up": f"{LAYER}.shared_mlp.input_linear.weight",
     "down": f"{LAYER}.shared_mlp.output_linear.weight",
-    "shared_gate_up": f"{LAYER}.shared_mlp.input_linear.weight",
-    "shared_down": f"{LAYER}.shared_mlp.output_linear.weight",
-    "router": f"{LAYER}.block_sparse_moe.router.layer.weight",
-    "experts_gate_up": f"{LAYER}.block_sparse_moe.input_linear.weight",
-    "experts_down": f"{LAYER}.block_sparse_moe.output_linear.weight",
-    "experts_gate": f"{LAYER}.block_sparse_moe.switch_mlp.gate_proj.weight",
-    "experts_up": f"{LAYER}.block_sparse_moe.switch_mlp.up_proj.weight",
-    "experts_down_together": f"{LAYER}.block_sparse_moe.switch_mlp.down_proj.weight",
+    **granite_moe.MIXTURE,
 }
 IN_MLX: Names = {
     **HUGGING_FACE,

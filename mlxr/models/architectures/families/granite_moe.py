@@ -9,17 +9,22 @@ from mlxr.metal.specs import Activation
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families import granite
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.sizes import MAX_HIDDEN
-from mlxr.models.architectures.spec import DecoderSpec
-from mlxr.models.architectures.tensors import FormatTable
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes
+from mlxr.models.architectures.spec import DecoderSpec, Experts
+from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = granite.sizes_of(parameters, experts=True)
-    experts = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
-    return granite.decoder(parameters, sizes, replace(experts, shared_hidden=shared_hidden(parameters)))
+    return granite.decoder(parameters, sizes, experts(parameters, sizes))
+
+
+def experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
+    """Returns the mixture, with the perceptron that every token uses besides."""
+    mixture = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
+    return replace(mixture, shared_hidden=shared_hidden(parameters))
 
 
 def shared_hidden(parameters: Hyperparameters) -> int:
@@ -32,8 +37,7 @@ def shared_hidden(parameters: Hyperparameters) -> int:
 
 
 LAYER = "model.layers.{layer}"
-HUGGING_FACE = {
-    **names.HUGGING_FACE,
+MIXTURE: Names = {
     "router": f"{LAYER}.block_sparse_moe.router.layer.weight",
     "experts_gate_up": f"{LAYER}.block_sparse_moe.input_linear.weight",
     "experts_down": f"{LAYER}.block_sparse_moe.output_linear.weight",
@@ -43,6 +47,7 @@ HUGGING_FACE = {
     "experts_up": f"{LAYER}.block_sparse_moe.switch_mlp.up_proj.weight",
     "experts_down_together": f"{LAYER}.block_sparse_moe.switch_mlp.down_proj.weight",
 }
+HUGGING_FACE: Names = {**names.HUGGING_FACE, **MIXTURE}
 KINDS = ("granitemoe", "granitemoeshared")
 FAMILY = Family(
     "granitemoe",

@@ -3,13 +3,11 @@ layers, a rope with a base of its own in each layer or none; dense, or a mixture
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlxr.metal.specs import Activation, Rope, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families import granite, granite_moe
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import listed_windows
+from mlxr.models.architectures.layer_kinds import all_but_first_of, listed_windows
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.rope_config import rope_base, rope_kind
 from mlxr.models.architectures.sizes import Sizes, scale_of
@@ -27,12 +25,10 @@ SINKS = frozenset({"sinks"})
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = granite.sizes_of(parameters, experts=True)
-    half: FeedForward = sizes.mlp(Activation.SILU)
-    if parameters.integer("expert_count", 0):
-        experts = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
-        half = replace(experts, shared_hidden=granite_moe.shared_hidden(parameters))
+    routed = parameters.integer("expert_count", 0)
+    half: FeedForward = granite_moe.experts(parameters, sizes) if routed else sizes.mlp(Activation.SILU)
     scale, window = scale_of(parameters, sizes.head_dim), parameters.positive("attention.sliding_window", WINDOW)
-    slides = listed_windows(parameters, sizes.layers) or [layer % PATTERN != 0 for layer in range(sizes.layers)]
+    slides = listed_windows(parameters, sizes.layers) or all_but_first_of(PATTERN, sizes.layers)
     return granite.scaled(
         parameters,
         sizes,

@@ -24,14 +24,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
     rope = model_rope(parameters, sizes.head_dim, RopeStyle.NEOX, default_base=160000.0)
     biases = frozenset({"output_bias", "down_bias"})
     layer = LayerSpec(sizes.attention(rope), sizes.mlp(activation_of(parameters), gated=True), NORMS, biases)
-    return EncoderSpec(
-        width=sizes.width,
-        context_length=sizes.context_length,
-        layers=(layer,) * sizes.layers,
-        norm_eps=sizes.norm_eps,
-        vocabulary=sizes.vocabulary,
-        segments=segments_of(parameters, weights, 1, ""),
-    )
+    segments = segments_of(parameters, weights, 1, "")
+    return sizes.encoder([layer] * sizes.layers, segments)
 
 
 IN_FOLDERS = FormatTable(

@@ -3,17 +3,15 @@ every token uses."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import routed_layers, sparse_layers
+from mlxr.models.architectures.layer_kinds import sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.routing import sigmoid_experts
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, Experts, LayerSpec, Norms
+from mlxr.models.architectures.routing import sigmoid_experts, with_shared
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -28,23 +26,9 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     attention, norms = sizes.attention(rope, scale_of(parameters, sizes.head_dim)), Norms(heads=True)
     mlp, experts = sizes.mlp(Activation.SILU), sigmoid_experts(parameters, sizes, Activation.SILU)
     if parameters.format is Format.GGUF:
-        # Files do not count the dense layers.
-        sparse = routed_layers(weights, sizes.layers)
-        experts = _with_shared(parameters, experts)
-    else:
-        sparse = sparse_layers(parameters, sizes.layers, 1)
-    return sizes.decoder(
-        [
-            LayerSpec(attention, experts, norms, CHOICE_BIAS) if has else LayerSpec(attention, mlp, norms)
-            for has in sparse
-        ]
-    )
-
-
-def _with_shared(parameters: Hyperparameters, experts: Experts) -> Experts:
-    """Returns the mixture with the shared perceptron that a GGUF file tells the size of, which does not count them."""
-    size = parameters.positive("expert_shared_feed_forward_length", experts.hidden, MAX_HIDDEN)
-    return replace(experts, shared_hidden=size)
+        experts = with_shared(parameters, experts)  # files tell how long they are, and do not count them
+    sparse = sparse_layers(parameters, sizes.layers, 1, weights)
+    return sizes.decoder([LayerSpec(attention, experts if has else mlp, norms) for has in sparse])
 
 
 IN_GGUF = FormatTable(

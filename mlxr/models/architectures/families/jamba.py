@@ -8,8 +8,8 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, Mamba1Spec
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import keyed_layers, routed_layers
-from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.layer_kinds import every_so_many, keyed_layers, routed_layers
+from mlxr.models.architectures.leftovers import GGUF, NO_ROPE
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, MixerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
@@ -31,12 +31,10 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         half = replace(experts, spec=replace(experts.spec, normalized=False))
     else:
         parameters.integer("expert_used_count", 0)
-    biases = state_spaces.biases(parameters, "mamba_proj_bias", "mamba_conv_bias")
+    biases = state_spaces.biases(parameters)
     return sizes.decoder(
         [
-            LayerSpec(attention, half if has else mlp)
-            if sees
-            else LayerSpec(mamba, half if has else mlp, biases=biases)
+            LayerSpec(attention if sees else mamba, half if has else mlp, biases=frozenset() if sees else biases)
             for sees, has in zip(attends, sparse, strict=True)
         ]
     )
@@ -51,7 +49,7 @@ def _attends(parameters: Hyperparameters, sizes: Sizes) -> list[bool]:
     """Returns which layers have attention: those that have key heads, or each so many-th."""
     if parameters.format is Format.GGUF:
         return keyed_layers(parameters, sizes.layers)
-    return _every(parameters, "attn_layer_period", "attn_layer_offset", (8, 4), sizes.layers)
+    return every_so_many(parameters, "attn_layer_period", "attn_layer_offset", (8, 4), sizes.layers)
 
 
 def _sparse(parameters: Hyperparameters, sizes: Sizes, weights: Weights) -> list[bool]:
@@ -59,14 +57,7 @@ def _sparse(parameters: Hyperparameters, sizes: Sizes, weights: Weights) -> list
         return [False] * sizes.layers
     if parameters.format is Format.GGUF:
         return routed_layers(weights, sizes.layers)
-    return _every(parameters, "expert_layer_period", "expert_layer_offset", (2, 1), sizes.layers)
-
-
-def _every(parameters: Hyperparameters, period: str, offset: str, usual: tuple[int, int], layers: int) -> list[bool]:
-    step, first = parameters.positive(period, usual[0]), parameters.integer(offset, usual[1])
-    if not 0 <= first < step:
-        raise parameters.error(f"has {offset} {first}, which is not below {period} {step}")
-    return [layer % step == first for layer in range(layers)]
+    return every_so_many(parameters, "expert_layer_period", "expert_layer_offset", (2, 1), sizes.layers)
 
 
 LAYER = "model.layers.{layer}"
@@ -106,6 +97,6 @@ IN_GGUF = FormatTable(
         "ssm_write_norm": "blk.{layer}.ssm_b_norm.weight",
         "ssm_read_norm": "blk.{layer}.ssm_c_norm.weight",
     },
-    GGUF.extended(settings={r"rope\..*": "its attention has no rope"}),
+    GGUF.extended(settings=NO_ROPE),
 )
 FAMILY = Family("jamba", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

@@ -24,14 +24,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
     sizes = EncoderSizes.read(parameters)
     mixer = sizes.attention(alibi=slopes(sizes.heads))
     layer = LayerSpec(mixer, sizes.mlp(Activation.GELU, gated=True), NORMS, BIASES)
-    return EncoderSpec(
-        width=sizes.width,
-        context_length=sizes.context_length,
-        layers=(layer,) * sizes.layers,
-        norm_eps=sizes.norm_eps,
-        vocabulary=sizes.vocabulary,
-        segments=segments_of(parameters, weights, 2, encoder_names.GGUF_ENCODER["segments"]),
-    )
+    segments = segments_of(parameters, weights, 2, encoder_names.GGUF_ENCODER["segments"])
+    return sizes.encoder([layer] * sizes.layers, segments)
 
 
 def slopes(heads: int) -> tuple[float, ...]:

@@ -23,14 +23,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
     rope = model_rope(parameters, sizes.head_dim, RopeStyle.NEOX, default_base=20000.0)
     mlp = sizes.mlp(activation_of(parameters), gated=False)
     layer = LayerSpec(sizes.attention(rope), mlp, NORMS, BIASES - {"query_bias", "key_bias", "value_bias"})
-    return EncoderSpec(
-        width=sizes.width,
-        context_length=sizes.context_length,
-        layers=(layer,) * sizes.layers,
-        norm_eps=sizes.norm_eps,
-        vocabulary=sizes.vocabulary,
-        segments=segments_of(parameters, weights, 1, encoder_names.GGUF_ENCODER["segments"]),
-    )
+    segments = segments_of(parameters, weights, 1, encoder_names.GGUF_ENCODER["segments"])
+    return sizes.encoder([layer] * sizes.layers, segments)
 
 
 IN_GGUF = FormatTable(("jina-bert-v3",), encoder_names.GGUF_ENCODER, GGUF_ENCODER)
@@ -50,15 +44,7 @@ IN_FOLDERS = FormatTable(
         }
     ),
     defaults={"layer_norm_eps": 1e-5},
-    renamed={
-        r"^roberta\.": "",
-        r"^encoder\.layers\.": "layers.",
-        r"^emb_ln\.": "embeddings.LayerNorm.",
-        r"\.mixer\.Wqkv\.": ".self_attn.qkv_proj.",
-        r"\.mixer\.out_proj\.": ".self_attn.o_proj.",
-        r"\.norm1\.": ".post_attention_layernorm.",
-        r"\.norm2\.": ".post_mlp_layernorm.",
-    },
+    renamed={r"^roberta\.": "", **encoder_names.FLASH_ATTENTION},
     classifiers=(ROBERTA_CLASSIFIER,),
 )
 FAMILY = Family("jina-bert-v3", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS}, encoder=True)

@@ -10,10 +10,10 @@ from mlxr.models.architectures import config_json, delta_rules, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.latent_attention import latent_attention
 from mlxr.models.architectures.layer_kinds import sparse_layers
-from mlxr.models.architectures.leftovers import GGUF
+from mlxr.models.architectures.leftovers import GGUF, NO_ROPE
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, require_activation
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, MixerSpec
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, MixerSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -30,11 +30,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     mlp, experts = sizes.mlp(Activation.SILU), sigmoid_experts(parameters, sizes, Activation.SILU)
     return sizes.decoder(
         [
-            LayerSpec(
-                delta if recurrent else attention,
-                experts if sparse else mlp,
-                biases=CHOICE_BIAS if sparse else frozenset(),
-            )
+            LayerSpec(delta if recurrent else attention, experts if sparse else mlp)
             for recurrent, sparse in zip(recurs, sparse_layers(parameters, sizes.layers, 1), strict=True)
         ]
     )
@@ -68,7 +64,7 @@ NOTES = config_json.LEFTOVERS.extended(
     settings={
         rf"{delta_rules.OF_KIMI}\..*|linear_conv_kernel_dim": "what other settings say",
         r"(qk_)?head_dim|ep_size|layer_types(\.\d+)?": "what other settings say",
-        r"rope_(theta|scaling|parameters)(\..*)?|rope_interleave": "its attention has no rope",
+        **config_json.NO_ROPE,
         r"aux_loss_alpha|seq_aux": "of training",
     },
     neutral={
@@ -94,7 +90,7 @@ FAMILY = Family(
             GGUF_NAMES,
             GGUF.extended(
                 tensors={r"blk\.\d+\.attn_kv_b\.weight": "what attn_k_b and attn_v_b have beside it"},
-                settings={r"rope\..*": "its attention has no rope"},
+                settings=NO_ROPE,
             ),
         ),
         Format.HUGGING_FACE: FormatTable(("kimi_linear",), HUGGING_FACE, NOTES, keys=SETTINGS),

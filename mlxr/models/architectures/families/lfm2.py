@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, ShortConvSpec
-from mlxr.models.architectures import config_json, names
+from mlxr.metal.specs import Activation, RopeStyle
+from mlxr.models.architectures import config_json, names, short_convolutions
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import keyed_layers, listed_layers
+from mlxr.models.architectures.layer_kinds import attending_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, FeedForward, LayerSpec, Norms
-from mlxr.models.architectures.state_spaces import require_taps
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -20,7 +19,8 @@ from mlxr.models.hyperparameters import Format, Hyperparameters
 KINDS = {"conv": False, "full_attention": True}
 """Of layers in a ``config.json``, and whether they have attention."""
 
-MOST_TAPS = 64
+TAPS = 3
+"""How many tokens a convolution sees where a folder does not say."""
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -40,20 +40,14 @@ def decoder(parameters: Hyperparameters, sizes: Sizes, halves: list[FeedForward]
     """Returns the spec, of the layers' feed-forward ``halves``."""
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX, default_base=1e6)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
-    taps = parameters.positive("shortconv.l_cache", 3, MOST_TAPS)
-    require_taps(parameters, taps)
-    convolution = ShortConvSpec(sizes.width, taps, sizes.norm_eps)
-    biases = {"conv_input_bias", "conv_bias", "conv_output_bias"} if parameters.flag("conv_bias", False) else set()
-    attends = _attends(parameters, sizes.layers)
+    convolution = short_convolutions.short_convolution(parameters, sizes, TAPS)
+    biases = short_convolutions.biases(parameters)
     return sizes.decoder(
-        [_layer(attention if own else convolution, half, biases) for own, half in zip(attends, halves, strict=True)]
+        [
+            LayerSpec(attention, half, Norms(heads=True)) if attends else LayerSpec(convolution, half, biases=biases)
+            for attends, half in zip(_attends(parameters, sizes.layers), halves, strict=True)
+        ]
     )
-
-
-def _layer(mixer: AttentionSpec | ShortConvSpec, half: FeedForward, biases: set[str]) -> LayerSpec:
-    if isinstance(mixer, AttentionSpec):
-        return LayerSpec(mixer, half, Norms(heads=True))
-    return LayerSpec(mixer, half, biases=frozenset(biases))
 
 
 def _hidden(parameters: Hyperparameters, sizes: Sizes) -> int:
@@ -71,10 +65,7 @@ def _hidden(parameters: Hyperparameters, sizes: Sizes) -> int:
 
 
 def _attends(parameters: Hyperparameters, layers: int) -> list[bool]:
-    """Returns which layers have attention; the others have no key heads in GGUF files."""
-    if parameters.format is Format.GGUF:
-        return keyed_layers(parameters, layers)
-    attends = listed_layers(parameters, parameters.texts("layer_types"), layers, KINDS)
+    attends = attending_layers(parameters, parameters.texts("layer_types"), layers, KINDS)
     listed = parameters.integers("full_attn_idxs")
     return [listed is None or layer in listed for layer in range(layers)] if attends is None else attends
 
@@ -83,9 +74,7 @@ GGUF_NAMES: Names = {
     **names.GGUF,
     **names.GGUF_HEAD_NORMS,
     "norm": "token_embd_norm.weight",
-    "conv": "blk.{layer}.shortconv.conv.weight",
-    "conv_input": "blk.{layer}.shortconv.in_proj.weight",
-    "conv_output": "blk.{layer}.shortconv.out_proj.weight",
+    **short_convolutions.GGUF_NAMES,
 }
 HUGGING_FACE: Names = {
     **names.HUGGING_FACE,
@@ -96,12 +85,7 @@ HUGGING_FACE: Names = {
     "key_norm": "model.layers.{layer}.self_attn.k_layernorm.weight",
     "feed_forward_norm": "model.layers.{layer}.ffn_norm.weight",
     **names.perceptron("model.layers.{layer}.feed_forward", names.MIXTRAL),
-    "conv": "model.layers.{layer}.conv.conv.weight",
-    "conv_bias": "model.layers.{layer}.conv.conv.bias",
-    "conv_input": "model.layers.{layer}.conv.in_proj.weight",
-    "conv_input_bias": "model.layers.{layer}.conv.in_proj.bias",
-    "conv_output": "model.layers.{layer}.conv.out_proj.weight",
-    "conv_output_bias": "model.layers.{layer}.conv.out_proj.bias",
+    **short_convolutions.FOLDER_NAMES,
 }
 NOTES = config_json.LEFTOVERS.extended(
     settings={

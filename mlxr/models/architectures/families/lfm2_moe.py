@@ -10,7 +10,7 @@ from mlxr.models.architectures.families import lfm2
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.routing import require_sigmoid
-from mlxr.models.architectures.spec import DecoderSpec, Experts
+from mlxr.models.architectures.spec import DecoderSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -21,18 +21,10 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_sigmoid(parameters)
     dense, experts = sizes.mlp(Activation.SILU), sizes.experts(parameters, Activation.SILU, normalized=True)
     scale = parameters.positive_number("expert_weights_scale", 1.0)
-    experts = replace(experts, spec=replace(experts.spec, sigmoid=True, scale=scale))
+    biased = parameters.flag("use_expert_bias", True)
+    experts = replace(experts, spec=replace(experts.spec, sigmoid=True, scale=scale), choice_bias=biased)
     first = parameters.integer("leading_dense_block_count", parameters.integer("num_dense_layers", 2))
-    spec = lfm2.decoder(parameters, sizes, [dense if layer < first else experts for layer in range(sizes.layers)])
-    if not parameters.flag("use_expert_bias", True):
-        return spec
-    return replace(
-        spec,
-        layers=tuple(
-            replace(layer, biases=layer.biases | {"choice_bias"}) if isinstance(layer.feed_forward, Experts) else layer
-            for layer in spec.layers
-        ),
-    )
+    return lfm2.decoder(parameters, sizes, [dense if layer < first else experts for layer in range(sizes.layers)])
 
 
 IN_GGUF = FormatTable(

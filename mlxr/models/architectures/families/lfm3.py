@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle, ShortConvSpec
-from mlxr.models.architectures import names
+from mlxr.metal.specs import Activation, AttentionSpec, Gate, Rope, RopeStyle
+from mlxr.models.architectures import names, short_convolutions
 from mlxr.models.architectures.families import lfm2
 from mlxr.models.architectures.families.family import Family
+from mlxr.models.architectures.layer_kinds import listed_layers
 from mlxr.models.architectures.rope import model_rope, plain_rope
 from mlxr.models.architectures.rope_frequencies import made_rope, proportional
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec, Norms
-from mlxr.models.architectures.state_spaces import require_taps
+from mlxr.models.architectures.spec import ATTENTION_BIASES, DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 TAPS, WINDOW = 7, 256
@@ -32,19 +31,16 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     tied = parameters.flag("tie_word_embeddings", True)
     sizes = replace(sizes, norm_eps=parameters.epsilon("norm_eps", 1e-5), tied=tied)
     norms = Norms(after=parameters.flag("use_sandwich_norm", True))
-    taps = parameters.positive("shortconv.l_cache", TAPS, lfm2.MOST_TAPS)
-    require_taps(parameters, taps)
-    convolution = ShortConvSpec(sizes.width, taps, sizes.norm_eps)
+    convolution = short_convolutions.short_convolution(parameters, sizes, TAPS)
     attention = {WHOLE: _attention(parameters, sizes, WHOLE), NEAR: _attention(parameters, sizes, NEAR)}
-    biased = parameters.flag("conv_bias", False)
-    conv_biases = {"conv_input_bias", "conv_bias", "conv_output_bias"} if biased else set()
-    biases = {*QKV_BIASES, "output_bias"} if parameters.flag("attention_bias", False) else set()
+    conv_biases = short_convolutions.biases(parameters)
+    biases = ATTENTION_BIASES if parameters.flag("attention_bias", False) else frozenset()
     mlp = sizes.mlp(Activation.SILU)
     return sizes.decoder(
         [
-            LayerSpec(convolution, mlp, norms, frozenset(conv_biases))
+            LayerSpec(convolution, mlp, norms, conv_biases)
             if kind == CONV
-            else LayerSpec(attention[kind], mlp, replace(norms, heads=True), frozenset(biases))
+            else LayerSpec(attention[kind], mlp, replace(norms, heads=True), biases)
             for kind in _kinds(parameters, sizes.layers)
         ]
     )
@@ -64,17 +60,10 @@ def _rope(parameters: Hyperparameters, dims: int, kind: str) -> Rope:
 
 
 def _kinds(parameters: Hyperparameters, layers: int) -> list[str]:
-    kinds = parameters.texts("layer_types")
-    if kinds is None:
-        usual = {0: NEAR, 2: WHOLE}
-        return [usual.get(layer % 4, CONV) if layer else CONV for layer in range(layers)]
-    if len(kinds) != layers:
-        raise parameters.error(f"lists {len(kinds)} layer_types for {layers} layers")
-    for kind in kinds:
-        if kind not in (CONV, WHOLE, NEAR):
-            reason = f"has layers of the type {kind[:60]!r}; mlxr knows {CONV}, {WHOLE}, {NEAR}"
-            raise UnsupportedModelError(parameters.path, reason)
-    return kinds
+    known = {kind: kind for kind in (CONV, WHOLE, NEAR)}
+    listed = listed_layers(parameters, parameters.texts("layer_types"), layers, known)
+    usual = {0: NEAR, 2: WHOLE}
+    return listed or [usual.get(layer % 4, CONV) if layer else CONV for layer in range(layers)]
 
 
 LAYER = "model.layers.{layer}"

@@ -9,11 +9,11 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, Temperature
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import all_but_every
+from mlxr.models.architectures.layer_kinds import turning_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import MLP, DecoderSpec, Experts, LayerSpec, Norms
+from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
@@ -34,20 +34,19 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters, experts=True)
     require_activation(parameters, "silu")
     experts = _experts(parameters, sizes)
-    dense = replace(sizes.mlp(Activation.SILU), hidden=_dense_hidden(parameters, sizes))
+    # Folders use the usual name for an expert's width.
+    folder = parameters.format is not Format.GGUF
+    hidden = parameters.positive("intermediate_size_mlp", sizes.hidden, MAX_HIDDEN) if folder else sizes.hidden
+    dense = replace(sizes.mlp(Activation.SILU), hidden=hidden)
     turns, sparse = _turns(parameters, sizes.layers), _sparse(parameters, sizes.layers)
     attentions = _attentions(parameters, weights, sizes)
     normed = Norms(heads=_normed(parameters, experts), weighted=False)
     return sizes.decoder(
         [
-            LayerSpec(attentions[turn], _half(experts, dense, has), normed if turn else Norms())
+            LayerSpec(attentions[turn], experts if has else dense, normed if turn else Norms())
             for turn, has in zip(turns, sparse, strict=True)
         ]
     )
-
-
-def _half(experts: Experts, dense: MLP, sparse: bool) -> Experts | MLP:
-    return experts if sparse else dense
 
 
 def _attentions(parameters: Hyperparameters, weights: Weights, sizes: Sizes) -> dict[bool, AttentionSpec]:
@@ -71,13 +70,6 @@ def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
     return replace(experts, spec=spec, shared_hidden=experts.hidden)
 
 
-def _dense_hidden(parameters: Hyperparameters, sizes: Sizes) -> int:
-    """Returns how wide layers without experts are; folders use the usual name for an expert's width."""
-    if parameters.format is Format.GGUF:
-        return sizes.hidden
-    return parameters.positive("intermediate_size_mlp", sizes.hidden, MAX_HIDDEN)
-
-
 def _normed(parameters: Hyperparameters, experts: Experts) -> bool:
     if parameters.format is Format.GGUF:
         return experts.spec.experts != MAVERICK
@@ -86,9 +78,7 @@ def _normed(parameters: Hyperparameters, experts: Experts) -> bool:
 
 def _turns(parameters: Hyperparameters, layers: int) -> list[bool]:
     """Returns which layers have a rope. Raises ``UnsupportedModelError`` where those alone do not have the window."""
-    interval = parameters.positive("no_rope_layer_interval", INTERVAL)
-    listed = parameters.flags("no_rope_layers", layers) if parameters.integers("no_rope_layers") else None
-    turns = listed or all_but_every(interval, layers)
+    turns = turning_layers(parameters, layers, INTERVAL)
     kinds = parameters.texts("layer_types")
     if kinds is not None and kinds != ["chunked_attention" if turn else "full_attention" for turn in turns]:
         raise UnsupportedModelError(parameters.path, "has layer_types other than its layers with ropes tell")

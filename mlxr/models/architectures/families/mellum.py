@@ -7,7 +7,7 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.layer_kinds import patterned_windows, sparse_layers
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.rope import model_rope, plain_rope
+from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
@@ -25,8 +25,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_activation(parameters, "silu")
     whole = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX, None, BASE, "full_attention")
     if parameters.format is Format.GGUF:
-        base = parameters.positive_number("rope.freq_base", BASE)
-        near = plain_rope(sizes.rope_dims, parameters.positive_number("rope.freq_base_swa", base))
+        near = window_rope(parameters, sizes.rope_dims, parameters.positive_number("rope.freq_base", BASE))
     else:
         near = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX, None, 10000.0, "sliding_attention")
     scale, norms, mlp = scale_of(parameters, sizes.head_dim), Norms(heads=True), sizes.mlp(Activation.SILU)
@@ -44,9 +43,6 @@ IN_GGUF = FormatTable(("mellum",), {**names.GGUF, **names.GGUF_HEAD_NORMS, **nam
 IN_FOLDERS = FormatTable(
     ("mellum",),
     {**names.HUGGING_FACE, **names.HUGGING_FACE_HEAD_NORMS, **names.HUGGING_FACE_EXPERTS, **names.MLX_EXPERTS},
-    config_json.LEFTOVERS.extended(
-        tensors={r"mtp\..*": "they draft tokens that the model then checks"},
-        settings={r"mtp_.*|num_(mtp_layers|nextn_predict_layers)": "of the layers that draft tokens"},
-    ),
+    config_json.DRAFTING_LEFTOVERS,
 )
 FAMILY = Family("mellum", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_FOLDERS})

@@ -10,7 +10,7 @@ from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.routing import sigmoid_experts
 from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
-from mlxr.models.architectures.spec import CHOICE_BIAS, DecoderSpec, LayerSpec, Norms
+from mlxr.models.architectures.spec import DecoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -23,7 +23,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     rope = model_rope(parameters, partial_rope(parameters, sizes, rotated), RopeStyle.NEOX, default_base=5_000_000.0)
     attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
     experts = sigmoid_experts(parameters, sizes, Activation.SILU, sizes.hidden)
-    return sizes.decoder([LayerSpec(attention, experts, Norms(together=True), CHOICE_BIAS)] * sizes.layers)
+    return sizes.decoder([LayerSpec(attention, experts, Norms(together=True))] * sizes.layers)
 
 
 LAYER = "model.layers.{layer}.block_sparse_moe"

@@ -3,10 +3,12 @@ window that reaches both ways in two layers of three, a gated GELU, and no biase
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlxr.metal.specs import NormKind, RopeStyle
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, half_window, require_settings
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import sliding_layers
+from mlxr.models.architectures.layer_kinds import all_but_first_of, sliding_layers
 from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
 from mlxr.models.architectures.rope import model_rope, window_rope
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
@@ -34,19 +36,12 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
     mlp = sizes.mlp(activation_of(parameters), gated=True, norm=NormKind.LAYER)
     slides = _slides(parameters, sizes.layers)
     layers = [LayerSpec(kinds[slide], mlp, Norms(mixer=number > 0)) for number, slide in enumerate(slides)]
-    return EncoderSpec(
-        width=sizes.width,
-        context_length=sizes.context_length,
-        layers=tuple(layers),
-        norm_eps=sizes.norm_eps,
-        vocabulary=sizes.vocabulary,
-        final_norm=NormKind.LAYER,
-    )
+    return replace(sizes.encoder(layers), final_norm=NormKind.LAYER)
 
 
 def _slides(parameters: Hyperparameters, layers: int) -> list[bool]:
     pattern = parameters.positive("attention.sliding_window_pattern", PATTERN)
-    return sliding_layers(parameters, layers) or [layer % pattern != 0 for layer in range(layers)]
+    return sliding_layers(parameters, layers) or all_but_first_of(pattern, layers)
 
 
 IN_GGUF = FormatTable(

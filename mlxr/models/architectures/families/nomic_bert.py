@@ -4,6 +4,8 @@ version (2025) has biases, plain GELU, and a mixture of experts in every other l
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlxr.metal.specs import Activation, ExpertsSpec, RopeStyle
 from mlxr.models.architectures import encoder_names, names
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, require_settings, segments_of
@@ -11,7 +13,7 @@ from mlxr.models.architectures.families.bert import CLASSIFIER
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_EXPERTS
+from mlxr.models.architectures.sizes import expert_counts
 from mlxr.models.architectures.spec import EncoderSpec, Experts, FeedForward, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -50,27 +52,18 @@ def read(parameters: Hyperparameters, weights: Weights) -> EncoderSpec:
         LayerSpec(mixer, _experts(parameters, sizes) if every and number % every == 1 else dense, NORMS)
         for number in range(sizes.layers)
     ]
-    context = sizes.context_length
+    segments = segments_of(parameters, weights, 2, encoder_names.GGUF_ENCODER["segments"])
     if parameters.format is not Format.GGUF:
-        context = min(context, parameters.positive("max_trained_positions", TRAINED_POSITIONS))
-    return EncoderSpec(
-        width=sizes.width,
-        context_length=context,
-        layers=tuple(layers),
-        norm_eps=sizes.norm_eps,
-        vocabulary=sizes.vocabulary,
-        segments=segments_of(parameters, weights, 2, encoder_names.GGUF_ENCODER["segments"]),
-    )
+        trained = parameters.positive("max_trained_positions", TRAINED_POSITIONS)
+        sizes = replace(sizes, context_length=min(sizes.context_length, trained))
+    return sizes.encoder(layers, segments)
 
 
 def _experts(parameters: Hyperparameters, sizes: EncoderSizes) -> Experts:
     if parameters.format is not Format.GGUF:
         reason = "has experts, which mlxr runs from a GGUF file; convert the folder to one"
         raise UnsupportedModelError(parameters.path, reason)
-    count = parameters.positive("expert_count", most=MAX_EXPERTS)
-    used = parameters.positive("expert_used_count")
-    if used > count:
-        raise parameters.error(f"has {count} experts, of which each token would use {used}")
+    count, used = expert_counts(parameters)
     spec = ExpertsSpec(Activation.GELU, count, used, sizes.norm_eps, normalized=False)
     return Experts(sizes.hidden, spec, gated=False)
 
@@ -109,15 +102,10 @@ IN_FOLDERS = FormatTable(
     },
     renamed={
         r"^(bert|nomic_bert)\.": "",
-        r"^encoder\.layers\.": "layers.",
-        r"^emb_ln\.": "embeddings.LayerNorm.",
-        r"\.attn\.Wqkv\.": ".self_attn.qkv_proj.",
-        r"\.attn\.out_proj\.": ".self_attn.o_proj.",
+        **encoder_names.FLASH_ATTENTION,
         r"\.mlp\.fc11\.": ".mlp.up_proj.",
         r"\.mlp\.fc12\.": ".mlp.gate_proj.",
         r"\.mlp\.fc2\.": ".mlp.down_proj.",
-        r"\.norm1\.": ".post_attention_layernorm.",
-        r"\.norm2\.": ".post_mlp_layernorm.",
     },
     classifiers=(CLASSIFIER,),
 )

@@ -3,15 +3,14 @@ and one that every token uses as far as a gate of its own lets it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.layer_kinds import expert_layers, windows
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.routing import with_shared
+from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
 from mlxr.models.architectures.spec import QKV_BIASES, DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -23,8 +22,7 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_activation(parameters, "silu")
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NEOX)
     scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
-    shared = parameters.positive("expert_shared_feed_forward_length", sizes.hidden, MAX_HIDDEN)
-    experts = replace(sizes.experts(parameters, Activation.SILU, normalized=False), shared_hidden=shared)
+    experts = with_shared(parameters, sizes.experts(parameters, Activation.SILU, normalized=False), sizes.hidden)
     biases = QKV_BIASES if parameters.flag("qkv_bias", True) else frozenset()
     sparse, back = expert_layers(parameters, sizes.layers), windows(parameters, sizes, used=False)
     return sizes.decoder(

@@ -11,7 +11,8 @@ from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.layer_kinds import expert_layers
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, partial_rope, require_activation, scale_of
+from mlxr.models.architectures.routing import with_shared
+from mlxr.models.architectures.sizes import Sizes, partial_rope, require_activation, scale_of
 from mlxr.models.architectures.spec import DecoderSpec, Experts, FeedForward, LayerSpec, MixerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -44,9 +45,7 @@ def hybrid(parameters: Hyperparameters, sizes: Sizes, halves: list[FeedForward],
 
 
 def shared_experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
-    experts = sizes.experts(parameters, Activation.SILU, normalized=True)
-    shared = parameters.positive("expert_shared_feed_forward_length", sizes.hidden, MAX_HIDDEN)
-    return replace(experts, shared_hidden=shared)
+    return with_shared(parameters, sizes.experts(parameters, Activation.SILU, normalized=True), sizes.hidden)
 
 
 GGUF_NAMES = {
@@ -55,11 +54,7 @@ GGUF_NAMES = {
     "feed_forward_norm": "blk.{layer}.post_attention_norm.weight",
     **delta_rules.GGUF_GATED,
 }
-GGUF_EXPERT_NAMES = {
-    **names.GGUF_EXPERTS,
-    **names.GGUF_GATED_EXPERT,
-    "experts_gate_up": "blk.{layer}.ffn_gate_up_exps.weight",
-}
+GGUF_EXPERT_NAMES = {**names.GGUF_EXPERTS, **names.GGUF_GATED_EXPERT}
 FOLDER_NAMES = {
     **names.HUGGING_FACE,
     **names.HUGGING_FACE_HEAD_NORMS,
@@ -70,13 +65,11 @@ IN_ONE = {
     "delta_beta_alpha": "model.layers.{layer}.linear_attn.in_proj_ba.weight",
 }
 GGUF_LEFTOVERS = GGUF.extended(settings={r"rope\.dimension_sections": "of places in images; in text they are all one"})
-FOLDER_LEFTOVERS = config_json.LEFTOVERS.extended(
+FOLDER_LEFTOVERS = config_json.DRAFTING_LEFTOVERS.extended(
     tensors={
-        r"(model\.)?mtp\..*": "they draft tokens that the model then checks",
         r"(model\.)?(visual|vision_tower)\..*": "they look at images, of which this model gets none",
     },
     settings={
-        r"mtp_.*": "of the layers that draft tokens",
         r"rope_(parameters|scaling)\.mrope_.*": "of places in images; in text they are all one",
         r"mamba_ssm_dtype": "states are float32 here",
         r"language_model_only|.*_token_index": "of what looks at images",
@@ -102,9 +95,5 @@ IN_FOLDERS = FormatTable(
     drafting=names.QWEN_DRAFTING,
     drafting_place=names.QWEN_DRAFTING_PLACE,
 )
-IN_MLX = FormatTable(
-    ("qwen3_next",),
-    {**FOLDER_NAMES, **names.HUGGING_FACE_EXPERTS, **names.MLX_EXPERTS, **names.HUGGING_FACE_GATED_EXPERT, **IN_ONE},
-    FOLDER_LEFTOVERS,
-)
+IN_MLX = FormatTable(("qwen3_next",), {**IN_FOLDERS.names, **names.MLX_EXPERTS}, FOLDER_LEFTOVERS)
 FAMILY = Family("qwen3next", read, {Format.GGUF: IN_GGUF, Format.HUGGING_FACE: IN_FOLDERS, Format.MLX: IN_MLX})

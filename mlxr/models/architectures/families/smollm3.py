@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlxr.metal.specs import Activation, RopeStyle
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import all_but_every, windows
+from mlxr.models.architectures.layer_kinds import turning_layers, windows
 from mlxr.models.architectures.leftovers import GGUF
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import Sizes, require_activation, scale_of
@@ -22,19 +22,14 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = Sizes.read(parameters)
     require_activation(parameters, "silu")
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL)
+    turning = turning_layers(parameters, sizes.layers, INTERVAL)
     scale, mlp = scale_of(parameters, sizes.head_dim), sizes.mlp(Activation.SILU)
     return sizes.decoder(
         [
             LayerSpec(sizes.attention(rope if turns else None, scale, window), mlp)
-            for turns, window in zip(_turns(parameters, sizes), windows(parameters, sizes, used=False), strict=True)
+            for turns, window in zip(turning, windows(parameters, sizes, used=False), strict=True)
         ]
     )
-
-
-def _turns(parameters: Hyperparameters, sizes: Sizes) -> list[bool]:
-    interval = parameters.positive("no_rope_layer_interval", INTERVAL)
-    listed = parameters.flags("no_rope_layers", sizes.layers)
-    return listed or all_but_every(interval, sizes.layers)
 
 
 IN_GGUF = FormatTable(("smollm3",), names.GGUF, GGUF)

@@ -100,7 +100,7 @@ def test_the_text_part_of_a_model_that_sees_and_hears_runs_alone(prefix: str, tm
     (tmp_path / "model.safetensors").write_bytes(safetensors({**tensors, **seen}))
     model = load_model(tmp_path, backend)
     assert error(case, model, backend) < 1e-4
-    assert "3 tensors are left out: they see or hear, which the text model does not" in model.notes
+    assert "3 tensors are left out: they look at images or listen, of which this model gets none" in model.notes
     assert "a tensor is left out: they are of layers that read the keys and values of earlier ones" in model.notes
 
 
