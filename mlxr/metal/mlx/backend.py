@@ -27,11 +27,12 @@ from mlxr.metal.mlx import (
 )
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
-from mlxr.metal.mlx.dense_layers import JoinedLayers, grid_memory
+from mlxr.metal.mlx.dense_layers import JoinedLayers
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.grid_memory import grid_memory
 from mlxr.metal.mlx.halves import Half, dense_of
 from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention

@@ -1,6 +1,8 @@
-"""What the device's checks compute with: random tensors, and steps of some sequences."""
+"""What the device's checks compute with: random tensors, steps of some sequences, and when results agree."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import mlx.core as mx
 import numpy as np
@@ -10,10 +12,12 @@ from mlxr.metal import affine
 from mlxr.metal.batch import Batch, GroupTables
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.mlx.backend import MlxBackend
+from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, MXFP4, MXFP8, NVFP4, Kind
 from mlxr.metal.operations import MixerOperation
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
+from mlxr.metal.specs import Rope, RopeStyle
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.metal.weights import Weight
 
@@ -24,6 +28,21 @@ Side = MlxBackend | ReferenceBackend
 
 FEATURES, PAGE = 128, 16
 """Of a layer's rows, how many numbers they have, and how many tokens a page."""
+
+HEADS, KV_HEADS, HEAD_DIM = 4, 2, 64
+TOLERANCE = 0.01
+"""Of the result's own size: some times what 16-bit floats lose."""
+
+ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
+
+HEAD_SHAPES = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
+"""Outputs and inputs of the matrices of attention."""
+
+
+def agree(ways: Ways, compute: Callable[[Side], mx.array]) -> bool:
+    """Whether ``ways`` give what plain arithmetic does, nearly."""
+    own, plain = (np.array(compute(side), np.float64) for side in (MlxBackend(ways), ReferenceBackend()))
+    return bool(np.sqrt(((own - plain) ** 2).mean()) < TOLERANCE * np.sqrt((plain**2).mean()))
 
 
 def normal(seed: int, *shape: int) -> Values:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
 from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu import recurrence
-from mlxr.metal.mlx import few_rows
+from mlxr.metal.mlx import few_rows, joined_checks
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.check_inputs import FEATURES, Side, codes, exact_matrix, matrix, normal, of_bits, steps_of
-from mlxr.metal.mlx.dense_layers import grid_memory
+from mlxr.metal.mlx.check_inputs import (
+    FEATURES,
+    HEAD_DIM,
+    HEAD_SHAPES,
+    HEADS,
+    KV_HEADS,
+    ROPE,
+    Side,
+    agree,
+    codes,
+    exact_matrix,
+    matrix,
+    normal,
+    of_bits,
+    steps_of,
+)
 from mlxr.metal.mlx.device import ENDLESS, Ways
 from mlxr.metal.mlx.matrix_forms import Kind
-from mlxr.metal.operations import MixerOperation, PlainLayer, one_by_one
-from mlxr.metal.pool import Pool
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.sampling import SamplingBatch
 from mlxr.metal.specs import (
@@ -30,7 +40,6 @@ from mlxr.metal.specs import (
     Mamba2Spec,
     MLPSpec,
     Rope,
-    RopeStyle,
 )
 from mlxr.metal.weights import (
     AttentionWeights,
@@ -40,27 +49,12 @@ from mlxr.metal.weights import (
     MLPWeights,
 )
 
-HEADS, KV_HEADS, HEAD_DIM = 4, 2, 64
-TOLERANCE = 0.01
-"""Of the result's own size: some times what 16-bit floats lose."""
-
-ROPE = Rope(RopeStyle.NORMAL, tuple(10000.0 ** (-2 * i / HEAD_DIM) for i in range(HEAD_DIM // 2)))
-
-HEAD_SHAPES = [(HEADS * HEAD_DIM, FEATURES), *[(KV_HEADS * HEAD_DIM, FEATURES)] * 2, (FEATURES, HEADS * HEAD_DIM)]
-"""Outputs and inputs of the matrices of attention."""
-
-
-def _agree(ways: Ways, compute: Callable[[Side], mx.array]) -> bool:
-    """Whether ``ways`` give what plain arithmetic does, nearly."""
-    own, plain = (np.array(compute(side), np.float64) for side in (MlxBackend(ways), ReferenceBackend()))
-    return bool(np.sqrt(((own - plain) ** 2).mean()) < TOLERANCE * np.sqrt((plain**2).mean()))
-
 
 def products(kind: Kind, ways: Ways) -> bool:
     """One row, as many as a kernel for some takes, and as many as are multiplied densely."""
     counts = [1, 8, *([ways.dense_rows] if ways.dense_rows != ENDLESS else [])]
-    right = all(_agree(ways, partial(_product, kind, count)) for count in counts)
-    return right and (isinstance(kind, int) or _agree(ways, partial(_picked_experts, kind)))
+    right = all(agree(ways, partial(_product, kind, count)) for count in counts)
+    return right and (isinstance(kind, int) or agree(ways, partial(_picked_experts, kind)))
 
 
 def _product(kind: Kind, rows: int, side: Side) -> mx.array:
@@ -78,7 +72,7 @@ def _picked_experts(kind: Kind, side: Side) -> mx.array:
 
 def _few_rows(ways: Ways) -> bool:
     """Every form that the kernel is compiled in for a layer of each kind of codes, against plain floats."""
-    return all(_agree(ways, partial(_dense_half, bits, rows)) for bits, rows in few_rows.checked())
+    return all(agree(ways, partial(_dense_half, bits, rows)) for bits, rows in few_rows.checked())
 
 
 def _dense_half(bits: int, rows: int, side: Side) -> mx.array:
@@ -95,7 +89,7 @@ def _dense_half(bits: int, rows: int, side: Side) -> mx.array:
 def _own_experts(ways: Ways) -> bool:
     """Mixtures of codes of both numbers of bits and of floats, and rows that fill a tile, two and four."""
     cases = (4, 1), (8, 1), (16, 1), (4, 9), (8, 32), (16, 32)
-    return all(_agree(ways, partial(_mixture, bits, rows)) for bits, rows in cases)
+    return all(agree(ways, partial(_mixture, bits, rows)) for bits, rows in cases)
 
 
 def _mixture(bits: int, rows: int, side: Side) -> mx.array:
@@ -126,60 +120,7 @@ def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None, sof
         attend = side.attention(AttentionWeights(query, key, value, output), spec, 0)
         return steps_of(side, attend, attention_group(0, KV_HEADS, HEAD_DIM), steps)
 
-    return _agree(ways, attended)
-
-
-def _dense_layers(ways: Ways) -> bool:
-    """Two layers as one kernel, of codes of both numbers of bits and of floats: a sequence alone, and three."""
-    cases = (4, [[300], [1]]), (8, [[20, 300, 3], [1, 1, 1], [1, 1, 1]]), (16, [[20], [1]])
-    return all(_joined(ways, bits, steps, mixtures=False) for bits, steps in cases)
-
-
-def _attention_halves(ways: Ways) -> bool:
-    """Two layers with mixtures. Codes of 8 bits would give those of plain arithmetic other shares by their rounding."""
-    cases = (4, [[300], [1]]), (16, [[20, 300, 3], [1, 1, 1], [1, 1, 1]])
-    return all(_joined(ways, bits, steps, mixtures=True) for bits, steps in cases)
-
-
-def _joined(ways: Ways, bits: int, steps: list[list[int]], *, mixtures: bool) -> bool:
-    """Blocks wait for each other: where they do so for ever, all is wrong."""
-    grid = grid_memory()
-    grid.forget(mild=True)
-    try:
-        return _agree(ways, partial(_layers, bits, steps, mixtures)) and not grid.broken
-    finally:
-        grid.forget()
-
-
-def _layers(bits: int, steps: list[list[int]], mixtures: bool, side: Side) -> mx.array:
-    group = replace(attention_group(0, KV_HEADS, HEAD_DIM), layers=(0, 1))
-    return steps_of(side, _two_layers(side, bits, mixtures), group, steps)
-
-
-def _two_layers(side: Side, bits: int, mixtures: bool) -> MixerOperation:
-    """A mixture is of all its experts, so that no rounding picks others."""
-    count = 4 if mixtures else 1
-    shapes = [(count * 320, FEATURES), (count * 320, FEATURES), (count * FEATURES, 320)]
-    spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, ROPE)
-    layers: list[PlainLayer] = []
-    for number in range(2):
-        query, key, value, output = (of_bits(side, seed, *shape, bits) for seed, shape in enumerate(HEAD_SHAPES))
-        of_heads = AttentionWeights(query, key, value, output, norm=1 + mx.array(normal(4, FEATURES)) / 8)
-        up, gate, down = (of_bits(side, seed, *shape, bits) for seed, shape in enumerate(shapes, 5))
-        norm = 1 + mx.array(normal(8, FEATURES)) / 8
-        if mixtures:
-            router = side.weight(exact_matrix(9, count, FEATURES))
-            of_experts = ExpertsSpec(Activation.SILU, count, count)
-            half = side.feed_forward(ExpertsWeights(router, up, down, gate, norm=norm), of_experts)
-        else:
-            half = side.feed_forward(MLPWeights(up, down, gate, norm=norm), MLPSpec(Activation.SILU))
-        layers.append((side.attention(of_heads, spec, number), half))
-    joined = side.joined(layers) or partial(one_by_one, layers)
-
-    def run(x: mx.array, step: Any, pool: Pool | None) -> mx.array:
-        return list(joined(x, step, pool))[-1]
-
-    return run
+    return agree(ways, attended)
 
 
 def _recurrence(ways: Ways) -> bool:
@@ -188,8 +129,8 @@ def _recurrence(ways: Ways) -> bool:
     kept, width = recurrence.PARTS * recurrence.MOST_KEPT, recurrence.MOST_THREADS // recurrence.PARTS
     largest = GatedDeltaNetSpec(1, 1, kept, width, 2), Mamba2Spec(1, width, 1, kept, 2)
     several = GatedDeltaNetSpec(2, 4, 64, 32, 4), Mamba2Spec(4, 16, 2, 32, 4)
-    whole = _agree(ways, partial(_recurrences, *several, [[3, 1], [1, 5], [1, 1]]))
-    return whole and _agree(ways, partial(_recurrences, *largest, [[1], [1]]))
+    whole = agree(ways, partial(_recurrences, *several, [[3, 1], [1, 5], [1, 1]]))
+    return whole and agree(ways, partial(_recurrences, *largest, [[1], [1]]))
 
 
 def _recurrences(rule: GatedDeltaNetSpec, mamba: Mamba2Spec, steps: list[list[int]], side: Side) -> mx.array:
@@ -249,7 +190,7 @@ def _sampling(ways: Ways) -> bool:
 def _tables(ways: Ways) -> bool:
     """Rows that are looked up, known and not; a matrix as floats, by as many rows as are multiplied so; the best tokens
     of rows, one of which has none."""
-    right = all(_agree(ways, partial(_looked_up, bits, min(ways.dense_rows, 256))) for bits in (4, 8, 16))
+    right = all(agree(ways, partial(_looked_up, bits, min(ways.dense_rows, 256))) for bits in (4, 8, 16))
     logits = normal(3, 4, 5000)
     logits[1, 4000], logits[2, [70, 71]], logits[3] = np.nan, 50.0, -np.inf
     tokens = MlxBackend(ways).sample(mx.array(logits), _greedy(4)).tokens
@@ -269,7 +210,7 @@ def _greedy(rows: int) -> SamplingBatch:
 
 
 CHECKS: dict[str, Callable[[Ways], bool]] = {
-    "fused": partial(_agree, compute=_perceptrons),
+    "fused": partial(agree, compute=_perceptrons),
     "rope": partial(_attention, steps=[[1, 5], [1, 1]], rope=ROPE),
     "attention": partial(_attention, steps=[[70], [1], [30]]),
     "in_place": partial(_attention, steps=[[20], [1]]),
@@ -280,8 +221,8 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "tables": _tables,
     "recurrence": _recurrence,
     "paged_prefill": partial(_attention, steps=[[70, 3], [30, 1]], softcap=2.0),
-    "dense_layers": _dense_layers,
-    "attention_halves": _attention_halves,
+    "dense_layers": joined_checks.dense_layers,
+    "attention_halves": joined_checks.attention_halves,
     "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),
 }
 """By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

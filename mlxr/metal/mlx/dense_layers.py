@@ -15,21 +15,20 @@ from typing import TypeAlias
 import mlx.core as mx
 
 from mlxr.metal.gpu import attention, decoder_layer
-from mlxr.metal.gpu.decoder_layer import BROKEN, MILD, LayerShape, Place, Projection
+from mlxr.metal.gpu.decoder_layer.layer_shape import MOST_ROWS, LayerShape, Place, Projection
 from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.mlx import device, step_attention
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows
+from mlxr.metal.mlx.grid_memory import GridMemory
 from mlxr.metal.mlx.own_experts import OwnExperts
 from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.mlx.steps import Step
 from mlxr.metal.operations import PlainLayer, one_by_one
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import Activation
-
-UNLIKELY_WORDS = 199_999
 
 Launched: TypeAlias = Callable[..., list[mx.array]]
 
@@ -108,7 +107,7 @@ class DenseRun:
     """Successive layers of one shape."""
 
     def __init__(self, layers: Sequence[DenseLayer], most_rows: int, grid: GridMemory) -> None:
-        self._most_rows = min(most_rows, decoder_layer.MOST_ROWS)
+        self._most_rows = min(most_rows, MOST_ROWS)
         self._numbers = [layer.layer for layer in layers]
         self._shape = layers[0].shape
         self._matrices = [array for layer in layers for array in layer.matrices]
@@ -166,45 +165,6 @@ class DenseRun:
         return out, routed
 
 
-class GridMemory:
-    """What all grids on the device share whose blocks wait for each other. No two may run at once, or each could have
-    half of the places that both take: each is computed once the one before it is.
-
-    ``state``: what blocks meet by. ``last``: int32 ``[4]``, computed once the newest grid is.
-    """
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self, mild: bool = False) -> None:
-        """Begins anew, behind nothing. ``mild``: a grid that waits for ever ends with wrong results, as ``broken``
-        tells, instead of with a device that is lost to the process."""
-        # What MLX is given lies in memory that the host reaches, and so does what is computed where an array of about
-        # that size was given before: of this size there is none.
-        words = mx.arange(UNLIKELY_WORDS)
-        self.state = mx.where(words == MILD, int(mild), 0).astype(mx.uint32)
-        self.last = mx.zeros(4, mx.int32)
-        self._scratch = mx.zeros(UNLIKELY_WORDS)
-        mx.eval(self.state, self.last, self._scratch)
-
-    @property
-    def broken(self) -> bool:
-        """Whether a mild grid has ended so, of those that are computed."""
-        return bool(mx.take(self.state, mx.array(BROKEN)).item())
-
-    def scratch(self, numbers: int) -> mx.array:
-        """Returns float32 ``[at least numbers]``."""
-        if self._scratch.size < numbers:
-            self._scratch = mx.zeros(2 * numbers)
-            mx.eval(self._scratch)
-        return self._scratch
-
-    def behind(self, others: Sequence[mx.array | None]) -> mx.array:
-        """Returns what is computed once the newest grid is, and all of ``others``."""
-        apart = {id(other): other for other in others if other is not None and other is not self.last}
-        return mx.concatenate([self.last[:1], *(other[:1] for other in apart.values())]) if apart else self.last
-
-
 class JoinedLayers:
     """Successive layers, as few operations as the kernel makes of them."""
 
@@ -241,12 +201,6 @@ class JoinedLayers:
                 continue
             for x in one_by_one(plain, x, step, pool):  # noqa: B020 (the last is what goes on)
                 yield x
-
-
-@cache
-def grid_memory() -> GridMemory:
-    """The device's."""
-    return GridMemory()
 
 
 @cache

@@ -10,7 +10,7 @@ import mlx.core as mx
 
 from mlxr.metal.gpu import experts
 from mlxr.metal.gpu.affine_matmul import Shape
-from mlxr.metal.gpu.decoder_layer import Routing
+from mlxr.metal.gpu.decoder_layer.layer_shape import Routing
 from mlxr.metal.gpu.experts import Choice
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch, MadeKernel
 from mlxr.metal.mlx import device, few_rows

@@ -16,7 +16,8 @@ from mlxr.metal.batch import Batch
 from mlxr.metal.cache import CacheGroup, cache_groups
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import AttentionSpec, LatentSpec, NormKind
-from mlxr.models.architectures.decoder import Decoder, feed_forward_weights, prepared_layer
+from mlxr.models.architectures.decoder import Decoder, prepared_layer
+from mlxr.models.architectures.feed_forward import feed_forward_weights
 from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.spec import DecoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors

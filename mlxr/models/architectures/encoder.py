@@ -11,7 +11,8 @@ from mlxr.metal.backend import Backend
 from mlxr.metal.operations import DeviceBatch, MixerOperation, RowOperation
 from mlxr.metal.pool import Pool
 from mlxr.metal.specs import NormKind
-from mlxr.models.architectures.decoder import feed_forward_weights, vocabulary_of
+from mlxr.models.architectures.decoder import vocabulary_of
+from mlxr.models.architectures.feed_forward import feed_forward_weights
 from mlxr.models.architectures.mixers import MIXERS
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec
 from mlxr.models.architectures.tensors import NamedTensors

@@ -11,7 +11,8 @@ import numpy as np
 from mlxr.metal.gpu import affine_matmul, attention, decoder_layer, experts, rms_norm
 from mlxr.metal.gpu.affine_matmul import Epilogue, Shape
 from mlxr.metal.gpu.attention import StepShape
-from mlxr.metal.gpu.decoder_layer import LayerShape, Place, Projection, Routing, Tuning
+from mlxr.metal.gpu.decoder_layer import Tuning
+from mlxr.metal.gpu.decoder_layer.layer_shape import LayerShape, Place, Projection, Routing
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 from mlxr.metal.specs import Activation, AttentionSpec, ExpertsSpec, Rope, RopeStyle
 from tests.metal.gpu import emulated

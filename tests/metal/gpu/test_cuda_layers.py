@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 
 from mlxr.metal.cache import attention_group
-from mlxr.metal.gpu.decoder_layer import LayerShape
-from mlxr.metal.mlx import dense_layers, device
+from mlxr.metal.gpu.decoder_layer.layer_shape import LayerShape
+from mlxr.metal.mlx import device
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.check_inputs import FEATURES, PAGE, batch_of
-from mlxr.metal.mlx.checks import HEAD_DIM, HEADS, KV_HEADS
-from mlxr.metal.mlx.dense_layers import GridMemory
+from mlxr.metal.mlx.check_inputs import FEATURES, HEAD_DIM, HEADS, KV_HEADS, PAGE, batch_of
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.mlx.device_checks import holds
+from mlxr.metal.mlx.grid_memory import GridMemory
 from mlxr.metal.operations import one_by_one
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
@@ -112,7 +111,7 @@ def test_a_grid_is_behind_the_one_before_and_all_that_writes_to_its_pages() -> N
 
 
 def test_blocks_that_have_no_place_beside_each_other_rule_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense_layers.GridMemory, "broken", True)
+    monkeypatch.setattr(GridMemory, "broken", True)
     assert not holds(WAYS_HERE, "dense_layers")
 
 
