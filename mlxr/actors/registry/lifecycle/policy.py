@@ -12,20 +12,18 @@ in the order of asking. Engines load one at a time.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
-from msgspec import structs
 
 from mlxr.actors.registry.lifecycle.actions import Action, Limit, Refusal
 from mlxr.actors.registry.lifecycle.engine import Engine, EngineEvent, Explain
-from mlxr.actors.registry.lifecycle.engine_info import engine_info, waits_for, waits_for_pages
+from mlxr.actors.registry.lifecycle.engine_info import waits_for, waits_for_pages
+from mlxr.actors.registry.lifecycle.engines import Engines, same_files
 from mlxr.actors.registry.lifecycle.page_limits import PageLimits
 from mlxr.actors.registry.lifecycle.room import Limits, find_room
 from mlxr.runtime.engine_spec import EngineSpec
-from mlxr.runtime.messages.catalogue import EngineInfo
 from mlxr.runtime.messages.registry import EngineDown, EngineReleased
 from mlxr.runtime.messages.supervisor import StartEngine, StopEngine
 
@@ -38,11 +36,8 @@ DETACHED_SECONDS = 300.0
 MOST_CRASHES = 3
 """Of an executor while it loads, before the engine is given up."""
 
-MAX_NAME = 24
-"""Characters of an engine's name: it is part of socket paths, which are short."""
 
-
-class EnginePolicy:
+class EnginePolicy(Engines):
     """Decides over all engines of a server.
 
     engines: how many may run at once.
@@ -51,14 +46,11 @@ class EnginePolicy:
     """
 
     def __init__(self, engines: int, keep_alive: float, memory: int = 0) -> None:
+        super().__init__()
         self._limits = Limits(engines, memory)
         self._keep_alive = keep_alive
-        self._engines: dict[str, Engine] = {}
         self._leaving: dict[str, int] = {}
         """What engines take that were told to stop and have not yet."""
-        self._merged: dict[str, str] = {}
-        """Engines that were never started, each with the one that came in its place."""
-        self._count = 0
         self._pages = PageLimits()
 
     @property
@@ -68,24 +60,6 @@ class EnginePolicy:
     def limit_memory(self, memory: int) -> None:
         """Engines may take so much together from now on."""
         self._limits = replace(self._limits, memory=memory)
-
-    def models(self) -> set[str]:
-        """Every name that is or will be served."""
-        return {model for engine in self._engines.values() for model in engine.active}
-
-    def engine(self, name: str) -> Engine | None:
-        """The engine of that name, or the one that has come in its place before it was started."""
-        return self._engines.get(self._merged.get(name, name))
-
-    def serving(self, model: str) -> Engine | None:
-        """The engine that serves, or is to serve, that name."""
-        serving = (e for e in self._engines.values() if model in e.active and not (e.for_room or e.detached_at))
-        return next(serving, None)
-
-    def serves(self, spec: EngineSpec) -> Engine | None:
-        """The engine that serves that name, and goes on to once ``spec`` is what the name stands for."""
-        serving = self.serving(spec.model)
-        return serving if serving is not None and _same(serving.spec, spec) else None
 
     def ensure(
         self,
@@ -105,7 +79,9 @@ class EnginePolicy:
         current = self.serves(spec)
         if current is None and (former := self.serving(spec.model)) is not None:
             self._detach(former, spec.model, now)
-        engine = current or next((e for e in self._engines.values() if _same(e.spec, spec) and self._lasts(e)), None)
+        engine = current or next(
+            (e for e in self._engines.values() if same_files(e.spec, spec) and self._lasts(e)), None
+        )
         if engine is None:
             engine = Engine(
                 self._new_name(spec.model), spec, self._keep_alive, now, needs, explain=explain, optional=optional
@@ -121,12 +97,6 @@ class EnginePolicy:
             engine.pinned = pin
         engine.used, engine.touched = now, False
         return engine
-
-    def adopt(self, engines: Iterable[Engine]) -> None:
-        """Takes over engines that an earlier registry started."""
-        for engine in engines:
-            self._engines[engine.name] = engine
-            self._count = max(self._count, int(engine.name.rpartition("-")[2]))
 
     def touch(self, model: str, active: int, keep_alive: float | None, now: float, engine: str = "") -> None:
         """Requests for ``model`` are in flight, ``active`` of them, at the engine of that name, or at any."""
@@ -194,29 +164,8 @@ class EnginePolicy:
         for engine in list(self._engines.values()):
             if engine.detached_at is None:
                 for model in list(engine.active):
-                    if model not in specs or not _same(specs[model], engine.spec):
+                    if model not in specs or not same_files(specs[model], engine.spec):
                         self._detach(engine, model, now)
-
-    def loads(self) -> bool:
-        """Whether an engine loads, or is about to."""
-        return any(not engine.ready for engine in self._engines.values())
-
-    def is_at_load(self) -> bool:
-        """Whether an engine loads now, and does not only wait until there is room for it."""
-        return any(engine.started and not engine.ready for engine in self._engines.values())
-
-    def warms_up(self) -> bool:
-        """Whether an engine that is ready has something to do in the background."""
-        return any(engine.warming for engine in self._engines.values())
-
-    def answers(self) -> bool:
-        """Whether somebody's requests are being answered."""
-        return any(engine.ready and not engine.idle for engine in self._engines.values())
-
-    def waits(self) -> bool:
-        """Whether an engine could be started now, if there is room."""
-        engines = self._engines.values()
-        return any(not e.started for e in engines) and not any(e.loading and not e.ending for e in engines)
 
     def is_due(self, now: float) -> bool:
         """Whether an engine is to be started or ended, or gives its place to one."""
@@ -239,14 +188,6 @@ class EnginePolicy:
                 stop += self._remove(engine)
         return [*stop, *start]
 
-    def gives(self) -> bool:
-        """Whether an engine has pages that it could give back."""
-        return any(engine.spare for engine in self.running())
-
-    def lacks(self) -> bool:
-        """Whether an engine could have more pages than it was last told."""
-        return any(engine.lacks for engine in self.running())
-
     def relieve(self, now: float, lacking: int) -> list[Limit]:
         """Has engines give back pages in use, since the system lacks so many bytes."""
         return self._pages.relieve(self.running(), now, lacking)
@@ -260,14 +201,6 @@ class EnginePolicy:
         if self._limits.memory:
             left.append(self._limits.memory - sum(e.takes for e in self.running()) - sum(self._leaving.values()))
         return self._pages.raise_all(self.running(), now, left)
-
-    def infos(self, now: float, wall: float) -> list[EngineInfo]:
-        """One entry for each engine and name. ``wall``: seconds since the epoch at ``now``."""
-        return [engine_info(engine, model, now, wall) for engine in self._engines.values() for model in engine.active]
-
-    def running(self) -> list[Engine]:
-        """Engines that were started and not stopped."""
-        return [engine for engine in self._engines.values() if engine.started]
 
     def _next(self, now: float, limits: Limits) -> list[Action]:
         """Starts the engine that waits for longest, where it has room; else has others end that are in its way."""
@@ -304,7 +237,7 @@ class EnginePolicy:
 
     def _merge(self, engine: Engine) -> None:
         """``engine``, which was to make room and need not, serves those as well who have asked for it meanwhile."""
-        for other in [e for e in self._engines.values() if not e.started and _same(e.spec, engine.spec)]:
+        for other in [e for e in self._engines.values() if not e.started and same_files(e.spec, engine.spec)]:
             self._remove(other)
             self._merged[other.name] = engine.name
             engine.active = {**dict.fromkeys(other.active, 0), **engine.active}
@@ -339,15 +272,3 @@ class EnginePolicy:
             return []
         self._leaving[engine.name] = engine.takes
         return [StopEngine(engine.name)]
-
-    def _new_name(self, model: str) -> str:
-        self._count += 1
-        number = f"-{self._count}"
-        slug = re.sub(r"[^a-z0-9.]+", "-", model.lower().rpartition("/")[2]).strip("-.") or "model"
-        return slug[: MAX_NAME - len(number)].rstrip("-.") + number
-
-
-def _same(one: EngineSpec, other: EngineSpec) -> bool:
-    """Whether one engine can serve both, whatever they are called. What their files hold, the digest tells."""
-    a, b = (structs.replace(spec, model="", identity="", content="", drafts=[]) for spec in (one, other))
-    return a == b

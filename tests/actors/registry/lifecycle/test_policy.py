@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from mlxr.actors.registry.lifecycle.policy import DETACHED_SECONDS, FIRST_USE_SECONDS, MAX_NAME, EnginePolicy
+from mlxr.actors.registry.lifecycle.engines import MAX_NAME
+from mlxr.actors.registry.lifecycle.policy import DETACHED_SECONDS, FIRST_USE_SECONDS, EnginePolicy
 from mlxr.runtime.bus import Address
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.registry import EngineDown, EngineReleased, EngineUp, LoadProgress, TokenizerUp
