@@ -24,7 +24,7 @@ from tests.models.architectures.checkpoints_encoders import (
     write_dense,
     write_encoder,
     write_encoder_gguf,
-    write_judge,
+    write_text_reranker,
 )
 from tests.models.architectures.test_encoder import RECORDED, pooled, together
 from tests.oracle.fidelity import run_chunks
@@ -61,7 +61,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     home = tmp_path_factory.mktemp("folders")
     gemma = write_dense(folder_of("embedding gemma", home / "tiny-gemma"))
     (gemma / "config_sentence_transformers.json").write_text(json.dumps(PROMPTS))
-    embedder = folder_of("qwen3 judge", home / "tiny-qwen")
+    embedder = folder_of("qwen3 reranker", home / "tiny-qwen")
     modules = [{"idx": 0, "path": "", "type": "x.Transformer"}, {"idx": 1, "path": "1_Pooling", "type": "x.Pooling"}]
     (embedder / "modules.json").write_text(json.dumps(modules))
     (embedder / "1_Pooling").mkdir()
@@ -71,7 +71,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         "tiny-xlm": write_encoder_gguf(home / "tiny-xlm.gguf", case, CASES[case], tensors, pieces=PIECES),
         "tiny-qwen": embedder,
-        "tiny-judge": write_judge(folder_of("qwen3 judge", home / "tiny-judge")),
+        "tiny-reranker": write_text_reranker(folder_of("qwen3 reranker", home / "tiny-reranker")),
         "tiny-ranker": folder_of("bert ranker", home / "tiny-ranker"),
         "tiny-gemma": gemma,
         "tiny-modern": folder_of("modernbert", home / "tiny-modern"),
@@ -129,8 +129,8 @@ def test_scores_are_the_same_alone_and_in_company(server: Server) -> None:
 
 
 def test_what_a_model_can_do_is_told_truthfully(server: Server) -> None:
-    able = {"tiny-ranker": ["rerank"], "tiny-judge": ["rerank"]}
-    for name in ("tiny-ranker", "tiny-judge", "tiny-gemma", "tiny-modern", "tiny-qwen"):
+    able = {"tiny-ranker": ["rerank"], "tiny-reranker": ["rerank"]}
+    for name in ("tiny-ranker", "tiny-reranker", "tiny-gemma", "tiny-modern", "tiny-qwen"):
         assert server.request("/api/show", {"model": name})[1]["capabilities"] == able.get(name, ["embedding"])
     status, body = server.request("/v1/embeddings", {"model": "tiny-ranker", "input": "a"})
     assert (status, "makes no embeddings" in body["error"]["message"]) == (400, True)
@@ -208,13 +208,13 @@ def test_a_causal_model_embeds_by_its_last_token_behind_the_end_of_the_text(
         assert vector_of(body) == pytest.approx(wanted / np.linalg.norm(wanted), abs=5e-3)
 
 
-def test_a_text_model_judges_by_its_own_prompt(server: Server, folders: dict[str, Path]) -> None:
+def test_a_text_model_ranks_by_its_own_prompt(server: Server, folders: dict[str, Path]) -> None:
     before, after = QWEN3_PROMPT.replace("{query}", "a").split("{document}")
     encode = tokenizer().encode
     for document in ("w7 w8", "b"):
         parts = [encode(text, add_special_tokens=False).ids for text in (before + document, after)]
-        _, (logit,) = last_state(folders["tiny-judge"], [*parts[0], *parts[1]])
-        wanted = {"model": "tiny-judge", "query": "a", "documents": [document], "raw_scores": True}
+        _, (logit,) = last_state(folders["tiny-reranker"], [*parts[0], *parts[1]])
+        wanted = {"model": "tiny-reranker", "query": "a", "documents": [document], "raw_scores": True}
         _, body = server.request("/v1/rerank", wanted)
         assert body["results"][0]["relevance_score"] == pytest.approx(logit, abs=0.1)
 

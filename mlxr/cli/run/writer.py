@@ -54,7 +54,7 @@ class AnswerWriter:
         if self._terminal:
             text = _CONTROLS.sub("", text)
         if kind == "thinking":
-            self._think(text)
+            self._write_reasoning(text)
         else:
             self._say(text)
         self._out.flush()
@@ -66,7 +66,7 @@ class AnswerWriter:
             self._text.end()
         self._out.flush()
 
-    def _think(self, text: str) -> None:
+    def _write_reasoning(self, text: str) -> None:
         if not self._show_thinking:
             return
         if self._thinking is None:

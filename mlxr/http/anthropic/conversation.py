@@ -53,7 +53,7 @@ def chat_prompt(body: Conversation, settings: ServerSettings) -> ChatPrompt:
         tools=tools,
         tool_choice=_choice(body.tool_choice, tools),
         parallel_tool_calls=not (body.tool_choice and body.tool_choice.disable_parallel_tool_use),
-        reasoning_effort=_think(body, after_tools=last.role == "tool"),
+        reasoning_effort=_reasoning_effort(body, after_tools=last.role == "tool"),
         continue_final=last.role == "assistant" and not last.tool_calls,
         reasoning_budget=body.thinking.budget_tokens if body.thinking and body.thinking.type == "enabled" else None,
     )
@@ -165,7 +165,7 @@ def _choice(given: ToolChoice | None, tools: list[Tool]) -> str:
     return {"any": "required"}.get(given.type, given.type)
 
 
-def _think(body: Conversation, *, after_tools: bool) -> str | None:
+def _reasoning_effort(body: Conversation, *, after_tools: bool) -> str | None:
     """Off, or an effort, or on; without a word, or with ``adaptive`` alone, it is left to the model. ``after_tools``:
     the conversation ends with a tool's result."""
     kind = body.thinking.type if body.thinking else ""

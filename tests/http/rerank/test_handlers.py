@@ -16,7 +16,7 @@ from tests.http.rig import EMBEDDER, ENGINE, THOUGHTLESS, able, ask, embedded, r
 RERANKER = able("rerank")
 
 
-def judged(message: Message) -> list[Message]:
+def scored(message: Message) -> list[Message]:
     """A tokenizer's script: a document's score is its length; long ones are cut."""
     assert isinstance(message, Embed)
     assert isinstance(message.prompt, PairPrompt)
@@ -27,7 +27,7 @@ def judged(message: Message) -> list[Message]:
 
 async def test_a_cross_encoder_reads_each_document_with_the_query(tmp_path: Path) -> None:
     async with rig(tmp_path, Catalog([RERANKER], [ENGINE])) as r:
-        r.on_other = judged
+        r.on_other = scored
         wanted = {"model": "tiny", "query": "q", "documents": ["aaa", {"text": "aaaaaaa"}, "a"], "top_n": 2}
         _, body, _ = await ask(r, "POST", "/v1/rerank", json=wanted)
         first, second = body["results"]
@@ -43,7 +43,7 @@ async def test_a_cross_encoder_reads_each_document_with_the_query(tmp_path: Path
 @pytest.mark.parametrize("path", ["/rerank", "/v2/rerank", "/v1/reranking", "/reranking"])
 async def test_it_has_the_names_that_other_servers_give_it(path: str, tmp_path: Path) -> None:
     async with rig(tmp_path, Catalog([RERANKER], [ENGINE])) as r:
-        r.on_other = judged
+        r.on_other = scored
         _, body, _ = await ask(r, "POST", path, json={"query": "q", "documents": ["a", "aaaa"]})
         assert [result["index"] for result in body["results"]] == [1, 0]
 

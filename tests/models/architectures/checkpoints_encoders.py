@@ -163,12 +163,12 @@ CASES: dict[str, Config] = {
         "tie_word_embeddings": True,
         "architectures": ["Qwen3ForSequenceClassification"],
     },
-    "qwen3 judge": {**_QWEN, "tie_word_embeddings": True, "architectures": ["Qwen3ForCausalLM"]},
+    "qwen3 reranker": {**_QWEN, "tie_word_embeddings": True, "architectures": ["Qwen3ForCausalLM"]},
 }
 YES, NO = 41, 17
-"""The tokens by whose logits "qwen3 judge" ranks."""
+"""The tokens by whose logits "qwen3 reranker" ranks."""
 
-RANKERS = tuple(case for case in CASES if case.endswith(("ranker", "judge")))
+RANKERS = tuple(case for case in CASES if case.endswith("ranker"))
 DENSE = {"2_Dense": (128, 64), "3_Dense": (64, 128)}
 """Stages behind EmbeddingGemma's pooling: rows and columns of their matrices."""
 
@@ -220,7 +220,7 @@ def write_dense(folder: Path) -> Path:
     return folder
 
 
-def write_judge(folder: Path) -> Path:
+def write_text_reranker(folder: Path) -> Path:
     """sentence-transformers' files of a text model that ranks."""
     modules = [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"},
@@ -350,7 +350,7 @@ def write_encoder_gguf(
         writer.add_uint32(f"{architecture}.classifier.pooling_type", {"mean": 1, "cls": 2}[way])
     if case in RANKERS:
         writer.add_array(
-            f"{architecture}.classifier.output_labels", ["yes", "no"] if case == "qwen3 judge" else ["LABEL_0"]
+            f"{architecture}.classifier.output_labels", ["yes", "no"] if case == "qwen3 reranker" else ["LABEL_0"]
         )
     if pooling:
         writer.add_uint32(f"{architecture}.pooling_type", pooling)
@@ -391,7 +391,7 @@ def _in_gguf(case: str, config: Config, tensors: Mapping[str, Array]) -> dict[st
         if config["model_type"] == "gemma3_text" and new.endswith("norm.weight"):
             values = values + 1
         made[new] = values
-    if case == "qwen3 judge":
+    if case == "qwen3 reranker":
         made["cls.output.weight"] = made["token_embd.weight"][[YES, NO]]
     return made
 

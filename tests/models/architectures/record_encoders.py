@@ -68,7 +68,7 @@ def run(case: str, config: Config, path: Path) -> dict[str, object]:
     model = kind.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
     tokens = torch.tensor([TOKENS])
     segments = {"token_type_ids": torch.tensor([SEGMENTS])} if config.get("type_vocab_size", 0) > 1 else {}
-    if case == "qwen3 judge":
+    if case == "qwen3 reranker":
         logits = model(tokens).logits[0, -1]
         return {"score": round(float(logits[YES] - logits[NO]), 6)}
     if case in RANKERS:

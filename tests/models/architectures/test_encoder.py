@@ -34,7 +34,7 @@ from tests.models.architectures.checkpoints_encoders import (
     write_dense,
     write_encoder,
     write_encoder_gguf,
-    write_judge,
+    write_text_reranker,
 )
 from tests.oracle.fidelity import run_chunks
 
@@ -59,7 +59,7 @@ def slack(backend: Backend) -> float:
 
 def folder_of(case: str, folder: Path) -> Path:
     written = write_encoder(folder, CASES[case], tensors_of(RECORDED[case]["tensors"]))
-    return write_judge(written) if case == "qwen3 judge" else written
+    return write_text_reranker(written) if case == "qwen3 reranker" else written
 
 
 def gguf_of(case: str, path: Path, pooling: int = 0) -> Path:

@@ -17,7 +17,7 @@ from tests.models.architectures.checkpoints_encoders import (
     tensors_of,
     write_encoder,
     write_encoder_gguf,
-    write_judge,
+    write_text_reranker,
 )
 from tests.models.architectures.test_encoder import RECORDED
 
@@ -94,7 +94,7 @@ def test_a_folder_of_a_language_model_completes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_encodes_and_what_ranks_is_told_by_its_files(case: str, tmp_path: Path) -> None:
-    able = {"qwen3 judge": ["completion"]}.get(case, ["rerank"] if case in RANKERS else ["embedding"])
+    able = {"qwen3 reranker": ["completion"]}.get(case, ["rerank"] if case in RANKERS else ["embedding"])
     tensors = tensors_of(RECORDED[case]["tensors"])
     config = CASES[case]
     told = [read_model_info(write_encoder(tmp_path / "model", config, tensors))]
@@ -106,10 +106,10 @@ def test_what_encodes_and_what_ranks_is_told_by_its_files(case: str, tmp_path: P
         assert (info.capabilities, info.encoder) == (expected, not case.startswith("qwen3"))
 
 
-def test_a_text_model_that_judges_is_told_by_its_stages_or_its_card(tmp_path: Path) -> None:
-    case = "qwen3 judge"
+def test_a_text_model_that_ranks_is_told_by_its_stages_or_its_card(tmp_path: Path) -> None:
+    case = "qwen3 reranker"
     path = write_encoder(tmp_path / "model", CASES[case], tensors_of(RECORDED[case]["tensors"]))
-    assert read_model_info(write_judge(path)).capabilities == ["rerank"]
+    assert read_model_info(write_text_reranker(path)).capabilities == ["rerank"]
     (path / "modules.json").unlink()
     assert read_model_info(path).capabilities == ["completion"]
     (path / "README.md").write_text("# Qwen3-Reranker-0.6B\n")
@@ -119,7 +119,7 @@ def test_a_text_model_that_judges_is_told_by_its_stages_or_its_card(tmp_path: Pa
 
 
 def test_a_causal_model_with_stages_of_embeddings_embeds(tmp_path: Path) -> None:
-    case = "qwen3 judge"
+    case = "qwen3 reranker"
     path = write_encoder(tmp_path / "model", CASES[case], tensors_of(RECORDED[case]["tensors"]))
     (path / "modules.json").write_text('[{"type": "x.Transformer", "path": ""}]')
     info = read_model_info(path)
