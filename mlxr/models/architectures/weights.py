@@ -20,7 +20,8 @@ from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.metal.weights import Weight
 from mlxr.models.architectures.expert_tensors import DTYPES, outputs_first
 from mlxr.models.architectures.latent_tensors import key_value_parts
-from mlxr.models.errors import ONE_VERSION, ModelFileError, UnsupportedModelError
+from mlxr.models.architectures.model_tensors import ModelTensors
+from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.hyperparameters import MOST
 from mlxr.models.modelfile import StoredTensor
 
@@ -36,31 +37,24 @@ Progress = Callable[[str, float], None]
 
 STAGE = "weights"
 
-FLOATS = (TensorType.F32, TensorType.F16, TensorType.BF16)
-
 Rows: TypeAlias = NDArray[np.intp]
 """Numbers of rows of a matrix."""
 
 
-class Weights:
-    """The tensors of one model, by name. Data are read when they are asked for, one tensor at a time.
+class Weights(ModelTensors):
+    """The tensors of one model, handed to a backend. Data are read when they are asked for, one tensor at a time.
 
     ``progress`` is called after each; ``resident_bytes`` is what the backend holds of them so far.
     """
 
     def __init__(self, path: Path, tensors: Mapping[str, StoredTensor], backend: Backend, progress: Progress) -> None:
-        self.path = path
-        self.tensors = tensors
+        super().__init__(path, tensors)
         self.backend = backend
         self._progress = progress
         self._total = sum(tensor.nbytes for tensor in tensors.values())
         self._done = 0
-        self._asked: set[str] = set()
         self._held: Counter[tuple[str, str]] = Counter()
         self.resident_bytes = 0
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.tensors
 
     def matrix(self, name: str, outputs: int, inputs: int, encoder: bool = False) -> Weight:
         """``encoder``: see ``Backend.weight``. Raises ``ModelFileError`` where the tensor is missing or has another
@@ -242,27 +236,6 @@ class Weights:
         self._advance(tensor)
         return vector
 
-    def optional_values(self, name: str, size: int) -> NDArray[np.float64] | None:
-        """A vector's values, read at once by either kind of weights; None where the model has none."""
-        if name not in self.tensors:
-            return None
-        one = size == 1 and not self.tensors[name].shape
-        return dequantize(self._tensor(name, () if one else (size,)).read()).astype(np.float64).reshape(size)
-
-    def rows(self, name: str, most: int) -> int:
-        """How many rows a matrix has, where no hyperparameter tells (a vocabulary)."""
-        shape = self._found(name).shape
-        if not shape:
-            raise ModelFileError(self.path, f"has a tensor {name!r} of one number, where a matrix should be")
-        rows = shape[0]
-        if rows > most:
-            raise ModelFileError(self.path, f"has a tensor {name!r} of {rows} rows; mlxr takes at most {most}")
-        return rows
-
-    def unasked(self) -> list[str]:
-        """Names of the tensors that nobody has asked for."""
-        return [name for name in self.tensors if name not in self._asked]
-
     def _sorted(self, tensor: StoredTensor, whole: Tensor, rows: Sequence[Rows]) -> list[Weight]:
         try:
             parts = [sorted_rows(whole, own) for own in rows]
@@ -272,20 +245,6 @@ class Weights:
         weights = [self._made(part) for part in parts]
         self._advance(tensor)
         return weights
-
-    def _found(self, name: str) -> StoredTensor:
-        if name not in self.tensors:
-            raise ModelFileError(self.path, f"lacks the tensor {name!r}; fetch all of the model's files")
-        self._asked.add(name)
-        return self.tensors[name]
-
-    def _tensor(self, name: str, shape: tuple[int, ...]) -> StoredTensor:
-        tensor = self._found(name)
-        if tensor.shape != shape:
-            reason = f"has a tensor {name!r} of shape {tensor.shape}; its metadata asks for {shape}"
-            raise ModelFileError(tensor.file.path, f"{reason}, so {ONE_VERSION}")
-        tensor.require_type()
-        return tensor
 
     def _read(self, tensor: StoredTensor) -> Tensor:
         return tensor.read()
@@ -328,12 +287,6 @@ class Weights:
             f"{count} {'matrix' if count == 1 else 'matrices'} of {type} {'is' if count == 1 else 'are'} held as {form}"
             for (type, form), count in sorted(self._held.items())
         ]
-
-    def adds_nothing(self, name: str) -> bool:
-        """Whether the tensor is a bias of zeros, which quantizers write for matrices that have none."""
-        tensor = self.tensors[name]
-        small = name.endswith(".bias") and len(tensor.shape) == 1 and tensor.type in FLOATS
-        return small and bool((dequantize(tensor.read()) == 0).all())
 
     def _taken(self, tensors: Sequence[StoredTensor], weight: Weight) -> Weight:
         for tensor in tensors:
