@@ -102,6 +102,7 @@ export function Composer(props: ComposerProps) {
         aria-label={texts.message}
         placeholder={texts.placeholder}
         rows={1}
+        dir="auto"
         value={text}
         enterKeyHint={hasKeyboard() ? "send" : "enter"}
         {...(onPaste === undefined ? {} : { onPaste })}
@@ -129,30 +130,32 @@ export function Composer(props: ComposerProps) {
         >
           {blocked ?? waits ?? (due !== null && (answering || goesOn) ? texts.sentAfterwards : undefined)}
         </p>
-        {onStop !== undefined && (
-          <IconButton
-            label={texts.stop}
-            keys="escape"
-            look="secondary"
-            onClick={() => {
-              onStop();
-              refocus();
-            }}
-          >
-            <Square className="fill-current" />
-          </IconButton>
-        )}
-        {(!answering || ready) && (
-          <IconButton
-            label={texts.send}
-            keys="enter"
-            look="primary"
-            type="submit"
-            disabled={!ready || (due !== null && held)}
-          >
-            <ArrowUp />
-          </IconButton>
-        )}
+        <span className="ml-auto flex gap-1">
+          {onStop !== undefined && (
+            <IconButton
+              label={texts.stop}
+              keys="escape"
+              look="secondary"
+              onClick={() => {
+                onStop();
+                refocus();
+              }}
+            >
+              <Square className="fill-current" />
+            </IconButton>
+          )}
+          {(!answering || ready) && (
+            <IconButton
+              label={texts.send}
+              keys="enter"
+              look="primary"
+              type="submit"
+              disabled={!ready || (due !== null && held)}
+            >
+              <ArrowUp />
+            </IconButton>
+          )}
+        </span>
       </div>
     </form>
   );

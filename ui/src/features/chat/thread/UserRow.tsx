@@ -39,7 +39,7 @@ export function UserRow({ message }: { message: Message }) {
             ),
         )}
         {text !== "" && (
-          <div className="rounded-lg bg-sunken px-4 py-2 text-lg wrap-anywhere whitespace-pre-wrap dark:bg-raised">
+          <div className="rounded-lg bg-sunken px-4 py-2 text-lg wrap-anywhere whitespace-pre-wrap [unicode-bidi:plaintext] dark:bg-raised">
             {folded ? `${text.slice(0, LONG)}…` : text}
             {text.length > LONG && (
               <button
