@@ -18,7 +18,7 @@ EXAMPLES = "8"
 SKIPPED = (
     "^(delete_api_delete|get_openapi_json|get_docs|get_metrics|post_api_pull|"
     ".*_api_ui_.*|(get|head)_ui.*|"
-    "get_models.*|post_(chat_completions|completions|embeddings|responses|rerank|v1_tokenize|v1_detokenize))$"
+    "get_models.*|post_(chat_completions|completions|embeddings|responses|responses_input_tokens|rerank|v1_tokenize|v1_detokenize))$"
 )
 """Operations that would take the models away, fetch others, are the web UI's (endless streams among them), say nothing
 about requests, or are others' second names."""
