@@ -160,6 +160,7 @@ def test_nesting_without_end_is_refused() -> None:
         decode_chunked(raw, ChatRequest, 100)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2500), min_size=4, max_size=4), st.sampled_from(" \t\r\n"))
 def test_space_of_any_length_around_values_changes_nothing(spaces: list[int], kind: str) -> None:
     a, b, c, d = (kind * length for length in spaces)

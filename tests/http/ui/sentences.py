@@ -23,6 +23,7 @@ the like) is said in the format's own words, and quoted."""
 ELSEWHERE = re.compile(
     r"/(__init__|migrations|openapi|openapi_document|page_headers|prometheus|pull_log|request_tracker|settings"
     r"|startup|welcome|write)\.py$|/http/(anthropic|listeners|llamacpp|ollama|responses)/|/registry/modelfile/"
+    r"|/executor/pool_files/"
 )
 """Files in them whose texts are for other clients, the command line, the log or the API's document."""
 
