@@ -107,7 +107,8 @@ def test_steps_beside_a_load_leave_a_cpu_to_it(tmp_path: Path, monkeypatch: pyte
     device = DeviceThread(context, SimpleNamespace())  # type: ignore[arg-type]
     shared: list[bool] = []
     device._backend = SimpleNamespace(share_cpus=shared.append)  # type: ignore[assignment]
-    device._pages = SimpleNamespace(resize=lambda *_: None, copy=lambda _: None, copying=False)  # type: ignore[assignment]
+    nothing = dict.fromkeys(("resize", "reach", "copy"), lambda *_: None)
+    device._pages = SimpleNamespace(**nothing, copying=False)  # type: ignore[assignment]
     monkeypatch.setattr(device, "_advance", lambda *_: None)
     marks = [lambda: None, (tmp_path / LOADING).touch, (tmp_path / LOADING).unlink]
 

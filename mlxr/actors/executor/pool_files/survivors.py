@@ -24,7 +24,7 @@ class Survivors:
         self._records = records
         self._parts = parts
         self._found: list[Record] = []
-        self._thread = threading.Thread(target=self._look, name="pool pages", daemon=True)
+        self._thread = threading.Thread(target=self._look, name="survivors", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
