@@ -98,7 +98,9 @@ export function ChatRow({
         activeProps={{ className: "font-medium" }}
       >
         <span className="min-w-0 flex-1">
-          <span className="block truncate">{title}</span>
+          <span dir="auto" className="block truncate">
+            {title}
+          </span>
           {chat.snippet !== undefined && <Snippet pieces={chat.snippet} />}
         </span>
         {chat.busy && (
