@@ -43,7 +43,9 @@ MatrixPtr random_matrix(Isa isa, Type type, int64_t rows, int64_t cols) {
   }
   std::vector<uint8_t> bytes(static_cast<size_t>(rows) * row_bytes(type, cols));
   // Every half-precision scale among them is small and finite.
-  for (uint8_t& b : bytes) b = static_cast<uint8_t>(generator() & 0x2f);
+  // Scales of codebooks, which are at most 32, are too.
+  const uint8_t most = type == Type::CODEBOOK ? 0x1f : 0x2f;
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(generator() & most);
   Extras extras;
   const Vector absmax(static_cast<size_t>(rows * cols / 64 + 1), 0.1f), map = random_floats(16);
   const Vector values(16, 3.0f);
