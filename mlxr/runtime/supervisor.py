@@ -5,10 +5,10 @@ Actors crash alone. What a crash means for the rest of its engine is told by mes
 - executor: ``ExecutorLost`` to the scheduler, which computes running sequences again; streams go on.
 - KV manager: ``KVLost`` to the scheduler, likewise.
 - tokenizer, scheduler: their requests are lost; ``EngineLost`` to the frontend, which fails their streams.
-- registry, frontend, chats: they start anew; nobody else is touched.
+- registry, frontend, chats, monitor, profile: they start anew; nobody else is touched.
 
-An actor past its restart budget is given up, and its engine with it: ``EngineDown`` to the registry. Without chats the
-server goes on (``ChatsLost`` to the frontend).
+An actor past its restart budget is given up, and its engine with it: ``EngineDown`` to the registry. Without chats
+(``ChatsLost`` to the frontend) or the monitor the server goes on; it ends without another shared actor.
 """
 
 from __future__ import annotations

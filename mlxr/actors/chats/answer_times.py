@@ -55,7 +55,7 @@ class AnswerTimes:
 
     def rate(self, tokens: int) -> float | None:
         """Returns tokens a second, of ``tokens`` that came after the last request's first piece; None where they came
-        so close together that it says how they were passed on, not how they were made."""
+        in one burst, which tells nothing of how fast they were made."""
         streamed = self._last - self._first if self._first is not None else 0.0
         return round(tokens / streamed, 3) if tokens > 0 and streamed >= MEASURABLE else None
 

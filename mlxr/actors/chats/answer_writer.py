@@ -50,8 +50,8 @@ class AnswerWriter:
                 self._note_problem(error)
 
     async def save(self, chat: str, turn: ChatTurn, run: Run | None) -> None:
-        """Writes the message of an answer that has ended; ``run`` where it can be gone on with. Call within
-        ``turn``."""
+        """Writes the message of an answer that has ended. ``run`` is None where the answer can't be resumed. Call
+        within ``turn``."""
         try:
             await self._save(chat, turn, run)
         except RequestError as error:

@@ -29,7 +29,7 @@ class Launched:
     Attributes:
         samplers: the sequence of each position that is sampled; one with a draft has several, one behind another.
         positions: where what is sampled goes.
-        drafts: by the first of a sequence's entries in these, the draft between them.
+        drafts: draft tokens, keyed by the index of their sequence's first entry in ``samplers`` and ``positions``.
         validator: what says which tokens constrained sequences may take.
         unread: as in ``Verified``, of the rows that were to get drafts made, by their sequences.
         drafting: what it took to make these.

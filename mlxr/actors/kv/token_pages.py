@@ -33,8 +33,8 @@ class TokenPages:
         return position
 
     def usable(self, chain: PrefixChain, position: int, known: Container[bytes]) -> int:
-        """The longest prefix, at most ``position`` tokens, of which all that a sequence needs of this group to go on
-        behind it may be ``known``; it is for sure if that is ``position`` itself."""
+        """Returns an upper bound, at most ``position`` tokens, on the prefix that this group can resume from with the
+        pages in ``known``. A result equal to ``position`` is exact."""
         whole = position - position % self._size
         if whole < position and chain.at(position) not in known:
             return whole

@@ -76,10 +76,10 @@ class Recovery:
     def step_failed(self, sequences: Iterable[int], error: ErrorInfo) -> list[RequestFailed]:
         """Fails the request whose step broke while it ran alone; everybody else starts over on a clean pool.
 
-        Others may have shared the step, or have had pages, or pages kept for whoever comes next may have left no
-        memory: so each request of the step first runs alone up to where it was then, and only the one is failed that is
-        at fault. Those that are good one by one, and were again part of a step that broke, together want more than
-        there is: they run alone to their ends.
+        The fault may lie with another request of the step, or with cached pages that left no memory. So each request of
+        the step is first run alone up to where it was then, and only the one at fault is failed. Those that are good
+        one by one, and were again part of a step that broke, together want more than there is: they run alone to their
+        ends.
         """
         owners = dict.fromkeys(sequence.request for id in sequences if (sequence := self._lifecycle.sequence(id)))
         failed: list[RequestFailed] = []

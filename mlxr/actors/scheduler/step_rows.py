@@ -6,7 +6,7 @@ how long a running stream waits behind a long prompt.
 
 Clients share those tokens alike. Of a client's prompts the first to have come gets them, but where another is much
 shorter, that one gets half: it is soon done, and the long one takes at most twice as long however many short ones come.
-A step that a prompt ends with has no more tokens of those that are much longer than of that one, or one
+In a step that finishes a prompt, prompts that are much longer get together no more tokens than that prompt, or one
 ``prefill_chunk``, shared alike: whoever waits for its first token would wait for theirs. A prompt that is alone gets
 everything.
 """

@@ -32,9 +32,10 @@ FEWEST_PAIRS = 16
 
 
 class Attention:
-    """One layer's, prepared. A layer of the pool is a ``pages.Layer``.
+    """The attention of one layer, prepared. A layer of the pool is a ``pages.Layer``.
 
-    ``of_steps``: its part between two products in a step of one token a sequence, where there is a kernel for it.
+    ``of_steps``: the fused kernel for what lies between two products in a step of one token a sequence; None where
+    there is none.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class Attention:
         return normed(x, self._norm, self._spec.norm_eps, self._spec.norm, self._norm_bias).astype(HALF)
 
     def _gated(self, out: mx.array, gates: mx.array) -> mx.array:
-        """What heads gave, by what the gates' projection did."""
+        """Returns heads' outputs multiplied by their gates, 16-bit."""
         if self._spec.gate is Gate.SIGMOID and not self._spec.head_gates:
             return self._elementwise.gated_heads(out, gates)
         return gated_heads(out, gates.astype(mx.float32), self._spec).astype(HALF)

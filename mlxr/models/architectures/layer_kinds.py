@@ -31,7 +31,8 @@ def keyed_layers(parameters: Hyperparameters, layers: int) -> list[bool]:
 def attending_layers(
     parameters: Hyperparameters, kinds: list[str] | None, layers: int, known: Mapping[str, bool]
 ) -> list[bool] | None:
-    """Returns the same in families whose folders list their ``kinds`` of layers; None where one does not."""
+    """Returns which layers have attention, in families whose folders list their ``kinds`` of layers; None where a
+    folder lists none."""
     if parameters.format is Format.GGUF:
         return keyed_layers(parameters, layers)
     return listed_layers(parameters, kinds, layers, known)
@@ -43,20 +44,20 @@ def routed_layers(weights: Weights, layers: int) -> list[bool]:
 
 
 def all_but_every(interval: int, layers: int) -> list[bool]:
-    """Returns which layers are not the last of ``interval`` in turn."""
+    """Returns which layers are not the last of each ``interval`` layers."""
     return [(layer + 1) % interval != 0 for layer in range(layers)]
 
 
 def all_but_first_of(interval: int, layers: int) -> list[bool]:
-    """Returns which layers are not the first of ``interval`` in turn."""
+    """Returns which layers are not the first of each ``interval`` layers."""
     return [layer % interval != 0 for layer in range(layers)]
 
 
 def every_so_many(
     parameters: Hyperparameters, period: str, offset: str, usual: tuple[int, int], layers: int
 ) -> list[bool]:
-    """Returns which layers are each so many-th: two settings say after how many the next is, and which is the first,
-    ``usual`` where they are not there. Raises ``ModelFileError`` for a first one behind that."""
+    """Returns whether each layer is one of every n-th: the setting ``period`` has n, and ``offset`` the first such
+    layer, ``usual`` both where they are not there. Raises ``ModelFileError`` for a first one that is not below n."""
     step, first = parameters.positive(period, usual[0]), parameters.integer(offset, usual[1])
     if not 0 <= first < step:
         raise parameters.error(f"has {offset} {first}, which is not below {period} {step}")
@@ -64,8 +65,8 @@ def every_so_many(
 
 
 def turning_layers(parameters: Hyperparameters, layers: int, interval: int) -> list[bool]:
-    """Returns which layers have a rope, as files of Llama 4's kind say: by a list, or each so many-th has none,
-    ``interval`` where they do not say."""
+    """Returns which layers have a rope, as files of Llama 4's kind say: by a list, or every n-th layer has none, n
+    being ``interval`` where they do not say."""
     interval = parameters.positive("no_rope_layer_interval", interval)
     listed = parameters.flags("no_rope_layers", layers) if parameters.integers("no_rope_layers") else None
     return listed or all_but_every(interval, layers)
@@ -141,8 +142,9 @@ def dense_first(parameters: Hyperparameters, layers: int, usual: int) -> list[bo
 
 
 def sparse_layers(parameters: Hyperparameters, layers: int, usual: int, counting: Weights | None = None) -> list[bool]:
-    """Returns the same where a folder may list its ``mlp_layer_types`` instead, or those that have none
-    (``mlp_only_layers``). ``counting``: the tensors of a family whose GGUF files do not say how many come first.
+    """Returns which layers have experts, where a folder may list its ``mlp_layer_types``, or the layers that have none
+    (``mlp_only_layers``), instead of counting the first ones. ``counting``: the tensors of a family whose GGUF files
+    do not say how many come first.
 
     Raises ``ModelFileError`` for a list of another length or of other words.
     """

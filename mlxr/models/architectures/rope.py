@@ -92,9 +92,11 @@ def plain_rope(dims: int, base: float) -> Rope:
 
 
 def window_rope(parameters: Hyperparameters, dims: int, base: float, most: int | None = None) -> Rope:
-    """Returns the rope of layers with a window, where those that see everything have another. A folder may describe it;
-    else it has the base that the file says, or ``base``, and in GGUF files the size, of ``most`` numbers of a head, or
-    ``dims``."""
+    """Returns the rope of layers with a window, where those that see everything have another.
+
+    A folder may describe it whole. Else its base is the file's ``rope.freq_base_swa``, or ``base``. Its size is
+    ``dims``; a GGUF file may say another one, of at most ``most`` numbers of a head.
+    """
     own = parameters.positive_number("rope.freq_base_swa", base)
     if parameters.format is Format.GGUF:
         dims = parameters.positive("rope.dimension_count_swa", dims, most or dims)

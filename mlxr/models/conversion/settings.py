@@ -135,7 +135,7 @@ class Recipe:
     vocabulary: GGUF's name for the kind of vocabulary, where the family has one of its own.
     model_types: which of the family's folders are written; empty for all.
     unwritten: settings of which mlxr writes no files.
-    variant: returns the name of an architecture of which a model's file is instead; empty for none.
+    variant: returns the architecture that a model's file names instead of its family's; "" where it names that.
     """
 
     settings: tuple[Setting, ...] = ()

@@ -21,8 +21,8 @@ class Markers:
         return min((place for place in places if place[0] >= 0), default=(-1, ""))
 
     def undecided(self, text: str, start: int) -> int:
-        """Returns where the longest end of ``text`` starts that may be the beginning of a marker; its length for
-        none."""
+        """Returns the first index, ``start`` or later, such that a marker may begin with all of ``text`` from there on;
+        ``len(text)`` for none."""
         for at in range(max(start, len(text) - self.longest + 1), len(text)):
             if text[at] in self.firsts and any(string.startswith(text[at:]) for string in self.strings):
                 return at

@@ -48,16 +48,16 @@ class GroupPages(Value, frozen=True):
     extent: int = 0
 
     def promised(self, tokens: int) -> int:
-        """Returns the pages that whoever is admitted with so many tokens is promised: for them and for one more, as far
-        as they are held at one time."""
+        """Returns how many pages an admitted prompt of ``tokens`` tokens is promised. They hold the prompt and one more
+        token, or as much of both as a window keeps."""
         if self.kind is CacheKind.STATE:
             return 1
         pages = -(-(tokens + 1) // self.page_size)
         return pages if self.window is None else min(pages, self.most_kept)
 
     def least_kept(self, filled: int) -> int:
-        """Returns the shortest prefix that a sequence with ``filled`` tokens keeps what is seen from: it may turn out
-        to have ended a few tokens ago, and can be gone on with from the last page filled by then."""
+        """Returns the position from which a sequence with ``filled`` tokens must keep its pages: it may have ended up
+        to ``RUN_AHEAD`` tokens earlier, and resumes from the last page that was full by then."""
         return max(0, filled - RUN_AHEAD) // self.page_size * self.page_size
 
     @property

@@ -43,8 +43,8 @@ class Drafter(Protocol):
         ...
 
     def hopeful(self, sequences: list[Sequence]) -> list[Sequence]:
-        """Returns those of ``sequences``, all of them opened, that there may be something to propose for, in their
-        order. It is asked at each step, and so must be quick."""
+        """Returns, in order, those of ``sequences`` that a draft may exist for; all of them were opened. It is asked at
+        each step, and so must be quick."""
         ...
 
     def propose(self, sequence: Sequence, most: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 A threadgroup has the queries of one head of keys, or a part of them, and a split of the context. A key's numbers are
 spread over some lanes of a simdgroup, which so has some keys at a time; each key and value is read once for all of the
-threadgroup's queries. Metal 3.2 (macOS 15) is needed: before it no fence orders what threadgroups leave one another.
+threadgroup's queries. Metal 3.2 (macOS 15) is needed: before it no fence orders threadgroups' writes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def fits(shape: StepShape) -> bool:
 def step(
     rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int], split_keys: int = FEWEST_SPLIT_KEYS
 ) -> Launch:
-    """``begins``: of queries, keys and values in their arrays' rows; ``split_keys``: the fewest of a split."""
+    """Returns the launch for ``rows`` queries. ``begins``: the first columns of queries, keys and values in their
+    arrays' rows; ``split_keys``: the fewest keys of a split."""
     spec = shape.spec
     at_once, each = _shared_out(shape)
     return Launch(

@@ -69,7 +69,7 @@ class AssembledTensor(StoredTensor):
 
 
 class Parts:
-    """The tensors of a folder while its quantized matrices are put together: what is taken is gone.
+    """The tensors of a folder that are not assembled into matrices yet; ``take`` removes one.
 
     ``settings``: the file that says how they are quantized.
     ``notes``: what is to be said of how they are read, a sentence each.
