@@ -17,7 +17,7 @@ export interface Role<Told> {
 /** How often a tab that waits for its turn asks whether the one that leads is still there. */
 const ASK_MS = 5_000;
 
-/** How long that one has to answer, in parts: who was held up itself hears in between what has come meanwhile. */
+/** How long the leader has to answer, in parts: a tab that was itself held up reads in between what came meanwhile. */
 const ANSWER_PARTS = 3;
 const ANSWER_PART_MS = 1_000;
 
@@ -44,7 +44,7 @@ export function leadInTurns<Told>(name: string, role: Role<Told>, onRefused: () 
       if (end !== undefined) tellOfMe();
       return;
     }
-    // Who has the lock leads, whatever one says that was frozen and does not know yet that it has lost it.
+    // The holder of the lock is the leader. A tab that was frozen may still claim to be: it has lost the lock.
     if (end !== undefined) return;
     if ("leads" in note) {
       leader = note.from;
@@ -52,7 +52,7 @@ export function leadInTurns<Told>(name: string, role: Role<Told>, onRefused: () 
     }
     holder.heard();
     leader ??= note.from;
-    // One that was frozen, and whose turn another has, may wake up with old news.
+    // A former leader that was frozen may wake up with old news.
     if ("told" in note && note.from === leader) role.onTold(note.told);
   };
   const hold = () => {

@@ -3,7 +3,10 @@ export class PendingChanges {
   private readonly told = new Set<Promise<unknown>>();
   private readonly typed = new Set<() => void>();
 
-  /** Has `tell` called before an answer is asked for, until the returned function is called: a hand still types. */
+  /**
+   * Has `tell`, which sends what was typed and has not settled yet, called before an answer is asked for. Returns how
+   * to end that.
+   */
   watch(tell: () => void): () => void {
     this.typed.add(tell);
     return () => this.typed.delete(tell);

@@ -2,8 +2,8 @@ import type { LiveText } from "./live/LiveText";
 import type { ChatCall, ChatTurn, FileContent, ImageContent, TurnState } from "./wire";
 
 /**
- * What of a message is shown by one view: `parts/registry.tsx` has a view for each kind. `live` has the text while it
- * still streams in; `text` is then what was there when the page began to follow it.
+ * A part of a message, shown by the view that `parts/registry.tsx` has for its kind. While its text still streams in,
+ * `live` has it, and `text` is what was there when the page began to follow the answer.
  */
 export type Part =
   | { kind: "text"; text: string; live?: LiveText }

@@ -48,7 +48,7 @@ export class ChatFollower {
   open(): void {
     this.stop?.();
     this.stop = followEvents(this.path, {
-      // Tools run where an answer is followed.
+      // A tab that runs an answer's tools stays connected while nobody looks at it.
       staysUnseen: this.isAtWork,
       onEvent: (event) => this.take(event),
       onState: (state, error) => {
