@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from mlxr.api.capabilities import require_capability
 from mlxr.api.constraints import grammar, json_schema
 from mlxr.api.errors import invalid
+from mlxr.api.llama_sampling import llama_sampling
 from mlxr.api.model_defaults import with_option_defaults
-from mlxr.api.parameters import seed, stop_strings, unlimited
+from mlxr.api.parameters import stop_strings, unlimited
 from mlxr.http.json_response import json_response
 from mlxr.http.llamacpp.answer import CompletionEvents
 from mlxr.http.llamacpp.schema import CompletionRequest, Extra, InfillRequest, SamplerFields
@@ -72,24 +73,10 @@ def to_generate(body: SamplerFields, prompt: Prompt, settings: ServerSettings) -
 
 
 def _sampling(body: SamplerFields) -> Sampling:
-    """llama.cpp's defaults where nothing is given. Its penalties look at the last ``repeat_last_n`` tokens, the
-    prompt's included: 0 switches them off, -1 looks at all."""
-    window = 64 if body.repeat_last_n is None else body.repeat_last_n
-    off = window == 0
-    return Sampling(
-        temperature=0.8 if body.temperature is None else body.temperature,
-        top_k=40 if body.top_k is None else body.top_k if body.top_k > 0 else None,
-        top_p=0.95 if body.top_p is None else body.top_p,
-        min_p=0.05 if body.min_p is None else body.min_p,
-        typical_p=1.0 if body.typical_p is None else body.typical_p,
-        repetition_penalty=1.0 if off or body.repetition_penalty is None else body.repetition_penalty,
-        presence_penalty=0.0 if off else body.presence_penalty or 0.0,
-        frequency_penalty=0.0 if off else body.frequency_penalty or 0.0,
-        penalize_prompt=True,
-        penalty_window=window if window > 0 else None,
-        logit_bias={token: NEVER if bias is False else float(bias) for token, bias in body.logit_bias or []},
-        seed=seed(None if body.seed is None or body.seed < 0 else body.seed),
-    )
+    """llama.cpp's defaults where nothing is given."""
+    made = llama_sampling(body, repeat_penalty=body.repetition_penalty, top_p=0.95, min_p=0.05)
+    bias = {token: NEVER if bias is False else float(bias) for token, bias in body.logit_bias or []}
+    return replace(made, logit_bias=bias)
 
 
 def _constraint(body: SamplerFields) -> Constraint | None:

@@ -6,11 +6,13 @@ import logging
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from mlxr.api.capabilities import require_capability
 from mlxr.api.errors import invalid
+from mlxr.api.llama_sampling import llama_sampling
 from mlxr.api.model_defaults import options_of
-from mlxr.api.parameters import most_drafted, seed, stop_strings
+from mlxr.api.parameters import most_drafted, stop_strings
 from mlxr.http.adapters import adapters_of
 from mlxr.http.ollama.schema import Format, GenerationFields, Options, Think
 from mlxr.http.request_body.decode import converted
@@ -39,24 +41,9 @@ def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str 
 
 
 def sampling(given: Options, logprobs: int | None) -> Sampling:
-    """Ollama's defaults where nothing is given. Its penalties look at the last ``repeat_last_n`` tokens, the
-    prompt's included: 0 switches them off, -1 looks at all."""
-    window = 64 if given.repeat_last_n is None else given.repeat_last_n
-    penalize = window != 0
-    return Sampling(
-        temperature=0.8 if given.temperature is None else given.temperature,
-        top_k=40 if given.top_k is None else given.top_k if given.top_k > 0 else None,
-        top_p=0.9 if given.top_p is None else given.top_p,
-        min_p=given.min_p or 0.0,
-        typical_p=1.0 if given.typical_p is None else given.typical_p,
-        repetition_penalty=given.repeat_penalty or 1.0 if penalize else 1.0,
-        presence_penalty=given.presence_penalty or 0.0 if penalize else 0.0,
-        frequency_penalty=given.frequency_penalty or 0.0 if penalize else 0.0,
-        penalize_prompt=True,
-        penalty_window=window if window > 0 else None,
-        seed=seed(None if given.seed is None or given.seed < 0 else given.seed),
-        logprobs=logprobs,
-    )
+    """Ollama's defaults where nothing is given."""
+    made = llama_sampling(given, repeat_penalty=given.repeat_penalty, top_p=0.9, min_p=0.0)
+    return replace(made, logprobs=logprobs)
 
 
 def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, settings: ServerSettings) -> Generate:
