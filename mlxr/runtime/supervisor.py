@@ -14,13 +14,12 @@ An actor past its restart budget is given up, and its engine with it: ``EngineDo
 from __future__ import annotations
 
 import gc
-import importlib
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +31,7 @@ from msgspec import Struct
 
 from mlxr.runtime import logs
 from mlxr.runtime.actor import Actor, Context, on
+from mlxr.runtime.actor_imports import ActorImports
 from mlxr.runtime.actor_process import (
     ActorProcess,
     describe_exit,
@@ -42,7 +42,7 @@ from mlxr.runtime.actor_process import (
 from mlxr.runtime.bus import Address, Inbox
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.first_processes import Prepare
-from mlxr.runtime.host import UNLOADABLE, Assignment, actor_class
+from mlxr.runtime.host import UNLOADABLE, Assignment
 from mlxr.runtime.messages import INBOXES
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
 from mlxr.runtime.messages.frontend import ChatsLost, Drain, EngineLost
@@ -61,14 +61,6 @@ RESTART_SECONDS = 0.05
 
 SWITCH_SECONDS = 0.005
 """How long a thread keeps the interpreter from others: Python's own choice."""
-
-
-ENGINE_SOON_SECONDS = 0.1
-"""How long imports for engines wait for the first one: what decides on that has the interpreter to itself, since an
-executor waits for it."""
-
-ENGINES_FIRST_SECONDS = 1.0
-"""How long other shared actors wait for the one that starts engines."""
 
 
 class UnloadableError(Exception):
@@ -141,10 +133,7 @@ class SupervisorActor(Actor):
         self._budget = (restarts, window)
         self._running: dict[Address, Running] = {}
         self._processes: set[int] = set()
-        self._importing = anyio.CapacityLimiter(1)
-        self._importing_engine = anyio.CapacityLimiter(1)
-        self._engine_begun = anyio.Event()
-        self._engines_first = anyio.Event()
+        self._imports = ActorImports()
         self.drained = anyio.Event()
 
     async def start(self) -> None:
@@ -152,7 +141,7 @@ class SupervisorActor(Actor):
             self._spare = await open_process("ahead", str(self.context.run_directory))
             await send_order(self._spare, Prepare(self._ahead, str(self.context.run_directory)))
         if not any(spec.engines and not spec.process for spec in self._shared):
-            self._engines_first.set()
+            self._imports.no_engines()
         for spec in self._shared:
             self._launch(spec, Address(spec.kind))
         self.spawn(self._collect_again)
@@ -187,7 +176,7 @@ class SupervisorActor(Actor):
         # Processes first: they may begin before those of this loop are imported.
         for spec in sorted(self._engine_actors(bytes(message.spec), message.memory_bytes), key=_in_process):
             self._launch(spec, Address.of(spec.kind, message.engine))
-        self._engine_begun.set()
+        self._imports.engine_begun()
 
     @on(StopEngine)
     def stop_engine(self, message: StopEngine) -> None:
@@ -243,8 +232,8 @@ class SupervisorActor(Actor):
     async def _collect_again(self) -> None:
         """Turns the garbage collector on, if whoever starts the server has turned it off, once the shared actors are
         imported. Modules stay: it need never look through them."""
-        await self._after_engines()
-        async with self._importing:
+        await self._imports.after_engines()
+        async with self._imports.others:
             gc.freeze()
             gc.enable()
             sys.setswitchinterval(SWITCH_SECONDS)
@@ -305,11 +294,8 @@ class SupervisorActor(Actor):
         own = self.context
         context = Context(address, own.bus, self.telemetry, own.run_directory, spec.settings, epoch, own.nursery)
         try:
-            if address.engine or spec.engines:
-                kind = await anyio.to_thread.run_sync(_imported, spec, limiter=self._importing_engine)
-            else:
-                await self._after_engines()
-                kind = await anyio.to_thread.run_sync(_imported, spec, limiter=self._importing)
+            imported = self._imports.of_engine if address.engine or spec.engines else self._imports.of_other
+            kind = await imported(spec.factory, spec.imports)
             await kind(context).run(running.inbox, partial(self._started, spec))
         except StartError:
             raise
@@ -319,21 +305,8 @@ class SupervisorActor(Actor):
         return "ended"
 
     def _started(self, spec: ActorSpec) -> None:
-        if spec.engines and not self._engines_first.is_set():
-            self.spawn(self._import_engines, spec)
-
-    async def _import_engines(self, spec: ActorSpec) -> None:
-        if spec.loads:
-            with anyio.move_on_after(ENGINE_SOON_SECONDS):
-                await self._engine_begun.wait()
-        with suppress(Exception):  # whatever a module raises: it is said where an engine is started
-            await anyio.to_thread.run_sync(_import_all, spec.engines, limiter=self._importing_engine)
-        self._engines_first.set()
-
-    async def _after_engines(self) -> None:
-        """Returns when what engines are made of is imported, or an engine can't be started so soon."""
-        with anyio.move_on_after(ENGINES_FIRST_SECONDS):
-            await self._engines_first.wait()
+        if spec.engines:
+            self.spawn(partial(self._imports.import_engines, spec.engines, soon=spec.loads))
 
     async def _run_process(self, running: Running, epoch: int) -> str:
         spec, address = running.spec, running.address
@@ -398,14 +371,3 @@ class SupervisorActor(Actor):
 
 def _in_process(spec: ActorSpec) -> bool:
     return not spec.process
-
-
-def _imported(spec: ActorSpec) -> type[Actor]:
-    found = actor_class(spec.factory)
-    _import_all(spec.imports)
-    return found
-
-
-def _import_all(modules: Iterable[str]) -> None:
-    for module in modules:
-        importlib.import_module(module)
