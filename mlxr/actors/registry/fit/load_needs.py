@@ -63,8 +63,8 @@ class LoadNeeds:
     async def _needed(self, entry: CatalogueEntry, model: str, drafts: Sequence[DraftFiles]) -> LoadNeed:
         key = self._file.key(model)
         need = self._file.find(key) if not self._asked else await to_thread.run_sync(self._file.find, key)
-        if need is None or self._asked:
-            # All but a server's first load: then nobody is there yet whom an import, for a refusal, would hold up.
+        if self._asked:
+            # For a refusal. At a server's first load nobody is there yet whom its import would hold up.
             await late_import(_ARITHMETIC)
         self._asked = True
         if need is None:
