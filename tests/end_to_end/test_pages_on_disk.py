@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.executor.pool_files.file import FOLDER, HEAD_BYTES, pool_path
+from mlxr.actors.executor.pool_files.file import FOLDER
 from mlxr.actors.kv.disk.shared_folder import StoredFile, all_files
 from tests.end_to_end.conversations import PAGE, Conversation, kill_everything, pages_in, stored
 from tests.server import Server, eventually, serving
@@ -71,19 +71,6 @@ def whole_files(root: Path) -> list[StoredFile]:
     return [file for file in all_files(root) if file.path.suffix == ".pages"]
 
 
-def leave_all(root: Path) -> None:
-    """Not even memory is lost, on systems where it outlives a process."""
-
-
-def forget_memory(root: Path) -> None:
-    """What is recorded of the pool's pages, so that they come from the disk."""
-    digest = pool_path(root, b"").name.split("-")[1]
-    for path in FOLDER.glob(f"mlxr-{digest}-*.pool"):
-        with open(path, "r+b") as opened:
-            opened.seek(HEAD_BYTES)
-            opened.write(bytes(1 << 20))
-
-
 def flip_bytes(root: Path) -> None:
     for file in whole_files(root):
         with open(file.path, "r+b") as opened:
@@ -106,6 +93,11 @@ def make_another_version(root: Path) -> None:
             opened.write(b"\x63")
 
 
+def delete_files(root: Path) -> None:
+    for file in whole_files(root):
+        file.path.unlink()
+
+
 def delete_all(root: Path) -> None:
     # A segment may come meanwhile.
     eventually(lambda: shutil.rmtree(root, ignore_errors=True) or not root.exists())
@@ -119,14 +111,13 @@ def set_the_clock_back(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with served(tmp_path_factory.mktemp("disk"), "supervision.restarts=100", "kv.shared_memory=true") as running:
+    with served(tmp_path_factory.mktemp("disk"), "supervision.restarts=100") as running:
         yield running
-        running.terminate()  # killed, it would leave its memory
 
 
 @pytest.mark.parametrize(
     "happens",
-    [leave_all, flip_bytes, cut_short, make_another_version, delete_all, set_the_clock_back],
+    [flip_bytes, cut_short, make_another_version, delete_files, delete_all, set_the_clock_back],
     ids=lambda function: function.__name__,
 )
 def test_whatever_happens_to_its_files_a_conversation_goes_on_as_it_would_have(
@@ -138,15 +129,23 @@ def test_whatever_happens_to_its_files_a_conversation_goes_on_as_it_would_have(
     eventually(lambda: pages_in(root) >= conversation.prompt // PAGE - 1)  # it may share one that was deleted
     undisturbed = conversation.turn(server, "Go on.")
     happens(root)
-    if happens is not leave_all:
-        forget_memory(root)
-    told = server.log.read_text().count(LEFT)
     kill_executor(server)
     assert conversation.again(server) == undisturbed
-    if happens is leave_all and FOLDER.is_dir():
-        assert server.log.read_text().count(LEFT) > told
     # Pages are stored again, or still.
     eventually(lambda: pages_in(root) >= conversation.prompt // PAGE - 1)
+
+
+def test_pages_in_a_files_memory_outlive_an_executor_that_is_killed(tmp_path: Path) -> None:
+    with served(tmp_path, "kv.shared_memory=true") as server:
+        conversation = Conversation(100, "Memory")
+        conversation.turn(server)
+        stored(tmp_path / "kv", conversation)
+        undisturbed = conversation.turn(server, "Go on.")
+        kill_executor(server)
+        assert conversation.again(server) == undisturbed
+        if FOLDER.is_dir():
+            assert LEFT in server.log.read_text()
+        server.terminate()  # killed, it would leave its memory
 
 
 @contextmanager
