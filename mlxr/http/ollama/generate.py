@@ -19,6 +19,7 @@ from mlxr.http.json_response import json_response
 from mlxr.http.ollama.answer import AnswerLines, MakeFields, chat_fields, generate_fields, load_answer
 from mlxr.http.ollama.options import command, think
 from mlxr.http.ollama.schema import (
+    ROLES,
     ChatRequest,
     Function,
     GenerateRequest,
@@ -91,6 +92,8 @@ def _refuse(body: GenerateRequest, mode: str, *fields: str) -> None:
 
 
 def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
+    """Raises ``RequestError`` naming the field that can't be had. An assistant's text at the end is continued, as
+    Ollama's templates do and clients count on that have a "continue" button."""
     if body.tools:
         require_capability("tools", entry, "tools")
     turns = body.messages or []
@@ -98,7 +101,9 @@ def chat_prompt(body: ChatRequest, entry: ModelEntry | None) -> ChatPrompt:
         require_capability("vision", entry, "images")
     tools = [_tool(tool.function, f"tools[{index}].function") for index, tool in enumerate(body.tools or [])]
     messages = [_message(turn, f"messages[{index}]") for index, turn in enumerate(turns)]
-    return ChatPrompt(messages, tools=tools, reasoning_effort=think(body.think, entry))
+    last = messages[-1]
+    begun = last.role == "assistant" and last.content.strip() != "" and not last.tool_calls
+    return ChatPrompt(messages, tools=tools, reasoning_effort=think(body.think, entry), continue_final=begun)
 
 
 def _tool(function: Function, place: str) -> Tool:
@@ -106,8 +111,11 @@ def _tool(function: Function, place: str) -> Tool:
 
 
 def _message(message: OllamaMessage, place: str) -> ChatMessage:
+    role = message.role.lower()
+    if role not in ROLES:
+        raise invalid(f"`{place}.role`: {message.role[:60]!r} is none of {', '.join(ROLES)}", f"{place}.role")
     return ChatMessage(
-        role=message.role,
+        role=role,
         content=message.content or "",
         reasoning=message.thinking or "",
         tool_calls=past_calls(message.tool_calls, place),

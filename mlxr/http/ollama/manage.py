@@ -42,8 +42,10 @@ async def create(services: Services, body: CreateRequest, request: web.Request) 
     spec = {
         name: value
         for name, value in msgspec.to_builtins(body).items()
-        if value is not None and name not in ("model", "name", "stream")
+        if value is not None and name not in ("model", "name", "stream", "quantization", "remote_host")
     }
+    if body.quantization and not body.quantize:
+        spec["quantize"] = body.quantization
     command = CreateModel(model_name(body), msgspec.json.encode(spec))
     return await _progress(services, command, body.stream, request)
 

@@ -16,6 +16,7 @@ from mlxr.http.values import Divisor, Int64, KeepAlive, ModelName, TokenId
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Think = bool | Literal["low", "medium", "high", "max", "none"]
 Format = dict[str, Any] | str
+ROLES = ("system", "user", "assistant", "tool")
 
 
 class Options(Fields, frozen=True, kw_only=True):
@@ -104,9 +105,11 @@ class CalledTool(Fields, frozen=True, kw_only=True):
 
 
 class OllamaMessage(Fields, frozen=True, kw_only=True):
+    """``role``: one of ``ROLES``, in any case."""
+
     COMPONENT: ClassVar[str | None] = "mlxr.http.ollama.schema.Message"
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: str
     content: str | None = None
     thinking: str | None = None
     images: list[str] | None = None
@@ -201,6 +204,8 @@ class OpeningMessage(Fields, frozen=True, kw_only=True):
 
 
 class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """``quantization`` is the older word for ``quantize``."""
+
     stream: bool | None = None
     from_: ModelName | None = None
     files: dict[str, str] | None = None
@@ -211,10 +216,13 @@ class CreateRequest(Named, frozen=True, kw_only=True, rename={"from_": "from"}):
     parameters: Given | None = None
     messages: list[OpeningMessage] | None = None
     quantize: str | None = None
+    quantization: str | None = None
     renderer: str | None = None
     parser: str | None = None
     requires: str | None = None
+    remote_host: str | None = None
 
+    REFUSED: ClassVar[dict[str, Any]] = {"remote_host": ""}
     # Drafts only make answers come faster, and ``info`` describes models that others run.
     IGNORED: ClassVar[frozenset[str]] = frozenset({"draft_files", "draft_quantize", "info"})
 

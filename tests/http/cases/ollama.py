@@ -88,6 +88,7 @@ OLLAMA: dict[type[Fields], dict[str, Case]] = {
         **named("/api/create"),
         **simple("/api/create", stream=False, files={"a": "b"}, adapters={"a": "b"}, template="{{ x }}", system="a"),
         **simple("/api/create", license="a", parameters={"top_k": 3}, messages=HI, quantize="Q4_K_M"),
+        **simple("/api/create", quantization="Q4_K_M"),
         **simple("/api/create", renderer="qwen3-coder", parser="qwen3-coder", requires="0.1.0"),
         "from": Case("/api/create", {"from": "other"}),
     },

@@ -81,6 +81,19 @@ async def test_thoughts_and_calls_have_their_places_and_arguments_are_objects(tm
         assert r.got(Generate)[0].prompt.reasoning_effort == "on"
 
 
+async def test_a_conversation_that_ends_with_an_answer_goes_on_in_it(tmp_path: Path) -> None:
+    """As Ollama's templates leave the last turn open; Open WebUI's "Continue Response" is made of it."""
+    begun = {"role": "Assistant", "content": "Once upon "}
+    calling = {"role": "assistant", "content": "a", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    async with client(tmp_path) as (r, c):
+        for last in (begun, calling, {"role": "assistant", "content": ""}, HI[0]):
+            await c._client.post("/api/chat", json={"model": "tiny", "messages": [*HI, last]})
+        assert [command.prompt.continue_final for command in r.got(Generate)] == [True, False, False, False]
+        assert r.got(Generate)[0].prompt.messages[-1].role == "assistant"
+        refused = await c._client.post("/api/chat", json={"model": "tiny", "messages": [{"role": "critic"}]})
+        assert (refused.status_code, "messages[0].role" in refused.text) == (400, True)
+
+
 async def test_options_have_ollamas_names_and_defaults_and_the_models_own_come_between(tmp_path: Path) -> None:
     entry = msgspec.structs.replace(ENTRY, options=b'{"top_k": 7, "seed": 3}', system="Be brief")
     async with client(tmp_path, Catalog([entry], [ENGINE])) as (r, c):

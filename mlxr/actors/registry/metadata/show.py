@@ -33,7 +33,8 @@ def show(entry: CatalogueEntry, verbose: bool, remote: bool = False) -> dict[str
         "system": entry.system,
         "details": details(entry),
         "messages": entry.messages,
-        "model_info": _info(entry, gguf, verbose),
+        # Editors call a model by its base's name, which not every file has.
+        "model_info": {"general.basename": entry.name, **_info(entry, gguf, verbose)},
         "capabilities": info.capabilities,
         "modified_at": datetime.fromtimestamp(entry.modified, UTC).isoformat(),
         "digest": entry.digest,

@@ -93,5 +93,6 @@ def test_clients_on_other_machines_are_shown_no_paths() -> None:
 def test_a_model_folder_has_the_same_keys() -> None:
     body = show(entry("minilm"), verbose=True)
     assert body["model_info"]["bert.embedding_length"] == 384
+    assert body["model_info"]["general.basename"] == "minilm"
     assert body["details"]["format"] == "safetensors"
     assert body["capabilities"] == ["embedding"]
