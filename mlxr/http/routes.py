@@ -50,7 +50,7 @@ def error_shape(request: web.BaseRequest) -> ErrorShape:
         return ui_error
     if request.path.startswith("/api/"):
         return ollama_error
-    if request.path in _LLAMACPP:
+    if request.path in _LLAMACPP or request.path.startswith("/slots/"):
         return llamacpp_error
     if request.path.startswith("/v1/messages") or asked_by_anthropic(request):
         return anthropic_error

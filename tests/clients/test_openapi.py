@@ -18,10 +18,10 @@ EXAMPLES = "8"
 SKIPPED = (
     "^(delete_api_delete|get_openapi_json|get_docs|get_metrics|post_api_pull|"
     ".*_api_ui_.*|(get|head)_ui.*|"
-    "get_models.*|post_(chat_completions|completions|embeddings|responses|responses_input_tokens|rerank|v1_tokenize|v1_detokenize))$"
+    "post_(props|lora_adapters|slots_slot)|get_models.*|post_(chat_completions|completions|embeddings|responses|responses_input_tokens|rerank|v1_tokenize|v1_detokenize))$"
 )
 """Operations that would take the models away, fetch others, are the web UI's (endless streams among them), say nothing
-about requests, or are others' second names."""
+about requests, refuse whatever they are asked, or are others' second names."""
 
 
 @pytest.fixture(scope="module")

@@ -145,4 +145,5 @@ def text_logprob(tokenizer: TokenTexts, logprob: TokenLogprob) -> TextLogprob:
         (other.decode("utf-8", "replace"), value, other)
         for other, value in ((tokenizer.token_bytes(token), value) for token, value in logprob.top)
     ]
-    return TextLogprob(logprob.token, raw.decode("utf-8", "replace"), logprob.logprob, raw, top)
+    ids = [token for token, _ in logprob.top]
+    return TextLogprob(logprob.token, raw.decode("utf-8", "replace"), logprob.logprob, raw, top, ids)

@@ -11,8 +11,9 @@ from mlxr.api.gateway import Stream
 from mlxr.http.errors import Problem
 from mlxr.http.llamacpp.errors import llamacpp_error
 from mlxr.http.llamacpp.schema import CompletionRequest, SamplerFields
+from mlxr.http.llamacpp.token_probs import token_probs
 from mlxr.http.stream import SSE
-from mlxr.runtime.messages.common import FinishReason, Usage
+from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
 from mlxr.runtime.messages.frontend import Delta, Started
 from mlxr.runtime.messages.tokenizer import Generate
 
@@ -28,6 +29,7 @@ class CompletionEvents:
         self._choice = Choice()
         self._made = 0
         self._read = 0
+        self._ids: list[int] = []
 
     def start(self, started: Started) -> bytes:
         self._read = started.prompt_tokens
@@ -45,22 +47,31 @@ class CompletionEvents:
     def whole(self, deltas: Iterable[Delta], usage: Usage) -> dict[str, Any]:
         for delta in deltas:
             self._choice.add(delta)
+            self._ids += delta.ids
         return self._last(self._choice.text, usage)
 
     def _event(self, delta: Delta) -> bytes:
         self._choice.add(delta)
         self._made += delta.tokens
-        if not delta.text:
+        if not (delta.text or delta.logprobs or (delta.ids and delta.finish is None)):
             return b""
-        counts = {"tokens_predicted": self._made, "tokens_evaluated": self._read}
-        return sse.data({"index": 0, "content": delta.text, "tokens": [], "stop": False, "id_slot": -1, **counts})
+        piece = {
+            "index": 0,
+            "content": delta.text,
+            "tokens": delta.ids,
+            "stop": False,
+            "id_slot": -1,
+            "tokens_predicted": self._made,
+            "tokens_evaluated": self._read,
+        }
+        return sse.data({**piece, **_probabilities(delta.logprobs)})
 
     def _last(self, content: str, usage: Usage) -> dict[str, Any]:
         prompt = self._body.prompt if isinstance(self._body, CompletionRequest) else ""
         made = {
             "index": 0,
             "content": content,
-            "tokens": [],
+            "tokens": [] if self._body.stream else self._ids,
             "id_slot": -1,
             "stop": True,
             "model": self._body.model,
@@ -75,6 +86,8 @@ class CompletionEvents:
             "tokens_cached": usage.prompt_tokens + usage.completion_tokens,
             "timings": timings_object(usage),
         }
+        if not self._body.stream:
+            made |= _probabilities(self._choice.logprobs)
         wanted = self._body.response_fields
         return selected(made, wanted) if wanted else made
 
@@ -116,6 +129,10 @@ def _timing(name: str, tokens: int, seconds: float) -> dict[str, float]:
         f"{name}_per_token_ms": seconds * 1e3 / max(1, tokens),
         f"{name}_per_second": tokens / seconds if seconds > 0 else 0.0,
     }
+
+
+def _probabilities(tokens: list[TextLogprob]) -> dict[str, Any]:
+    return {"completion_probabilities": token_probs(tokens)} if tokens else {}
 
 
 def _stop_type(choice: Choice) -> str:

@@ -14,6 +14,7 @@ from mlxr.api.llama_sampling import llama_sampling
 from mlxr.api.model_defaults import with_option_defaults
 from mlxr.api.parameters import stop_strings, unlimited
 from mlxr.http.json_response import json_response
+from mlxr.http.llamacpp.adapters import numbered
 from mlxr.http.llamacpp.answer import CompletionEvents
 from mlxr.http.llamacpp.schema import CompletionRequest, Extra, InfillRequest, SamplerFields
 from mlxr.http.model_request import with_model
@@ -49,6 +50,7 @@ def _extras(extras: Sequence[Extra]) -> str:
 async def _answer(services: Services, body: SamplerFields, prompt: Prompt, request: web.Request) -> web.StreamResponse:
     entry = services.gateway.find(body.model)
     command = with_option_defaults(to_generate(body, prompt, services.settings), body, entry)
+    command = replace(command, adapters=numbered(services.gateway, body.model, body.lora or []))
     events = CompletionEvents(body, command)
     async with services.gateway.generate(body.model, command, surface="llamacpp") as stream:
         await note_unheld(request, stream)
@@ -69,6 +71,8 @@ def to_generate(body: SamplerFields, prompt: Prompt, settings: ServerSettings) -
         ignore_eos=bool(body.ignore_eos),
         constraint=_constraint(body),
         split_reasoning=False,
+        # The pieces of a stream have their tokens' ids, whether asked for or not.
+        tracked=bool(body.return_tokens or body.stream),
     )
 
 
@@ -76,7 +80,7 @@ def _sampling(body: SamplerFields) -> Sampling:
     """llama.cpp's defaults where nothing is given."""
     made = llama_sampling(body, repeat_penalty=body.repetition_penalty, top_p=0.95, min_p=0.05)
     bias = {token: NEVER if bias is False else float(bias) for token, bias in body.logit_bias or []}
-    return replace(made, logit_bias=bias)
+    return replace(made, logit_bias=bias, logprobs=body.n_probs or None)
 
 
 def _constraint(body: SamplerFields) -> Constraint | None:

@@ -1,6 +1,8 @@
-"""``POST /apply-template`` and ``GET /props``."""
+"""``POST /apply-template``, and what is said of the server and its properties."""
 
 from __future__ import annotations
+
+from typing import NoReturn
 
 from aiohttp import web
 from msgspec.structs import replace
@@ -13,7 +15,9 @@ from mlxr.http.chat_messages import chat_prompt
 from mlxr.http.json_response import json_response
 from mlxr.http.llamacpp.answer import settings_object
 from mlxr.http.llamacpp.completion import to_generate
+from mlxr.http.llamacpp.errors import not_supported
 from mlxr.http.llamacpp.schema import CompletionRequest, TemplateAnswer, TemplateRequest
+from mlxr.http.llamacpp.slots import context_length, engine_of, total_slots
 from mlxr.http.model_request import with_model
 from mlxr.http.services import Services
 from mlxr.runtime.messages.tokenizer import TextPrompt, Tokenize
@@ -31,18 +35,32 @@ async def props(services: Services, body: None, request: web.Request) -> web.Res
     """``?model=`` names the model, the loaded one if it is left out. Where it lies is told on this machine alone."""
     gateway = services.gateway
     entry = installed(gateway, request.query.get("model") or default_model(gateway))
-    engine = next((engine for engine in gateway.engines() if engine.model == entry.name), None)
     plain = CompletionRequest(prompt="")
     command = with_option_defaults(to_generate(plain, TextPrompt(""), services.settings), plain, entry)
     defaults = settings_object(replace(command, sampling=replace(command.sampling, seed=0)))
-    context = (engine.context_length if engine is not None else 0) or entry.info.context_length
+    context = context_length(engine_of(gateway, entry), entry)
     return json_response(
         {
             "default_generation_settings": {"n_ctx": context, "params": defaults},
+            "total_slots": total_slots(gateway),
             "model_alias": entry.name,
             "model_path": "" if CALLER.get().remote else entry.path,
             "chat_template": entry.info.template,
             "modalities": {"vision": "vision" in entry.info.capabilities, "audio": False},
+            "endpoint_slots": True,
+            "endpoint_props": False,
+            "endpoint_metrics": True,
+            "is_sleeping": False,
             "build_info": f"mlxr-{mlxr.__version__}",
         }
+    )
+
+
+async def set_props(services: Services, body: None, request: web.Request) -> NoReturn:
+    raise not_supported("nothing is set here for all requests; `mlxr config set` changes settings")
+
+
+async def set_lora_adapters(services: Services, body: None, request: web.Request) -> NoReturn:
+    raise not_supported(
+        "adapters are not set here for all requests; give `lora` with each, or MODEL+ADAPTER as its model"
     )

@@ -1,5 +1,5 @@
-"""Requests of llama.cpp's server. What they may have besides (``samplers``, ``t_max_predict_ms``, ``n_indent``) changes
-nothing, and the response names it."""
+"""Requests of llama.cpp's server. What they may have besides (``samplers``, ``t_max_predict_ms``, ``n_indent``,
+``return_progress``, ``timings_per_token``) changes nothing, and the response names it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,29 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta, Struct, field
 
 from mlxr.api.constraints import JsonSchema
+from mlxr.http.adapters import MOST
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
 from mlxr.http.values import HARMLESS, Bias, Divisor, Int64, Probability, TokenId, TokenLimit
 
+MOST_PROBS = 20
+
 Penalty = Annotated[float, Meta(ge=-100, le=100)]
+
+
+class Lora(Fields, frozen=True, kw_only=True):
+    """An adapter by its number in ``/lora-adapters``."""
+
+    id: Annotated[int, Meta(ge=0)]
+    scale: Annotated[float, Meta(ge=-100, le=100)] = 0.0
 
 
 class SamplerFields(ModelRequest, frozen=True, kw_only=True):
     """How an answer is made, with llama.cpp's names. ``logit_bias``: pairs of a token's id and what is added to its
-    logit, false for never. ``response_fields``: what the last object is to have, ``a/b`` for what stands within."""
+    logit, false for never. ``response_fields``: what the last object is to have, ``a/b`` for what stands within.
+    ``n_probs``: how many alternatives are told of each token. ``return_tokens``: an answer that doesn't stream has the
+    ids of its tokens, too."""
 
     n_predict: TokenLimit | None = None
     temperature: Annotated[float, Meta(ge=0, le=100)] | None = None
@@ -38,22 +50,25 @@ class SamplerFields(ModelRequest, frozen=True, kw_only=True):
     logit_bias: list[tuple[TokenId, Bias | bool]] | None = None
     ignore_eos: bool | None = None
     response_fields: list[str] | None = None
-    n_probs: int | None = None
+    n_probs: Annotated[int, Meta(ge=0, le=MOST_PROBS)] | None = None
     return_tokens: bool | None = None
+    lora: Annotated[list[Lora], Meta(max_length=MOST)] | None = None
+    post_sampling_probs: bool | None = None
+    n_cmpl: int | None = None
+    n: int | None = None
     mirostat: int | None = None
     dynatemp_range: float | None = None
     dry_multiplier: float | None = None
     xtc_probability: float | None = None
-    lora: list[Any] | None = None
 
     REFUSED: ClassVar[dict[str, Any]] = {
-        "n_probs": 0,
-        "return_tokens": False,
+        "post_sampling_probs": False,
+        "n_cmpl": 1,
+        "n": 1,
         "mirostat": 0,
         "dynatemp_range": 0.0,
         "dry_multiplier": 0.0,
         "xtc_probability": 0.0,
-        "lora": [],
     }
     # Which slot is taken, and what is cached, changes nothing about an answer.
     IGNORED: ClassVar[frozenset[str]] = HARMLESS | {"id_slot", "n_cache_reuse"}
@@ -82,6 +97,14 @@ class InfillRequest(SamplerFields, frozen=True, kw_only=True):
     input_suffix: str
     input_extra: list[Extra] | None = None
     prompt: str | None = None
+
+
+class EmbeddingRequest(ModelRequest, frozen=True, kw_only=True):
+    """``POST /embedding``. ``embd_normalize``: by which norm a vector has length 1: 2 for Euclid's, which is usual, 1
+    for the sum, other numbers for that power's; with 0 its largest number becomes 32,760, and -1 leaves it as it is."""
+
+    content: str | list[str]
+    embd_normalize: Annotated[int, Meta(ge=-1, le=64)] | None = None
 
 
 class TemplateRequest(ModelRequest, frozen=True, kw_only=True):

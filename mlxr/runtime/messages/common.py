@@ -183,6 +183,7 @@ class TextLogprob(Value, frozen=True):
         logprob: its log-probability.
         raw: its own bytes, which may be part of a character.
         top: text, log-probability and bytes of the alternatives, best first.
+        top_ids: the ids of these.
     """
 
     id: int
@@ -190,6 +191,7 @@ class TextLogprob(Value, frozen=True):
     logprob: float
     raw: bytes
     top: list[tuple[str, float, bytes]] = []
+    top_ids: list[int] = []
 
 
 class Usage(Value, frozen=True):

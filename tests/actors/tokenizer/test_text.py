@@ -257,6 +257,7 @@ def test_log_probabilities_carry_the_bytes_of_tokens(text: ModelText) -> None:
     (logprob,) = delta.logprobs
     assert (logprob.token, logprob.raw, logprob.logprob) == ("sky", b"sky", -0.5)
     assert [entry[0] for entry in logprob.top] == ["sky", " sea"]
+    assert logprob.top_ids == [token, other]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "/api/ui/models/unload": {"model": "tiny"},
     "/api/ui/models/conversions": {"model": "tiny"},
     "/completion": {"model": "tiny", "prompt": "Hi"},
+    "/embedding": {"model": "tiny", "content": "Hi"},
     "/infill": {"model": "tiny", "input_prefix": "a", "input_suffix": "b"},
     "/apply-template": {"model": "tiny", "messages": HI},
     "/v1/rerank": {"model": "tiny", "query": "q", "documents": ["a", "bb"]},

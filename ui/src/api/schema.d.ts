@@ -1359,6 +1359,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/embedding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Embeddings, each in a list of its own */
+        post: operations["post_embedding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/embeddings": {
         parameters: {
             query?: never;
@@ -1404,6 +1421,24 @@ export interface paths {
         put?: never;
         /** Fill the gap between two texts */
         post: operations["post_infill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lora-adapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A model's adapters and their numbers */
+        get: operations["get_lora_adapters"];
+        put?: never;
+        /** Refused: adapters are given with each request */
+        post: operations["post_lora_adapters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1488,7 +1523,8 @@ export interface paths {
         /** What the server says of a model */
         get: operations["get_props"];
         put?: never;
-        post?: never;
+        /** Refused: properties are not set here */
+        post: operations["post_props"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1557,6 +1593,40 @@ export interface paths {
         put?: never;
         /** The same */
         post: operations["post_responses_input_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/slots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Places in a model's batch */
+        get: operations["get_slots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/slots/{slot}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refused: slots keep nothing */
+        post: operations["post_slots_slot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2565,7 +2635,10 @@ export interface components {
             /** @default null */
             template?: string | null;
         };
-        /** CreateRequest */
+        /**
+         * CreateRequest
+         * @description ``quantization`` is the older word for ``quantize``.
+         */
         CreateRequest: {
             /** @default null */
             adapters?: {
@@ -2596,7 +2669,14 @@ export interface components {
             /** @default null */
             parser?: string | null;
             /** @default null */
+            quantization?: string | null;
+            /** @default null */
             quantize?: string | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            remote_host?: null | "";
             /** @default null */
             renderer?: string | null;
             /** @default null */
@@ -2676,55 +2756,6 @@ export interface components {
             prompt_name?: string | null;
             /** @default null */
             truncate?: boolean | null;
-        };
-        /**
-         * EmbeddingRequest
-         * @description ``POST /v1/embeddings``. ``prompt_name``: which of the model's prompts is put before each text (``query``,
-         *         ``document``); null for its usual one, "" for none.
-         */
-        EmbeddingRequest: {
-            /** @default null */
-            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
-            /** @description Changes nothing. */
-            cache_prompt?: unknown;
-            /** @description Changes nothing. */
-            cache_salt?: unknown;
-            /** @default null */
-            dimensions?: number | null;
-            /** @default null */
-            encoding_format?: ("base64" | "float") | null;
-            /** @description Changes nothing. */
-            guided_decoding_backend?: unknown;
-            input: string | (string | number | number[])[];
-            /** @default null */
-            keep_alive?: number | string | null;
-            /** @description Changes nothing. */
-            metadata?: unknown;
-            /** @default  */
-            model?: string;
-            /** @description Changes nothing. */
-            prompt_cache_key?: unknown;
-            /** @description Changes nothing. */
-            prompt_cache_options?: unknown;
-            /** @description Changes nothing. */
-            prompt_cache_retention?: unknown;
-            /** @default null */
-            prompt_name?: string | null;
-            /** @description Changes nothing. */
-            request_id?: unknown;
-            /** @description Changes nothing. */
-            safety_identifier?: unknown;
-            /** @description Changes nothing. */
-            service_tier?: unknown;
-            /** @description Changes nothing. */
-            store?: unknown;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            truncate_prompt_tokens?: null;
-            /** @description Changes nothing. */
-            user?: unknown;
         };
         /** EmbeddingsRequest */
         EmbeddingsRequest: {
@@ -3080,11 +3111,8 @@ export interface components {
                 number,
                 number | boolean
             ][] | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            lora?: null | never[];
+            /** @default null */
+            lora?: components["schemas"]["Lora"][] | null;
             /** @description Changes nothing. */
             metadata?: unknown;
             /** @default null */
@@ -3096,15 +3124,27 @@ export interface components {
             mirostat?: null | 0;
             /** @default  */
             model?: string;
-            /** @description Changes nothing. */
-            n_cache_reuse?: unknown;
-            /** @default null */
-            n_predict?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
-            n_probs?: null | 0;
+            n?: null | 1;
+            /** @description Changes nothing. */
+            n_cache_reuse?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            n_cmpl?: null | 1;
+            /** @default null */
+            n_predict?: number | null;
+            /** @default null */
+            n_probs?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            post_sampling_probs?: null | false;
             /** @default null */
             presence_penalty?: number | null;
             /** @default null */
@@ -3123,11 +3163,8 @@ export interface components {
             request_id?: unknown;
             /** @default null */
             response_fields?: string[] | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            return_tokens?: null | false;
+            /** @default null */
+            return_tokens?: boolean | null;
             /** @description Changes nothing. */
             safety_identifier?: unknown;
             /** @default null */
@@ -3485,6 +3522,15 @@ export interface components {
             lines: components["schemas"]["LogLine"][];
             loggers: string[];
             more: boolean;
+        };
+        /**
+         * Lora
+         * @description An adapter by its number in ``/lora-adapters``.
+         */
+        Lora: {
+            id: number;
+            /** @default 0 */
+            scale?: number;
         };
         /**
          * MachineMemory
@@ -4817,11 +4863,8 @@ export interface components {
                 number,
                 number | boolean
             ][] | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            lora?: null | never[];
+            /** @default null */
+            lora?: components["schemas"]["Lora"][] | null;
             /** @description Changes nothing. */
             metadata?: unknown;
             /** @default null */
@@ -4833,15 +4876,27 @@ export interface components {
             mirostat?: null | 0;
             /** @default  */
             model?: string;
-            /** @description Changes nothing. */
-            n_cache_reuse?: unknown;
-            /** @default null */
-            n_predict?: number | null;
             /**
              * @description Can't be honoured: any other value is a 400.
              * @enum {unknown}
              */
-            n_probs?: null | 0;
+            n?: null | 1;
+            /** @description Changes nothing. */
+            n_cache_reuse?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            n_cmpl?: null | 1;
+            /** @default null */
+            n_predict?: number | null;
+            /** @default null */
+            n_probs?: number | null;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            post_sampling_probs?: null | false;
             /** @default null */
             presence_penalty?: number | null;
             prompt: string | number[];
@@ -4859,11 +4914,8 @@ export interface components {
             request_id?: unknown;
             /** @default null */
             response_fields?: string[] | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            return_tokens?: null | false;
+            /** @default null */
+            return_tokens?: boolean | null;
             /** @description Changes nothing. */
             safety_identifier?: unknown;
             /** @default null */
@@ -4891,6 +4943,18 @@ export interface components {
              * @enum {unknown}
              */
             xtc_probability?: null | 0;
+        };
+        /**
+         * EmbeddingRequest
+         * @description ``POST /embedding``. ``embd_normalize``: by which norm a vector has length 1: 2 for Euclid's, which is usual, 1
+         *         for the sum, other numbers for that power's; with 0 its largest number becomes 32,760, and -1 leaves it as it is.
+         */
+        "mlxr.http.llamacpp.schema.EmbeddingRequest": {
+            content: string | string[];
+            /** @default null */
+            embd_normalize?: number | null;
+            /** @default  */
+            model?: string;
         };
         /** CalledFunction */
         "mlxr.http.ollama.schema.CalledFunction": {
@@ -4951,14 +5015,16 @@ export interface components {
             /** @default null */
             parameters?: Record<string, unknown> | null;
         };
-        /** Message */
+        /**
+         * Message
+         * @description ``role``: one of ``ROLES``, in any case.
+         */
         "mlxr.http.ollama.schema.Message": {
             /** @default null */
             content?: string | null;
             /** @default null */
             images?: string[] | null;
-            /** @enum {unknown} */
-            role: "assistant" | "system" | "tool" | "user";
+            role: string;
             /** @default null */
             thinking?: string | null;
             /** @default null */
@@ -5492,6 +5558,55 @@ export interface components {
              * @enum {unknown}
              */
             xtc_probability?: null | 0;
+        };
+        /**
+         * EmbeddingRequest
+         * @description ``POST /v1/embeddings``. ``prompt_name``: which of the model's prompts is put before each text (``query``,
+         *         ``document``); null for its usual one, "" for none.
+         */
+        "mlxr.http.openai.schema.EmbeddingRequest": {
+            /** @default null */
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
+            /** @description Changes nothing. */
+            cache_prompt?: unknown;
+            /** @description Changes nothing. */
+            cache_salt?: unknown;
+            /** @default null */
+            dimensions?: number | null;
+            /** @default null */
+            encoding_format?: ("base64" | "float") | null;
+            /** @description Changes nothing. */
+            guided_decoding_backend?: unknown;
+            input: string | (string | number | number[])[];
+            /** @default null */
+            keep_alive?: number | string | null;
+            /** @description Changes nothing. */
+            metadata?: unknown;
+            /** @default  */
+            model?: string;
+            /** @description Changes nothing. */
+            prompt_cache_key?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_options?: unknown;
+            /** @description Changes nothing. */
+            prompt_cache_retention?: unknown;
+            /** @default null */
+            prompt_name?: string | null;
+            /** @description Changes nothing. */
+            request_id?: unknown;
+            /** @description Changes nothing. */
+            safety_identifier?: unknown;
+            /** @description Changes nothing. */
+            service_tier?: unknown;
+            /** @description Changes nothing. */
+            store?: unknown;
+            /**
+             * @description Can't be honoured: any other value is a 400.
+             * @enum {unknown}
+             */
+            truncate_prompt_tokens?: null;
+            /** @description Changes nothing. */
+            user?: unknown;
         };
         /** Function */
         "mlxr.http.openai.schema.Function": {
@@ -8609,6 +8724,37 @@ export interface operations {
             };
         };
     };
+    post_embedding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["mlxr.http.llamacpp.schema.EmbeddingRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
     post_embeddings: {
         parameters: {
             query?: never;
@@ -8618,7 +8764,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EmbeddingRequest"];
+                "application/json": components["schemas"]["mlxr.http.openai.schema.EmbeddingRequest"];
             };
         };
         responses: {
@@ -8691,6 +8837,66 @@ export interface operations {
                     "application/json": Record<string, unknown>;
                     "text/event-stream": string;
                 };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
+    get_lora_adapters: {
+        parameters: {
+            query?: {
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
+    post_lora_adapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong */
             default: {
@@ -8851,6 +9057,37 @@ export interface operations {
             };
         };
     };
+    post_props: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
     post_rerank: {
         parameters: {
             query?: never;
@@ -8976,6 +9213,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["openai_error"];
+                };
+            };
+        };
+    };
+    get_slots: {
+        parameters: {
+            query?: {
+                model?: string;
+                fail_on_no_slot?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
+                };
+            };
+        };
+    };
+    post_slots_slot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slot: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["llamacpp_error"];
                 };
             };
         };
@@ -9208,7 +9508,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EmbeddingRequest"];
+                "application/json": components["schemas"]["mlxr.http.openai.schema.EmbeddingRequest"];
             };
         };
         responses: {
