@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
+LEAST_ROOM = 32
+"""Cells beside a fact's name in which a longer text is readable; with fewer it stands below the name."""
 
 
 class Column(NamedTuple):
@@ -83,11 +85,47 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
 
 def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
     """Prints names with what they have; those that have nothing are left out. Longer texts go on below themselves."""
-    lines = [(printable(name), printable(value, keep="\n")) for name, value in facts if value]
-    width = max((len(name) for name, _ in lines), default=0)
-    for name, value in lines:
-        text = value.replace("\n", "\n" + " " * (len(indent) + width + len(GAP)))
-        print(f"{indent}{name:<{width}}{GAP}{text}")
+    shown = [(printable(name), printable(value, keep="\n")) for name, value in facts if value]
+    for line in fact_lines(shown, terminal_width(sys.stdout), indent):
+        print(line)
+
+
+def fact_lines(facts: Sequence[tuple[str, str]], width: int | None, indent: str = "") -> list[str]:
+    """Returns the lines of names with what they have, of ``width`` cells where words allow that; None: as long as they
+    are. What does not fit beside its name is broken between words there, or below the name where that leaves more."""
+    from rich.cells import cell_len, set_cell_size
+
+    names = max((cell_len(name) for name, _ in facts), default=0)
+    column = len(indent) + names + len(GAP)
+    lines: list[str] = []
+    for name, value in facts:
+        room = None if width is None else width - column
+        below = room is not None and cell_len(value) > room
+        if below and room is not None and room >= LEAST_ROOM:
+            below = max(map(cell_len, value.split()), default=0) > room
+        if below:
+            lines.append(f"{indent}{name}")
+        beginning = f"{indent}{GAP}" if below else f"{indent}{set_cell_size(name, names)}{GAP}"
+        for line in value.split("\n"):
+            for part in _broken(line, None if width is None else width - cell_len(beginning)):
+                lines.append(f"{beginning}{part}".rstrip())
+                beginning = " " * cell_len(beginning)
+    return lines
+
+
+def _broken(text: str, width: int | None) -> list[str]:
+    """Returns ``text`` in lines of at most ``width`` cells, but for longer words, which are to be copied."""
+    from rich.cells import cell_len
+
+    if width is None or cell_len(text) <= width:
+        return [text]
+    lines: list[str] = []
+    for word in text.split():
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def print_part(name: str, text: str, as_json: bool) -> None:

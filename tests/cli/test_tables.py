@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlxr.cli.printing import Column, print_facts, readable_age, table_lines
+from mlxr.cli.printing import Column, fact_lines, print_facts, readable_age, table_lines
 
 COLUMNS = (Column("NAME", rank=0), Column("SIZE", right=True), Column("DIGEST", rank=2))
 ROWS = [("smollm2", "98 MB", "b179c9523d0e"), ("日本", "1 GB", "a5fd3b62230a")]
@@ -28,6 +28,32 @@ def test_facts_without_a_value_are_left_out_and_long_ones_stay_in_their_column(
 ) -> None:
     print_facts([("name", "x"), ("license", ""), ("system", "one\ntwo\x1b")])
     assert capsys.readouterr().out == "name    x\nsystem  one\n        two\\x1b\n"
+
+
+FACTS = [("name", "smollm2"), ("path", "/models/" + "x" * 30), ("parameters", "one two three four five six seven")]
+
+
+def test_facts_are_broken_between_words_beside_their_names() -> None:
+    assert fact_lines([("a", "日本 " * 9), ("bcd", "x")], 40) == [
+        "a    日本 日本 日本 日本 日本 日本 日本",
+        "     日本 日本",
+        "bcd  x",
+    ]
+
+
+def test_facts_stand_below_their_names_where_those_leave_little_room() -> None:
+    assert fact_lines(FACTS, 40) == [
+        "name        smollm2",
+        "path",
+        f"  {FACTS[1][1]}",
+        "parameters",
+        "  one two three four five six seven",
+    ]
+    assert fact_lines(FACTS, 25)[3:] == ["parameters", "  one two three four five", "  six seven"]
+
+
+def test_a_pipe_gets_facts_whole() -> None:
+    assert fact_lines(FACTS, None) == [f"{name:<10}  {value}" for name, value in FACTS]
 
 
 @pytest.mark.parametrize(
