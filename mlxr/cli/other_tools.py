@@ -43,7 +43,7 @@ OPTIONS: Mapping[str, Mapping[tuple[str, ...], str]] = {
         ("-b", "--batch-size", "--max-num-batched-tokens"): "set by --set scheduler.token_budget={}",
         ("-ctk", "--cache-type-k", "-ctv", "--cache-type-v", "--kv-cache-dtype"): "set by --set kv.page_type=int8",
         ("-md", "--model-draft"): "set by --set speculation.draft_model={}",
-        ("--keepalive", "--keep-alive"): "set in seconds by --set models.keep_alive=600; -1 for ever",
+        ("--keepalive", "--keep-alive"): "set by --set models.keep_alive={} (5m, 24h, -1 for ever)",
         ("-a", "--alias", "--served-model-name"): "a model has another name by mlxr cp MODEL {}",
         (
             "--lora",

@@ -9,11 +9,12 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from mlxr.runtime.config import about
+from mlxr.runtime.durations import Duration
 from mlxr.runtime.errors import StartError
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[Duration, Meta(gt=0)]
 
 LOCAL_ORIGINS = (
     "http://localhost",
@@ -74,7 +75,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_stop: Annotated[Positive, about("stop strings in one request")] = 64
     max_messages: Annotated[Positive, about("messages in one conversation")] = 4096
     drain_seconds: Annotated[
-        Annotated[float, Meta(ge=0)], about("what requests in flight get after the first SIGTERM")
+        Annotated[Duration, Meta(ge=0)], about("what requests in flight get after the first SIGTERM")
     ] = 3.0
     unread_deltas: Annotated[
         Positive, about("pieces of text a client may leave unread before its request is cancelled")

@@ -19,6 +19,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from mlxr.runtime.durations import FORMS, duration_seconds, is_duration
 from mlxr.runtime.errors import ConfigError
 
 RESERVED = ("MLXR_HOME", "MLXR_CONFIG", "MLXR_HOST", "MLXR_API_KEY", "MLXR_API_KEY_FILE")
@@ -172,6 +173,7 @@ def _apply(config: C, tree: Tree, source: str | Place, *, text: bool = False) ->
 
 
 def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, Any], place: Place) -> Struct:
+    values = {key: _in_seconds(kind, key, value) if isinstance(value, str) else value for key, value in values.items()}
     for key in values:
         if key not in kind.__struct_fields__:
             fields = kind.__struct_fields__
@@ -187,6 +189,17 @@ def _section(kind: type[Struct], name: str, current: Struct, values: dict[str, A
     except msgspec.ValidationError as error:
         key = str(error).partition(" - at `$.")[2].rstrip("`").split("[")[0]
         raise ConfigError(_placed(place(name, key), name, _explain(kind, error, values.get(key)))) from error
+
+
+def _in_seconds(kind: type[Struct], key: str, text: str) -> object:
+    """Returns the seconds that a duration's text says. What is none stays text, and so does what is for another
+    kind of key."""
+    if is_duration(get_type_hints(kind, include_extras=True).get(key)):
+        try:
+            return duration_seconds(text)
+        except ValueError:
+            pass
+    return text
 
 
 def _placed(place: str, section: str, why: str) -> str:
@@ -211,7 +224,8 @@ def _explain(kind: type[Struct], error: msgspec.ValidationError, value: object) 
     expected = get_type_hints(kind).get(key)
     if (wanted := re.fullmatch(r"Expected `(\w+)`, got `\w+`", text)) and wanted[1] in _KINDS and "[" not in place:
         what = description(kind, key)
-        return f"{key} takes {_KINDS[wanted[1]]}, not {value!r}{f'; {what}' if what else ''}"
+        is_time = is_duration(get_type_hints(kind, include_extras=True).get(key))
+        return f"{key} takes {FORMS if is_time else _KINDS[wanted[1]]}, not {value!r}{f'; {what}' if what else ''}"
     if (bound := re.fullmatch(r"Expected `(\w+)` ([<>]=) (\S+)", text)) and bound[1] in _KINDS and "[" not in place:
         return f"{key} takes {_KINDS[bound[1]]}, {bound[3]} or {'less' if bound[2] == '<=' else 'more'}, not {value!r}"
     choices = typing.get_args(expected) if typing.get_origin(expected) is typing.Literal else ()

@@ -18,6 +18,7 @@ from mlxr.actors.scheduler.settings import SchedulerSection
 from mlxr.actors.scheduler.speculation_section import SpeculationSection
 from mlxr.http.settings import ServerSettings
 from mlxr.runtime.config import NotNegative, Section, about, as_toml
+from mlxr.runtime.durations import Duration
 
 Placed = Literal["loop", "process"]
 
@@ -36,7 +37,7 @@ class SupervisionSection(Section, frozen=True):
     """``[supervision]``: an actor may be restarted so often within the window before it is given up."""
 
     restarts: Annotated[NotNegative, about("of one actor within the window, before it is given up")] = 5
-    window_seconds: Annotated[float, Meta(gt=0)] = 60.0
+    window_seconds: Annotated[Duration, Meta(gt=0)] = 60.0
 
 
 class TelemetrySection(Section, frozen=True):
@@ -78,6 +79,7 @@ SECRET = ("server.api_keys",)
 HEAD = """\
 # Every key of the configuration with its default. Copy what you change into MLXR_HOME/config.toml, or name a file with
 # --config or MLXR_CONFIG. MLXR_SECTION_KEY overrides the file (MLXR_SERVER_PORT=8080), and flags override both.
+# What is counted in seconds may be written as "90s", "5m" or "24h", too.
 """
 
 

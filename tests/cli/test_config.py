@@ -129,7 +129,7 @@ def test_a_new_file_is_its_users_alone(tmp_path: Path) -> None:
         ("server.zzzzzz", "1", "host, port"),
         ("zzzzzz", "1", "mlxr config"),
         ("log.level", "loud", "debug, info"),
-        ("models.keep_alive", "5m", "takes a number, not '5m'; seconds an unused model stays loaded"),
+        ("models.keep_alive", "soon", "24h, not 'soon'; how long an unused model stays loaded"),
         ("models.keep_alive", "nan", "takes a number with an end, not nan"),
         ("models.keep_alive", "1e400", "takes a number with an end, not inf"),
     ],

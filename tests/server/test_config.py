@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mlxr.cli.app import make_app
-from mlxr.runtime.config import Flag, as_toml, load
+from mlxr.runtime.config import Flag, as_toml, load, sections_of
 from mlxr.runtime.errors import ConfigError
 from mlxr.server.config import HEAD, Config
 
@@ -44,9 +44,39 @@ def test_variables_hold_lists_flags_and_numbers() -> None:
     assert config.kv.memory_fraction == 0.5
 
 
+DURATIONS = [
+    f"{section}.{key}"
+    for section, kind in sections_of(Config).items()
+    for key in kind.__struct_fields__
+    if key.endswith("_seconds") or key == "keep_alive"
+]
+
+
+@pytest.mark.parametrize("key", DURATIONS)
+def test_durations_have_units_from_every_source(key: str, tmp_path: Path) -> None:
+    section, _, name = key.partition(".")
+    file = tmp_path / "config.toml"
+    file.write_text(f'[{section}]\n{name} = "1h30m"\n')
+    variable = {f"MLXR_{section}_{name}".upper(): "90m"}
+    for config in (load(Config, file), load(Config, None, variable), load(Config, None, {}, [Flag(key, key, "5400s")])):
+        assert getattr(getattr(config, section), name) == 5400
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("-1", -1), ("0", 0), ("300", 300), ("1.5", 1.5)])
+def test_a_duration_without_a_unit_is_seconds(given: str, seconds: float) -> None:
+    assert load(Config, None, {"MLXR_MODELS_KEEP_ALIVE": given}).models.keep_alive == seconds
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
+        (
+            "MLXR_MODELS_KEEP_ALIVE",
+            "soon",
+            "keep_alive takes seconds, or a duration such as 90s, 5m or 24h, not 'soon'",
+        ),
+        ("MLXR_SERVER_BODY_SECONDS", "-5m", "body_seconds"),
+        ("MLXR_KV_PAGE_SIZE", "5m", "takes a whole number"),
         ("MLXR_SERVER_PROT", "1", "did you mean MLXR_SERVER_PORT?"),
         ("MLXR_SERVER_ZZZZZZZZZZZZ", "1", "[server] has host, port"),
         ("MLXR_PORT", "1", "did you mean MLXR_SERVER_PORT?"),

@@ -7,13 +7,14 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from mlxr.runtime.config import NotNegative, Positive, Section, about
+from mlxr.runtime.durations import Duration
 
 
 class ChatsSection(Section, frozen=True):
     """``[chats]``."""
 
     undo_seconds: Annotated[
-        Annotated[float, Meta(ge=0)], about("how long a deleted chat can be brought back before it is gone")
+        Annotated[Duration, Meta(ge=0)], about("how long a deleted chat can be brought back before it is gone")
     ] = 60.0
     model_titles: Annotated[bool, about("have the model name a chat after its first answer")] = False
     title_tokens: Annotated[Positive, about("tokens that such a name may take")] = 24

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from functools import partial
 from pathlib import Path
@@ -38,6 +37,7 @@ from mlxr.actors.registry.tool_stores.importing import ToolStores
 from mlxr.api.jobs import JobChanges
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
+from mlxr.runtime.durations import kept_seconds
 from mlxr.runtime.memory import available_bytes, machine_bytes
 from mlxr.runtime.messages.catalogue import MemoryInfo
 from mlxr.runtime.messages.frontend import Catalog, JobsChanged
@@ -81,7 +81,7 @@ class RegistryActor(Actor):
         self._engines = EngineManager(
             EnginePolicy(
                 models.max_loaded,
-                models.keep_alive if models.keep_alive >= 0 else math.inf,
+                kept_seconds(models.keep_alive),
                 memory_limit(models.memory_limit, machine_bytes()),
             ),
             context.run_directory,

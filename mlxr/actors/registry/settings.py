@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.ollama.name import DEFAULT_REGISTRY
 from mlxr.runtime.config import NotNegative, Positive, Section, about
+from mlxr.runtime.durations import Duration
 
 MemorySize = Annotated[str, Meta(pattern=r"^(\d+(\.\d+)?\s*(%|[kKMGT]i?B?|B)?)?$")] | NotNegative
 """Bytes, as a number or with a unit, or a part of what there is."""
@@ -20,7 +21,9 @@ class ModelsSection(Section, frozen=True):
     default: Annotated[
         str, about("loaded at the start; empty: smollm2 or the newest that is here, else smollm2 is fetched")
     ] = ""
-    keep_alive: Annotated[float, about("seconds an unused model stays loaded; negative for ever")] = 300.0
+    keep_alive: Annotated[Duration, about("how long an unused model stays loaded: 300, 5m, 24h; negative for ever")] = (
+        300.0
+    )
     max_loaded: Annotated[Positive, about("models loaded at once")] = 3
     memory_limit: Annotated[
         MemorySize, about("what all may take together, as 12GB or 50%; empty: 80 % of the machine's or the GPU's")

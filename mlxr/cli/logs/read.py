@@ -14,6 +14,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from mlxr.runtime.durations import duration_seconds
 from mlxr.runtime.errors import ConfigError
 from mlxr.runtime.log_file import LogEntry, entries, files
 
@@ -21,8 +22,6 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 LOOK_SECONDS = 0.2
 """How often a file is looked at for more."""
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,9 @@ def _speakers(entry: LogEntry) -> set[str]:
 
 def since_when(text: str, now: datetime) -> float:
     """Returns the moment that ``--since`` names, in seconds since 1970. Raises ``ConfigError``."""
-    if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip()):
+    if text.strip()[-1:].isalpha() and (ago := _ago(text)) is not None:
         # A time before there was any log: from its beginning.
-        seconds = min(float(match[1]) * _UNITS[match[2]], now.timestamp())
-        return (now - timedelta(seconds=seconds)).timestamp()
+        return (now - timedelta(seconds=min(ago, now.timestamp()))).timestamp()
     if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text.strip()):
         text = f"{now:%Y-%m-%d}T{text.strip():0>5}"
     try:
@@ -66,6 +64,14 @@ def since_when(text: str, now: datetime) -> float:
     except ValueError:
         today = f"{date.fromtimestamp(now.timestamp())}"
         raise ConfigError(f"--since {text}: write 10m, 2h, 1d, 20:15, or a date such as {today}") from None
+
+
+def _ago(text: str) -> float | None:
+    """Returns a duration in seconds, and None for what is none."""
+    try:
+        return abs(duration_seconds(text.replace(" ", "")))
+    except ValueError:
+        return None
 
 
 class Reader:

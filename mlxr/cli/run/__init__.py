@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from mlxr.cli.options import Endpoint, ModelToFetch
-from mlxr.cli.run.settings import PARAMETERS, ChatSettings, given_format, given_think, parameter
+from mlxr.cli.run.settings import PARAMETERS, ChatSettings, given_format, given_keep_alive, given_think, parameter
 from mlxr.cli.verbs import Task, Verb, add_verb
 from mlxr.runtime.errors import ConfigError
 
@@ -118,7 +118,7 @@ def run(
         options=options,
         system=system or "",
         format=given_format(format) if format is not None else None,
-        keep_alive=keep_alive,
+        keep_alive=given_keep_alive(keep_alive) if keep_alive is not None else None,
         verbose=verbose,
         wordwrap=not no_wordwrap,
         markdown=not no_markdown,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxr.runtime.config import did_you_mean
+from mlxr.runtime.durations import FORMS, duration_seconds
 from mlxr.runtime.errors import ConfigError
 
 WHOLE, NUMBER, TEXTS = "int", "float", "string ..."
@@ -109,6 +110,15 @@ def given_format(text: str) -> Any:
     if not isinstance(value, dict):
         raise ConfigError(f"the format {text[:60]!r} is no JSON schema: a schema is an object")
     return value
+
+
+def given_keep_alive(text: str) -> str:
+    """Returns what ``--keepalive`` asks for, as servers take it. Raises ``ConfigError``."""
+    try:
+        duration_seconds(text)
+    except ValueError:
+        raise ConfigError(f"keepalive takes {FORMS}, not {text!r}; -1 is for ever, 0 at once") from None
+    return text.strip()
 
 
 def given_think(text: str) -> bool | str:

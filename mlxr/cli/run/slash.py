@@ -15,7 +15,7 @@ from mlxr.cli.printing import remark, terminal_width
 from mlxr.cli.run.chat import Chat, say
 from mlxr.cli.run.connection import for_server
 from mlxr.cli.run.model_facts import model_facts, warn_of_context
-from mlxr.cli.run.settings import PARAMETERS, given_format, given_think, parameter
+from mlxr.cli.run.settings import PARAMETERS, given_format, given_keep_alive, given_think, parameter
 from mlxr.cli.run.slash_help import HELP, SET, SHORTCUTS, SHOW, fitted
 from mlxr.runtime.config import did_you_mean
 from mlxr.runtime.errors import ConfigError, MlxrError
@@ -149,7 +149,7 @@ class SlashCommands:
             chat.settings = replace(chat.settings, think=given_think(value or "true"))
             say(f"Set 'think' mode to '{value}'." if value else "Set 'think' mode.")
         elif what == "keepalive":
-            chat.settings = replace(chat.settings, keep_alive=value or None)
+            chat.settings = replace(chat.settings, keep_alive=given_keep_alive(value) if value else None)
             say(f"Set 'keepalive' to '{value or 'default'}'.")
         elif what:
             say(printable(f"Unknown command '/set {what}'. {_nearest(what, SETTINGS, '/set {}')}"))

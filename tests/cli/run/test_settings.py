@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.cli.run.settings import PARAMETERS, given_format, given_think, parameter
+from mlxr.cli.run.settings import PARAMETERS, given_format, given_keep_alive, given_think, parameter
 from mlxr.http.ollama.schema import Options
 from mlxr.runtime.errors import ConfigError
 
@@ -53,3 +53,9 @@ def test_thinking_is_switched_or_has_a_level() -> None:
     assert [given_think(text) for text in ("true", "ON", "false", "none", "High")] == [True, True, False, False, "high"]
     with pytest.raises(ConfigError, match="low, medium, high"):
         given_think("very")
+
+
+def test_how_long_a_model_stays_is_a_duration() -> None:
+    assert [given_keep_alive(text) for text in ("24h", " 5m", "-1", "0")] == ["24h", "5m", "-1", "0"]
+    with pytest.raises(ConfigError, match="90s, 5m or 24h, not 'soon'"):
+        given_keep_alive("soon")
