@@ -19,8 +19,9 @@ from mlxr.models.sizes import parameter_size
 from mlxr.runtime.messages.catalogue import EngineInfo, HeldMemory, ModelEntry
 from mlxr.runtime.messages.registry import MeasureEngines, ShowModel
 
-API_VERSION = "0.13.0"
-"""The version of Ollama's API spoken here; its clients refuse servers that seem too old."""
+API_VERSION = "0.32.15"
+"""The release of Ollama that this surface was compared with. Its clients refuse servers that seem too old: Codex those
+before 0.13.4, from which on they have ``/v1/responses``."""
 
 RUNNING = frozenset({"ready", "restarting", "stopping"})
 """States of engines that hold memory, once they have loaded."""

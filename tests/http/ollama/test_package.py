@@ -274,6 +274,12 @@ def test_a_listed_name_has_a_tag_unless_it_is_a_path(name: str, listed: str) -> 
     assert tagged(name) == listed
 
 
+async def test_no_client_takes_the_server_for_too_old(tmp_path: Path) -> None:
+    async with client(tmp_path) as (_, c):
+        version = (await c._client.get("/api/version")).json()["version"]
+        assert tuple(map(int, version.split("."))) >= (0, 13, 4)  # what `codex --oss` asks for
+
+
 async def test_a_pull_streams_its_progress_and_a_late_failure(tmp_path: Path) -> None:
     def pulling(message: PullModel) -> list[Message]:
         number = message.request
