@@ -237,8 +237,8 @@ class DeviceThread:
         """Returns the next message and how long the device was idle for it; None when the running step should be
         collected, or the thread is to end."""
         if previous is not None:
-            # Behind a step with drafts none is planned before its answer.
-            return inbox.receive(0 if previous.drafts else GRACE_SECONDS), 0
+            waits = previous.step.awaited and not self._pages.has_time(previous)
+            return inbox.receive(0 if waits else GRACE_SECONDS), 0
         began = time.monotonic_ns()
         until_piece = self._warm_up.wait(began / 1e9) if self._warm_up is not None else None
         message = inbox.receive(0 if self._pages.copying else until_piece)

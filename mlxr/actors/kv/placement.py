@@ -212,7 +212,8 @@ class Placement:
         sizes = self._limit.changed()
         if not rows and not forks and not sizes:
             return None, left_out
-        return self._step(plan.epoch, plan.step, rows, forks, copies, sizes), left_out
+        awaited = plan.awaited and left_out is None
+        return self._step(plan.epoch, plan.step, rows, forks, copies, sizes, awaited=awaited), left_out
 
     def _step(
         self,
@@ -222,10 +223,12 @@ class Placement:
         forks: list[ForkRow],
         copies: list[PageCopy],
         sizes: list[GroupSize],
+        *,
+        awaited: bool = False,
     ) -> Step:
         forget, reset = self._forget, self._reset
         self._forget, self._reset = [], False
-        return Step(epoch, step, rows, forks, copies, forget, reset, sizes)
+        return Step(epoch, step, rows, forks, copies, forget, reset, sizes, awaited)
 
     # Pages for rows.
 

@@ -110,8 +110,9 @@ class SchedulerActor(Actor):
     @on(StepDone)
     def step_done(self, message: StepDone) -> None:
         outcome = self._core.step_done(message, time.monotonic())
-        if self._core.in_flight:
-            # The device has the step after this one to run, so tokens go first: people wait for them.
+        if self._core.in_flight or not (self._core.running or self._core.waiting):
+            # The device has the step after this one to run, or nobody has one for it, so answers go first: people wait
+            # for them.
             self._send(outcome, message.step, message.done_ns)
             self.call_behind(TURNS_TO_SOCKET, self._pump)
         else:

@@ -59,7 +59,8 @@ class Planner:
         self._in_flight.add(step, noted)
         if drafts:
             self._in_flight.pause()  # What comes next depends on what is accepted.
-        return Plan(executor.epoch, step, rows, releases, forks)
+        awaited = bool(drafts) or not any(sequence.goes_on for sequence in self._lifecycle.running)
+        return Plan(executor.epoch, step, rows, releases, forks, awaited)
 
     def _runnable(self) -> list[Sequence]:
         # A token that is not known here yet the executor has only from the step before.

@@ -165,6 +165,11 @@ class Sequence:
         return self.prompt_length + len(self.output) + self.in_flight < self.max_length
 
     @property
+    def goes_on(self) -> bool:
+        """Whether a step is still to be planned for it, as far as is known before those in flight are done."""
+        return self.may_sample or self.computed < self.length
+
+    @property
     def decoding(self) -> bool:
         """Whether its next row is its last token, and those that are computed once more, before which nothing is
         missing."""

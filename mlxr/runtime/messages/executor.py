@@ -36,6 +36,7 @@ class Step(Message, frozen=True):
 
     ``sizes``: how large the groups are to be, where that changes: a group that grows does so before pages are copied,
     one that shrinks behind that.
+    ``awaited``: of what runs, nothing can go on before this step's answer, so that no other one is on its way.
 
     A step of another ``epoch`` was meant for an executor that has died, and is dropped: the scheduler plans anew.
     """
@@ -48,6 +49,7 @@ class Step(Message, frozen=True):
     forget: list[int] = []
     reset: bool = False
     sizes: list[GroupSize] = []
+    awaited: bool = False
 
 
 class Describe(Message, frozen=True):

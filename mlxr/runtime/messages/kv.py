@@ -186,13 +186,14 @@ class Admit(Message, frozen=True):
 
 class Plan(Message, frozen=True):
     """Command: give every row its pages and pass the step on. ``forks`` and ``releases`` come before the rows, in
-    that order."""
+    that order. ``awaited``: as in ``Step``."""
 
     epoch: int
     step: int
     rows: list[PlanRow]
     releases: list[Release] = []
     forks: list[Fork] = []
+    awaited: bool = False
 
 
 class Reset(Message, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxr.actors.executor.device import DeviceThread
+from mlxr.actors.executor.device import GRACE_SECONDS, DeviceThread
 from mlxr.actors.executor.device_faults import DeviceLostError, require_device
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.scheduler import StepFailed
@@ -80,6 +80,17 @@ def test_a_device_rests_behind_a_step_and_not_while_one_runs_however_long(
     assert device._rests()
     device._advance(Runner(), Step(3, 8, []), 0, None)  # type: ignore[arg-type]
     assert device._rests()
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_no_plan_is_waited_for_where_none_can_come_before_the_running_steps_answer(
+    device: DeviceThread, awaited: bool
+) -> None:
+    waited: list[float | None] = []
+    inbox: Any = SimpleNamespace(receive=waited.append)
+    running: Any = SimpleNamespace(step=Step(3, 7, [], awaited=awaited))
+    assert device._next(inbox, running) == (None, 0)
+    assert waited == [0 if awaited else GRACE_SECONDS]
 
 
 def test_without_a_device_no_request_fails_but_the_process_ends(

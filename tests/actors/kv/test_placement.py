@@ -42,6 +42,19 @@ def test_there_is_no_room_where_sequences_have_grown_into_what_others_were_promi
     assert placement.room == [0]
 
 
+def test_a_step_is_awaited_as_its_plan_is_unless_rows_of_that_come_again() -> None:
+    placement = Placement([GroupPages(CacheKind.FULL, 2, 4)], longest_row=8)
+    placement.admit(1, TokenIds.of(range(4)))
+    placement.admit(2, TokenIds.of(range(8, 16)))
+    step, deferred = placement.place(Plan(0, 1, [prefill(1, 0, 4)], awaited=True))
+    assert step is not None
+    assert (step.awaited, deferred) == (True, None)
+    step, deferred = placement.place(Plan(0, 2, [PlanRow(1, 4, 1), prefill(2, 0, 8)], awaited=True))
+    assert step is not None
+    assert deferred is not None
+    assert not step.awaited
+
+
 def run(placement: Placement, sequence: int, tokens: TokenIds, *ends: int, start: int = 0) -> list[Step]:
     """Places rows of ``tokens`` that end at each of ``ends``, one a step."""
     steps = []

@@ -8,7 +8,7 @@ from mlxr.actors.scheduler.core import Scheduler
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import sequence_id
 from mlxr.runtime.messages.kv import CacheKind, GroupPages
-from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, Sampled, StepDone, Submit
+from mlxr.runtime.messages.scheduler import Admitted, ExecutorReady, Sampled, StepDone, Submit, Task
 from mlxr.runtime.messages.token_ids import TokenIds
 from tests.actors.scheduler.rig import POOL, SMALL, prompt_of
 from tests.actors.simulation import Engine
@@ -38,6 +38,44 @@ def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, st
     while scheduler.plan():
         planned += 1
     assert planned == steps
+
+
+@pytest.mark.parametrize(
+    ("submit", "awaited"),
+    [
+        (Submit(1, TokenIds.of(prompt_of(20)), Task.EMBED), [False, True]),
+        (Submit(1, TokenIds.of(prompt_of(5)), max_tokens=1), [True]),
+        (Submit(1, TokenIds.of(prompt_of(5)), max_tokens=2), [False, True]),
+    ],
+)
+def test_a_step_is_awaited_where_nothing_can_go_on_before_its_answer(submit: Submit, awaited: list[bool]) -> None:
+    scheduler = Scheduler(SMALL)
+    scheduler.executor_ready(ExecutorReady(0, POOL))
+    scheduler.submit(submit)
+    scheduler.admitted(Admitted(sequence_id(1, 0), 0, scheduler.admissions()[0].ticket, [90]), 0.0)
+    found: list[bool] = []
+    while (plan := scheduler.plan()) is not None:
+        found.append(plan.awaited)
+        sampled = [Sampled(id, 7) for row in plan.rows for id in row.sample]
+        done = StepDone(0, plan.step, sampled, device_ns=4 * 10**7, ran=[sequence_id(1, 0)])
+        scheduler.step_done(done, 0.0)
+    assert found[: len(awaited)] == awaited
+
+
+def test_no_step_is_awaited_while_somebody_is_about_to_join() -> None:
+    scheduler = Scheduler(SMALL)
+    scheduler.executor_ready(ExecutorReady(0, POOL))
+    for request in (1, 2):
+        scheduler.submit(Submit(request, TokenIds.of(prompt_of(5)), Task.EMBED))
+    first, second = scheduler.admissions()
+    scheduler.admitted(Admitted(first.sequence, 0, first.ticket, [90]), 0.0)
+    plan = scheduler.plan()
+    assert plan is not None
+    assert not plan.awaited
+    scheduler.admitted(Admitted(second.sequence, 0, second.ticket, [90]), 0.0)
+    plan = scheduler.plan()
+    assert plan is not None
+    assert plan.awaited
 
 
 def test_the_tokens_of_a_step_are_shared_by_prompts_of_different_clients() -> None:
