@@ -20,12 +20,18 @@ depth."""
 
 WANTED = 0.9
 
+ALONE = ["-m", "mlxr", "up", "--set", "speculation.enabled=false"]
+"""A server without drafts: texts of the turn before come again, so that streams would be copied and end apart, some
+before others begin, and nothing would be known of decoding."""
+
 
 def benchmark(repeat: int = REPEAT) -> Report:
     report = Report("SmolLM2 through HTTP: ours against its bare engine (theirs)")
     model = model_path("smollm2")
-    command = ["-m", "mlxr", "up", "--threads", str(THREADS)]
-    with serving(command, model) as server, Worker("bench.peers.ours", str(model), str(THREADS)) as engine:
+    with (
+        serving([*ALONE, "--threads", str(THREADS)], model) as server,
+        Worker("bench.peers.ours", str(model), str(THREADS)) as engine,
+    ):
         for streams in (1, 16):
             progress(f"{streams} streams")
             found = in_turn(
@@ -46,9 +52,11 @@ def through_http(server: Server, streams: int) -> float:
 
 def decode_rate(streamed: list[Streamed], tokens: int) -> float:
     """Tokens a second of all streams together while every one of them decodes. ``tokens``: how many each of them had;
-    part of a character makes no event of its own."""
+    part of a character makes no event of its own. Raises ``RuntimeError`` where they never do all at once."""
     began = max(stream.events[0] for stream in streamed)
     ended = min(stream.events[-1] for stream in streamed)
+    if began >= ended:
+        raise RuntimeError("a stream ended before another had begun: there is no rate of all of them")
     each = [sum(began < event <= ended for event in stream.events) / len(stream.events) for stream in streamed]
     return sum(each) * tokens / (ended - began) * 1e9
 

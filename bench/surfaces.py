@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from bench.client import Load, run
-from bench.http import decode_rate
+from bench.http import ALONE, decode_rate
 from bench.measure import REPEAT, in_turn, progress
 from bench.models import THREADS
 from bench.peers.worker import Worker, importable, median_microseconds
@@ -146,7 +146,7 @@ def reading() -> Figure:
 def constrained(repeat: int) -> list[Figure]:
     """Decoding held to schemas against free decoding, both through HTTP."""
     figures: list[Figure] = []
-    with serving([*MLXR, "--threads", str(THREADS)], model_path("smollm2")) as server:
+    with serving([*ALONE, "--threads", str(THREADS)], model_path("smollm2")) as server:
         for streams in (1, 8):
             for kind, schema in SCHEMAS.items():
                 progress(f"constrained to {kind}, {streams} streams")
