@@ -7,6 +7,7 @@ as the kernel saw them arrive at the client's socket, less the stream's usual ti
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -28,14 +29,18 @@ from bench.measure import REPEAT, progress
 from bench.random_model import RandomModel, tied_q4_k_m
 from bench.report import Figure, Report
 from bench.server import ROOT, Server, serving
+from bench.stolen import Gap, Stolen
 from tests.models import CACHE, model_path
 
 REPEATS = 10
 TOKENS = 7000
-SETTLED_SECONDS = 0.7
-"""A stream runs for so long before anything is done beside it."""
+SETTLED_SECONDS = 3.0
+"""A stream runs for so long before anything is done beside it. A virtual machine gives memory that was freed back to
+its host two seconds later, and has no CPU meanwhile for tens of milliseconds: that is the unloading before."""
 AFTER_SECONDS = 0.2
-"""What is looked at after an action has ended: what it has left to do."""
+"""What counts as the action's after it has ended: what it has left to do."""
+LATER_SECONDS = 3.5
+"""What is looked at for itself after an action: memory that goes back to a host, an engine's work once it rests."""
 WANTED_GAP = 20.0
 LARGER = RandomModel(
     "llama",
@@ -57,10 +62,12 @@ LARGER = RandomModel(
 
 @dataclass(slots=True)
 class Beside:
-    """What an action did to streams: the worst gap of each time in ms, and how long it took, beside a stream and
-    alone, in seconds."""
+    """What an action did to streams: the worst gap of each time in ms, the CPU time that a host took from this machine
+    in it, the worst gap afterwards, and how long the action took, beside a stream and alone, in seconds."""
 
     worst: list[float] = field(default_factory=list)
+    stolen: list[float] = field(default_factory=list)
+    later: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     alone: list[float] = field(default_factory=list)
     usual: list[float] = field(default_factory=list)
@@ -156,25 +163,29 @@ def measured(server: Server, action: Action, times: int) -> Beside:
         with stream(server) as streamed:
             time.sleep(SETTLED_SECONDS)
             began = time.monotonic_ns()
-            action.act()
-            ended = time.monotonic_ns()
-            time.sleep(AFTER_SECONDS)
+            with Stolen() as stolen:
+                action.act()
+                ended = time.monotonic_ns()
+                time.sleep(LATER_SECONDS)
         found.seconds.append((ended - began) / 1e9)
-        gap, usual = gaps(streamed(), began, ended + int(AFTER_SECONDS * 1e9))
-        found.worst.append(gap)
+        over = ended + int(AFTER_SECONDS * 1e9)
+        worst, usual = worst_gap(streamed(), began, over, began)
+        later, _ = worst_gap(streamed(), over, over + int((LATER_SECONDS - AFTER_SECONDS) * 1e9), began)
+        found.worst.append(worst.milliseconds - usual)
+        found.stolen.append(stolen.within(worst))
+        found.later.append(later.milliseconds - usual)
         found.usual.append(usual)
         action.after()
     return found
 
 
-def gaps(streamed: Streamed, began: int, ended: int) -> tuple[float, float]:
-    """The worst gap within the time given, and the usual time of a token before it, in milliseconds."""
-    steps = list(zip(streamed.arrived, streamed.arrived[1:], strict=False))
+def worst_gap(streamed: Streamed, began: int, ended: int, usual_before: int) -> tuple[Gap, float]:
+    """The worst gap within the time given, and the usual milliseconds of a token before ``usual_before``."""
+    steps = list(itertools.starmap(Gap, zip(streamed.arrived, streamed.arrived[1:], strict=False)))
     if streamed.arrived[-1] < began:
         raise RuntimeError("the stream ended before the action")
-    usual = statistics.median(b - a for a, b in steps if b < began)
-    worst = max(b - a for a, b in steps if b > began and a < ended) - usual
-    return worst / 1e6, usual / 1e6
+    usual = statistics.median(gap.milliseconds for gap in steps if gap.ended < usual_before)
+    return max((g for g in steps if g.ended > began and g.began < ended), key=lambda g: g.milliseconds), usual
 
 
 @contextmanager
@@ -204,6 +215,8 @@ def figures(name: str, found: Beside) -> list[Figure]:
     return [
         Figure(f"{name}: worst gap", max(found.worst), "ms", WANTED_GAP, lower=True),
         Figure(f"{name}: median of the worst gaps", statistics.median(found.worst), "ms"),
+        Figure(f"{name}: taken by the host in the worst gap", found.stolen[found.worst.index(max(found.worst))], "ms"),
+        Figure(f"{name}: worst gap in the {LATER_SECONDS:g} s behind it", max(found.later), "ms"),
         Figure(f"{name}: seconds alone", statistics.median(found.alone), "s"),
         Figure(f"{name}: times as long beside the stream", slower, "x", 2.0, lower=True),
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import gc
 import os
 import signal
 import time
@@ -17,6 +19,25 @@ prepared: dict[str, object] = {}
 
 def prepare(word: str, path: Path) -> None:
     prepared.update(word=word, path=path)
+
+
+def prepare_and_watch(lock: Path) -> None:
+    """Has ``collected_in_turn`` know whether garbage was collected while this process had the turn."""
+
+    def watch(phase: str, info: dict[str, int]) -> None:
+        with lock.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                prepared["in turn"] = False
+            except BlockingIOError:
+                prepared.setdefault("in turn", True)
+
+    gc.callbacks.append(watch)
+
+
+def collected_in_turn() -> bool:
+    gc.callbacks.clear()
+    return prepared["in turn"] is True
 
 
 def refuse(path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 from mlxr.models.errors import ModelFileError
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
+from mlxr.runtime.pacing import StreamingMark
 from mlxr.runtime.sandbox import Sandbox, SandboxKilled, TaskLimits
 from mlxr.runtime.sandbox.channel import Channel, Gone
 from tests.server.processes import open_descriptors
@@ -63,6 +64,16 @@ async def test_a_task_gives_its_result_as_the_type_asked_for() -> None:
 async def test_workers_have_what_the_zygote_prepared(tmp_path: Path) -> None:
     async with sandbox(task("prepare"), {"word": "hello", "path": str(tmp_path)}) as box:
         assert await box.run(task("what_was_prepared"), returns=list[str]) == ["hello", str(tmp_path)]
+
+
+async def test_garbage_of_what_was_prepared_is_collected_in_the_turn_that_prepared_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StreamingMark(tmp_path).set(True)
+    monkeypatch.setenv("_MLXR_PACE", str(tmp_path))
+    lock = str(tmp_path / "background.lock")
+    async with sandbox(task("prepare_and_watch"), {"lock": lock}, run_directory=str(tmp_path)) as box:
+        assert await box.run(task("collected_in_turn"), returns=bool)
 
 
 async def test_what_a_zygote_learns_later_its_next_workers_know() -> None:
