@@ -20,14 +20,14 @@ def new_id(prefix: str) -> str:
     return prefix + uuid4().hex
 
 
-def request_name(request: web.Request) -> str:
+def request_name(request: web.BaseRequest) -> str:
     """Returns the name that the client gave the request, else a new one."""
     given = request.headers.get(HEADER, "")
     usable = 0 < len(given) <= LONGEST and given.isascii() and given.isprintable()
     return given if usable else f"req_{uuid4().hex}"
 
 
-def name_request(request: web.Request, response: web.StreamResponse) -> None:
+def name_request(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Puts the request's name, which lines of the log have too, into the response's headers."""
     name = REQUEST_ID.get() or request_name(request)
     response.headers[HEADER] = name

@@ -15,9 +15,11 @@ from msgspec import Struct
 
 from mlxr.http.app import answer
 from mlxr.http.errors import OUR_MISTAKE
+from mlxr.http.ids import name_request, request_name
 from mlxr.http.listeners.connection_slots import ConnectionSlots
 from mlxr.http.listeners.half_closed import HalfClosedProbe
 from mlxr.http.listeners.malformed import HEADER_BYTES, problem_with, reason_of, unspoken
+from mlxr.runtime.logs import REQUEST_ID
 
 log = logging.getLogger("mlxr.frontend")
 
@@ -214,6 +216,7 @@ class Connection(web.RequestHandler):
         """Returns the answer to a request that never became one, or whose handler failed outside of our middleware."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
+        REQUEST_ID.set(request_name(request))
         if isinstance(exc, HttpProcessingError):
             log.debug("%s sent what is no HTTP request: %r", request.remote, exc.message)
             problem = problem_with(exc)
@@ -221,6 +224,7 @@ class Connection(web.RequestHandler):
             log.error("a request failed", exc_info=exc)
             problem = OUR_MISTAKE
         response = answer(request, problem)
+        name_request(request, response)
         response.force_close()
         return response
 

@@ -28,6 +28,7 @@ async def send(r: Rig, *pieces: bytes) -> tuple[int, str]:
                 answer += data
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"content-type: application/json" in head.lower()
+    assert b"\r\nx-request-id: req_" in head.lower()
     assert head.startswith(b"HTTP/1.")
     return int(head.split()[1]), json.loads(body)["error"]["message"]
 
