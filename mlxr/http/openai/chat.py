@@ -46,7 +46,8 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
     command = await services.prepare(request, to_generate, body, services.settings)
     assert isinstance(command.prompt, ChatPrompt)
     entry = services.gateway.find(body.model)
-    require_reasoning(command.prompt.reasoning_effort, entry, "reasoning_effort")
+    field = "reasoning_effort" if body.reasoning is None else "reasoning"
+    require_reasoning(command.prompt.reasoning_effort, entry, field)
     command = replace(command, prompt=with_model_defaults(command.prompt, entry))
     command = with_option_defaults(command, body, entry)
     keep_alive = keep_alive_seconds(body.keep_alive)

@@ -21,8 +21,18 @@ def chat_prompt(body: ChatRequest, most: int) -> ChatPrompt:
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=body.parallel_tool_calls is not False,
-        reasoning_effort=reasoning_effort(body.reasoning_effort),
+        reasoning_effort=_effort(body),
+        reasoning_budget=body.reasoning.max_tokens if body.reasoning is not None else None,
     )
+
+
+def _effort(body: ChatRequest) -> str | None:
+    given = body.reasoning
+    if given is not None and given.enabled is False:
+        return "none"
+    if effort := (given and given.effort) or body.reasoning_effort:
+        return reasoning_effort(effort)
+    return "on" if given is not None and (given.enabled or given.max_tokens) else None
 
 
 def _offer(tools: list[Tool], choice: str | ToolChoice | None) -> Offer:

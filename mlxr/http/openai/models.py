@@ -8,7 +8,7 @@ from msgspec import UNSET
 from mlxr.api.adapted_models import served
 from mlxr.api.model_defaults import listed
 from mlxr.http.json_response import json_response
-from mlxr.http.openai.schema import ModelCard, ModelList
+from mlxr.http.openai.schema import ModelCard, ModelList, ModelMeta
 from mlxr.http.services import Services
 from mlxr.runtime.messages.catalogue import ModelEntry
 
@@ -26,10 +26,14 @@ async def get_model(services: Services, body: None, request: web.Request) -> web
 def card(entry: ModelEntry, name: str) -> ModelCard:
     """``name`` is what the client asked for, which may be an alias, or the model's with those of adapters."""
     adapted = "+" in name and name != entry.name
+    info = entry.info
     return ModelCard(
         id=name,
         created=int(entry.modified),
         root=entry.name,
         parent=entry.name if adapted else None,
-        max_model_len=entry.info.context_length or UNSET,
+        max_model_len=info.context_length or UNSET,
+        meta=ModelMeta(
+            n_ctx_train=info.context_length, n_embd=info.embedding_length, n_params=info.parameters, size=entry.size
+        ),
     )

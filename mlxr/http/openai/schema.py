@@ -80,6 +80,15 @@ class Prediction(Fields, frozen=True, kw_only=True):
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
+class ReasoningOptions(Fields, frozen=True, kw_only=True):
+    """OpenRouter's and Ollama's form of ``reasoning_effort``, before which it counts. ``max_tokens``: how many of them
+    reasoning may take before it is ended. ``enabled``: whether there is any, without a word of how much."""
+
+    effort: Effort | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    enabled: bool | None = None
+
+
 class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     """``POST /v1/chat/completions``."""
 
@@ -93,6 +102,7 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True):
     tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: Effort | None = None
+    reasoning: ReasoningOptions | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     chat_template: str | None = None
     continue_final_message: bool | None = None
@@ -151,6 +161,16 @@ class EmbeddingRequest(ModelRequest, frozen=True, kw_only=True):
     IGNORED: ClassVar[frozenset[str]] = HARMLESS
 
 
+class ModelMeta(Struct, frozen=True, kw_only=True):
+    """What llama.cpp's clients read of a model: tokens that it was made for, the width of a hidden state, and how many
+    weights it has in how many bytes. Zeros stand for what its files do not say."""
+
+    n_ctx_train: int
+    n_embd: int
+    n_params: int
+    size: int
+
+
 class ModelCard(Struct, frozen=True, kw_only=True):
     id: str
     object: str = "model"
@@ -159,6 +179,7 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     root: str | UnsetType = UNSET
     parent: str | None = None
     max_model_len: int | UnsetType = UNSET
+    meta: ModelMeta
 
 
 class ModelList(Struct, frozen=True, kw_only=True):

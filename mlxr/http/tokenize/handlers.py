@@ -14,18 +14,36 @@ from mlxr.api.model_defaults import installed, with_model_defaults
 from mlxr.http.chat_messages import chat_prompt
 from mlxr.http.json_response import json_response
 from mlxr.http.services import Services
-from mlxr.http.tokenize.schema import DetokenizeAnswer, DetokenizeRequest, TokenizeAnswer, TokenizeRequest
+from mlxr.http.tokenize.schema import (
+    DetokenizeAnswer,
+    DetokenizeRequest,
+    PiecesAnswer,
+    TokenizeAnswer,
+    TokenizeRequest,
+    TokenPiece,
+)
 from mlxr.runtime.messages.registry import ShowModel
 from mlxr.runtime.messages.tokenizer import Detokenize, Prompt, TextPrompt, Tokenize, TokenPrompt
 
 
 async def tokenize(services: Services, body: TokenizeRequest, request: web.Request) -> web.Response:
     name = body.model or default_model(services.gateway)
-    command = Tokenize(0, _prompt(services, body, name), want_tokens=True, want_pieces=body.return_token_strs)
+    wanted = body.return_token_strs or body.with_pieces
+    command = Tokenize(0, _prompt(services, body, name), want_tokens=True, want_pieces=wanted)
     made = await services.gateway.tokenize(name, command, surface="mlxr")
     entry = installed(services.gateway, name)
+    if body.with_pieces:
+        tokens = list(map(_piece, made.tokens, made.pieces))
+        return json_response(PiecesAnswer(made.count, entry.info.context_length, tokens))
     pieces = [raw.decode(errors="replace") for raw in made.pieces] if body.return_token_strs else None
     return json_response(TokenizeAnswer(made.count, entry.info.context_length, made.tokens, pieces))
+
+
+def _piece(token: int, raw: bytes) -> TokenPiece:
+    try:
+        return TokenPiece(token, raw.decode())
+    except UnicodeDecodeError:
+        return TokenPiece(token, list(raw))
 
 
 async def detokenize(services: Services, body: DetokenizeRequest, request: web.Request) -> web.Response:
@@ -68,8 +86,8 @@ def _prompt(services: Services, body: TokenizeRequest, model: str) -> Prompt:
     if [body.prompt, body.content, body.messages].count(None) != 2:
         raise invalid("give one of `prompt`, `content` and `messages`", "prompt")
     if body.prompt is not None:
-        return TextPrompt(body.prompt, body.add_special_tokens)
+        return TextPrompt(body.prompt, body.add_special_tokens, body.parse_special)
     if body.messages is None:
-        return TextPrompt(body.content or "", body.add_special)
+        return TextPrompt(body.content or "", body.add_special, body.parse_special)
     prompt = chat_prompt(body.messages, body, services.settings.max_messages)
     return with_model_defaults(prompt, services.gateway.find(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,7 +14,8 @@ from mlxr.http.values import ModelName, TokenId
 class TokenizeRequest(Fields, frozen=True, kw_only=True):
     """``prompt`` for text, or ``messages`` for a conversation rendered by the model's template. Without ``model`` the
     one that is loaded is meant. llama.cpp's clients say ``content`` for text, and ``add_special``, which is off unless
-    they do."""
+    they do, ``with_pieces`` for each token with what it says, and ``parse_special``: false where markers are text like
+    any other."""
 
     model: ModelName | None = None
     prompt: str | None = None
@@ -28,10 +29,15 @@ class TokenizeRequest(Fields, frozen=True, kw_only=True):
     continue_final_message: bool | None = None
     chat_template: str | None = None
     chat_template_kwargs: dict[str, Any] | None = None
-    with_pieces: bool | None = None
-    parse_special: bool | None = None
+    with_pieces: bool = False
+    parse_special: bool = True
 
-    REFUSED: ClassVar[dict[str, Any]] = {"with_pieces": False, "parse_special": True}
+
+class TokenPiece(Struct, frozen=True):
+    """A token with what it says: text, or its bytes where they are none by themselves."""
+
+    id: int
+    piece: str | list[int]
 
 
 class TokenizeAnswer(Struct, frozen=True):
@@ -39,6 +45,14 @@ class TokenizeAnswer(Struct, frozen=True):
     max_model_len: int
     tokens: list[int]
     token_strs: list[str] | None = None
+
+
+class PiecesAnswer(Struct, frozen=True):
+    """The answer to who wants each token with what it says."""
+
+    count: int
+    max_model_len: int
+    tokens: list[TokenPiece]
 
 
 class DetokenizeRequest(Fields, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
     openai.ChatRequest: {
         **simple(CHAT, **SAMPLING, model="org/tiny-alias", messages=[{"role": "user", "content": "Ho"}], **BOTH),
         **simple(CHAT, max_tokens=5, max_completion_tokens=6, reasoning_effort="low", chat_template="{{ x }}"),
-        **simple(CHAT, chat_template_kwargs={"a": 1}, add_generation_prompt=False),
+        **simple(CHAT, chat_template_kwargs={"a": 1}, add_generation_prompt=False, reasoning={"effort": "high"}),
         **simple(CHAT, prediction={"type": "content", "content": "Ho"}),
         "logprobs": Case(CHAT, {"logprobs": True}),
         "top_logprobs": Case(CHAT, {"logprobs": True, "top_logprobs": 3}, {"logprobs": True}),
@@ -54,6 +54,10 @@ OPENAI: dict[type[Fields], dict[str, Case]] = {
     openai.EmbeddingRequest: {
         **simple(EMBEDDINGS, model="org/tiny-alias", input="Ho", encoding_format="base64", dimensions=2),
         **simple(EMBEDDINGS, keep_alive="2h", adapters=["none"], prompt_name="query"),
+    },
+    openai.ReasoningOptions: {
+        name: Case(CHAT, {"reasoning": {name: value}}, {"reasoning": {}})
+        for name, value in (("effort", "low"), ("max_tokens", 5), ("enabled", False))
     },
     openai.Prediction: {
         "type": Case(CHAT, {"prediction": {"type": "image", "content": "Ho"}}),

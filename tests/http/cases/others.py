@@ -29,6 +29,7 @@ OTHERS: dict[type[Fields], dict[str, Case]] = {
             )
         },
         "content": Case("/tokenize", {"prompt": None, "content": "Ho"}, {"prompt": "Hi"}),
+        **simple("/tokenize", with_pieces=True, parse_special=False),
         "add_special": Case(
             "/tokenize", {"prompt": None, "content": "Hi", "add_special": True}, {"prompt": None, "content": "Hi"}
         ),

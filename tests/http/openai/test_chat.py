@@ -65,6 +65,21 @@ def test_max_completion_tokens_wins_over_max_tokens() -> None:
     assert command().max_tokens is None
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"effort": "xhigh"}, ("high", None)),
+        ({"max_tokens": 9}, ("on", 9)),
+        ({"enabled": True}, ("on", None)),
+        ({"enabled": False, "effort": "high"}, ("none", None)),
+        ({}, ("low", None)),
+    ],
+)
+def test_reasoning_may_be_asked_for_in_openrouters_form(given: dict[str, Any], expected: Any) -> None:
+    made = prompt(reasoning=given, **({} if given else {"reasoning_effort": "low"}))
+    assert (made.reasoning_effort, made.reasoning_budget) == expected
+
+
 def test_minus_one_is_no_limit_on_tokens() -> None:
     for asked in (command(max_tokens=-1), command(max_tokens=5, max_completion_tokens=-1)):
         assert (asked.max_tokens, asked.unlimited) == (None, True)

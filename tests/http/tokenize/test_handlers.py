@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from mlxr.runtime.messages.frontend import Catalog, RegistryReply
+from mlxr.runtime.messages.frontend import Catalog, RegistryReply, Tokenized
 from mlxr.runtime.messages.registry import ShowModel
+from mlxr.runtime.messages.tokenizer import TextPrompt, Tokenize
 from tests.http.rig import EMBEDDER, ENGINE, ENTRY, ask, embedded, rig
 
 
@@ -25,6 +26,12 @@ async def test_tokens_of_texts_and_conversations_and_back(tmp_path: Path) -> Non
         assert body == {"prompt": "ab", "content": "ab"}
         _, body, _ = await ask(r, "POST", "/tokenize", json={"content": "ab"})
         assert (body["tokens"], body["token_strs"]) == ([97, 98], None)
+        r.on_other = lambda m: [Tokenized(m.request, [97, 98], "a", [b"a", b"\xc3"], 2)]
+        asked = {"content": "ab", "with_pieces": True, "parse_special": False}
+        _, body, _ = await ask(r, "POST", "/tokenize", json=asked)
+        assert body["tokens"] == [{"id": 97, "piece": "a"}, {"id": 98, "piece": [0xC3]}]
+        assert r.got(Tokenize)[-1].prompt == TextPrompt("ab", add_special=False, parse_special=False)
+        r.on_other = embedded
         for too_few_or_many in ({}, {"prompt": "a", "content": "a"}):
             assert (await ask(r, "POST", "/tokenize", json={"model": "tiny", **too_few_or_many}))[0] == 400
         info = b'{"model_info": {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.eos_token_id": 101, "a": 1}}'

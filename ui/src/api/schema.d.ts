@@ -1769,6 +1769,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same */
+        get: operations["get_v1_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/messages": {
         parameters: {
             query?: never;
@@ -3739,6 +3756,7 @@ export interface components {
             created: number;
             id: string;
             max_model_len?: number;
+            meta: components["schemas"]["ModelMeta"];
             /** @default model */
             object?: string;
             /** @default mlxr */
@@ -3752,6 +3770,17 @@ export interface components {
             data: components["schemas"]["ModelCard"][];
             /** @default list */
             object?: string;
+        };
+        /**
+         * ModelMeta
+         * @description What llama.cpp's clients read of a model: tokens that it was made for, the width of a hidden state, and how many
+         *         weights it has in how many bytes. Zeros stand for what its files do not say.
+         */
+        ModelMeta: {
+            n_ctx_train: number;
+            n_embd: number;
+            n_params: number;
+            size: number;
         };
         /**
          * ModelParameters
@@ -3988,6 +4017,19 @@ export interface components {
             mode?: null | "standard";
             /** @default null */
             summary?: ("auto" | "concise" | "detailed") | null;
+        };
+        /**
+         * ReasoningOptions
+         * @description OpenRouter's and Ollama's form of ``reasoning_effort``, before which it counts. ``max_tokens``: how many of them
+         *         reasoning may take before it is ended. ``enabled``: whether there is any, without a word of how much.
+         */
+        ReasoningOptions: {
+            /** @default null */
+            effort?: ("high" | "low" | "max" | "medium" | "minimal" | "none" | "xhigh") | null;
+            /** @default null */
+            enabled?: boolean | null;
+            /** @default null */
+            max_tokens?: number | null;
         };
         /**
          * RequestInfo
@@ -4620,7 +4662,8 @@ export interface components {
          * TokenizeRequest
          * @description ``prompt`` for text, or ``messages`` for a conversation rendered by the model's template. Without ``model`` the
          *         one that is loaded is meant. llama.cpp's clients say ``content`` for text, and ``add_special``, which is off unless
-         *         they do.
+         *         they do, ``with_pieces`` for each token with what it says, and ``parse_special``: false where markers are text like
+         *         any other.
          */
         TokenizeRequest: {
             /** @default null */
@@ -4641,22 +4684,16 @@ export interface components {
             messages?: components["schemas"]["mlxr.http.openai.schema.Message"][] | null;
             /** @default null */
             model?: string | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            parse_special?: null | true;
+            /** @default true */
+            parse_special?: boolean;
             /** @default null */
             prompt?: string | null;
             /** @default false */
             return_token_strs?: boolean;
             /** @default null */
             tools?: components["schemas"]["FunctionTool"][] | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            with_pieces?: null | false;
+            /** @default false */
+            with_pieces?: boolean;
         };
         /**
          * ToolMode
@@ -5238,6 +5275,8 @@ export interface components {
              * @enum {unknown}
              */
             prompt_logprobs?: null;
+            /** @default null */
+            reasoning?: components["schemas"]["ReasoningOptions"] | null;
             /** @default null */
             reasoning_effort?: ("high" | "low" | "max" | "medium" | "minimal" | "none" | "xhigh") | null;
             /** @default null */
@@ -9518,6 +9557,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["openai_error"];
+                };
+            };
+        };
+    };
+    get_v1_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
             };
             /** @description What went wrong */
             default: {
