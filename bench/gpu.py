@@ -28,7 +28,7 @@ from bench.report import Figure, Report
 from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.launched_step import LaunchedStep
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.metal.cache import NumberType
 from mlxr.metal.mlx.backend import MlxBackend
@@ -139,7 +139,7 @@ class Driver:
             self._at[id] = at + 1
         return rows
 
-    def _launch(self, rows: list[PlanRow]) -> Launched:
+    def _launch(self, rows: list[PlanRow]) -> LaunchedStep:
         number = next(self._steps)
         # The pool is a part of what it may become, until it is told.
         sizes = [] if number else [GroupSize(group.pages, group.pages) for group in self._groups]
@@ -149,7 +149,7 @@ class Driver:
         self._engine.sample(launched)
         return launched
 
-    def _finish(self, launched: Launched) -> list[Sampled]:
+    def _finish(self, launched: LaunchedStep) -> list[Sampled]:
         done = self._engine.finish(launched)
         assert not any(sampled.error for sampled in done.sampled), done.sampled[0].error
         return done.sampled

@@ -21,7 +21,7 @@ from mlxr.actors.executor.device_faults import PoolFullError, require_device
 from mlxr.actors.executor.disk import page_contents
 from mlxr.actors.executor.engine_reports import EngineBytes, EngineReports
 from mlxr.actors.executor.fitting_loader import FittingLoader, Loaded, least_pages_bytes
-from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.launched_step import LaunchedStep
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pages_on_disk import PagesOnDisk
 from mlxr.actors.executor.pool_files.shared_pool import SharedPool
@@ -186,7 +186,7 @@ class DeviceThread:
         return time.monotonic() - self._stepped > REST_SECONDS
 
     def _serve(self, inbox: Inbox[ExecutorInbox], runner: ModelRunner, ready: ExecutorReady) -> None:
-        previous: Launched | None = None
+        previous: LaunchedStep | None = None
         while not self._stopping.is_set():
             message, wait_ns = self._next(inbox, previous)
             if self._warm_up is not None and (message is not None or previous is not None):
@@ -233,7 +233,7 @@ class DeviceThread:
         made = self._compiler.compile(command.constraint)
         made.add_done_callback(partial(self._reports.constraint_compiled, command))
 
-    def _next(self, inbox: Inbox[ExecutorInbox], previous: Launched | None) -> tuple[ExecutorInbox | None, int]:
+    def _next(self, inbox: Inbox[ExecutorInbox], previous: LaunchedStep | None) -> tuple[ExecutorInbox | None, int]:
         """Returns the next message and how long the device was idle for it; None when the running step should be
         collected, or the thread is to end."""
         if previous is not None:
@@ -256,12 +256,12 @@ class DeviceThread:
         self._reports.tell_progress(STAGE, warm_up.done)
 
     def _advance(
-        self, runner: ModelRunner, step: Step | None, wait_ns: int, previous: Launched | None
-    ) -> Launched | None:
+        self, runner: ModelRunner, step: Step | None, wait_ns: int, previous: LaunchedStep | None
+    ) -> LaunchedStep | None:
         """Queues ``step`` behind ``previous``, then collects ``previous``."""
         self._stepped = math.inf
         running = [s for s in (previous.step if previous else None, step) if s is not None]
-        launched: Launched | None = None
+        launched: LaunchedStep | None = None
         try:
             if step is not None:
                 launched = runner.launch(step, wait_ns)

@@ -14,7 +14,7 @@ from mlxr.actors.executor.buffer_cache import BufferCache
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.drafting import Drafter
 from mlxr.actors.executor.drafting.step_drafts import StepDrafts
-from mlxr.actors.executor.launched import Launched, LaunchedPromptLogprobs
+from mlxr.actors.executor.launched_step import LaunchedPromptLogprobs, LaunchedStep
 from mlxr.actors.executor.page_memory import PageMemory
 from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.pooling import Pooler
@@ -98,7 +98,7 @@ class ModelRunner:
         self._last_row = {}
         self._drafts.clear()
 
-    def launch(self, step: Step, wait_ns: int) -> Launched:
+    def launch(self, step: Step, wait_ns: int) -> LaunchedStep:
         """Queues a step's forward pass, and its sampling unless that has to look back at tokens not known yet. Before
         one that resizes the pool, all others must have been finished."""
         for id in self._table.apply(step):
@@ -108,7 +108,7 @@ class ModelRunner:
         for row in step.rows:
             for id in [row.sequence] * (row.setup is not None) + [id for id, _ in row.register]:
                 self._constraints.open(self._table[id])
-        launched = Launched(step, time.monotonic_ns(), wait_ns)
+        launched = LaunchedStep(step, time.monotonic_ns(), wait_ns)
         if any(row.wanted for row in step.rows):
             launched.step = step = self._drafts.fill(launched, self._table)
             launched.launched_ns = time.monotonic_ns()
@@ -131,7 +131,7 @@ class ModelRunner:
             mx.async_eval(self._outputs(launched, hidden))
         return launched
 
-    def sample(self, launched: Launched) -> None:
+    def sample(self, launched: LaunchedStep) -> None:
         """Queues the sampling of a launched step, if it is not queued yet."""
         if launched.logits is None or launched.sampled is not None:
             return
@@ -144,7 +144,7 @@ class ModelRunner:
         launched.logits = None
         mx.async_eval(self._outputs(launched, None))
 
-    def finish(self, launched: Launched) -> StepDone:
+    def finish(self, launched: LaunchedStep) -> StepDone:
         """Waits for a launched step and reads its answers."""
         step = launched.step
         # Not left to the reading of arrays: the device may ask the validator, for which this thread must have let go of
@@ -201,7 +201,7 @@ class ModelRunner:
         both = mx.concatenate([self._last, mx.array(np.frombuffer(known, np.int32))])
         return both[mx.array(np.array(index, np.int32))]
 
-    def _sample_rows(self, launched: Launched, hidden: mx.array) -> None:
+    def _sample_rows(self, launched: LaunchedStep, hidden: mx.array) -> None:
         rows: list[int] = []
         end = 0
         for row in launched.step.rows:
@@ -218,7 +218,7 @@ class ModelRunner:
                 self._sampled_rows = rows, mx.array(np.array(rows, np.int32))
             launched.logits = self._model.logits(hidden, self._sampled_rows[1])
 
-    def _sample_draft(self, launched: Launched, row: PlanRow, end: int, rows: list[int]) -> None:
+    def _sample_draft(self, launched: LaunchedStep, row: PlanRow, end: int, rows: list[int]) -> None:
         """Has the position before a draft, and each position of it, sampled."""
         assert row.tokens is not None
         launched.drafts[len(launched.samplers)] = row.tokens[row.length - row.draft :].list()
@@ -227,7 +227,7 @@ class ModelRunner:
             launched.positions.append(row.start + row.length - left)
             rows.append(end - 1 - left)
 
-    def _prompt_logprobs(self, launched: Launched, hidden: mx.array, batch: Batch) -> None:
+    def _prompt_logprobs(self, launched: LaunchedStep, hidden: mx.array, batch: Batch) -> None:
         for index, row in enumerate(launched.step.rows):
             wanted = row.prompt_logprobs
             if wanted is None:
@@ -242,7 +242,7 @@ class ModelRunner:
                 start = row.start + begin + 1
                 launched.prompt_logprobs.append(LaunchedPromptLogprobs(row.sequence, start, wanted.top, rows, part))
 
-    def _outputs(self, launched: Launched, hidden: mx.array | None) -> list[mx.array]:
+    def _outputs(self, launched: LaunchedStep, hidden: mx.array | None) -> list[mx.array]:
         arrays = _arrays(launched.sampled) if launched.sampled is not None else []
         for array in (launched.logits, launched.pooled):
             if array is not None:
@@ -267,7 +267,7 @@ def _with_outputs(batch: Batch, step: Step) -> Batch:
     return dataclasses.replace(batch, outputs=np.array(outputs, np.int32))
 
 
-def _awaited(launched: Launched) -> list[mx.array]:
+def _awaited(launched: LaunchedStep) -> list[mx.array]:
     tokens = launched.sampled.tokens if launched.sampled is not None else launched.done
     return [array for array in (tokens, launched.pooled) if array is not None]
 

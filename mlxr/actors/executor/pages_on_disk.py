@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from mlxr.actors.executor.disk import open_disk
-from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.launched_step import LaunchedStep
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.page_files import PageFiles
 from mlxr.actors.executor.page_toucher import PAGES_AT_ONCE, PageToucher
@@ -71,7 +71,7 @@ class PagesOnDisk:
             self._files.stop()
 
     def take(
-        self, command: StartTransfers | StorePages | RestorePages | CancelRestore, previous: Launched | None
+        self, command: StartTransfers | StorePages | RestorePages | CancelRestore, previous: LaunchedStep | None
     ) -> None:
         """``previous``: the step that was launched last, if it has not been collected."""
         transfers, behind = self._transfers, _number(previous)
@@ -87,12 +87,12 @@ class PagesOnDisk:
             case CancelRestore():
                 transfers.cancel(command.batch)
 
-    def copy(self, previous: Launched | None) -> None:
+    def copy(self, previous: LaunchedStep | None) -> None:
         """Copies what is due, for a moment."""
         if self._transfers is not None:
             self.copying = self._transfers.advance(_number(previous))
 
-    def has_time(self, previous: Launched) -> bool:
+    def has_time(self, previous: LaunchedStep) -> bool:
         """Whether there is time to copy pages for somebody who waits, while a prompt's long step runs: who waits for a
         step does nothing else."""
         if self._transfers is None or not (self.copying or self._transfers.reading):
@@ -129,5 +129,5 @@ class PagesOnDisk:
             self._toucher.clear()
 
 
-def _number(previous: Launched | None) -> int | None:
+def _number(previous: LaunchedStep | None) -> int | None:
     return previous.step.step if previous is not None else None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.actors.executor.constraints import ConstraintTable
-from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.launched_step import LaunchedStep
 from mlxr.actors.executor.sequences import Sequence, SequenceTable
 from mlxr.metal.sampling import SampledRows
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, TokenLogprob
@@ -22,7 +22,7 @@ class SampleReader:
         self._table = table
         self._constraints = constraints
 
-    def read(self, launched: Launched) -> tuple[list[Sampled], list[Verified], list[int]]:
+    def read(self, launched: LaunchedStep) -> tuple[list[Sampled], list[Verified], list[int]]:
         """Returns the tokens that sequences take, what came of drafts, and the sequences that have been forgotten."""
         if launched.sampled is None:
             return [], [], []
@@ -52,7 +52,7 @@ class SampleReader:
                     verified.append(Verified(id, 0, 0, launched.unread[id]))
         return result, verified, lost
 
-    def ended_sections(self, launched: Launched) -> list[SectionEnded]:
+    def ended_sections(self, launched: LaunchedStep) -> list[SectionEnded]:
         """Returns where reasoning sections end whose sequences have come there."""
         ended: list[SectionEnded] = []
         for row in sorted(launched.validator.ended) if launched.validator is not None else ():
@@ -61,7 +61,7 @@ class SampleReader:
                 ended.append(SectionEnded(sequence.id, launched.positions[row] - sequence.prompt_length))
         return ended
 
-    def forced(self, launched: Launched, sampled: list[Sampled]) -> list[Forced]:
+    def forced(self, launched: LaunchedStep, sampled: list[Sampled]) -> list[Forced]:
         """Returns what the constraints of sequences leave no choice about behind the tokens just taken."""
         if launched.validator is None:
             return []
@@ -76,7 +76,7 @@ class SampleReader:
 
     def _read_draft(
         self,
-        launched: Launched,
+        launched: LaunchedStep,
         sequence: Sequence,
         first: int,
         draft: list[int],

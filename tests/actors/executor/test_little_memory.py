@@ -21,7 +21,7 @@ from mlxr.actors.executor.adapters import AdapterTable
 from mlxr.actors.executor.compiler import Compiler
 from mlxr.actors.executor.constraints import ConstraintTable
 from mlxr.actors.executor.device import DeviceThread
-from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.launched_step import LaunchedStep
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pool_size import group_pages
 from mlxr.metal.backend import Backend
@@ -98,7 +98,7 @@ class Device:
         self._thread._reports._sender = SimpleNamespace(tell=self._told)  # type: ignore[assignment]
         self._thread._backend, self._thread._spec = backend, spec
         self._runner = ModelRunner(model, backend, spec, ConstraintTable(Compiler(no_vocabulary), 100), AdapterTable())
-        self._previous: Launched | None = None
+        self._previous: LaunchedStep | None = None
         self._engine = engine
         self.answers: deque[Message] = deque()
 

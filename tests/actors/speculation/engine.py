@@ -17,7 +17,7 @@ from mlxr.actors.executor.draft_sizes import draft_pool
 from mlxr.actors.executor.drafting import Drafter
 from mlxr.actors.executor.drafting.draft_model import DraftModel
 from mlxr.actors.executor.drafting.own_head import OwnHead
-from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.launched_step import LaunchedStep
 from mlxr.actors.executor.model_runner import ModelRunner
 from mlxr.actors.executor.pool_size import PoolSizes, pool_spec
 from mlxr.actors.scheduler.outcome import Outcome
@@ -58,7 +58,7 @@ class PipelinedRunner:
     is read."""
 
     runner: ModelRunner
-    running: Launched | None = None
+    running: LaunchedStep | None = None
 
     def run(self, step: Step) -> StepDone | None:
         launched = self.runner.launch(step, 0)

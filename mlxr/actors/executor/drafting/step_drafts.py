@@ -9,7 +9,7 @@ import mlx.core as mx
 from msgspec.structs import replace
 
 from mlxr.actors.executor.drafting import CANNOT, Drafter, Made, Wanted
-from mlxr.actors.executor.launched import Launched
+from mlxr.actors.executor.launched_step import LaunchedStep
 from mlxr.actors.executor.sequences import Sequence, SequenceTable
 from mlxr.runtime.messages.executor import Step
 from mlxr.runtime.messages.kv import PlanRow
@@ -37,7 +37,7 @@ class StepDrafts:
         """Whether the drafter wants to know of the hidden states that steps compute."""
         return self._drafter is not None and self._drafter.watches
 
-    def fill(self, launched: Launched, table: SequenceTable) -> Step:
+    def fill(self, launched: LaunchedStep, table: SequenceTable) -> Step:
         """Returns the launched step with the drafts that its rows want, as far as they can be made."""
         step = launched.step
         rows = [row for row in step.rows if row.wanted]

@@ -23,7 +23,7 @@ class LaunchedPromptLogprobs:
 
 
 @dataclass(slots=True)
-class Launched:
+class LaunchedStep:
     """A step on its way: what it samples, and the arrays that will hold the answers.
 
     Attributes:
