@@ -1,4 +1,4 @@
-"""Our kernels for CUDA, launched by name where MLX finds their code (``kept_code.py``), and by source where not."""
+"""Our kernels for CUDA, launched by name where MLX finds their code (``kernel_cache.py``), and by source where not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlxr.metal.gpu.kept_code import kept, launches_by_name
+from mlxr.metal.gpu.kernel_cache import cached_kernel, launches_by_name
 
 log = logging.getLogger("mlxr.metal")
 
@@ -114,7 +114,7 @@ class CudaKernel:
         signature = f'extern "C" __global__ void {self._name}({", ".join(given)})'
         source = f"{INCLUDES}{self._header}\n{signature} {{\n{constants}{body}\n}}\n"
         try:
-            name = kept(self._name, source)
+            name = cached_kernel(self._name, source)
         except OSError as error:  # the disk is full, say
             log.info("the kernel %s is compiled for this process alone: %s", self._name, error)
             return self._from_source(template)

@@ -27,9 +27,9 @@ class Launches:
         self.sources: list[str] = []
         self.launched: list[dict[str, Any]] = []
 
-    def kept(self, name: str, source: str) -> str:
+    def cached(self, name: str, source: str) -> str:
         self.sources.append(source)
-        return f"{name}_kept"
+        return f"{name}_cached"
 
     def launch(self, **given: Any) -> list[mx.array]:
         self.launched.append({**given, "scalars": list(given["scalars"])})
@@ -40,7 +40,7 @@ class Launches:
 def launches(monkeypatch: pytest.MonkeyPatch) -> Launches:
     made = Launches()
     monkeypatch.setattr(cuda_kernel, "launches_by_name", lambda: True)
-    monkeypatch.setattr(cuda_kernel, "kept", made.kept)
+    monkeypatch.setattr(cuda_kernel, "cached_kernel", made.cached)
     monkeypatch.setattr(mx.fast, "precompiled_cuda_kernel", made.launch)
     return made
 
@@ -121,7 +121,7 @@ def test_mlx_compiles_what_the_disk_has_no_room_for(launches: Launches, monkeypa
 
         return launch
 
-    monkeypatch.setattr(cuda_kernel, "kept", full)
+    monkeypatch.setattr(cuda_kernel, "cached_kernel", full)
     monkeypatch.setattr(mx.fast, "cuda_kernel", make)
     inputs, kernel = [mx.zeros((8, 3)), mx.zeros(5)], adding()
     assert kernel(inputs, template=[("COUNT", 2)], **LAUNCH)[0].tolist() == [1.0] * 8

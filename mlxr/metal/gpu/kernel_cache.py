@@ -34,7 +34,7 @@ are 1 to 3 MB."""
 PROBE = 'extern "C" __global__ void mlxr_probe(float* out, float x) { out[threadIdx.x] = x + threadIdx.x; }'
 
 
-def kept(function: str, source: str) -> str:
+def cached_kernel(function: str, source: str) -> str:
     """Returns the name under which MLX finds the code of ``source``, which is compiled unless it lies there.
     ``function``: the one that it has, by C's rules. Raises ``nvrtc.CompileError``, and ``OSError`` where it can't be
     written there."""
@@ -58,7 +58,7 @@ def launches_by_name() -> bool:
     """Whether MLX finds here what is kept so: found out by a kernel of one line."""
     try:
         (out,) = mx.fast.precompiled_cuda_kernel(
-            name=kept("mlxr_probe", PROBE),
+            name=cached_kernel("mlxr_probe", PROBE),
             compiled_source=b"",
             inputs=[],
             output_shapes=[(32,)],
