@@ -26,7 +26,6 @@ from mlxr.metal.mlx import (
     row_operations,
 )
 from mlxr.metal.mlx.attention import Attention
-from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.dense_layers import JoinedLayers
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
@@ -40,6 +39,7 @@ from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, K
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
 from mlxr.metal.mlx.pool_layers import PoolAccess
 from mlxr.metal.mlx.products import Projections
+from mlxr.metal.mlx.run_ahead import RunAhead
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
 from mlxr.metal.mlx.steps import Step, can_be_padded, padded
 from mlxr.metal.mlx.weights import take_over
@@ -124,7 +124,7 @@ class MlxBackend:
         self.sizes: BackendSizes = MlxSizes(self._usable, self._usable)
         self._elementwise = Elementwise(self._ways.fused)
         self._kept = PoolAccess(device.kind(), self._ways.in_place)
-        self._backlog = Backlog(self._ways.dense_rows)
+        self._run_ahead = RunAhead(self._ways.dense_rows)
         self._mixtures: WeakSet[Experts] = WeakSet()
 
     def weight(self, tensor: Tensor, encoder: bool = False) -> Weight:
@@ -150,7 +150,7 @@ class MlxBackend:
         """MLX has its own threads."""
 
     def forget_steps(self) -> None:
-        self._backlog.clear()
+        self._run_ahead.clear()
         for mixture in self._mixtures:
             mixture.clear()
         if self._ways.joins_layers:
@@ -245,7 +245,7 @@ class MlxBackend:
             assert isinstance(spec, MLPSpec)
             prepared = FeedForward(weights, spec, self._ways, self._elementwise, layer)
 
-        return Half(prepared, self._backlog)
+        return Half(prepared, self._run_ahead)
 
     def joined(self, layers: Sequence[PlainLayer]) -> LayersOperation | None:
         # Two grids whose blocks wait for each other could have half of their places each.
@@ -254,7 +254,7 @@ class MlxBackend:
         dense = [dense_of(mix, half, self._ways) for mix, half in layers]
         if not any(dense):
             return None
-        return JoinedLayers(layers, dense, self._ways.joined_rows, grid_memory(), self._backlog)
+        return JoinedLayers(layers, dense, self._ways.joined_rows, grid_memory(), self._run_ahead)
 
     def low_rank(self, part: LowRank) -> Any:
         return adapters.low_rank(part, HALF)

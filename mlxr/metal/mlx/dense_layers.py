@@ -19,12 +19,12 @@ from mlxr.metal.gpu.decoder_layer.layer_shape import MOST_ROWS, LayerShape, Plac
 from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.mlx import device, step_attention
 from mlxr.metal.mlx.attention import Attention
-from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.few_rows import FewRows
 from mlxr.metal.mlx.grid_memory import GridMemory
 from mlxr.metal.mlx.own_experts import OwnExperts
 from mlxr.metal.mlx.pages import Layer
+from mlxr.metal.mlx.run_ahead import RunAhead
 from mlxr.metal.mlx.steps import Step
 from mlxr.metal.operations import PlainLayer, one_by_one
 from mlxr.metal.pool import Pool
@@ -174,11 +174,11 @@ class JoinedLayers:
         dense: Sequence[DenseLayer | None],
         most_rows: int,
         grid: GridMemory,
-        backlog: Backlog,
+        run_ahead: RunAhead,
     ) -> None:
         """``dense``: each of ``layers`` as the kernel takes it, None where it does not. ``most_rows``: of a step that
         it is better for."""
-        self._backlog = backlog
+        self._run_ahead = run_ahead
         self._parts: list[tuple[DenseRun | None, list[PlainLayer]]] = []
         both = zip(layers, dense, strict=True)
         for shape, alike in groupby(both, key=lambda pair: None if pair[1] is None else pair[1].shape):
@@ -194,7 +194,7 @@ class JoinedLayers:
         for run, plain in self._parts:
             if run is not None and pool is not None and run.takes(step, pool):
                 x, routed = run(x, step, pool)
-                self._backlog.add(x)
+                self._run_ahead.add(x)
                 if run.ends_behind_attention and (half := plain[0][1]) is not None:
                     x = half(x, step, routed=routed) if routed else half(x, step)
                 yield x

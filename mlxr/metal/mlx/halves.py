@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import mlx.core as mx
 
 from mlxr.metal.mlx.attention import Attention
-from mlxr.metal.mlx.backlog import Backlog
 from mlxr.metal.mlx.dense_layers import DenseLayer, dense_layer
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
+from mlxr.metal.mlx.run_ahead import RunAhead
 from mlxr.metal.mlx.steps import Step
 from mlxr.metal.operations import FeedForwardOperation, MixerOperation
 from mlxr.metal.reference import adapters
@@ -20,10 +20,10 @@ from mlxr.metal.reference import adapters
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """Computes ``prepared``, and has ``backlog`` know of it."""
+    """Computes ``prepared``, and has ``run_ahead`` know of it."""
 
     prepared: FeedForward | Experts
-    backlog: Backlog
+    run_ahead: RunAhead
 
     def __call__(
         self,
@@ -36,7 +36,7 @@ class Half:
         own, base = adapters.NO_ADAPTERS if step is None else step.adapters, x if residual is None else residual
         half = self.prepared
         out = half(x, base, routed) if isinstance(half, Experts) else half(x, base, own)
-        self.backlog.add(out)
+        self.run_ahead.add(out)
         return out
 
 

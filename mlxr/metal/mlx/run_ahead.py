@@ -14,7 +14,7 @@ MOST = 3
 """Layers that are queued and not computed yet. The GPU has work as long as there is one."""
 
 
-class Backlog:
+class RunAhead:
     """Of one model's layers. ``rows``: a step of fewer tokens is queued as a whole."""
 
     def __init__(self, rows: int) -> None:

@@ -8,10 +8,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.mlx import backlog
+from mlxr.metal.mlx import run_ahead
 from mlxr.metal.mlx.backend import MlxBackend
-from mlxr.metal.mlx.backlog import MOST
 from mlxr.metal.mlx.device import WAYS
+from mlxr.metal.mlx.run_ahead import MOST
 from mlxr.metal.specs import Activation, MLPSpec
 from mlxr.metal.tensors import TensorType
 from mlxr.metal.weights import MLPWeights
@@ -28,8 +28,8 @@ def waited_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     x = mx.zeros((rows, 64))
     queued: list[mx.array] = []
     waits: list[int] = []
-    monkeypatch.setattr(backlog.mx, "async_eval", queued.append)
-    monkeypatch.setattr(backlog.mx, "eval", lambda x: waits.append(len(queued)))
+    monkeypatch.setattr(run_ahead.mx, "async_eval", queued.append)
+    monkeypatch.setattr(run_ahead.mx, "eval", lambda x: waits.append(len(queued)))
     for _ in range(LAYERS):
         x = half(x)
     assert len(queued) == (LAYERS if rows >= 8 else 0)
@@ -52,7 +52,7 @@ def test_nothing_waits_for_layers_of_a_step_that_is_forgotten(monkeypatch: pytes
     broken = half(mx.zeros((8, 64)))
     backend.forget_steps()
     waited: list[mx.array] = []
-    monkeypatch.setattr(backlog.mx, "eval", waited.append)
+    monkeypatch.setattr(run_ahead.mx, "eval", waited.append)
     for _ in range(MOST + 1):
         half(mx.zeros((8, 64)))
     assert len(waited) == 1
