@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
-from mlxr.metal.mlx.few_rows import FewRows, Norm
+from mlxr.metal.mlx.few_row_matmul import FewRows, Norm
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.paged_decode import PagedDecode

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlxr.metal.cache import attention_group
 from mlxr.metal.gpu import recurrence
-from mlxr.metal.mlx import few_rows, joined_checks
+from mlxr.metal.mlx import few_row_matmul, joined_checks
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.check_inputs import (
     FEATURES,
@@ -72,7 +72,7 @@ def _picked_experts(kind: Kind, side: Side) -> mx.array:
 
 def _few_rows(ways: Ways) -> bool:
     """Every form that the kernel is compiled in for a layer of each kind of codes, against plain floats."""
-    return all(agree(ways, partial(_dense_half, bits, rows)) for bits, rows in few_rows.checked())
+    return all(agree(ways, partial(_dense_half, bits, rows)) for bits, rows in few_row_matmul.checked())
 
 
 def _dense_half(bits: int, rows: int, side: Side) -> mx.array:

@@ -20,7 +20,7 @@ from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.mlx import device, step_attention
 from mlxr.metal.mlx.attention import Attention
 from mlxr.metal.mlx.feed_forward import FeedForward
-from mlxr.metal.mlx.few_rows import FewRows
+from mlxr.metal.mlx.few_row_matmul import FewRows
 from mlxr.metal.mlx.grid_memory import GridMemory
 from mlxr.metal.mlx.own_experts import OwnExperts
 from mlxr.metal.mlx.pages import Layer

@@ -13,7 +13,7 @@ from mlxr.metal.gpu.affine_matmul import Shape
 from mlxr.metal.gpu.decoder_layer.layer_shape import Routing
 from mlxr.metal.gpu.experts import Choice
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch, MadeKernel
-from mlxr.metal.mlx import device, few_rows
+from mlxr.metal.mlx import device, few_row_matmul
 from mlxr.metal.mlx.elementwise import HEADROOM
 from mlxr.metal.mlx.matrix_forms import HALF, Blocks, Codes, Floats, Matrix, joined, rows_of
 from mlxr.metal.specs import ExpertsSpec, NormKind
@@ -164,12 +164,12 @@ def _arrays(matrix: Codes | Floats) -> list[mx.array]:
 
 
 def _fits(matrix: Matrix, count: int) -> bool:
-    return not isinstance(matrix, Blocks) and few_rows.takes(matrix) and _of_one(matrix, count).fits
+    return not isinstance(matrix, Blocks) and few_row_matmul.takes(matrix) and _of_one(matrix, count).fits
 
 
 def _of_one(matrix: Codes | Floats, count: int) -> Shape:
     """The shape of one expert's matrix, of ``count`` above one another."""
-    whole = few_rows.shape_of(matrix)
+    whole = few_row_matmul.shape_of(matrix)
     return Shape(whole.outputs // count, whole.columns, whole.bits, whole.group)
 
 

@@ -8,7 +8,7 @@ from itertools import accumulate, groupby
 
 import mlx.core as mx
 
-from mlxr.metal.mlx import few_rows, own_blocks
+from mlxr.metal.mlx import few_row_matmul, own_blocks
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.matrix_forms import (
     HALF,
@@ -82,8 +82,8 @@ class SplitProduct:
         matrices: list[Matrix] = [weight.handle.matrix for weight in weights]
         whole = matrices[0] if len(matrices) == 1 else joined(matrices)
         outputs, inputs = sum(weight.shape[0] for weight in weights), weights[0].shape[1]
-        self.codes = whole if not isinstance(whole, Blocks) and ways.few_rows and few_rows.takes(whole) else None
-        self.few = None if self.codes is None else few_rows.FewRows(self.codes, self.bias)
+        self.codes = whole if not isinstance(whole, Blocks) and ways.few_rows and few_row_matmul.takes(whole) else None
+        self.few = None if self.codes is None else few_row_matmul.FewRows(self.codes, self.bias)
         self.parts = _parts(whole, outputs, inputs, ways) if self.few is None else 1
         self._matrix = split(whole, self.parts) if self.parts > 1 and isinstance(whole, Codes) else whole
         whole, begin = self._unsplit(), 0

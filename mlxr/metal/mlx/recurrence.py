@@ -17,7 +17,7 @@ from mlxr.metal.mlx import device, own_recurrence
 from mlxr.metal.mlx.attention import of_run
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
-from mlxr.metal.mlx.few_rows import FewRows, Norm
+from mlxr.metal.mlx.few_row_matmul import FewRows, Norm
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pool_array import RowAccess
 from mlxr.metal.mlx.products import Projections, SplitProduct

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.few_rows import FewRows, Norm, takes
+from mlxr.metal.mlx.few_row_matmul import FewRows, Norm, takes
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.products import product

@@ -14,7 +14,7 @@ from mlxr.metal.gpu import attention
 from mlxr.metal.gpu.attention import StepShape, on_metal
 from mlxr.metal.gpu.kernel import Language, Launch, MadeKernel
 from mlxr.metal.mlx import device
-from mlxr.metal.mlx.few_rows import FewRows, Norm
+from mlxr.metal.mlx.few_row_matmul import FewRows, Norm
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pages import TICKETS, Layer
 from mlxr.metal.mlx.products import Projections

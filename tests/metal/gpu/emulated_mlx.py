@@ -14,7 +14,7 @@ import numpy as np
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
 from mlxr.metal.mlx import (
     dense_layers,
-    few_rows,
+    few_row_matmul,
     own_blocks,
     own_experts,
     own_recurrence,
@@ -53,7 +53,7 @@ class Source(Kernel):
 
 MODULES = (
     dense_layers,
-    few_rows,
+    few_row_matmul,
     own_blocks,
     own_experts,
     own_recurrence,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlxr.metal.gpu.affine_matmul import Epilogue, Shape
-from mlxr.metal.mlx import few_rows
+from mlxr.metal.mlx import few_row_matmul
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS
 from mlxr.metal.mlx.device_checks import DeviceChecks, holds
@@ -73,7 +73,7 @@ def norming(rows: int, width: int) -> Callable[..., list[mx.array]]:
 
 @pytest.fixture(autouse=True)
 def norms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(few_rows, "_norming", norming)
+    monkeypatch.setattr(few_row_matmul, "_norming", norming)
 
 
 def uncompiled(*arguments: object) -> Callable[..., list[mx.array]]:
@@ -104,7 +104,7 @@ def product_of(type: TensorType, outputs: int, columns: int, rows: int) -> tuple
 @pytest.mark.parametrize("type", [TensorType.Q4_K, TensorType.Q8_0, TensorType.F16])
 def test_few_rows_are_multiplied_by_it(type: TensorType, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[int, Epilogue]] = []
-    monkeypatch.setattr(few_rows, "_launching", launching(ran=ran))
+    monkeypatch.setattr(few_row_matmul, "_launching", launching(ran=ran))
     assert holds(WAYS_HERE, "few_rows")
     ran.clear()
     for rows in (1, 32, 33):
@@ -120,13 +120,13 @@ def test_few_rows_are_multiplied_by_it(type: TensorType, monkeypatch: pytest.Mon
 def test_matrices_that_it_can_t_take_are_multiplied_by_mlx(
     type: TensorType, outputs: int, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(few_rows, "_launching", uncompiled)
+    monkeypatch.setattr(few_row_matmul, "_launching", uncompiled)
     own, theirs = product_of(type, outputs, columns, 3)
     assert np.array_equal(np.array(own), np.array(theirs))
 
 
 def test_scales_that_its_arithmetic_has_no_room_for_are_left_to_mlx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(few_rows, "_launching", uncompiled)
+    monkeypatch.setattr(few_row_matmul, "_launching", uncompiled)
     backend, plain = MlxBackend(WAYS_HERE), MlxBackend(WAYS["cpu"])
     tensor = random_tensor(TensorType.Q8_0, 48, 256, np.random.default_rng(0), 40.0)
     outs = [each.linear(each.weight(tensor))(rows_of(2, 256)) for each in (backend, plain)]
@@ -137,7 +137,7 @@ def test_scales_that_its_arithmetic_has_no_room_for_are_left_to_mlx(monkeypatch:
 @pytest.mark.parametrize("rows", [1, 3, 32])
 def test_a_gated_half_is_two_products(rows: int, post_normed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[int, Epilogue]] = []
-    monkeypatch.setattr(few_rows, "_launching", launching(ran=ran))
+    monkeypatch.setattr(few_row_matmul, "_launching", launching(ran=ran))
     rng, outs = np.random.default_rng(3), []
     tensors = [random_tensor(TensorType.Q4_K, *shape, rng, 0.0004) for shape in ((512, 256), (512, 256), (256, 512))]
     norm = mx.array(rng.uniform(0.5, 1.5, 256).astype(np.float32))
@@ -155,7 +155,7 @@ def test_a_gated_half_is_two_products(rows: int, post_normed: bool, monkeypatch:
 def test_a_planted_fault_rules_it_out_by_name(
     planted: Launching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(few_rows, "_launching", planted)
+    monkeypatch.setattr(few_row_matmul, "_launching", planted)
     found = DeviceChecks(WAYS_HERE, tmp_path)
     assert found.sound_ways() == WAYS["cpu"]
     assert found.failing == {"few_rows"}
@@ -163,7 +163,7 @@ def test_a_planted_fault_rules_it_out_by_name(
 
 
 def test_who_asks_for_the_backend_is_told_what_it_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(few_rows, "_launching", launching(1.1, only=4))
+    monkeypatch.setattr(few_row_matmul, "_launching", launching(1.1, only=4))
     monkeypatch.setitem(WAYS, "cpu", WAYS_HERE)
     _, choice = select_backend("mlx", checks=tmp_path)
     assert "without few_rows: wrong on this device" in choice.reason
