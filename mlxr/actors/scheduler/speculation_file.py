@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from mlxr.actors.scheduler.speculation.engine import EngineSpeculation
-from mlxr.actors.scheduler.speculation.kept import kept_text, restore
+from mlxr.actors.scheduler.speculation.saved_statistics import restore, saved_text
 from mlxr.runtime.messages.scheduler import DrafterInfo
 from mlxr.runtime.whole_files import write_whole
 
@@ -50,7 +50,7 @@ class SpeculationFile:
         if self._file is None or not times.changed:
             return
         times.changed = False
-        text = kept_text(times, self._depths.acceptance, self._device.times)
+        text = saved_text(times, self._depths.acceptance, self._device.times)
         try:
             await anyio.to_thread.run_sync(write_whole, self._file, text, 0o600)
         except OSError as error:

@@ -12,17 +12,17 @@ from mlxr.actors.scheduler.speculation.step_times import BINS, CONTEXTS, LONGEST
 FORMAT = 1
 
 TRUSTED = 8
-"""Steps that a kept time counts as: what is seen now soon counts for more."""
+"""Steps that a saved time counts as: what is seen now soon counts for more."""
 
 
-class KeptCurve(Struct, frozen=True):
+class SavedCurve(Struct, frozen=True):
     """Of the contexts of one class, the seconds of steps by their tokens."""
 
     context: int
     seconds: dict[int, float]
 
 
-class KeptTally(Struct, frozen=True):
+class SavedTally(Struct, frozen=True):
     """Of drafts of a kind behind matches of one class, how many tokens were right, of how many."""
 
     kind: DraftKind
@@ -31,52 +31,52 @@ class KeptTally(Struct, frozen=True):
     of: float
 
 
-class Kept(Struct, frozen=True):
+class SavedStatistics(Struct, frozen=True):
     """All of it; times are in seconds. ``passes``: of the executor's drafter."""
 
     format: int
-    curves: list[KeptCurve]
+    curves: list[SavedCurve]
     waits: tuple[float, float]
-    tallies: list[KeptTally]
-    passes: list[KeptCurve] = []
+    tallies: list[SavedTally]
+    passes: list[SavedCurve] = []
 
 
-def kept_text(times: StepTimes, acceptance: Acceptance, passes: StepTimes) -> str:
-    """Returns what is to be kept, as JSON. ``passes``: what those of the executor's drafter take."""
+def saved_text(times: StepTimes, acceptance: Acceptance, passes: StepTimes) -> str:
+    """Returns what is to be saved, as JSON. ``passes``: what those of the executor's drafter take."""
     tallies = [
-        KeptTally(kind, group, round(tally.right, 3), round(tally.of, 3))
+        SavedTally(kind, group, round(tally.right, 3), round(tally.of, 3))
         for (kind, group), tally in acceptance.engine.items()
     ]
     waits = times.waits[False], times.waits[True]
-    return msgspec.json.encode(Kept(FORMAT, _curves(times), waits, tallies, _curves(passes))).decode()
+    return msgspec.json.encode(SavedStatistics(FORMAT, _curves(times), waits, tallies, _curves(passes))).decode()
 
 
 def restore(text: str, times: StepTimes, acceptance: Acceptance, passes: StepTimes) -> bool:
-    """Takes in what was kept, unless it is of another format or damaged; tells whether it was."""
+    """Takes in what was saved, unless it is of another format or damaged; tells whether it was."""
     try:
-        kept = msgspec.json.decode(text, type=Kept)
+        saved = msgspec.json.decode(text, type=SavedStatistics)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    if kept.format != FORMAT or not all(_sound(curve) for curve in (*kept.curves, *kept.passes)):
+    if saved.format != FORMAT or not all(_sound(curve) for curve in (*saved.curves, *saved.passes)):
         return False
-    if not all(0 <= wait <= LONGEST_WAIT for wait in kept.waits):
+    if not all(0 <= wait <= LONGEST_WAIT for wait in saved.waits):
         return False
-    if not all(0 <= each.right <= each.of <= ENGINE_MEMORY + 1 for each in kept.tallies):
+    if not all(0 <= each.right <= each.of <= ENGINE_MEMORY + 1 for each in saved.tallies):
         return False
-    for curves, known in ((kept.curves, times), (kept.passes, passes)):
+    for curves, known in ((saved.curves, times), (saved.passes, passes)):
         known.curves |= {
             each.context: Curve(dict(each.seconds), dict.fromkeys(each.seconds, TRUSTED)) for each in curves
         }
-    times.waits[False], times.waits[True] = kept.waits
-    acceptance.engine |= {(each.kind, each.group): Tally(each.right, each.of) for each in kept.tallies}
+    times.waits[False], times.waits[True] = saved.waits
+    acceptance.engine |= {(each.kind, each.group): Tally(each.right, each.of) for each in saved.tallies}
     return True
 
 
-def _curves(times: StepTimes) -> list[KeptCurve]:
+def _curves(times: StepTimes) -> list[SavedCurve]:
     known = {context: curve.seconds for context, curve in times.curves.items() if curve.seconds}
-    return [KeptCurve(context, dict(sorted(seconds.items()))) for context, seconds in known.items()]
+    return [SavedCurve(context, dict(sorted(seconds.items()))) for context, seconds in known.items()]
 
 
-def _sound(curve: KeptCurve) -> bool:
+def _sound(curve: SavedCurve) -> bool:
     known = all(tokens in BINS and 0 < seconds < 1e4 for tokens, seconds in curve.seconds.items())
     return known and bool(curve.seconds) and 0 <= curve.context <= len(CONTEXTS)

@@ -8,8 +8,8 @@ import pytest
 from mlxr.actors.scheduler.speculation import StepCost
 from mlxr.actors.scheduler.speculation.acceptance import Acceptance
 from mlxr.actors.scheduler.speculation.engine import EngineSpeculation, speculation
-from mlxr.actors.scheduler.speculation.kept import kept_text, restore
 from mlxr.actors.scheduler.speculation.origins import DraftKind, Origin, Part
+from mlxr.actors.scheduler.speculation.saved_statistics import restore, saved_text
 from mlxr.actors.scheduler.speculation.step_times import StepTimes
 from mlxr.actors.scheduler.speculation_file import SpeculationFile
 from mlxr.actors.scheduler.speculation_section import SpeculationSection
@@ -87,7 +87,7 @@ def test_a_damaged_file_or_one_of_another_version_tells_nothing(text: str) -> No
 
 def test_what_is_kept_is_read_by_people_too() -> None:
     made = learned(engine())
-    assert '"seconds":{"1":' in kept_text(made.depths.times, made.depths.acceptance, made.device.times)
+    assert '"seconds":{"1":' in saved_text(made.depths.times, made.depths.acceptance, made.device.times)
 
 
 def test_a_folder_that_can_t_be_written_costs_what_was_learned_and_nothing_else(tmp_path: Path) -> None:
