@@ -13,11 +13,11 @@ import msgspec
 from mlxr.actors.monitor.actor_table import ActorTable
 from mlxr.actors.monitor.followers import Followers, events_for, line_events
 from mlxr.actors.monitor.log_lines import LogLines
+from mlxr.actors.monitor.log_tail import latest_lines
 from mlxr.actors.monitor.points import shown
 from mlxr.actors.monitor.processes import Processes
 from mlxr.actors.monitor.request_log import RequestLog
 from mlxr.actors.monitor.sampler import Sampler
-from mlxr.actors.monitor.seed import lines_of_file
 from mlxr.actors.monitor.settings import MonitorSettings
 from mlxr.actors.monitor.state_reader import StateReader
 from mlxr.actors.monitor.store import Store
@@ -94,7 +94,7 @@ class MonitorActor(Actor):
         topics = ["requests", "actors", "logs", METRICS]
         self._subscriber = Subscriber(endpoint, topics, PENDING_EVENTS)
         self._state.start()
-        for entry in await anyio.to_thread.run_sync(lines_of_file, Home(Path(self._settings.home)).log):
+        for entry in await anyio.to_thread.run_sync(latest_lines, Home(Path(self._settings.home)).log):
             self._seeded = self._lines.add(entry).t
         kept = await anyio.to_thread.run_sync(self._store.open, time.time())
         for resolution, points in kept.items():

@@ -14,7 +14,7 @@ from mlxr.runtime.logs import REQUESTS
 MOST_BYTES: Final = 256 << 10
 
 
-def lines_of_file(path: Path) -> list[dict[str, Any]]:
+def latest_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the latest lines, as telemetry tells lines; none where there is no file that can be read. Lines of
     requests, which have a place of their own, are left out."""
     try:
