@@ -221,7 +221,7 @@ describe("a page that nobody sees", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { url, asked, closed } = await counting();
     const data: string[] = [];
-    stop = followEvents(url, { onEvent: (event) => data.push(event.data), staysUnseen: () => true });
+    stop = followEvents(url, { onEvent: (event) => data.push(event.data), whileHidden: () => true });
     await vi.waitFor(() => expect(data).toHaveLength(1));
     look(true);
     await vi.advanceTimersByTimeAsync(25_000);

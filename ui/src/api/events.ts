@@ -2,7 +2,7 @@ import { createParser } from "eventsource-parser";
 import { fetchApi } from "./client";
 import { ApiError, connectionError } from "./errors";
 import { onKeyGiven } from "./key";
-import { seen, whenUnseen } from "./unseen";
+import { untilVisible, whenHidden } from "./pageVisibility";
 
 /** One server-sent event. `data` is as it came: most senders' is JSON. */
 export interface ServerEvent {
@@ -25,7 +25,7 @@ export interface StreamOptions {
   /** Whether a stream that the server ended is opened again. One answer's stream is not; a feed is. */
   reopens?: boolean;
   /** Whether it goes on while nobody sees the page, rather than until the page is seen again. */
-  staysUnseen?: () => boolean;
+  whileHidden?: () => boolean;
 }
 
 /** The server fills silences of ten seconds: after this one the connection is lost, though nobody has said so. */
@@ -46,20 +46,20 @@ export function followEvents(path: string, options: StreamOptions): () => void {
 }
 
 async function run(path: string, options: StreamOptions, signal: AbortSignal): Promise<void> {
-  const { onEvent, onState, backoff = BACKOFF, reopens = true, staysUnseen = () => !reopens } = options;
+  const { onEvent, onState, backoff = BACKOFF, reopens = true, whileHidden = () => !reopens } = options;
   const silentMs = reopens ? SILENT_MS : Number.POSITIVE_INFINITY;
   let lastId = options.lastEventId;
   let failures = 0;
   while (!signal.aborted) {
-    if (!staysUnseen()) await seen(signal);
+    if (!whileHidden()) await untilVisible(signal);
     if (signal.aborted) return;
     let error: ApiError | undefined;
     const connection = new AbortController();
     const end = () => connection.abort();
     signal.addEventListener("abort", end);
-    let unseen = false;
-    const forget = whenUnseen(staysUnseen, () => {
-      unseen = true;
+    let hidden = false;
+    const forget = whenHidden(whileHidden, () => {
+      hidden = true;
       end();
     });
     try {
@@ -79,7 +79,7 @@ async function run(path: string, options: StreamOptions, signal: AbortSignal): P
       if (!reopens || signal.aborted) break;
     } catch (reason) {
       if (signal.aborted) return;
-      if (unseen) continue;
+      if (hidden) continue;
       error = reason instanceof ApiError ? reason : connectionError("broken");
       if (isFinal(error)) return onState?.("closed", error);
     } finally {

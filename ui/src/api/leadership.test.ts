@@ -1,17 +1,17 @@
 import { expect, test, vi } from "vitest";
 import { browserOfTabs, feedOf, freezable, hide, inFact, pass } from "@/testing/tabs";
-import { followTogether } from "./together";
+import { followShared } from "./sharedFeed";
 
 const { feed, holders } = browserOfTabs();
 
 test("a tab that is hidden by its turn leaves it to the others until it is seen", async () => {
   const { url, asked } = await feed();
   const heard: string[] = [];
-  const leave = followTogether(
+  const leave = followShared(
     url,
     feedOf(() => {}),
   );
-  const leaveOther = followTogether(
+  const leaveOther = followShared(
     url,
     feedOf(({ data }) => heard.push(data)),
   );
@@ -32,12 +32,12 @@ test("where the tab that leads is frozen another takes its turn, and it follows 
   const heard: string[] = [];
   const heardOther: string[] = [];
   const browser = freezable();
-  const leave = followTogether(
+  const leave = followShared(
     url,
     feedOf(({ data }) => heard.push(data)),
   );
   browser.done();
-  const leaveOther = followTogether(
+  const leaveOther = followShared(
     url,
     feedOf(({ data }) => heardOther.push(data)),
   );
@@ -65,7 +65,7 @@ test("a tab that has missed what the others were told reads again", async () => 
   void navigator.locks.request("", {}, () => new Promise(() => {}));
   const missed = vi.fn();
   const heard: string[] = [];
-  const leave = followTogether(
+  const leave = followShared(
     url,
     feedOf(({ data }) => heard.push(data), missed),
   );
@@ -87,14 +87,14 @@ test("a tab that has missed what the others were told reads again", async () => 
 test("a tab that was held up itself takes nobody's turn", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
   const { url } = await feed();
-  const leave = followTogether(
+  const leave = followShared(
     url,
     feedOf(() => {}),
   );
   await pass(20);
   const request = vi.spyOn(navigator.locks, "request");
   const browser = freezable();
-  const leaveOther = followTogether(
+  const leaveOther = followShared(
     url,
     feedOf(() => {}),
   );
@@ -114,7 +114,7 @@ test("the tab that leads listens to none that does not know yet that its turn is
   const { url } = await feed();
   const missed = vi.fn();
   const heard: string[] = [];
-  const leave = followTogether(
+  const leave = followShared(
     url,
     feedOf(({ data }) => heard.push(data), missed),
   );

@@ -1,4 +1,4 @@
-import { seen, whenUnseen } from "./unseen";
+import { untilVisible, whenHidden } from "./pageVisibility";
 
 /** What tabs say to each other: `asks` whether somebody leads, `leads` that one does, `told` what it told them last. */
 type Note<Told> = { from: string } & ({ asks: true } | { leads: true; last: string | undefined } | { told: Told });
@@ -71,7 +71,7 @@ export function leadInTurns<Told>(name: string, role: Role<Told>, onRefused: () 
         released();
       };
       tellOfMe();
-      const forget = whenUnseen(() => false, end);
+      const forget = whenHidden(() => false, end);
       const { signal } = leaving;
       stop.signal.addEventListener("abort", end, { signal });
       document.addEventListener("freeze", end, { signal });
@@ -88,7 +88,7 @@ export function leadInTurns<Told>(name: string, role: Role<Told>, onRefused: () 
     let steal = false;
     while (!stop.signal.aborted) {
       await back;
-      await seen(stop.signal);
+      await untilVisible(stop.signal);
       if (stop.signal.aborted) return;
       const waiting = new AbortController();
       const { signal } = waiting;

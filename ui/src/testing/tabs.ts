@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, vi } from "vitest";
-import type { SharedFeed } from "@/api/together";
+import type { SharedFeed } from "@/api/sharedFeed";
 
 const inTruth = setTimeout;
 const aborted = () => new DOMException("aborted", "AbortError");

@@ -49,7 +49,7 @@ export class ChatFollower {
     this.stop?.();
     this.stop = followEvents(this.path, {
       // A tab that runs an answer's tools stays connected while nobody looks at it.
-      staysUnseen: this.isAtWork,
+      whileHidden: this.isAtWork,
       onEvent: (event) => this.take(event),
       onState: (state, error) => {
         this.status = { state, error: state === "closed" ? (error ?? null) : null };

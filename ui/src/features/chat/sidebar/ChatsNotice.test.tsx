@@ -2,15 +2,15 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
-import type { SharedFeed } from "@/api/together";
+import type { SharedFeed } from "@/api/sharedFeed";
 import { ChatsNotice } from "./ChatsNotice";
 import { chatsMatching } from "./queries";
 import { useFollowChats } from "./useFollowChats";
 
 const feed = vi.hoisted(() => ({ current: undefined as SharedFeed | undefined }));
 
-vi.mock("@/api/together", () => ({
-  followTogether: (_: string, shared: SharedFeed) => {
+vi.mock("@/api/sharedFeed", () => ({
+  followShared: (_: string, shared: SharedFeed) => {
     feed.current = shared;
     return () => {};
   },

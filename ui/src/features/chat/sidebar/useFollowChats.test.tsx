@@ -1,13 +1,13 @@
 import { QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
 import { act, render, screen } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
-import type { SharedFeed } from "@/api/together";
+import type { SharedFeed } from "@/api/sharedFeed";
 import { archivedChats, chatsMatching } from "./queries";
 import { useFollowChats } from "./useFollowChats";
 
 const feed = vi.hoisted(() => ({ tell: (_name: string, _data: object) => {} }));
-vi.mock("@/api/together", () => ({
-  followTogether: (_path: string, { onEvent }: SharedFeed) => {
+vi.mock("@/api/sharedFeed", () => ({
+  followShared: (_path: string, { onEvent }: SharedFeed) => {
     feed.tell = (name, data) => onEvent({ name, data: JSON.stringify(data), id: undefined });
     return () => {};
   },

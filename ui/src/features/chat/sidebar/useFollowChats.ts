@@ -1,7 +1,7 @@
 import { hashKey, type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import type { ServerEvent } from "@/api/events";
-import { followTogether } from "@/api/together";
+import { followShared } from "@/api/sharedFeed";
 import { CHATS } from "../queries";
 import type { Chat } from "../wire";
 import { archivedChats, chatsMatching, type Found, folderList, takeNotice } from "./queries";
@@ -27,7 +27,7 @@ export function useFollowChats(): void {
       if (action.type !== "success" || action.manual === true) return;
       for (const event of meanwhile.splice(0)) apply(client, event);
     });
-    const unfollow = followTogether("/api/ui/chats/events", { onEvent: take, onMissed: () => take(RESET) });
+    const unfollow = followShared("/api/ui/chats/events", { onEvent: take, onMissed: () => take(RESET) });
     // What changed while nothing was followed comes from nobody, where another tab holds the connection.
     if (client.getQueryData(ALL) !== undefined) readAgain(client);
     return () => {

@@ -11,7 +11,7 @@ export interface SharedFeed {
  * Follows the feed at `path` for all tabs of this browser: one that is seen holds the connection, and passes on what it
  * hears. A browser has six connections to a server for all of its tabs, and a tab has a chat of its own to follow.
  */
-export function followTogether(path: string, { onEvent, onMissed }: SharedFeed): () => void {
+export function followShared(path: string, { onEvent, onMissed }: SharedFeed): () => void {
   let lastId: string | undefined;
   let alone: (() => void) | undefined;
   const take = (event: ServerEvent) => {

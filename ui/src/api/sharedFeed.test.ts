@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { browserOfTabs, feedOf } from "@/testing/tabs";
-import { followTogether } from "./together";
+import { followShared } from "./sharedFeed";
 
 const { feed } = browserOfTabs();
 
@@ -8,7 +8,7 @@ test("tabs share one connection, and when its holder goes another takes it up af
   const { url, asked } = await feed();
   const heard: string[][] = [[], []];
   const [leave, leaveOther] = heard.map((each) =>
-    followTogether(
+    followShared(
       url,
       feedOf(({ data }) => each.push(data)),
     ),
@@ -24,7 +24,7 @@ test("tabs share one connection, and when its holder goes another takes it up af
 test("a page that is left lets go of the connection, and takes it up when it is come back to", async () => {
   const { url, asked, connected } = await feed();
   const heard: string[] = [];
-  const leave = followTogether(
+  const leave = followShared(
     url,
     feedOf(({ data }) => heard.push(data)),
   );
@@ -43,7 +43,7 @@ test("a tab follows alone where the browser refuses its locks", async () => {
   const request = vi.fn(() => Promise.reject(new Error("refused")));
   vi.stubGlobal("navigator", { ...navigator, locks: { request } });
   const heard: string[] = [];
-  const leave = followTogether(
+  const leave = followShared(
     url,
     feedOf(({ data }) => heard.push(data)),
   );

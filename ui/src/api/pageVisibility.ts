@@ -1,11 +1,11 @@
 /** How long nobody has to look at a page before it gives its connections up. */
-const UNSEEN_MS = 10_000;
+const HIDDEN_MS = 10_000;
 
 /** Calls `then` when nobody has seen the page for a while, unless it `stays`. Returns how to call that off. */
-export function whenUnseen(stays: () => boolean, then: () => void): () => void {
+export function whenHidden(stays: () => boolean, then: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = () => {
-    timer = setTimeout(() => (stays() ? wait() : then()), UNSEEN_MS);
+    timer = setTimeout(() => (stays() ? wait() : then()), HIDDEN_MS);
   };
   const look = () => {
     clearTimeout(timer);
@@ -20,7 +20,7 @@ export function whenUnseen(stays: () => boolean, then: () => void): () => void {
 }
 
 /** Resolves once the page is seen, or `signal` is aborted. */
-export function seen(signal: AbortSignal): Promise<void> {
+export function untilVisible(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
       if (document.hidden && !signal.aborted) return;
