@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Protocol
@@ -66,6 +67,8 @@ class LiveResponse(web.StreamResponse):
         self.written = self._loop.time()
         self._client = request
         self._framed = self.headers.get("Transfer-Encoding") == "chunked"
+        self._plain = request.transport
+        self._descriptor = _descriptor_of(request.transport)
         return writer
 
     def put(self, data: bytes) -> bool:
@@ -77,13 +80,35 @@ class LiveResponse(web.StreamResponse):
         self.written = self._loop.time()
         if transport is None or transport.is_closing():
             return True  # the handler is about to be cancelled
-        # A chunk of HTTP/1.1's transfer coding (RFC 9112, 7.1).
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._framed else data)
+        if self._framed:
+            # A chunk of HTTP/1.1's transfer coding (RFC 9112, 7.1).
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if transport is self._plain and self._descriptor >= 0 and not transport.get_write_buffer_size():
+            data = data[self._written_at_once(data) :]
+            if not data:
+                return True
+        transport.write(data)
         return transport.get_write_buffer_size() < FULL_BYTES
+
+    def _written_at_once(self, data: bytes) -> int:
+        """Returns how many bytes the client's socket has taken. The transport writes at the end of a turn of the loop,
+        when everybody's tokens of a step are encoded, and that of the first is late by all others."""
+        try:
+            return os.write(self._descriptor, data)
+        except OSError:
+            return 0  # The transport finds out why.
 
     async def drained(self) -> None:
         """Waits until the client has taken what waits here."""
         await self._client.writer.drain()
+
+
+def _descriptor_of(transport: asyncio.Transport | None) -> int:
+    """Returns the descriptor that bytes can be written to as they are; -1 where there is none."""
+    if transport is None or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    plain = transport.get_extra_info("socket")
+    return int(plain.fileno()) if plain is not None else -1
 
 
 async def open_response(request: web.Request, content_type: str) -> LiveResponse:

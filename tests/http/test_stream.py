@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import select
 import socket
 from pathlib import Path
 
 import anyio
 
+from mlxr.runtime.messages.frontend import Delta, Deltas, Started
 from mlxr.runtime.messages.tokenizer import Generate
 from tests.http.rig import Rig, rig, words
 
@@ -62,6 +65,23 @@ async def test_a_client_that_reads_late_gets_all_of_it(tmp_path: Path) -> None:
         head, body = await answer(r, "1.1")
     assert "transfer-encoding: chunked" in head
     assert text(unframed(body)) == PIECE * PIECES
+
+
+async def test_a_token_is_at_its_client_before_anybody_else_has_a_turn(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.on_generate = lambda command: [Started(command.request, 5), Deltas([Delta(command.request, text="first")])]
+        with socket.create_connection(("127.0.0.1", int(r.url.rpartition(":")[2]))) as client:
+            client.sendall(request("1.1"))
+            client.setblocking(False)
+            loop, data = asyncio.get_running_loop(), b""
+            with anyio.fail_after(30):
+                while b"first" not in data:
+                    data += await loop.sock_recv(client, 1 << 16)
+            (number,) = r.actor.gateway.table.streams
+            r.actor.gateway.table.on_deltas(Deltas([Delta(number, text="second")]))
+            readable, _, _ = select.select([client], [], [], 30)
+            assert readable
+            assert b"second" in client.recv(1 << 16)
 
 
 async def test_a_client_of_http_1_0_gets_a_stream_without_chunks(tmp_path: Path) -> None:
