@@ -10,6 +10,10 @@ import msgspec
 from mlxr.api.errors import invalid
 from mlxr.runtime.messages.tokenizer import Tool, ToolCall
 
+UNSEEN = "[There is an image here, and this model reads text alone.]"
+"""What stands for an image in the result of a tool. The result is what the tool made it, and stays in the conversation:
+a refusal would be the end of that."""
+
 Offer = tuple[list[Tool], str]
 """The tools that are offered, and ``ChatPrompt.tool_choice``."""
 

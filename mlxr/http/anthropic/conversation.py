@@ -11,7 +11,7 @@ from mlxr.api import server_tools
 from mlxr.api.errors import invalid, unsupported
 from mlxr.api.parameters import check_message_count
 from mlxr.api.reasoning_round_trip import reasoning_of
-from mlxr.api.tools import make_tool, offer_named, past_call
+from mlxr.api.tools import UNSEEN, make_tool, offer_named, past_call
 from mlxr.http.anthropic.documents import KINDS, document_text, joined_text, no_blocks, no_text
 from mlxr.http.anthropic.schema import (
     AnthropicBlock,
@@ -29,6 +29,7 @@ from mlxr.runtime.messages.common import Constraint, ConstraintKind
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Tool, ToolCall
 
 CLEAR_THINKING = "clear_thinking_20251015"
+IMAGE = "image"
 SERVER_CALLS = frozenset({"server_tool_use", "mcp_tool_use"})
 """Calls that Anthropic's servers made; the types of their results end with ``_tool_result``."""
 
@@ -65,14 +66,17 @@ def left_out_tools(body: Conversation) -> frozenset[int]:
 
 
 def left_out_blocks(body: Conversation) -> list[str]:
-    """Returns the places of calls that Anthropic's servers made and answered, which are left out."""
-    return [
-        f"messages.{index}.content.{at}"
-        for index, message in enumerate(body.messages)
-        if not isinstance(message.content, str)
-        for at, block in enumerate(message.content)
-        if _by_servers(block.type)
-    ]
+    """Returns the places of what is left out: calls that Anthropic's servers made and answered, and images that tools
+    gave."""
+    found: list[str] = []
+    for index, message in enumerate(body.messages):
+        for at, block in enumerate(message.content if isinstance(message.content, list) else []):
+            place = f"messages.{index}.content.{at}"
+            if _by_servers(block.type):
+                found.append(place)
+            elif block.type == "tool_result" and isinstance(block.content, list):
+                found += [f"{place}.content.{n}" for n, each in enumerate(block.content) if each.type == IMAGE]
+    return found
 
 
 def _by_servers(kind: str) -> bool:
@@ -134,6 +138,9 @@ def _result_texts(blocks: Sequence[ResultBlock], place: str) -> list[str]:
     texts: list[str] = []
     for index, block in enumerate(blocks):
         own = f"{place}.content[{index}]"
+        if block.type == IMAGE:
+            texts.append(UNSEEN)
+            continue
         if block.type not in ("text", *KINDS):
             raise no_text(block.type, f"{own}.type")
         texts.append(block.text if block.type == "text" else document_text(block, own))

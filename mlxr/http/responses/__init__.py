@@ -11,7 +11,7 @@ from mlxr.api import server_tools
 from mlxr.api.caller import CALLER
 from mlxr.http.json_response import json_response
 from mlxr.http.model_request import with_model
-from mlxr.http.responses.conversation import model_prompt, searches, to_generate
+from mlxr.http.responses.conversation import model_prompt, searches, to_generate, unseen
 from mlxr.http.responses.events import ResponseEvents
 from mlxr.http.responses.functions import left_out_tools
 from mlxr.http.responses.items import Items, ResponseObject
@@ -58,7 +58,8 @@ def _keep_nothing(output: list[dict[str, Any]]) -> None:
 
 def _left_out(body: InputFields) -> list[str]:
     """Returns the places of what is taken no account of, though it is known here."""
-    return [*server_tools.field_names(left_out_tools(body.tools or [])), *(f"input.{at}" for at in searches(body))]
+    tools = server_tools.field_names(left_out_tools(body.tools or []))
+    return [*tools, *(f"input.{at}" for at in searches(body)), *unseen(body)]
 
 
 _ROUTES = (

@@ -11,7 +11,7 @@ from mlxr.api.gateway import Gateway
 from mlxr.api.model_defaults import with_model_defaults, with_option_defaults
 from mlxr.api.parameters import reasoning_effort, seed, token_limit, unlimited
 from mlxr.api.reasoning_round_trip import reasoning_of
-from mlxr.api.tools import Offer, offer, offer_allowed, offer_named, past_call
+from mlxr.api.tools import UNSEEN, Offer, offer, offer_allowed, offer_named, past_call
 from mlxr.http.adapters import adapters_of
 from mlxr.http.responses.functions import offered, qualified_name
 from mlxr.http.responses.schema import LOGPROBS, InputFields, Item, Part, ResponsesRequest, TextOptions, ToolChoice
@@ -20,6 +20,7 @@ from mlxr.runtime.messages.common import Constraint, Sampling
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
 SEARCH = "web_search_call"
+IMAGE = "input_image"
 
 
 def model_prompt(body: InputFields, gateway: Gateway, settings: ServerSettings) -> ChatPrompt:
@@ -92,6 +93,24 @@ def searches(body: InputFields) -> list[int]:
     return [index for index, item in enumerate(items) if item.type == SEARCH]
 
 
+def unseen(body: InputFields) -> list[str]:
+    """Returns the places of images in the results of functions: the model is told that there are some."""
+    items = body.input if isinstance(body.input, list) else []
+    return [
+        f"input.{index}.output.{at}"
+        for index, item in enumerate(items)
+        if isinstance(item.output, list)
+        for at, part in enumerate(item.output)
+        if part.type == IMAGE
+    ]
+
+
+def _seen(output: str | list[Part] | None) -> str | list[Part] | None:
+    if not isinstance(output, list):
+        return output
+    return [Part(type="input_text", text=UNSEEN) if part.type == IMAGE else part for part in output]
+
+
 def _message(item: Item, place: str) -> ChatMessage:
     match item.type:
         case "message":
@@ -104,7 +123,8 @@ def _message(item: Item, place: str) -> ChatMessage:
             call = past_call(item.call_id, name, item.arguments, field=f"{place}.name")
             return ChatMessage("assistant", tool_calls=[call])
         case "function_call_output":
-            return ChatMessage("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id or None)
+            output = _text(_seen(item.output), f"{place}.output")
+            return ChatMessage("tool", output, tool_call_id=item.call_id or None)
         case "reasoning":
             reasoning = _text(item.content or item.summary, f"{place}.content")
             return ChatMessage("assistant", reasoning=reasoning or reasoning_of(item.encrypted_content))

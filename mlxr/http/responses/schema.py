@@ -20,8 +20,11 @@ class Part(Fields, frozen=True, kw_only=True):
     text: str | None = None
     refusal: str | None = None
 
-    # What outputs have besides, and clients hand back with them; and where to cache elsewhere.
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"annotations", "logprobs", "parsed", "prompt_cache_breakpoint"})
+    # What outputs have besides, and clients hand back with them; where to cache elsewhere; and what images have, which
+    # are named or refused as a whole.
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {"annotations", "logprobs", "parsed", "prompt_cache_breakpoint", "image_url", "file_id", "detail"}
+    )
 
 
 class Item(Fields, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from mlxr.api.tools import UNSEEN
 from mlxr.http import keepalive
 from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo, FinishReason
@@ -183,6 +184,18 @@ async def test_tokens_are_counted_without_running_the_model(tmp_path: Path) -> N
         r.on_other = embedded
         assert (await c.messages.count_tokens(model="tiny", messages=HI, system="abc")).input_tokens == 5
         assert r.got(Generate) == []
+
+
+async def test_an_image_that_a_tool_gave_does_not_end_the_conversation(tmp_path: Path) -> None:
+    """As Claude Code's reading of a picture: what a tool gave is in every later request."""
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+    use = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "b.png:"}, image]}
+    said = [*HI, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    async with client(tmp_path) as (r, c):
+        made = await c.messages.with_raw_response.create(model="tiny", max_tokens=9, messages=said)
+        assert made.headers[HEADER] == "messages.2.content.0.content.1"
+        assert r.got(Generate)[0].prompt.messages[-1].content == f"b.png:\n{UNSEEN}"
 
 
 async def test_errors_have_anthropics_shape(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
+from mlxr.api.tools import UNSEEN
 from mlxr.http.request_body.unknown_fields import HEADER
 from mlxr.runtime.messages.common import (
     Constraint,
@@ -88,6 +89,19 @@ async def test_items_are_named_by_whom_they_were_made_for_where_they_may_be_kept
             id = made.output[0].id
             with pytest.raises(openai.BadRequestError, match=rf"`input\[0\].id`: no item '{id}' is kept here; send"):
                 await asking.responses.create(model="tiny", input=[{"type": "item_reference", "id": id}])
+
+
+async def test_an_image_that_a_function_gave_does_not_end_the_conversation(tmp_path: Path) -> None:
+    """As Codex's ``view_image``."""
+    image = {"type": "input_image", "image_url": "data:image/png;base64,aGk=", "detail": "high"}
+    call = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "a", "output": [image]}
+    async with client(tmp_path) as (r, c):
+        made = await c.responses.with_raw_response.create(model="tiny", input=[call, result])
+        assert made.headers[HEADER] == "input.1.output.0"
+        assert r.got(Generate)[0].prompt.messages[-1].content == UNSEEN
+        with pytest.raises(openai.BadRequestError, match=r"input\[0\].content\[0\].type"):
+            await c.responses.create(model="tiny", input=[{"role": "user", "content": [image]}])
 
 
 async def test_a_response_may_be_as_long_as_it_gets(tmp_path: Path) -> None:

@@ -3855,6 +3855,12 @@ export interface components {
             /** @description Changes nothing. */
             annotations?: unknown;
             /** @description Changes nothing. */
+            detail?: unknown;
+            /** @description Changes nothing. */
+            file_id?: unknown;
+            /** @description Changes nothing. */
+            image_url?: unknown;
+            /** @description Changes nothing. */
             logprobs?: unknown;
             /** @description Changes nothing. */
             parsed?: unknown;
