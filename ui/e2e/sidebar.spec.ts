@@ -133,3 +133,28 @@ test("a file of chats is imported, and a damaged one is refused in words and cha
   await page.reload();
   await expect(list.getByRole("link")).toHaveText(before);
 });
+
+test("of many chats only those in sight are in the page, and keys go from the first to the last", async ({ page }) => {
+  const chats = Array.from({ length: 150 }, (_, index) => ({
+    chat: { id: `many-${index}`, title: `Chat number ${index}`, created: index, updated: index },
+    messages: [],
+  }));
+  const archive = { format: "mlxr-chats", version: 1, chats };
+  await page.request.post("/api/ui/chats/import", { data: JSON.stringify(archive) });
+  await page.goto("/");
+  const list = page.getByRole("region", { name: "Chats" });
+  const link = (index: number) => list.getByRole("link", { name: `Chat number ${index}`, exact: true });
+  await link(149).focus();
+  await page.keyboard.press("ArrowDown");
+  await expect(link(148)).toBeFocused();
+  await page.keyboard.press("End");
+  await expect(link(0)).toBeFocused();
+  await expect(link(0)).toBeInViewport();
+  await expect(link(149)).toHaveCount(0);
+  expect(await list.getByRole("link").count()).toBeLessThan(60);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("textbox", { name: "Title of the chat" })).toHaveValue("Chat number 0");
+  await link(0).focus();
+  await page.keyboard.press("ArrowUp");
+  await expect(link(1)).toBeFocused();
+});

@@ -5,7 +5,7 @@ import { installedModels, loadedModels } from "@/api/models";
 import type { ChatController } from "./controller";
 import { ProgressBoard } from "./live/progress";
 import { PendingChanges } from "./PendingChanges";
-import { CHATS, chatDetail } from "./queries";
+import { chatDetail } from "./queries";
 import { type ChatChange, createChat, deleteChat, sendMessage } from "./requests";
 import type { MessageActions } from "./thread/actions";
 import { MessageTree } from "./tree";
@@ -68,7 +68,6 @@ export function useNewChat(): ChatController {
         chat: sent.chat,
         messages: [...(sent.message ? [sent.message] : []), ...(sent.answers ?? [])],
       });
-      void client.invalidateQueries({ queryKey: [...CHATS, "list"] });
       await navigate({ to: "/ui/chats/$chatId", params: { chatId: chat.id }, search: true });
     },
     sent: 0,

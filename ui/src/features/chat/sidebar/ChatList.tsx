@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Archive, ArrowLeft, Download, Ellipsis, Search, Upload } from "lucide-react";
-import { useDeferredValue, useRef, useState } from "react";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { useCommands } from "@/app/commands";
 import { IconButton } from "@/components/Button";
 import { ErrorNotice } from "@/components/ErrorNotice";
@@ -15,11 +15,14 @@ import { ChatRow } from "./ChatRow";
 import { ChatsNotice } from "./ChatsNotice";
 import { FolderHeading } from "./FolderHeading";
 import { type ChatGroup, grouped } from "./groups";
-import { archivedChats, chatsMatching, folderList, saveAllChats, summaryOf } from "./queries";
+import { archivedChats, chatsMatching, type Folder, folderList, saveAllChats, summaryOf } from "./queries";
 import { sidebarTexts } from "./texts";
 import { useChatRowActions } from "./useChatRowActions";
 import { useFollowChats } from "./useFollowChats";
 import { useImport } from "./useImport";
+import { VirtualChats } from "./VirtualChats";
+
+const NO_FOLDERS: readonly Folder[] = [];
 
 /** The chats, in the sidebar: searched, in folders, by age. */
 export default function ChatList() {
@@ -49,8 +52,12 @@ export default function ChatList() {
     { id: "archived-chats", label: labels.archived, icon: <Archive />, run: openArchive },
   ]);
   const folders = useQuery(folderList);
-  const known = folders.data ?? [];
-  const found = (chats.data ?? []).map((chat) => summaryOf(chat, known));
+  const known = folders.data ?? NO_FOLDERS;
+  const today = new Date().setHours(0, 0, 0, 0);
+  const groups = useMemo(() => {
+    const found = (chats.data ?? []).map((chat) => summaryOf(chat, known));
+    return grouped(found, new Date(today), words === "" && !archive ? known : []);
+  }, [chats.data, known, today, words, archive]);
   return (
     <section aria-label={texts.chats} className="flex h-full flex-col">
       <div className="flex items-center gap-1 px-2 py-1">
@@ -91,7 +98,19 @@ export default function ChatList() {
           <h2 className="text-sm font-medium">{labels.archived}</h2>
         </div>
       )}
-      <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+      <VirtualChats
+        key={showsArchive ? "archive" : `found ${words}`}
+        groups={groups}
+        labelOf={(group) => headingOf(group, texts)}
+        heading={(group) =>
+          group.heading.kind === "folder" ? (
+            <FolderHeading id={group.heading.id} name={group.heading.name} />
+          ) : (
+            <h3 className="px-2 pt-3 pb-1 text-xs font-medium text-muted">{headingOf(group, texts)}</h3>
+          )
+        }
+        row={(chat) => <ChatRow chat={chat} folders={known} actions={actions} />}
+      >
         {chats.isPending && <Skeleton className="h-8" />}
         {chats.error !== null && <ErrorNotice error={chats.error} onRetry={() => void chats.refetch()} />}
         {chats.data?.length === 0 && (
@@ -99,23 +118,7 @@ export default function ChatList() {
             {showsArchive ? labels.nothingArchived : words === "" ? texts.noChats : texts.nothingFound}
           </p>
         )}
-        {grouped(found, new Date(), words === "" && !archive ? known : []).map((group) => (
-          <section key={group.key} aria-label={headingOf(group, texts)}>
-            {group.heading.kind === "folder" ? (
-              <FolderHeading id={group.heading.id} name={group.heading.name} />
-            ) : (
-              <h3 className="px-2 pt-3 pb-1 text-xs font-medium text-muted">{headingOf(group, texts)}</h3>
-            )}
-            <ul>
-              {group.chats.map((chat) => (
-                <li key={chat.id}>
-                  <ChatRow chat={chat} folders={known} actions={actions} />
-                </li>
-              ))}
-            </ul>
-          </section>
-        ))}
-      </div>
+      </VirtualChats>
       {dialogs}
       <span className="sr-only" role="status">
         {chats.isFetching && words !== "" ? common.loading : ""}

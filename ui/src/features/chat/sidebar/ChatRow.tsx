@@ -12,7 +12,7 @@ import {
   PinOff,
   Trash2,
 } from "lucide-react";
-import { useState } from "react";
+import { memo, useState } from "react";
 import { IconButton } from "@/components/Button";
 import { FIELD } from "@/components/classes";
 import { Menu, type MenuEntry } from "@/components/Menu";
@@ -35,7 +35,7 @@ export interface ChatRowActions {
 }
 
 /** A chat in the sidebar: the way to it, and what can be done with it. */
-export function ChatRow({
+export const ChatRow = memo(function ChatRow({
   chat,
   folders,
   actions,
@@ -119,7 +119,7 @@ export function ChatRow({
       </div>
     </div>
   );
-}
+});
 
 function Snippet({ pieces }: { pieces: NonNullable<ChatSummary["snippet"]> }) {
   return (

@@ -9,9 +9,8 @@ import { NameField } from "@/components/NameField";
 import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
-import { CHATS } from "../queries";
 import { chatTexts } from "../texts";
-import { deleteFolder, renameFolder } from "./queries";
+import { deleteFolder, readRest, renameFolder } from "./queries";
 
 /** A folder's name above its chats, and what can be done with the folder. */
 export function FolderHeading({ id, name }: { id: string; name: string }) {
@@ -22,7 +21,7 @@ export function FolderHeading({ id, name }: { id: string; name: string }) {
   const [doing, setDoing] = useState<"rename" | "delete" | null>(null);
   const told = {
     onError: (error: Error) => toast({ tone: "danger", text: error.message }),
-    onSettled: () => client.invalidateQueries({ queryKey: CHATS }),
+    onSettled: () => readRest(client),
   };
   const rename = useMutation({ mutationFn: (next: string) => renameFolder(id, next), ...told });
   const remove = useMutation({ mutationFn: () => deleteFolder(id), ...told, onSuccess: () => setDoing(null) });

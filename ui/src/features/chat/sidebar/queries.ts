@@ -28,7 +28,7 @@ export const chatsMatching = (words: string) =>
   queryOptions({
     queryKey: [...CHATS, "list", words],
     queryFn: ({ signal, client }): Promise<Found[]> =>
-      words === "" ? listAll(signal, client, false) : search(words, signal),
+      words === "" ? listAll(signal, client, [...CHATS, "list", words]) : search(words, signal),
     placeholderData: keepPreviousData,
     staleTime: 60_000,
   });
@@ -36,7 +36,7 @@ export const chatsMatching = (words: string) =>
 /** The chats that are out of the way: only a search finds them besides. */
 export const archivedChats = queryOptions({
   queryKey: [...CHATS, "archived"],
-  queryFn: ({ signal, client }): Promise<Found[]> => listAll(signal, client, true),
+  queryFn: ({ signal, client }): Promise<Found[]> => listAll(signal, client, [...CHATS, "archived"], true),
 });
 
 /** What people should know of all chats, in the server's words; null where there is nothing. Comes with the list. */
@@ -59,14 +59,21 @@ export const readNotice = (client: QueryClient): void => {
 };
 
 /** More chats than these are found by searching. */
-const MOST = 5_000;
+const MOST = 20_000;
 
-async function listAll(signal: AbortSignal, client: QueryClient, archived: boolean): Promise<Found[]> {
+/** Reads all chats. Where none are known at `key` yet, those that have come are shown there while more do. */
+async function listAll(
+  signal: AbortSignal,
+  client: QueryClient,
+  key: readonly string[],
+  archived = false,
+): Promise<Found[]> {
   const found: Found[] = [];
+  const isFirst = client.getQueryData(key) === undefined;
   let after: string | null | undefined;
   do {
     const query = {
-      limit: 500,
+      limit: after == null ? 100 : 1000,
       ...(archived ? { archived: "true" as const } : {}),
       ...(after == null ? {} : { after }),
     };
@@ -74,9 +81,17 @@ async function listAll(signal: AbortSignal, client: QueryClient, archived: boole
     takeNotice(client, page.notice ?? null);
     found.push(...page.chats.map((chat) => ({ chat })));
     after = page.next;
+    if (isFirst && after != null) client.setQueryData(key, [...found]);
   } while (after != null && found.length < MOST);
   return found;
 }
+
+/** Reads again what a change to chats alters and no event tells: folders, and what is searched for. */
+export const readRest = (client: QueryClient): Promise<void> =>
+  client.invalidateQueries({
+    queryKey: CHATS,
+    predicate: ({ queryKey: [, kind, words] }) => kind === "folders" || (kind === "list" && words !== ""),
+  });
 
 async function search(words: string, signal: AbortSignal): Promise<Found[]> {
   const { hits } = await unwrap(

@@ -5,14 +5,15 @@ import { ConfirmDialog } from "@/components/Dialog";
 import { useToast } from "@/components/Toast";
 import { commonTexts } from "@/i18n/common";
 import { useTexts } from "@/i18n/texts";
-import { CHATS } from "../queries";
 import { type ChatChange, deleteChat, patchChat } from "../requests";
 import { chatTexts } from "../texts";
+import type { Chat } from "../wire";
 import type { ChatRowActions } from "./ChatRow";
 import { FolderDialog } from "./FolderDialog";
 import type { ChatSummary } from "./groups";
-import { createFolder, restoreChat, saveChat } from "./queries";
+import { createFolder, readRest, restoreChat, saveChat } from "./queries";
 import { sidebarTexts } from "./texts";
+import { takeChat } from "./useFollowChats";
 
 /** Returns what can be done with a chat in the sidebar, and the dialogs that some of it opens. */
 export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNode } {
@@ -26,16 +27,19 @@ export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNo
   const [asked, setAsked] = useState<{ what: "remove" | "folder"; chat: ChatSummary } | null>(null);
   const told = {
     onError: (error: Error) => toast({ tone: "danger", text: error.message }),
-    onSettled: () => client.invalidateQueries({ queryKey: CHATS }),
+    onSettled: () => readRest(client),
   };
+  const take = (chat: Chat) => takeChat(client, chat);
   const change = useMutation({
     mutationFn: ({ id, ...asked }: { id: string } & ChatChange) => patchChat(id, asked),
     ...told,
+    onSuccess: take,
   });
   const moveToNew = useMutation({
     mutationFn: async ({ id, name }: { id: string; name: string }) =>
       patchChat(id, { folder: (await createFolder(name)).id }),
     ...told,
+    onSuccess: take,
   });
   const remove = useMutation({
     mutationFn: ({ id }: ChatSummary) => deleteChat(id),
@@ -44,7 +48,7 @@ export function useChatRowActions(): { actions: ChatRowActions; dialogs: ReactNo
       setAsked(null);
       if (id === chatId) void navigate({ to: "/" });
       if (undo_until == null) return;
-      const undo = () => restoreChat(id).then(told.onSettled, told.onError);
+      const undo = () => restoreChat(id).then(take, told.onError);
       toast({ text: texts.chatDeleted(title), action: { label: texts.undo, onSelect: () => void undo() } });
     },
   });

@@ -42,15 +42,8 @@ const readAgain = (client: QueryClient) =>
 
 function apply(client: QueryClient, { name, data }: ServerEvent): void {
   switch (name) {
-    case "chat": {
-      const chat = JSON.parse(data) as Chat;
-      client.setQueryData(ALL, (known) => known && withChat(known, chat, chat.archived !== true));
-      client.setQueryData(ARCHIVED, (known) => known && withChat(known, chat, chat.archived === true));
-      const folders = client.getQueryData(folderList.queryKey);
-      if (chat.folder != null && folders?.every(({ id }) => id !== chat.folder) === true)
-        void client.invalidateQueries(folderList);
-      return;
-    }
+    case "chat":
+      return takeChat(client, JSON.parse(data) as Chat);
     case "removed": {
       const { id } = JSON.parse(data) as { id: string };
       for (const list of [ALL, ARCHIVED])
@@ -62,6 +55,15 @@ function apply(client: QueryClient, { name, data }: ServerEvent): void {
     case "reset":
       return readAgain(client);
   }
+}
+
+/** Shows `chat` in the lists as it is now. */
+export function takeChat(client: QueryClient, chat: Chat): void {
+  client.setQueryData(ALL, (known) => known && withChat(known, chat, chat.archived !== true));
+  client.setQueryData(ARCHIVED, (known) => known && withChat(known, chat, chat.archived === true));
+  const folders = client.getQueryData(folderList.queryKey);
+  if (chat.folder != null && folders?.every(({ id }) => id !== chat.folder) === true)
+    void client.invalidateQueries(folderList);
 }
 
 /** Returns a list in which `chat` is as it is now, where it `belongs` there. */
