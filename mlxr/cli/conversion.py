@@ -13,12 +13,14 @@ from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.conversion.convert import compared, convert_and_add, convert_to_path, default_name
 from mlxr.actors.registry.conversion.job import Wanted
+from mlxr.actors.registry.conversion.to_gguf import choices
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.cli import interruptible, remote_jobs
 from mlxr.cli.client.endpoint import named
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.reporting import reported
+from mlxr.models.conversion.to_mlx import matrix_type
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.sizes import readable
@@ -34,12 +36,9 @@ def convert(
     be."""
     if name and output:
         raise ConfigError("--name and --output exclude each other: a model is catalogued, or written to a path")
-    if wanted.format == "gguf" and wanted.type:
-        try:
-            file_type(wanted.type)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-
+    _require_known(wanted)
+    if wanted.importance and not named(endpoint) and not Path(wanted.importance).exists():
+        raise ConfigError(f"--imatrix {wanted.importance}: there is no such file; `mlxr imatrix` makes one")
     if server := named(endpoint):
         given = {"--imatrix": wanted.importance, "--output": output, "--threads": threads}
         if here := [option for option, value in given.items() if value]:
@@ -68,6 +67,19 @@ def convert(
         # Clients of a server are not told what lies at a path; this is the user.
         remark(error.why if isinstance(error, NoModelAtPath) else str(error))
         raise typer.Exit(1) from None
+
+
+def _require_known(wanted: Wanted) -> None:
+    """Raises ``ConfigError`` for a type that there is not, or what does not go with one."""
+    try:
+        if wanted.format == "mlx":
+            matrix_type(wanted.type, wanted.group)
+            return
+        if wanted.type:
+            file_type(wanted.type)
+        choices(wanted)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 async def _convert(

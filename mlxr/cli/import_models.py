@@ -48,6 +48,8 @@ def import_models(
         raise typer.BadParameter(f"there is no {tool!r}; it may be {', '.join(TOOLS)}", param_hint="--from")
     if not names and not tool:
         raise typer.BadParameter("give --from TOOL, or names of models as `mlxr ls --all` shows them")
+    if name and len(names or []) != 1:
+        raise ConfigError("--name is for one model: name that one")
     for path in (name for name in names or [] if not tool and os.path.exists(os.path.expanduser(name))):
         raise ConfigError(
             f"{path!r} is no model of another tool but a path: commands take it as it is, and `mlxr pull {path}` keeps "

@@ -19,7 +19,7 @@ from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.models.names import local_file
 from mlxr.models.quantization.importance import write_importance
-from mlxr.runtime.errors import ConfigError, MlxrError, ModelError
+from mlxr.runtime.errors import ConfigError, MlxrError, ModelError, system_reason
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
 
@@ -36,6 +36,8 @@ def measure_importance(
         read = _read(text)
         with PullBars(unit="tokens") as bars:
             count, entries = _measure(entry, read, text.name, target, chunks, chunk_size, bars)
+    except ConfigError:
+        raise
     except (MlxrError, ValueError, OSError) as error:
         remark(error.why if isinstance(error, NoModelAtPath) else str(error))
         raise typer.Exit(1) from None
@@ -74,6 +76,8 @@ def _measure(
 def _read(text: Path) -> str:
     try:
         return text.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"--text {text}: can't read it: {system_reason(error)}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{text} is no text in UTF-8: {error.reason} at byte {error.start}") from None
 

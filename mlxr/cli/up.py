@@ -105,6 +105,7 @@ def up(
     Options override MLXR_SECTION_KEY variables, which override the configuration file.
     """
     # The configuration of everything, and what starts a server.
+    from mlxr.http.settings import check
     from mlxr.runtime.config_sources import everything
     from mlxr.server.config import Config
     from mlxr.server.exec_server import exec_server, tell_server
@@ -124,6 +125,7 @@ def up(
     ]
     file = configuration_file(config_file, home)
     chosen = config.load(Config, file, os.environ, flags)
+    check(chosen.server)
     _warn_of(chosen)
     _refuse_second(chosen, home)
     required = [*([model] if model else []), *(pin or [])]

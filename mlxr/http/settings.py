@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 
 from mlxr.runtime.config import about
 from mlxr.runtime.durations import Duration
-from mlxr.runtime.errors import StartError
+from mlxr.runtime.errors import ConfigError
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -83,17 +83,17 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check(settings: ServerSettings) -> None:
-    """Refuses what would open the server by accident; raises ``StartError`` naming the setting to change."""
+    """Refuses what would open the server by accident; raises ``ConfigError`` naming the setting to change."""
     if not is_loopback(settings.host) and not settings.api_keys and not settings.allow_anonymous:
-        raise StartError(
+        raise ConfigError(
             f"server.host {settings.host!r} can be reached from other machines: set server.api_keys "
             "(--api-key, MLXR_SERVER_API_KEYS), or waive keys with server.allow_anonymous = true"
         )
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         missing = "tls_key" if settings.tls_certificate else "tls_certificate"
-        raise StartError(f"TLS needs both server.tls_certificate and server.tls_key; server.{missing} is empty")
+        raise ConfigError(f"TLS needs both server.tls_certificate and server.tls_key; server.{missing} is empty")
     if any(not key for key in settings.api_keys):
-        raise StartError("server.api_keys holds an empty key")
+        raise ConfigError("server.api_keys holds an empty key")
 
 
 @lru_cache(64)

@@ -228,6 +228,8 @@ def _explain(kind: type[Struct], error: msgspec.ValidationError, value: object) 
         return f"{key} takes {FORMS if is_time else _KINDS[wanted[1]]}, not {value!r}{f'; {what}' if what else ''}"
     if (bound := re.fullmatch(r"Expected `(\w+)` ([<>]=) (\S+)", text)) and bound[1] in _KINDS and "[" not in place:
         return f"{key} takes {_KINDS[bound[1]]}, {bound[3]} or {'less' if bound[2] == '<=' else 'more'}, not {value!r}"
+    if text.startswith("Expected `str` matching regex"):
+        return f"{key} can't be {value!r}; {description(kind, key) or text}"
     choices = typing.get_args(expected) if typing.get_origin(expected) is typing.Literal else ()
     good = f"; good values are {', '.join(map(str, choices))}" if choices else ""
     return f"{key}: {text}{good}" if key else text

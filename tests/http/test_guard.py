@@ -16,7 +16,7 @@ from mlxr.http.errors import HttpError
 from mlxr.http.guard import Guard, Keys, TokenBuckets
 from mlxr.http.listeners import listener
 from mlxr.http.settings import ServerSettings, check
-from mlxr.runtime.errors import StartError
+from mlxr.runtime.errors import ConfigError
 from tests.http.rig import Rig, rig
 from tests.http.wire import connect, exchange, reply_of
 from tests.server import free_port
@@ -55,7 +55,7 @@ def test_keys_are_compared_whole() -> None:
 
 
 def test_an_open_address_needs_keys_or_a_waiver() -> None:
-    with pytest.raises(StartError, match=r"server.api_keys.*server.allow_anonymous"):
+    with pytest.raises(ConfigError, match=r"server.api_keys.*server.allow_anonymous"):
         check(ServerSettings(host="0.0.0.0"))
     check(ServerSettings(host="0.0.0.0", api_keys=["k"]))
     check(ServerSettings(host="0.0.0.0", allow_anonymous=True))
@@ -170,7 +170,7 @@ async def test_tls_is_spoken_where_a_certificate_is_given(tmp_path: Path) -> Non
 
 
 def test_half_of_a_tls_setting_is_refused() -> None:
-    with pytest.raises(StartError, match=r"server\.tls_key is empty"):
+    with pytest.raises(ConfigError, match=r"server\.tls_key is empty"):
         check(ServerSettings(tls_certificate="c.pem"))
 
 

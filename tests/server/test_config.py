@@ -77,6 +77,11 @@ def test_a_duration_without_a_unit_is_seconds(given: str, seconds: float) -> Non
         ),
         ("MLXR_SERVER_BODY_SECONDS", "-5m", "body_seconds"),
         ("MLXR_KV_PAGE_SIZE", "5m", "takes a whole number"),
+        (
+            "MLXR_MODELS_MEMORY_LIMIT",
+            "lots",
+            "memory_limit can't be 'lots'; what all may take together, as 12GB or 50%",
+        ),
         ("MLXR_SERVER_PROT", "1", "did you mean MLXR_SERVER_PORT?"),
         ("MLXR_SERVER_ZZZZZZZZZZZZ", "1", "[server] has host, port"),
         ("MLXR_PORT", "1", "did you mean MLXR_SERVER_PORT?"),

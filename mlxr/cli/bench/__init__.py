@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,8 @@ def bench(
     if plot is not None:
         if plot.suffix.lower() not in PICTURES:
             raise ConfigError(f"--plot {plot}: its name ends with {', '.join(PICTURES[:-1])} or {PICTURES[-1]}")
+        if not os.access(plot.absolute().parent, os.W_OK):
+            raise ConfigError(f"--plot {plot}: there is no folder {plot.absolute().parent} that you may write to")
         picture.require()
     if roofline:
         if plot is not None:

@@ -54,12 +54,14 @@ def named(given: str | None, environment: Mapping[str, str] = os.environ) -> End
 def parsed(text: str, source: str, key: str = "") -> Endpoint:
     """Returns the server that people write as HOST, HOST:PORT, a URL, or unix:PATH; ``source`` says who wrote it.
     Ollama's rules: no port means the default one, but with http:// or https:// that of the scheme."""
+    wrong = ConfigError(f"{source}: {text!r} is no server; write http://HOST:PORT, HOST:PORT or unix:PATH")
     if text.startswith("unix:"):
+        if not text[5:].strip():
+            raise wrong
         return Endpoint("http://localhost", str(Path(text[5:]).expanduser().absolute()), key)
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "http", text
-    wrong = ConfigError(f"{source}: {text!r} is no server; write http://HOST:PORT, HOST:PORT or unix:PATH")
     if scheme not in _PORTS:
         raise wrong
     try:

@@ -12,7 +12,15 @@ from typing import Annotated, Any
 import typer
 
 from mlxr.cli.options import Endpoint, ModelToFetch
-from mlxr.cli.run.settings import PARAMETERS, ChatSettings, given_format, given_keep_alive, given_think, parameter
+from mlxr.cli.run.settings import (
+    PARAMETERS,
+    ChatSettings,
+    checked,
+    given_format,
+    given_keep_alive,
+    given_think,
+    parameter,
+)
 from mlxr.cli.verbs import Task, Verb, add_verb
 from mlxr.runtime.errors import ConfigError
 
@@ -108,7 +116,7 @@ def run(
         "num_ctx": num_ctx,
         "stop": stop or None,
     }
-    options = {name: value for name, value in given.items() if value is not None}
+    options = {name: checked(name, value) for name, value in given.items() if value is not None}
     for text in option or []:
         name, equals, value = text.partition("=")
         if not equals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,18 @@ PARAMETERS = {
     "stop": (TEXTS, "texts that end an answer"),
 }
 """Options of Ollama's API that a chat sets, with what they take and what they do."""
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "num_ctx": (0, 2**31 - 1),
+    "temperature": (0, 100),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "typical_p": (0, 1),
+    "repeat_penalty": (0.01, 100),
+    "presence_penalty": (-100, 100),
+    "frequency_penalty": (-100, 100),
+}
+"""The least and the greatest value of parameters that have such; the API's own, which a command need not load."""
 
 LEVELS = ("low", "medium", "high", "max")
 OFF = ("false", "off", "no", "none")
@@ -80,13 +93,27 @@ def parameter(name: str, texts: list[str]) -> Any:
     kind, _ = PARAMETERS[name]
     if kind is TEXTS:
         return texts
-    convert = int if kind is WHOLE else float
+    convert: type[int] | type[float] = int if kind is WHOLE else float
     try:
         (text,) = texts
-        return convert(text)
+        return checked(name, convert(text))
     except ValueError:
         article = "a whole number" if kind is WHOLE else "a number"
         raise ConfigError(f"{name} takes {article}, not {' '.join(texts)!r}") from None
+
+
+def checked(name: str, value: Any) -> Any:
+    """Returns a parameter's value. Raises ``ConfigError`` for a number that is out of bounds, or is none."""
+    least, most = BOUNDS.get(name, (-math.inf, math.inf))
+    if isinstance(value, int | float) and not (least <= value <= most and math.isfinite(value)):
+        raise ConfigError(f"{name} takes {_between(least, most)}, not {value}")
+    return value
+
+
+def _between(least: float, most: float) -> str:
+    if not math.isfinite(least):
+        return "a number with an end"
+    return f"{least:g} or more" if most > 100 else f"a number from {least:g} to {most:g}"
 
 
 def given_format(text: str) -> Any:

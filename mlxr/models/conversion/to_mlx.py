@@ -77,6 +77,10 @@ def matrix_type(type: str, group: int) -> MatrixType:
     """Returns what ``4bit``, ``mxfp4`` or ``bf16`` means. Raises ``ValueError`` with the list of all."""
     name = type.strip().lower()
     if name in PLAIN or not name:
+        if group:
+            raise ValueError(
+                f"{group} values share a scale where matrices are quantized: give a type such as 4bit, too"
+            )
         return MatrixType(PLAIN.get(name, ""))
     if name in MODES:
         fixed, bits = MODES[name]

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from mlxr.cli.run.settings import PARAMETERS, given_format, given_keep_alive, given_think, parameter
+from mlxr.cli.run.settings import BOUNDS, PARAMETERS, given_format, given_keep_alive, given_think, parameter
 from mlxr.http.ollama.schema import Options
 from mlxr.runtime.errors import ConfigError
 
 
 def test_every_parameter_is_an_option_of_the_api() -> None:
     assert set(PARAMETERS) <= set(Options.__struct_fields__)
+
+
+def test_bounds_are_those_of_the_api() -> None:
+    kinds = get_type_hints(Options, include_extras=True)
+    for name in PARAMETERS:
+        metas = [meta for kind in get_args(kinds[name]) for meta in getattr(kind, "__metadata__", ())]
+        bounds = {(meta.ge, meta.le) for meta in metas if meta.le is not None}
+        widest = {(-(2**bits), 2**bits - 1) for bits in (31, 63)}
+        assert bounds - widest == ({BOUNDS[name]} if name in BOUNDS else set()), name
 
 
 def test_values_are_of_the_kind_that_the_parameter_takes() -> None:
@@ -27,6 +37,10 @@ def test_values_are_of_the_kind_that_the_parameter_takes() -> None:
         ("num_ctx", ["4096.5"], "whole number"),
         ("temperature", ["hot"], "temperature takes a number"),
         ("temperature", ["1", "2"], "temperature takes a number"),
+        ("temperature", ["-1"], "temperature takes a number from 0 to 100, not -1.0"),
+        ("num_ctx", ["-5"], "num_ctx takes 0 or more, not -5"),
+        ("presence_penalty", ["nan"], "not nan"),
+        ("top_p", ["7"], "from 0 to 1"),
         ("tempratur", ["1"], "did you mean temperature?"),
         ("zzz", ["1"], "there are temperature, top_k"),
     ],

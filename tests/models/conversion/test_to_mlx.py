@@ -104,7 +104,12 @@ def test_bits_are_written_in_many_ways(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("type", "group", "reason"),
-    [("7bit", 0, "choose from 2bit"), ("4bit", 48, "can't share a scale"), ("mxfp4", 64, "has 32 values a scale")],
+    [
+        ("7bit", 0, "choose from 2bit"),
+        ("4bit", 48, "can't share a scale"),
+        ("mxfp4", 64, "has 32 values a scale"),
+        ("bf16", 32, "such as 4bit"),
+    ],
 )
 def test_a_type_that_there_is_not_is_told_all(type: str, group: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
