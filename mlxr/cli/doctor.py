@@ -64,7 +64,7 @@ def gather(home: Home) -> tuple[dict[str, str], list[Finding]]:
 
     from mlxr.cli.checks import every
     from mlxr.metal.select import BackendChoice, MlxUnavailableError, select_backend
-    from mlxr.runtime.memory import available_bytes
+    from mlxr.runtime.system_memory import available_bytes
 
     try:
         _, choice = select_backend(checks=home.checks)

@@ -16,16 +16,16 @@ from mlxr.actors.registry.fit.dry_run import DryRun
 from mlxr.actors.registry.fit.estimates import DraftCost
 from mlxr.actors.registry.fit.load_needs import LoadNeeds
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
-from mlxr.actors.registry.lifecycle.memory import memory_limit
+from mlxr.actors.registry.lifecycle.engine_memory import memory_limit
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import RegistryAt
 from mlxr.api.estimate import Estimate, MemoryEstimate
 from mlxr.cli.configuration import configuration_file
 from mlxr.models.errors import UnusableModelError
 from mlxr.runtime import config
-from mlxr.runtime.memory import machine_bytes
 from mlxr.runtime.paths import Home
 from mlxr.runtime.sandbox import Sandbox
+from mlxr.runtime.system_memory import machine_bytes
 from mlxr.server.actors import any_executor, drafting
 from mlxr.server.config import Config
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlxr.runtime.memory import resident_of
+from mlxr.runtime.system_memory import resident_of
 from tests.models import model_path
 from tests.models.architectures import checkpoints_hybrid
 from tests.server import Server, eventually, serving

@@ -20,7 +20,7 @@ from mlxr.actors.executor.drafting.loading import (
     load_draft,
     own_head,
 )
-from mlxr.actors.executor.memory import free_bytes, pool_budget
+from mlxr.actors.executor.memory_budget import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need, step_bytes
 from mlxr.actors.executor.pool_files.opening import open_shared_pool
 from mlxr.actors.executor.pool_files.shared_pool import SharedPool

@@ -23,9 +23,9 @@ from mlxr.actors.registry.jobs.record import Outcome
 from mlxr.actors.registry.jobs.runner import Jobs
 from mlxr.actors.registry.late_commands import LateCommands
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
+from mlxr.actors.registry.lifecycle.engine_memory import DEVICE_SHARE, free_memory, lacking_memory, memory_limit
 from mlxr.actors.registry.lifecycle.loading import ModelLoader
 from mlxr.actors.registry.lifecycle.manager import EngineManager
-from mlxr.actors.registry.lifecycle.memory import DEVICE_SHARE, free_memory, lacking_memory, memory_limit
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.lifecycle.startup import StartupModels
 from mlxr.actors.registry.metadata.reader import MetadataReader
@@ -38,7 +38,6 @@ from mlxr.api.jobs import JobChanges
 from mlxr.runtime.actor import Actor, Context, decode_settings, on
 from mlxr.runtime.bus import Address
 from mlxr.runtime.durations import kept_seconds
-from mlxr.runtime.memory import available_bytes, machine_bytes
 from mlxr.runtime.messages.catalogue import MemoryInfo
 from mlxr.runtime.messages.frontend import Catalog, JobsChanged
 from mlxr.runtime.messages.registry import (
@@ -57,6 +56,7 @@ from mlxr.runtime.messages.registry import (
     Work,
 )
 from mlxr.runtime.paths import Home
+from mlxr.runtime.system_memory import available_bytes, machine_bytes
 
 log = logging.getLogger("mlxr.registry")
 

@@ -16,9 +16,9 @@ from mlxr.actors.registry.commands import NOTHING
 from mlxr.actors.registry.fit.estimates import Estimates
 from mlxr.actors.registry.jobs.runner import Jobs
 from mlxr.actors.registry.late_commands import LateCommands
+from mlxr.actors.registry.lifecycle.engine_memory import measured
 from mlxr.actors.registry.lifecycle.loading import ModelLoader
 from mlxr.actors.registry.lifecycle.manager import EngineManager
-from mlxr.actors.registry.lifecycle.memory import measured
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Report
 from mlxr.actors.registry.tool_stores.importing import ToolStores

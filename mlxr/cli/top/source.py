@@ -12,10 +12,10 @@ import psutil
 
 from mlxr.cli.top.view import Process, Snapshot, View
 from mlxr.runtime.errors import StartError
-from mlxr.runtime.memory import held_by
 from mlxr.runtime.paths import Home
 from mlxr.runtime.pubsub import Subscriber
 from mlxr.runtime.run_directory import TELEMETRY, live, read_addresses
+from mlxr.runtime.system_memory import held_by
 from mlxr.runtime.telemetry import STATE, STATE_SECONDS
 
 FIRST_SECONDS = 10.0

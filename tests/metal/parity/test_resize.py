@@ -13,7 +13,7 @@ from mlxr.metal.cache import attention_group
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.metal.pool import PoolSpec
 from mlxr.metal.reference.backend import ReferenceBackend
-from mlxr.runtime.memory import resident_of
+from mlxr.runtime.system_memory import resident_of
 from tests.metal.backends import ALL, ALL_IDS
 from tests.metal.parity.test_page_bytes import GROUPS, contents_of
 

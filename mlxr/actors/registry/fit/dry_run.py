@@ -12,7 +12,7 @@ from pathlib import Path
 from anyio import to_thread
 from msgspec import structs
 
-from mlxr.actors.executor.memory import free_bytes
+from mlxr.actors.executor.memory_budget import free_bytes
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry

@@ -11,7 +11,7 @@ from mlxr.actors.registry.catalogue.entry import CatalogueEntry
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.fit.load_needs import LoadNeeds
 from mlxr.actors.registry.lifecycle.draft_models import DraftModels
-from mlxr.actors.registry.lifecycle.memory import measured
+from mlxr.actors.registry.lifecycle.engine_memory import measured
 from mlxr.actors.registry.lifecycle.policy import EnginePolicy
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import RegistryAt

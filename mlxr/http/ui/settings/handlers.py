@@ -15,8 +15,8 @@ from mlxr.http.json_response import json_response
 from mlxr.http.services import Services
 from mlxr.http.ui.settings.schema import LoadedEngine, ServerSetup, ShownSetting
 from mlxr.runtime.config_sources import FILE
-from mlxr.runtime.memory import available_bytes, machine_bytes
 from mlxr.runtime.paths import Home
+from mlxr.runtime.system_memory import available_bytes, machine_bytes
 
 
 async def settings(services: Services, body: None, request: web.Request) -> web.Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.metal.pool import DeviceMemory
-from mlxr.runtime.memory import available_bytes
+from mlxr.runtime.system_memory import available_bytes
 
 
 def free_bytes(device: DeviceMemory | None, allowed: int = 0) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from mlxr.actors.registry.lifecycle.engine import Engine
-from mlxr.runtime.memory import available_bytes, family_of, held_by, machine_bytes, resident_of
 from mlxr.runtime.messages.catalogue import HeldMemory
+from mlxr.runtime.system_memory import available_bytes, family_of, held_by, machine_bytes, resident_of
 
 DEVICE_SHARE = 0.9
 """Of a GPU's memory, what engines may take where nothing is configured."""

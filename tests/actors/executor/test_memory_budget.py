@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlxr.actors.executor import memory
-from mlxr.actors.executor.memory import available_bytes, pool_budget
+from mlxr.actors.executor import memory_budget
+from mlxr.actors.executor.memory_budget import available_bytes, pool_budget
 from mlxr.metal.pool import DeviceMemory
 
 
@@ -25,5 +25,5 @@ def test_some_memory_is_available() -> None:
 def test_the_pool_gets_its_share_of_the_memory_that_the_device_computes_in(
     device: DeviceMemory | None, budget: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: 10_000)
+    monkeypatch.setattr(memory_budget, "available_bytes", lambda: 10_000)
     assert pool_budget(device, 0.25) == budget
