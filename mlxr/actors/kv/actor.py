@@ -10,9 +10,9 @@ import anyio
 from msgspec.structs import replace
 
 from mlxr.actors.kv.disk.tier import DiskTier
-from mlxr.actors.kv.misses import Misses
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.prefix import chain_root
+from mlxr.actors.kv.prefix_misses import PrefixMisses
 from mlxr.runtime.actor import Actor, Context, on
 from mlxr.runtime.messages.common import request_of
 from mlxr.runtime.messages.executor import StartTransfers
@@ -75,7 +75,7 @@ class KVActor(Actor):
         self._watching = False
         self._paused_until = 0.0
         self._epoch = 0
-        self._misses = Misses()
+        self._misses = PrefixMisses()
         self._limit: int | None = None
         self._limit_waits = False
         self._plans = 0

@@ -10,7 +10,7 @@ from mlxr.actors.scheduler.compilations import Compilations
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.preemption import choose_unfair
-from mlxr.actors.scheduler.prefix_miss import explained
+from mlxr.actors.scheduler.prefix_miss_text import explained
 from mlxr.actors.scheduler.sequences import Request, Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.runtime.messages.common import adapters_address

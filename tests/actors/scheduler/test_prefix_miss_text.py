@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.actors.scheduler.prefix_miss import explained
+from mlxr.actors.scheduler.prefix_miss_text import explained
 from mlxr.runtime.messages.scheduler import MissKind, PrefixMiss, PromptSection
 
 SECTIONS = [

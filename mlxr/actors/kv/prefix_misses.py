@@ -9,7 +9,7 @@ from mlxr.runtime.messages.kv import Admit, OtherPagesFound, Release, Reset
 from mlxr.runtime.messages.scheduler import MissKind, PrefixMiss
 
 
-class Misses:
+class PrefixMisses:
     """Owns the memory of prompts and answers, and of other engines' pages."""
 
     def __init__(self) -> None:
