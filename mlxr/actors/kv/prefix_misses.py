@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlxr.actors.kv.disk.others import OtherPages
+from mlxr.actors.kv.disk.other_pages import OtherPages
 from mlxr.actors.kv.placement import Placement
 from mlxr.actors.kv.recent_prompts import RecentPrompts
 from mlxr.runtime.messages.kv import Admit, OtherPagesFound, Release, Reset

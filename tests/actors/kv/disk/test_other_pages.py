@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlxr.actors.kv.disk.others import OtherPages, difference
+from mlxr.actors.kv.disk.other_pages import OtherPages, difference
 from mlxr.actors.kv.prefix import PrefixChain, chain_root
 from mlxr.runtime.messages.kv import OtherPagesFound
 from mlxr.runtime.messages.scheduler import MissKind, PrefixMiss
