@@ -6,10 +6,10 @@ from mlxr.actors.scheduler.in_flight import InFlightRow, InFlightSteps
 from mlxr.actors.scheduler.lifecycle import Lifecycle
 from mlxr.actors.scheduler.outcome import Counters
 from mlxr.actors.scheduler.row_drafts import RowDrafts
+from mlxr.actors.scheduler.scheduling_policy import NO_DRAFTS, Chunk, schedule
 from mlxr.actors.scheduler.sequences import Sequence, Status
 from mlxr.actors.scheduler.settings import Limits
 from mlxr.actors.scheduler.speculation import NO_DRAFT
-from mlxr.actors.scheduler.step_rows import NO_DRAFTS, Chunk, schedule
 from mlxr.runtime.messages.kv import CacheKind, Plan, PlanRow, WantedPromptLogprobs, snapshot_grid
 from mlxr.runtime.messages.scheduler import ExecutorReady, Task
 from mlxr.runtime.messages.token_ids import TokenIds
