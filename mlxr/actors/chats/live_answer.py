@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import structs
 
 from mlxr.actors.chats.answer_times import AnswerTimes
+from mlxr.actors.chats.pending_writes import Mark, PendingWrites
+from mlxr.actors.chats.replay_buffer import ReplayBuffer
 from mlxr.actors.chats.run import Piece, Run
-from mlxr.actors.chats.told_deltas import ToldDeltas
-from mlxr.actors.chats.unwritten import Mark, Unwritten
 from mlxr.api.chats.events import AnswerDelta, CallDelta
 from mlxr.api.chats.views import Alternative, ChatCall, ChatLogprob, ChatTurn, ChatUsage, TextPart
 from mlxr.runtime.messages.common import FinishReason, TextLogprob, Usage
@@ -46,8 +46,8 @@ class LiveAnswer:
         self._times = AnswerTimes(turn)
         for piece in pieces:
             self._restore(piece)
-        self._unwritten = Unwritten(len(self.output))
-        self._told = ToldDeltas(turn.id)
+        self._unwritten = PendingWrites(len(self.output))
+        self._told = ReplayBuffer(turn.id)
         self._begun_with = len(self.output)
         self.restates = bool(run.output)
         self.run_changed = False
@@ -129,7 +129,7 @@ class LiveAnswer:
         self.restates, self.run_changed = False, True
         self.run = structs.replace(self.run, output=TokenIds())
         self._turn = structs.replace(self._turn, content=[], reasoning="", tool_calls=[], logprobs=None)
-        self.output, self._unwritten = list(delta.ids), Unwritten(0)
+        self.output, self._unwritten = list(delta.ids), PendingWrites(0)
         self._text, self._reasoning = [delta.text], [delta.reasoning]
         self._unwritten.add(delta.text, delta.reasoning, self._logprobs)
         self._calls = []

@@ -8,7 +8,7 @@ MOST_DELTAS = 16_384
 """Pieces that are kept; who missed more gets the message as a whole."""
 
 
-class ToldDeltas:
+class ReplayBuffer:
     """Owns the latest pieces of one answer."""
 
     def __init__(self, message: str) -> None:

@@ -10,14 +10,14 @@ from mlxr.api.chats.views import ChatLogprob
 class Mark(NamedTuple):
     """How much an answer had when it was written: its tokens, and how much of what was pending."""
 
-    of: Unwritten
+    of: PendingWrites
     tokens: int
     texts: int
     reasonings: int
     logprobs: int
 
 
-class Unwritten:
+class PendingWrites:
     """Owns what came since the last time that an answer was written, but for the ids of its tokens.
 
     Attributes:
