@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from mlxr.actors.registry.catalogue.fits import AdapterFits
+from mlxr.actors.registry.catalogue.adapter_fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.catalogue.watch import CatalogueWatch

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 import msgspec
 
+from mlxr.actors.registry.catalogue.adapter_fits import AdapterFits
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
-from mlxr.actors.registry.catalogue.fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.runtime.errors import ConfigError, MlxrError

@@ -21,8 +21,8 @@ from mlxr.actors.registry.fit.estimate import Room, estimate, memory_estimate
 from mlxr.actors.registry.fit.load_arithmetic import machine_of
 from mlxr.actors.registry.fit.machine_file import measured
 from mlxr.actors.registry.fit.skeleton import Skeleton
-from mlxr.actors.registry.fit.together import together
-from mlxr.actors.registry.metadata.looked import Looked
+from mlxr.actors.registry.fit.task_group import together
+from mlxr.actors.registry.metadata.header_findings import HeaderFindings
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
 from mlxr.actors.registry.sources.find import find_source
@@ -105,25 +105,25 @@ class DryRun:
             return remote_wheel(source.package, self.limits)
         return source.remote(self.limits)
 
-    async def _looked(self, skeleton: Skeleton) -> tuple[Looked, Machine]:
+    async def _looked(self, skeleton: Skeleton) -> tuple[HeaderFindings, Machine]:
         """What headers say, and of which machine; raises as ``MetadataReader.look``."""
 
-        async def look(machine: Machine) -> Looked:
+        async def look(machine: Machine) -> HeaderFindings:
             try:
                 await skeleton.make()
             except UnsupportedModelError as error:
-                return Looked(ModelInfo(skeleton.format, "", unusable=error.within(skeleton.path)))
+                return HeaderFindings(ModelInfo(skeleton.format, "", unusable=error.within(skeleton.path)))
             return await self.reader.look(skeleton.path, machine)
 
         return await self._measured_beside(look, skeleton.path)
 
     async def _measured_beside(
-        self, look: Callable[[Machine], Awaitable[Looked]], path: Path
-    ) -> tuple[Looked, Machine]:
+        self, look: Callable[[Machine], Awaitable[HeaderFindings]], path: Path
+    ) -> tuple[HeaderFindings, Machine]:
         """Looks while the machine is measured, where that is to be done: most of what is seen does not depend on it."""
         guess = machine_of(self.home, self.settings)
         machines: list[Machine] = []
-        found: list[Looked] = []
+        found: list[HeaderFindings] = []
 
         async def measure() -> None:
             machines.append(await measured(self.home, self.settings.executor))

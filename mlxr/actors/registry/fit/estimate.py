@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mlxr.actors.executor.draft_sizes import head_bytes
 from mlxr.actors.executor.memory_need import ENGINE_BYTES, memory_need
 from mlxr.actors.executor.settings import ExecutorSettings
-from mlxr.actors.registry.metadata.looked import Looked
+from mlxr.actors.registry.metadata.header_findings import HeaderFindings
 from mlxr.api.estimate import AttentionCost, CacheShare, DiskEstimate, Estimate, MemoryEstimate, SpeedEstimate
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.machine import Machine
@@ -109,7 +109,7 @@ def speed_estimate(footprint: Footprint, machine: Machine, memory: MemoryEstimat
 
 
 def estimate(
-    looked: Looked,
+    looked: HeaderFindings,
     machine: Machine,
     settings: ExecutorSettings,
     room: Room,

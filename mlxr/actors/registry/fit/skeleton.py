@@ -14,7 +14,7 @@ from struct import Struct
 import anyio
 from anyio import to_thread
 
-from mlxr.actors.registry.fit.together import together
+from mlxr.actors.registry.fit.task_group import together
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.sources.transfer.remote_file import RemoteFile, RemoteModel
 from mlxr.models.formats.safetensors.folder import MAX_HEADER_BYTES

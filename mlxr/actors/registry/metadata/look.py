@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from mlxr.actors.registry.metadata.looked import Looked
+from mlxr.actors.registry.metadata.header_findings import HeaderFindings
 from mlxr.actors.registry.metadata.read_info import read_or_error
 from mlxr.api.estimate import TypeShare
 from mlxr.metal.machine import Machine
@@ -25,18 +25,18 @@ STATES = ".quant_state."
 """In the names of tensors that hold settings, which are read with a header (bitsandbytes)."""
 
 
-def look(path: Path, machine: Machine) -> Looked:
+def look(path: Path, machine: Machine) -> HeaderFindings:
     """Raises ``ModelFileError`` for corrupt files."""
     try:
         info = read_or_error(path)
         types = _types(path)
     except UnsupportedModelError as error:
         # Where nothing of it can be read; what a load would say stands for all.
-        return Looked(ModelInfo("gguf" if holds_gguf(path) else "safetensors", "", unusable=error.within(path)))
+        return HeaderFindings(ModelInfo("gguf" if holds_gguf(path) else "safetensors", "", unusable=error.within(path)))
     if info.unusable or info.is_adapter:
-        return Looked(info, None, types, _nearest(info))
+        return HeaderFindings(info, None, types, _nearest(info))
     try:
-        return Looked(info, read_footprint(path, machine.sizes), types)
+        return HeaderFindings(info, read_footprint(path, machine.sizes), types)
     except UnusableModelError as error:
         raise ModelFileError(path, error.within(path)) from None
 

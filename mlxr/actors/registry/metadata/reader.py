@@ -17,7 +17,7 @@ from mlxr.runtime.sandbox import Nursery, Sandbox, SandboxKilled, TaskLimits
 from mlxr.runtime.sandbox.protocol import function_of
 
 if TYPE_CHECKING:
-    from mlxr.actors.registry.metadata.looked import Looked
+    from mlxr.actors.registry.metadata.header_findings import HeaderFindings
     from mlxr.metal.machine import Machine
     from mlxr.models.footprint import Footprint
 
@@ -27,7 +27,7 @@ _LOOK, _READ_INFO, _SHOW, _FOOTPRINTS = (
     f"mlxr.actors.registry.metadata.{module}" for module in ("look", "read_info", "show", "footprints")
 )
 """Where what reads files lies. Only workers import it: it knows all families, which the server itself does without."""
-_LOOKED, _FOOTPRINT = "mlxr.actors.registry.metadata.looked", "mlxr.models.footprint"
+_LOOKED, _FOOTPRINT = "mlxr.actors.registry.metadata.header_findings", "mlxr.models.footprint"
 """What some of it returns, which brings much along that a start does without."""
 PREPARE = "mlxr.actors.registry.metadata.reader:prepare"
 LIMITS = TaskLimits(cpu_seconds=20, seconds=60.0, memory=1 << 30)
@@ -89,14 +89,16 @@ class MetadataReader:
         )
         return body
 
-    async def look(self, path: Path, machine: Machine) -> Looked:
+    async def look(self, path: Path, machine: Machine) -> HeaderFindings:
         """Returns what the headers of a model or a skeleton say, and what it takes on ``machine``. For one that kills
         the worker that reads it: that it is unusable. Raises ``ModelFileError`` for corrupt ones."""
         answers = await late_import(_LOOKED)
         try:
-            looked: Looked = await self._run(path, f"{_LOOK}:look", path, machine, returns=answers.Looked)
+            looked: HeaderFindings = await self._run(
+                path, f"{_LOOK}:look", path, machine, returns=answers.HeaderFindings
+            )
         except _KilledError as error:
-            looked = answers.Looked(ModelInfo(format="", architecture="", unusable=error.reason))
+            looked = answers.HeaderFindings(ModelInfo(format="", architecture="", unusable=error.reason))
         return looked
 
     async def footprint(self, path: Path, machine: Machine) -> Footprint:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN
 from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
-from mlxr.actors.registry.sources.either import EitherSource
+from mlxr.actors.registry.sources.fallback_source import FallbackSource
 from mlxr.actors.registry.sources.huggingface.source import HubSource
 from mlxr.actors.registry.sources.local import LocalSource
 from mlxr.actors.registry.sources.ollama_registry import RegistrySource
@@ -63,4 +63,4 @@ def _plain(name: str, registry: RegistryAt) -> Source | None:
     ollamas, hubs = RegistrySource.recognise(name, registry), HubSource.recognise_plain(name)
     if ollamas is None or hubs is None:
         return ollamas or hubs
-    return EitherSource(hubs, ollamas) if name != name.lower() else EitherSource(ollamas, hubs)
+    return FallbackSource(hubs, ollamas) if name != name.lower() else FallbackSource(ollamas, hubs)

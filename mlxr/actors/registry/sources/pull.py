@@ -15,8 +15,8 @@ from msgspec import structs
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN, built_in
 from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry, Overrides
-from mlxr.actors.registry.catalogue.laid_over import laid_over
 from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.catalogue.usable_overrides import laid_over
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.ollama.address import OLLAMAS_OWN, RegistryAt
 from mlxr.actors.registry.progress import Progress, Report, pulling

@@ -11,9 +11,9 @@ from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.registry.catalogue.entry import AppliedAdapter, Blob, CatalogueEntry
-from mlxr.actors.registry.catalogue.laid_over import laid_over
 from mlxr.actors.registry.catalogue.local_files import ModelStat, NoModelAtPath, stat_model
 from mlxr.actors.registry.catalogue.store import Store
+from mlxr.actors.registry.catalogue.usable_overrides import laid_over
 from mlxr.actors.registry.metadata.reader import MetadataReader, require_usable
 from mlxr.actors.registry.progress import Progress, Report, ignore
 from mlxr.actors.registry.tool_stores.places import Place, places

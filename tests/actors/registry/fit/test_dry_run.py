@@ -16,7 +16,7 @@ from aiohttp import web
 from mlxr.actors.executor.settings import ExecutorSection
 from mlxr.actors.registry.fit import dry_run, skeleton
 from mlxr.actors.registry.fit.dry_run import DryRun
-from mlxr.actors.registry.metadata.looked import Looked
+from mlxr.actors.registry.metadata.header_findings import HeaderFindings
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.sources.pull import pull_model
 from mlxr.api.estimate import Estimate
@@ -89,7 +89,7 @@ async def test_a_model_is_looked_at_while_the_machine_is_measured(
     looked = anyio.Event()
     look_at, measured = MetadataReader.look, dry_run.measured
 
-    async def noted(reader: MetadataReader, path: Path, machine: Machine) -> Looked:
+    async def noted(reader: MetadataReader, path: Path, machine: Machine) -> HeaderFindings:
         found = await look_at(reader, path, machine)
         looked.set()
         return found

@@ -8,7 +8,7 @@ import pytest
 
 from mlxr.actors.executor.settings import ExecutorSection, ExecutorSettings, KVSection
 from mlxr.actors.registry.fit.estimate import Room, estimate, memory_estimate, speed_estimate
-from mlxr.actors.registry.metadata.looked import Looked
+from mlxr.actors.registry.metadata.header_findings import HeaderFindings
 from mlxr.api.estimate import DiskEstimate
 from mlxr.metal.cache import attention_group, cache_groups, latent_group, state_group
 from mlxr.metal.machine import Machine
@@ -107,7 +107,7 @@ def test_of_a_model_that_does_not_run_only_what_it_is_is_told(unusable: str) -> 
     info = ModelInfo(
         "gguf", "x", parameters=16 * GB + 7, quantization="Q4_K_M", context_length=40_960, unusable=unusable
     )
-    looked = Looked(info, None if unusable else MODEL, nearest="y" if unusable else "")
+    looked = HeaderFindings(info, None if unusable else MODEL, nearest="y" if unusable else "")
     told = estimate(
         looked,
         MACHINE,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlxr.actors.registry.catalogue.aliases import BUILT_IN
-from mlxr.actors.registry.sources.either import EitherSource
+from mlxr.actors.registry.sources.fallback_source import FallbackSource
 from mlxr.actors.registry.sources.find import find_source
 from mlxr.actors.registry.sources.huggingface.source import HubSource
 from mlxr.actors.registry.sources.local import LocalSource
@@ -49,8 +49,8 @@ def test_a_version_is_written_as_pip_writes_it_and_can_name_no_archive() -> None
         ("http://host/x", WebSource),
         ("org/repo/x.gguf", LocalSource),
         ("./org/repo", LocalSource),
-        ("org/repo", EitherSource),
-        ("org/repo:q4_k_m", EitherSource),
+        ("org/repo", FallbackSource),
+        ("org/repo:q4_k_m", FallbackSource),
     ],
 )
 def test_a_name_means_the_first_kind_in_a_fixed_order(name: str, kind: type) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mlxr.actors.registry.catalogue.entry import Overrides
-from mlxr.actors.registry.catalogue.laid_over import laid_over
+from mlxr.actors.registry.catalogue.usable_overrides import laid_over
 from mlxr.actors.registry.metadata.reader import MetadataReader
 from mlxr.actors.registry.progress import Progress
 from mlxr.runtime.model_info import ModelInfo

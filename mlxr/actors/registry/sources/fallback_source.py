@@ -17,7 +17,7 @@ from mlxr.runtime.errors import ModelNotFound
 
 
 @dataclass(slots=True)
-class EitherSource:
+class FallbackSource:
     """``first``, and ``second`` where ``first`` has no such model."""
 
     first: Source

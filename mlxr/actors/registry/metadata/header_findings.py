@@ -9,7 +9,7 @@ from mlxr.models.footprint import Footprint
 from mlxr.runtime.model_info import ModelInfo
 
 
-class Looked(Struct, frozen=True):
+class HeaderFindings(Struct, frozen=True):
     """What was found in a model's headers.
 
     info: what they say, and whether the model runs here.
