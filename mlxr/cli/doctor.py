@@ -62,7 +62,7 @@ def gather(home: Home) -> tuple[dict[str, str], list[Finding]]:
     # What takes a while to load, and only this command of all needs.
     from importlib import metadata
 
-    from mlxr.cli.checks import every
+    from mlxr.cli.checks import all_checks
     from mlxr.metal.select import BackendChoice, MlxUnavailableError, select_backend
     from mlxr.runtime.system_memory import available_bytes
 
@@ -83,7 +83,7 @@ def gather(home: Home) -> tuple[dict[str, str], list[Finding]]:
         "home": f"{home.root}{'' if home.root.exists() else ' (not there yet)'}",
         "servers": servers or "none is running under this home",
     }
-    return facts, every.findings(home, choice, available)
+    return facts, all_checks.findings(home, choice, available)
 
 
 def _server(directory: Path) -> str:
@@ -101,7 +101,7 @@ def _held_as(backend: str) -> dict[str, str]:
     """What becomes of the types that a GPU does not compute with as they are."""
     if backend != "mlx":
         return {}
-    from mlxr.metal.mlx.held_as import HELD_AS
+    from mlxr.metal.mlx.type_descriptions import HELD_AS
 
     held: dict[str, list[str]] = {}
     for type, form in HELD_AS.items():

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from mlxr.http.field_types import ModelName
 from mlxr.http.fields import Fields
-from mlxr.http.values import ModelName
 from mlxr.runtime.messages.common import Adapter
 
 MOST = 16

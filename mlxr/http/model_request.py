@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from mlxr.api.default_model import default_model
 from mlxr.api.gateway import Gateway
+from mlxr.http.field_types import ModelName
 from mlxr.http.fields import Fields
-from mlxr.http.values import ModelName
 
 
 class ModelRequest(Fields, frozen=True, kw_only=True):

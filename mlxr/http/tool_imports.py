@@ -7,8 +7,8 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from mlxr.api.errors import invalid
+from mlxr.http.field_types import ModelName
 from mlxr.http.fields import Fields
-from mlxr.http.values import ModelName
 from mlxr.models.names import TOOLS
 from mlxr.runtime.messages.registry import ImportModels
 

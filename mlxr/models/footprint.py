@@ -19,7 +19,7 @@ from mlxr.metal.weights import Weight
 from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.architectures.spec import DecoderSpec, EncoderSpec, Experts
 from mlxr.models.modelfile import StoredTensor
-from mlxr.models.page_type import PageType
+from mlxr.models.page_type_setting import PageType
 from mlxr.models.page_types import typed_groups
 
 if TYPE_CHECKING:

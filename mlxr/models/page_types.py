@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlxr.metal.cache import CacheGroup, NumberType
-from mlxr.models.page_type import PageType
+from mlxr.models.page_type_setting import PageType
 from mlxr.runtime.messages.kv import CacheKind
 
 KEYS_STAY = frozenset({"gpt-oss"})

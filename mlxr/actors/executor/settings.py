@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from mlxr.models.page_type import PageType
+from mlxr.models.page_type_setting import PageType
 from mlxr.runtime.config import NotNegative, Section, about
 from mlxr.runtime.engine_spec import DraftFiles
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 from mlxr.http.adapters import Adapters
+from mlxr.http.field_types import ModelName, MostDrafted
 from mlxr.http.fields import Fields
-from mlxr.http.values import ModelName, MostDrafted
 
 
 class TextBlock(Fields, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
+from mlxr.http.field_types import ModelName
 from mlxr.http.fields import Fields
 from mlxr.http.registry_answer import registry_response
 from mlxr.http.services import Services
-from mlxr.http.values import ModelName
 from mlxr.runtime.messages.registry import EstimateModel
 
 

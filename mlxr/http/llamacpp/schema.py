@@ -10,9 +10,9 @@ from msgspec import Meta, Struct, field
 from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import MOST
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
+from mlxr.http.field_types import HARMLESS, Bias, Divisor, Int64, Probability, TokenId, TokenLimit
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
-from mlxr.http.values import HARMLESS, Bias, Divisor, Int64, Probability, TokenId, TokenLimit
 
 MOST_PROBS = 20
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from mlxr.http.adapters import Adapters
+from mlxr.http.field_types import Divisor, Int64, KeepAlive, ModelName, TokenId
 from mlxr.http.fields import Fields
-from mlxr.http.values import Divisor, Int64, KeepAlive, ModelName, TokenId
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Think = bool | Literal["low", "medium", "high", "max", "none"]

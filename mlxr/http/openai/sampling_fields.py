@@ -8,9 +8,7 @@ from msgspec import Meta, field
 
 from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
-from mlxr.http.fields import Fields
-from mlxr.http.model_request import ModelRequest
-from mlxr.http.values import (
+from mlxr.http.field_types import (
     HARMLESS,
     Bias,
     Divisor,
@@ -23,6 +21,8 @@ from mlxr.http.values import (
     Temperature,
     TokenId,
 )
+from mlxr.http.fields import Fields
+from mlxr.http.model_request import ModelRequest
 
 
 class StreamOptions(Fields, frozen=True, kw_only=True):

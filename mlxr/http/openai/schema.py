@@ -9,16 +9,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
-from mlxr.http.fields import Fields
-from mlxr.http.model_request import ModelRequest
-from mlxr.http.openai.sampling_fields import SamplingFields
-from mlxr.http.values import (
+from mlxr.http.field_types import (
     HARMLESS,
     Effort,
     KeepAlive,
     TokenId,
     TokenLimit,
 )
+from mlxr.http.fields import Fields
+from mlxr.http.model_request import ModelRequest
+from mlxr.http.openai.sampling_fields import SamplingFields
 
 
 class JsonSchemaFormat(Fields, frozen=True, kw_only=True):

@@ -11,11 +11,11 @@ from mlxr.api.durations import keep_alive_seconds
 from mlxr.api.errors import invalid
 from mlxr.api.model_defaults import installed
 from mlxr.api.ranking import rank
+from mlxr.http.field_types import KeepAlive
 from mlxr.http.ids import new_id
 from mlxr.http.json_response import json_response
 from mlxr.http.model_request import ModelRequest, with_model
 from mlxr.http.services import Services
-from mlxr.http.values import KeepAlive
 
 
 class RerankRequest(ModelRequest, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ from msgspec import Meta, Struct, field
 
 from mlxr.api.constraints import JsonSchema
 from mlxr.http.adapters import Adapters
+from mlxr.http.field_types import HARMLESS, Effort, ModelName, MostDrafted, Probability, Temperature, TokenLimit
 from mlxr.http.fields import Fields
 from mlxr.http.model_request import ModelRequest
-from mlxr.http.values import HARMLESS, Effort, ModelName, MostDrafted, Probability, Temperature, TokenLimit
 
 
 class Part(Fields, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
+from mlxr.http.field_types import ModelName, TokenId
 from mlxr.http.fields import Fields
-from mlxr.http.values import ModelName, TokenId
 
 
 class TokenizeRequest(Fields, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from mlxr.http.field_types import ModelName
 from mlxr.http.fields import Fields
-from mlxr.http.values import ModelName
 
 
 class ConversionFields(Fields, frozen=True, kw_only=True):

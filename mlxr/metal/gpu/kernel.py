@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxr.metal.gpu.by_sizes import maker
+from mlxr.metal.gpu.metal_kernel import maker
 
 if TYPE_CHECKING:
     import mlx.core as mx

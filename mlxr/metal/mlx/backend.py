@@ -33,7 +33,6 @@ from mlxr.metal.mlx.experts import Experts
 from mlxr.metal.mlx.feed_forward import FeedForward
 from mlxr.metal.mlx.grid_memory import grid_memory
 from mlxr.metal.mlx.halves import Half, dense_of
-from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.latent import LatentAttention
 from mlxr.metal.mlx.matrix_forms import BLOCKS_AS_THEY_ARE, HALF, KINDS, Held, Kind, UsableKinds
 from mlxr.metal.mlx.per_layer import PerLayerEmbedding, PerLayerInput
@@ -42,6 +41,7 @@ from mlxr.metal.mlx.products import Projections
 from mlxr.metal.mlx.run_ahead import RunAhead
 from mlxr.metal.mlx.sizes import ROUNDED_BLOCKS, MlxSizes
 from mlxr.metal.mlx.steps import Step, can_be_padded, padded
+from mlxr.metal.mlx.type_descriptions import HELD_AS
 from mlxr.metal.mlx.weights import take_over
 from mlxr.metal.operations import (
     EmbeddingOperation,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.gpu import sampling
-from mlxr.metal.gpu.by_sizes import FEWEST_ON_DEVICE
 from mlxr.metal.gpu.kernel import Language, MadeKernel
+from mlxr.metal.gpu.metal_kernel import FEWEST_ON_DEVICE
 from mlxr.metal.reference.sampling import best_of
 from mlxr.metal.reference.sampling import drawn as drawn_by_sorting
 from mlxr.metal.sampling import SamplingBatch

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlxr.metal.gpu.by_sizes import maker
+from mlxr.metal.gpu.metal_kernel import maker
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.pages import Layer
 from mlxr.metal.specs import AttentionSpec

@@ -15,7 +15,7 @@ from typing import Protocol
 import mlx.core as mx
 
 from mlxr.metal.cache import NumberType
-from mlxr.metal.gpu.by_sizes import maker
+from mlxr.metal.gpu.metal_kernel import maker
 from mlxr.metal.mlx.matrix_forms import HALF
 from mlxr.metal.mlx.page_forms import Form
 from mlxr.metal.resizing import resized

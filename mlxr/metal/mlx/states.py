@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlxr.metal.gpu.by_sizes import maker
+from mlxr.metal.gpu.metal_kernel import maker
 from mlxr.metal.mlx.pages import THREADS, source
 from mlxr.metal.mlx.pool_array import PoolArray
 

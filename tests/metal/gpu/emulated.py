@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlxr.metal.gpu.by_sizes import FEWEST_ON_DEVICE
 from mlxr.metal.gpu.kernel import Kernel, Language, Launch
+from mlxr.metal.gpu.metal_kernel import FEWEST_ON_DEVICE
 from tests.metal.gpu.cuda_source import cuda_source_of
 
 SOURCES = Path(__file__).parent / "emulator"

@@ -8,8 +8,8 @@ import pytest
 
 from mlxr.metal.affine import BITS
 from mlxr.metal.mlx import weights
-from mlxr.metal.mlx.held_as import HELD_AS
 from mlxr.metal.mlx.matrix_forms import CODE_KINDS, Codes, Matrix, dequantized
+from mlxr.metal.mlx.type_descriptions import HELD_AS
 from mlxr.metal.mlx.weights import pack, take_over
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType

@@ -17,7 +17,7 @@ from mlxr.models.errors import UnusableModelError
 from mlxr.models.footprint import Footprint
 from mlxr.models.identity import require_same
 from mlxr.models.loading import LoadedModel, load_model, read_footprint
-from mlxr.models.page_type import PageType
+from mlxr.models.page_type_setting import PageType
 from mlxr.models.page_types import typed_groups
 from mlxr.models.shared_vocabulary import difference
 from mlxr.models.sizes import readable

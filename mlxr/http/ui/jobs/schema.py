@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from mlxr.api.jobs import Job, JobAction
+from mlxr.http.field_types import ModelName
 from mlxr.http.fields import Fields
 from mlxr.http.tool_imports import ImportFields
 from mlxr.http.ui.conversion_fields import ConversionFields
-from mlxr.http.values import ModelName
 
 Text = Annotated[str, Meta(max_length=1 << 20)]
 

@@ -7,9 +7,9 @@ from msgspec import Struct
 from mlxr.api.jobs import Job
 from mlxr.api.library import LibraryModel, MachineMemory
 from mlxr.api.tool_stores import StoreListing
+from mlxr.http.field_types import KeepAlive, ModelName
 from mlxr.http.fields import Fields
 from mlxr.http.ui.conversion_fields import ConversionFields
-from mlxr.http.values import KeepAlive, ModelName
 
 
 class LibraryState(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from mlxr.metal.gpu.by_sizes import KernelBySizes
+from mlxr.metal.gpu.metal_kernel import MetalKernel
 
 
 def test_a_kernel_has_a_name_for_each_choice_of_small_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_kernel_has_a_name_for_each_choice_of_small_inputs(monkeypatch: pytest
         return lambda inputs, **launch: [name]
 
     monkeypatch.setattr(mx.fast, "metal_kernel", metal_kernel)
-    kernel = KernelBySizes("write", ["values", "slots"], ["done"], "")
+    kernel = MetalKernel("write", ["values", "slots"], ["done"], "")
     called = [kernel(inputs=[mx.zeros(8), mx.zeros(rows)], grid=(1, 1, 1)) for rows in (1, 8, 7, 9, 1)]
     small, large = made
     assert called == [[small], [large], [small], [large], [small]]

@@ -13,7 +13,7 @@ FEWEST_ON_DEVICE = 8
 """Elements of an input from which on MLX passes it as ``device``, and not as ``constant``."""
 
 
-class KernelBySizes:
+class MetalKernel:
     """A kernel as ``mx.fast.metal_kernel`` makes it, called like one.
 
     Which inputs are small is part of the source that MLX writes, and it compiles a kernel anew whenever the source of
@@ -44,7 +44,7 @@ class KernelBySizes:
 def maker(device: str) -> Callable[..., Any]:
     """Returns what makes kernels for ``metal`` or ``cuda``, taking a name, inputs' and outputs' names and a source."""
     if device == "metal":
-        return KernelBySizes
+        return MetalKernel
     from mlxr.metal.gpu.cuda_kernel import CudaKernel
 
     return CudaKernel
