@@ -11,7 +11,7 @@ import numpy as np
 
 from mlxr.metal.specs import AttentionSpec
 from mlxr.models.architectures.spec import DecoderSpec, Experts
-from mlxr.models.conversion.described import experts, mixers
+from mlxr.models.conversion.settings_from_layers import experts, mixers
 from mlxr.models.header import ModelHeader
 
 T = TypeVar("T")

@@ -12,17 +12,17 @@ from dataclasses import replace
 import numpy as np
 
 from mlxr.models.conversion import rules, transforms
-from mlxr.models.conversion.described import experts
-from mlxr.models.conversion.given import Given, Model
-from mlxr.models.conversion.places import Place, by_expert, name_of, places_of
 from mlxr.models.conversion.role_rules import OFFSET_NORMS
 from mlxr.models.conversion.rules import Made, Rule
+from mlxr.models.conversion.settings_from_layers import experts
+from mlxr.models.conversion.source_tensors import Model, SourceTensor
+from mlxr.models.conversion.tensor_places import Place, by_expert, name_of, places_of
 from mlxr.models.conversion.transforms import Floats, Readable
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.modelfile import StoredTensor
 
 
-def taps_last(given: Given) -> Made:
+def taps_last(given: SourceTensor) -> Made:
     """A convolution of each channel by itself, as MLX shapes it: channels, taps, one."""
     shape = given.tensor.shape
     yield given.role, transforms.reshaped(given.tensor, (shape[0], max(shape[1:]), 1))
@@ -31,7 +31,7 @@ def taps_last(given: Given) -> Made:
 def logarithm(role: str) -> Rule:
     """Logarithms of decays that are negated, of ``role``."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         def logarithms(values: Floats) -> Floats:
             return np.log(-values.astype(np.float64)).astype(np.float32).reshape(-1)
 
@@ -40,7 +40,7 @@ def logarithm(role: str) -> Rule:
     return rule
 
 
-def flat(given: Given) -> Made:
+def flat(given: SourceTensor) -> Made:
     """A vector, which the file has as rows or columns."""
     size = int(np.prod(given.tensor.shape))
     yield given.role, transforms.computed(given.tensor, (size,), lambda values: values.reshape(-1))
@@ -49,7 +49,7 @@ def flat(given: Given) -> Made:
 def by_key_head(size: int, behind_keys: bool = False, rule: Rule = rules.as_it_is) -> Rule:
     """By ``rule``, with value heads of one key head together, where a file has them apart (``rules.value_rows``)."""
 
-    def instead(given: Given) -> Made:
+    def instead(given: SourceTensor) -> Made:
         spec = given.delta
         if not spec.tiled or spec.value_heads == spec.key_heads:
             yield from rule(given)
@@ -62,7 +62,7 @@ def by_key_head(size: int, behind_keys: bool = False, rule: Rule = rules.as_it_i
     return instead
 
 
-def heads_in_one(given: Given) -> Made:
+def heads_in_one(given: SourceTensor) -> Made:
     """Queries, keys and values, and gates, by key head, where MLX has all in one matrix and the file has two."""
     spec, model = given.delta, given.model
     if given.role in model.target.names:
@@ -79,7 +79,7 @@ def heads_in_one(given: Given) -> Made:
     yield "delta_heads", transforms.in_order(transforms.below(given.tensor, gate), np.concatenate(parts))
 
 
-def if_named(given: Given) -> Made:
+def if_named(given: SourceTensor) -> Made:
     """As it is, or nothing where another tensor has taken it up."""
     if given.role in given.model.target.names:
         yield given.role, given.tensor
@@ -88,7 +88,7 @@ def if_named(given: Given) -> Made:
 def joined(second: str, role: str) -> Rule:
     """Above the tensor of a ``second`` role, where MLX has both in one of ``role``."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         if given.role in given.model.target.names:
             yield given.role, given.tensor
             return
@@ -97,13 +97,13 @@ def joined(second: str, role: str) -> Rule:
     return rule
 
 
-def second_deepseek(given: Given) -> bool:
+def second_deepseek(given: SourceTensor) -> bool:
     """Tells whether the model is DeepSeek's second, of which mlx-lm has keys' and values' matrices in one."""
     found = experts(given.model.spec)
     return given.model.architecture == "deepseek2" and found is not None and not found.spec.sigmoid
 
 
-def latent_keys(given: Given) -> Made:
+def latent_keys(given: SourceTensor) -> Made:
     """What takes queries to latents, or with what makes values of these the matrix that makes both."""
     if not second_deepseek(given):
         yield given.role, given.tensor
@@ -117,19 +117,19 @@ def latent_keys(given: Given) -> Made:
     yield "key_value_up", transforms.computed(given.tensor, shape, whole)
 
 
-def latent_values(given: Given) -> Made:
+def latent_values(given: SourceTensor) -> Made:
     """As it is, but where ``latent_keys`` has it."""
     if not second_deepseek(given):
         yield given.role, given.tensor
 
 
-def one_name_for_both(given: Given) -> Made:
+def one_name_for_both(given: SourceTensor) -> Made:
     """Gates above ups, which some GGUF files call ups."""
     names = given.model.source.names
     yield "gate_up" if names["up"] == names.get("gate_up") else "up", given.tensor
 
 
-def columns_by_key_head(given: Given) -> Made:
+def columns_by_key_head(given: SourceTensor) -> Made:
     spec = given.delta
     if not spec.tiled or spec.value_heads == spec.key_heads:
         yield given.role, given.tensor
@@ -141,7 +141,7 @@ def columns_by_key_head(given: Given) -> Made:
 def halves(first: str, second: str) -> Rule:
     """Two matrices that are above one another, where MLX has a name for each."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         names = given.model.target.names
         for number, role in enumerate((first, second)):
             if "{expert}" in names.get(role, "{expert}") and f"{role}_together" not in names:
@@ -230,5 +230,5 @@ def to_mlx(
         if place.expert >= 0:
             continue
         rule = own.get(place.role, rules.as_it_is)
-        for role, made in rule(Given(model, tensors[name], place)):
+        for role, made in rule(SourceTensor(model, tensors[name], place)):
             yield named(name, role, place.layer), role, made

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mlxr.models.conversion import computed, described
+from mlxr.models.conversion import settings_from_config, settings_from_layers
 from mlxr.models.conversion.settings import Recipe, Setting
 from mlxr.models.errors import UnsupportedModelError
 
@@ -17,7 +17,9 @@ _VOCABULARY = Setting("vocab_size", ("vocab_size",))
 _EXPERT_HIDDEN = Setting("expert_feed_forward_length", ("moe_intermediate_size",))
 _WINDOW = Setting("sliding_window", ("sliding_window",))
 _FINAL_SOFTCAP = Setting("final_logit_softcapping", ("final_logit_softcapping",))
-_LLAMA = Recipe((_VOCABULARY,), (computed.rope_dimensions, computed.llama_heads), sentencepiece=True)
+_LLAMA = Recipe(
+    (_VOCABULARY,), (settings_from_config.rope_dimensions, settings_from_config.llama_heads), sentencepiece=True
+)
 _GRANITE = Recipe(
     (
         _VOCABULARY,
@@ -26,7 +28,7 @@ _GRANITE = Recipe(
         Setting("residual_scale", ("residual_multiplier",)),
         Setting("logit_scale", ("logits_scaling",)),
     ),
-    (computed.rope_dimensions, computed.llama_heads),
+    (settings_from_config.rope_dimensions, settings_from_config.llama_heads),
     without=_HEADS,
 )
 _EXPERT_SIZES = (
@@ -46,13 +48,13 @@ _DEEPSEEK = Recipe(
         Setting("q_lora_rank", ("q_lora_rank",)),
         Setting("layer_norm_rms_eps", ("rms_norm_eps",), 1e-6),
     ),
-    (computed.normalized, computed.latent_yarn, computed.expert_hidden_or_usual),
-    (described.latent_heads, described.dense_first),
+    (settings_from_config.normalized, settings_from_config.latent_yarn, settings_from_config.expert_hidden_or_usual),
+    (settings_from_layers.latent_heads, settings_from_layers.dense_first),
 )
 _QWEN_HYBRID = Recipe(
     (*_EXPERT_SIZES, Setting("full_attention_interval", ("full_attention_interval",), 4)),
-    (computed.rotary_share(0.25),),
-    (described.delta_nets,),
+    (settings_from_config.rotary_share(0.25),),
+    (settings_from_layers.delta_nets,),
 )
 _SHORT_CONVOLUTIONS = (
     _VOCABULARY,
@@ -77,10 +79,12 @@ _GEMMA_FURTHER = (
 _MAMBA_CONTEXT = Setting("context_length", (), 1 << 20)
 
 RECIPES: Mapping[str, Recipe] = {
-    "bert": Recipe((Setting("causal_attention", (), False),), (), (described.learned_positions,), without=_ROPE),
+    "bert": Recipe(
+        (Setting("causal_attention", (), False),), (), (settings_from_layers.learned_positions,), without=_ROPE
+    ),
     "nomic-bert": Recipe((Setting("causal_attention", (), False),)),
     "jina-bert-v2": Recipe((Setting("causal_attention", (), False),), without=_ROPE),
-    "jina-bert-v3": Recipe((Setting("causal_attention", (), False),), (), (described.learned_positions,)),
+    "jina-bert-v3": Recipe((Setting("causal_attention", (), False),), (), (settings_from_layers.learned_positions,)),
     "llama": _LLAMA,
     "arcee": _LLAMA,
     "smollm3": _LLAMA,
@@ -97,22 +101,24 @@ RECIPES: Mapping[str, Recipe] = {
     "seed_oss": Recipe(),
     "starcoder2": Recipe(),
     "ernie4_5": Recipe(sentencepiece=True),
-    "olmo2": Recipe(computed=(computed.olmo_window,)),
+    "olmo2": Recipe(computed=(settings_from_config.olmo_window,)),
     "olmoe": Recipe((Setting("layer_norm_rms_eps", (), 1e-5),)),
-    "exaone4": Recipe((_VOCABULARY,), (computed.window_by_layer,)),
-    "command-r": Recipe((Setting("logit_scale", ("logit_scale",)),), (computed.no_scaling,)),
+    "exaone4": Recipe((_VOCABULARY,), (settings_from_config.window_by_layer,)),
+    "command-r": Recipe((Setting("logit_scale", ("logit_scale",)),), (settings_from_config.no_scaling,)),
     "cohere2": Recipe(
         (_VOCABULARY, Setting("logit_scale", ("logit_scale",)), _WINDOW),
-        (computed.rotary_share(1.0), computed.no_scaling),
-        (described.heads,),
+        (settings_from_config.rotary_share(1.0), settings_from_config.no_scaling),
+        (settings_from_layers.heads,),
     ),
-    "glm4": Recipe(computed=(computed.rotary_share(0.5),)),
+    "glm4": Recipe(computed=(settings_from_config.rotary_share(0.5),)),
     "stablelm": Recipe(
         (Setting("parallel_residual", ("use_parallel_residual",), True),),
-        (computed.rotary_share(0.25),),
+        (settings_from_config.rotary_share(0.25),),
         without=_HEADS | _ROPE,
     ),
-    "phi3": Recipe(computed=(computed.phi3_rope,), without=_HEADS | {"rope_scaling_type"}, sentencepiece=True),
+    "phi3": Recipe(
+        computed=(settings_from_config.phi3_rope,), without=_HEADS | {"rope_scaling_type"}, sentencepiece=True
+    ),
     "gemma": _GEMMA,
     "gemma2": Recipe(
         (
@@ -125,9 +131,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "gemma3": Recipe(
         _GEMMA_SIZES,
-        (computed.gemma3_window,),
+        (settings_from_config.gemma3_window,),
         sentencepiece=True,
-        variant=described.embedding_gemma,
+        variant=settings_from_layers.embedding_gemma,
     ),
     "gemma3n": Recipe(
         (
@@ -135,44 +141,55 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("altup_active_idx", ("altup_active_idx",), 0),
             Setting("altup_num_inputs", ("altup_num_inputs",), 4),
         ),
-        (computed.sparsity,),
-        (described.windows,),
+        (settings_from_config.sparsity,),
+        (settings_from_layers.windows,),
         sentencepiece=True,
     ),
-    "gemma4": Recipe(_GEMMA_FURTHER, (), (described.gemma4_heads, described.windows), vocabulary="gemma4"),
-    "gpt-oss": Recipe((Setting("sliding_window", ("sliding_window",), 128),), described=(described.experts_hidden,)),
+    "gemma4": Recipe(
+        _GEMMA_FURTHER, (), (settings_from_layers.gemma4_heads, settings_from_layers.windows), vocabulary="gemma4"
+    ),
+    "gpt-oss": Recipe(
+        (Setting("sliding_window", ("sliding_window",), 128),), described=(settings_from_layers.experts_hidden,)
+    ),
     "qwen3next": _QWEN_HYBRID,
-    "qwen35": replace(_QWEN_HYBRID, computed=(*_QWEN_HYBRID.computed, computed.image_sections)),
-    "qwen35moe": replace(_QWEN_HYBRID, computed=(*_QWEN_HYBRID.computed, computed.image_sections)),
-    "lfm2": Recipe(_SHORT_CONVOLUTIONS, (), (described.key_heads, described.hidden)),
+    "qwen35": replace(_QWEN_HYBRID, computed=(*_QWEN_HYBRID.computed, settings_from_config.image_sections)),
+    "qwen35moe": replace(_QWEN_HYBRID, computed=(*_QWEN_HYBRID.computed, settings_from_config.image_sections)),
+    "lfm2": Recipe(_SHORT_CONVOLUTIONS, (), (settings_from_layers.key_heads, settings_from_layers.hidden)),
     "lfm2moe": Recipe(
         _SHORT_CONVOLUTIONS,
         (),
-        (described.key_heads, described.experts_hidden, described.dense_first, described.sigmoid),
+        (
+            settings_from_layers.key_heads,
+            settings_from_layers.experts_hidden,
+            settings_from_layers.dense_first,
+            settings_from_layers.sigmoid,
+        ),
     ),
     "granitehybrid": Recipe(
         (*_GRANITE.settings, Setting("expert_shared_feed_forward_length", ("shared_intermediate_size",))),
-        (computed.whole_width, computed.llama_heads, computed.granite_state_spaces),
-        (described.key_heads, described.positions_of_hybrids),
+        (settings_from_config.whole_width, settings_from_config.llama_heads, settings_from_config.granite_state_spaces),
+        (settings_from_layers.key_heads, settings_from_layers.positions_of_hybrids),
         without=_HEADS,
-        variant=described.granite_without_state_spaces,
+        variant=settings_from_layers.granite_without_state_spaces,
     ),
-    "falcon-h1": Recipe((_VOCABULARY,), (), (described.state_spaces,)),
+    "falcon-h1": Recipe((_VOCABULARY,), (), (settings_from_layers.state_spaces,)),
     "nemotron": Recipe(
         (_VOCABULARY, Setting("layer_norm_eps", ("norm_eps",), 1e-5)),
-        (computed.nemotron_rope,),
-        (described.heads,),
+        (settings_from_config.nemotron_rope,),
+        (settings_from_layers.heads,),
         sentencepiece=True,
     ),
     "nemotron_h": Recipe(
         (_VOCABULARY, _MAMBA_CONTEXT),
-        (computed.whole_width,),
-        (described.key_heads, described.state_spaces, described.nemotron_halves),
-        variant=described.nemotron_with_experts,
+        (settings_from_config.whole_width,),
+        (settings_from_layers.key_heads, settings_from_layers.state_spaces, settings_from_layers.nemotron_halves),
+        variant=settings_from_layers.nemotron_with_experts,
     ),
     "deepseek2": _DEEPSEEK,
-    "mistral4": replace(_DEEPSEEK, computed=(*_DEEPSEEK.computed, computed.growing_queries_of_latents)),
-    "mistral3": Recipe((_VOCABULARY,), (computed.rope_dimensions, computed.growing_queries), sentencepiece=True),
+    "mistral4": replace(_DEEPSEEK, computed=(*_DEEPSEEK.computed, settings_from_config.growing_queries_of_latents)),
+    "mistral3": Recipe(
+        (_VOCABULARY,), (settings_from_config.rope_dimensions, settings_from_config.growing_queries), sentencepiece=True
+    ),
     "llama4": Recipe(
         (
             _VOCABULARY,
@@ -180,13 +197,13 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("expert_feed_forward_length", ("intermediate_size",)),
             Setting("interleave_moe_layer_step", ("interleave_moe_layer_step",), 1),
         ),
-        (computed.rope_dimensions,),
+        (settings_from_config.rope_dimensions,),
     ),
-    "hunyuan-dense": Recipe((), (computed.ntk,), without=frozenset({"expert_count", "expert_used_count"})),
+    "hunyuan-dense": Recipe((), (settings_from_config.ntk,), without=frozenset({"expert_count", "expert_used_count"})),
     "hunyuan-moe": Recipe(
         (Setting("expert_shared_feed_forward_length", ("intermediate_size",)),),
-        (computed.ntk, computed.hunyuan_experts),
-        (described.experts_hidden,),
+        (settings_from_config.ntk, settings_from_config.hunyuan_experts),
+        (settings_from_layers.experts_hidden,),
     ),
     "glm4moe": Recipe(
         (
@@ -195,8 +212,8 @@ RECIPES: Mapping[str, Recipe] = {
             _WEIGHTS_SCALE,
             Setting("expert_weights_norm", ("norm_topk_prob",), True),
         ),
-        (computed.rotary_share(0.5),),
-        (described.dense_first, described.sigmoid),
+        (settings_from_config.rotary_share(0.5),),
+        (settings_from_layers.dense_first, settings_from_layers.sigmoid),
     ),
     "minimax-m2": Recipe(
         (
@@ -204,7 +221,7 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("rope_dimension_count", ("rotary_dim",)),
         ),
         (),
-        (described.sigmoid,),
+        (settings_from_layers.sigmoid,),
     ),
     "dots1": Recipe(
         (
@@ -223,23 +240,23 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("leading_dense_block_count", ("moe_layer_start_index",), 1),
             _EXPERT_HIDDEN,
         ),
-        described=(described.shared_experts,),
+        described=(settings_from_layers.shared_experts,),
         sentencepiece=True,
     ),
-    "chatglm": Recipe((Setting("add_bos_token", (), False),), (computed.glm_rope,), without=_HEADS),
+    "chatglm": Recipe((Setting("add_bos_token", (), False),), (settings_from_config.glm_rope,), without=_HEADS),
     "gptneox": Recipe(
         (Setting("parallel_residual", ("use_parallel_residual",), True),),
-        (computed.neox_rope,),
+        (settings_from_config.neox_rope,),
         without=_HEADS | {"head_count_kv"},
     ),
     "falcon": Recipe(
         (Setting("tensor_data_layout", (), "jploski"), Setting("context_length", (), 2048)),
-        (computed.falcon_sizes,),
-        (described.falcon_key_heads,),
+        (settings_from_config.falcon_sizes,),
+        (settings_from_layers.falcon_key_heads,),
         without=_HEADS,
     ),
     "olmo": Recipe((Setting("layer_norm_eps", (), 1e-5),)),
-    "exaone": Recipe((), (computed.rotary_share(1.0),), (described.heads,)),
+    "exaone": Recipe((), (settings_from_config.rotary_share(1.0),), (settings_from_layers.heads,)),
     "internlm2": Recipe(without=_HEADS),
     "bailingmoe2": Recipe(
         (
@@ -251,8 +268,8 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("leading_dense_block_count", ("first_k_dense_replace",)),
             Setting("nextn_predict_layers", ("num_nextn_predict_layers",), 0),
         ),
-        (computed.bailing_experts,),
-        (described.turned,),
+        (settings_from_config.bailing_experts,),
+        (settings_from_layers.turned,),
     ),
     "exaone-moe": Recipe(
         (
@@ -262,8 +279,8 @@ RECIPES: Mapping[str, Recipe] = {
             _WEIGHTS_NORM,
             Setting("nextn_predict_layers", ("num_nextn_predict_layers",), 0),
         ),
-        (computed.window_by_layer, computed.no_scaling),
-        (described.shared_experts, described.dense_first, described.sigmoid),
+        (settings_from_config.window_by_layer, settings_from_config.no_scaling),
+        (settings_from_layers.shared_experts, settings_from_layers.dense_first, settings_from_layers.sigmoid),
     ),
     "afmoe": Recipe(
         (
@@ -275,15 +292,15 @@ RECIPES: Mapping[str, Recipe] = {
             _WINDOW,
             Setting("leading_dense_block_count", ("first_k_dense_replace",)),
         ),
-        (computed.rope_dimensions,),
-        (described.sigmoid,),
+        (settings_from_config.rope_dimensions,),
+        (settings_from_layers.sigmoid,),
     ),
     "hy_v3": Recipe(
         (_EXPERT_HIDDEN, _WEIGHTS_SCALE, Setting("expert_weights_norm", ("norm_topk_prob",), True)),
         (),
-        (described.shared_hidden, described.sigmoid),
+        (settings_from_layers.shared_hidden, settings_from_layers.sigmoid),
     ),
-    "mellum": Recipe((_EXPERT_HIDDEN,), (computed.window_by_layer,)),
+    "mellum": Recipe((_EXPERT_HIDDEN,), (settings_from_config.window_by_layer,)),
     "mamba": Recipe(
         (
             _MAMBA_CONTEXT,
@@ -292,7 +309,7 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("layer_norm_rms_eps", ("layer_norm_epsilon",), 1e-5),
         ),
         (),
-        (described.first_state_spaces,),
+        (settings_from_layers.first_state_spaces,),
         without=_NO_ATTENTION,
     ),
     "mamba2": Recipe(
@@ -303,18 +320,20 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("layer_norm_rms_eps", ("layer_norm_epsilon",), 1e-5),
         ),
         (),
-        (described.state_spaces,),
+        (settings_from_layers.state_spaces,),
         without=_NO_ATTENTION,
     ),
-    "jamba": Recipe((), (), (described.key_heads, described.first_state_spaces), without=_HEADS | _ROPE),
+    "jamba": Recipe(
+        (), (), (settings_from_layers.key_heads, settings_from_layers.first_state_spaces), without=_HEADS | _ROPE
+    ),
     "phi2": Recipe(
         (Setting("add_bos_token", (), False),),
-        (computed.phi2_sizes,),
+        (settings_from_config.phi2_sizes,),
         without=_HEADS | _ROPE,
     ),
     "minicpm3": Recipe(
         (_VOCABULARY, Setting("q_lora_rank", ("q_lora_rank",)), Setting("kv_lora_rank", ("kv_lora_rank",))),
-        (computed.minicpm3_heads,),
+        (settings_from_config.minicpm3_heads,),
         without=frozenset({"value_length", "rope_scaling_type"}) | _ROPE,
         sentencepiece=True,
     ),
@@ -326,7 +345,7 @@ RECIPES: Mapping[str, Recipe] = {
             Setting("sliding_window_pattern", ("global_attn_every_n_layers",)),
             Setting(".hidden_activation", ("hidden_activation",), "gelu"),
         ),
-        (computed.no_scaling, computed.pooled_before_classes),
+        (settings_from_config.no_scaling, settings_from_config.pooled_before_classes),
     ),
 }
 """By GGUF's name for an architecture: those that mlxr writes."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mlxr.models.conversion import rules, transforms
-from mlxr.models.conversion.given import Given, Model
-from mlxr.models.conversion.places import Place, by_expert, name_of, places_of
 from mlxr.models.conversion.rules import Rule
+from mlxr.models.conversion.source_tensors import Model, SourceTensor
+from mlxr.models.conversion.tensor_places import Place, by_expert, name_of, places_of
 from mlxr.models.conversion.transforms import Readable
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.modelfile import StoredTensor
@@ -117,5 +117,5 @@ def to_gguf(model: Model, tensors: Mapping[str, StoredTensor]) -> Iterator[tuple
         if place.expert >= 0:
             continue
         rule = own.get(place.role, rules.as_it_is)
-        for role, source in rule(Given(model, tensors[name], place)):
+        for role, source in rule(SourceTensor(model, tensors[name], place)):
             yield named(name, role, place.layer), source

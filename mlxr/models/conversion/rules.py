@@ -12,21 +12,21 @@ import numpy as np
 from mlxr.metal.specs import LatentSpec, RopeStyle
 from mlxr.models.architectures.spec import EncoderSpec, Experts
 from mlxr.models.conversion import transforms
-from mlxr.models.conversion.given import Given
+from mlxr.models.conversion.source_tensors import SourceTensor
 from mlxr.models.conversion.transforms import Floats, Readable
 
 Made: TypeAlias = Iterator[tuple[str, Readable]]
-Rule: TypeAlias = Callable[[Given], Made]
+Rule: TypeAlias = Callable[[SourceTensor], Made]
 
 
-def as_it_is(given: Given) -> Made:
+def as_it_is(given: SourceTensor) -> Made:
     yield given.role, given.tensor
 
 
 def called(role: str) -> Rule:
     """As it is, by another role."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         yield role, given.tensor
 
     return rule
@@ -36,7 +36,7 @@ def heads(of_keys: bool, always: bool = False, back: bool = False) -> Rule:
     """Rows of queries' heads, or of keys', in the order of GGUF's reordered files; ``always``: whatever the family's
     others are like. ``back``: from that order to a folder's."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         if not (given.model.reordered or always):
             yield given.role, given.tensor
             return
@@ -47,7 +47,7 @@ def heads(of_keys: bool, always: bool = False, back: bool = False) -> Rule:
     return rule
 
 
-def queries_keys_values(given: Given) -> Made:
+def queries_keys_values(given: SourceTensor) -> Made:
     """Queries, keys and values in one tensor: all of a kind together, where a folder has them by key head."""
     if not given.model.source.by_key_head:
         yield given.role, given.tensor
@@ -59,7 +59,7 @@ def queries_keys_values(given: Given) -> Made:
     yield given.role, transforms.in_order(given.tensor, order)
 
 
-def query_key_value_apart(given: Given) -> Made:
+def query_key_value_apart(given: SourceTensor) -> Made:
     """Queries, keys and values, which a folder has by key head in one tensor, each by itself in GGUF's order."""
     spec = given.attention
     each = spec.heads // spec.kv_heads + 2
@@ -73,7 +73,7 @@ def query_key_value_apart(given: Given) -> Made:
         yield role, transforms.in_order(given.tensor, order)
 
 
-def norm(given: Given) -> Made:
+def norm(given: SourceTensor) -> Made:
     """Norms that a format may store as their distance from 1."""
     offset = np.float32(given.model.source.norm_offset - given.model.target.norm_offset)
     if not offset:
@@ -85,15 +85,15 @@ def norm(given: Given) -> Made:
 def turned(rule: Rule) -> Rule:
     """By ``rule``, with experts' matrices the other way round where inputs come first."""
 
-    def instead(given: Given) -> Made:
+    def instead(given: SourceTensor) -> Made:
         role = given.role.removesuffix("turned")
         tensor = transforms.turned(given.tensor) if _inputs_first(given) else given.tensor
-        yield from rule(Given(given.model, tensor, given.place._replace(role=role)))
+        yield from rule(SourceTensor(given.model, tensor, given.place._replace(role=role)))
 
     return instead
 
 
-def _inputs_first(given: Given) -> bool:
+def _inputs_first(given: SourceTensor) -> bool:
     """Tells it of experts' matrices. Where files may have them of either kind by one name, their shape tells, as where
     they are read (``NamedTensors``); those that are square are taken for inputs first."""
     names = given.model.source.names
@@ -105,7 +105,7 @@ def _inputs_first(given: Given) -> bool:
 def halves(first: str, second: str, always: bool = False) -> Rule:
     """Two matrices that a folder keeps above one another, where GGUF files keep each, or converters write them so."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         if given.role in given.model.target.names and not always:
             yield given.role, given.tensor
             return
@@ -118,14 +118,14 @@ def halves(first: str, second: str, always: bool = False) -> Rule:
 def shared_or_not(dense: Rule, shared: Rule) -> Rule:
     """Granite 4's perceptrons: beside experts they are what every token uses."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         half = given.model.spec.layers[given.place.layer].feed_forward
         yield from (shared if isinstance(half, Experts) else dense)(given)
 
     return rule
 
 
-def positions(given: Given) -> Made:
+def positions(given: SourceTensor) -> Made:
     """Learned positions, of which the first rows are of no token."""
     spec = given.model.spec
     first = spec.first_position if isinstance(spec, EncoderSpec) else 0
@@ -135,7 +135,7 @@ def positions(given: Given) -> Made:
     yield given.role, transforms.in_order(given.tensor, np.arange(first, given.tensor.shape[0]))
 
 
-def halves_of_biases(given: Given) -> Made:
+def halves_of_biases(given: SourceTensor) -> Made:
     for number, role in enumerate(("experts_gate_bias", "experts_up_bias")):
         yield role, transforms.half_of_vectors(given.tensor, number, given.model.source.takes_turns)
 
@@ -144,7 +144,7 @@ def latent_rope(behind: str) -> Rule:
     """Rows that the rope turns, at the end of each head or of what all share, as neighbours where they are halves in
     the folder: GGUF files of latent attention know neighbours alone. ``behind``: of what a head has before them."""
 
-    def rule(given: Given) -> Made:
+    def rule(given: SourceTensor) -> Made:
         mixer = given.model.spec.layers[given.place.layer].mixer
         if not isinstance(mixer, LatentSpec) or mixer.rope is None or mixer.rope.style is RopeStyle.NORMAL:
             yield given.role, given.tensor
@@ -159,7 +159,7 @@ def latent_rope(behind: str) -> Rule:
     return rule
 
 
-def key_value_up(given: Given) -> Made:
+def key_value_up(given: SourceTensor) -> Made:
     """What makes keys and values of latents, taken apart: keys' matrices the other way round, so that queries are taken
     to where latents are."""
     spec, names = given.latent, given.model.target.names
@@ -182,35 +182,35 @@ def minus_exponential(numbers: Floats) -> Floats:
     return (-np.exp(numbers.astype(np.float64))).astype(np.float32)
 
 
-def delta_decay(given: Given) -> Made:
+def delta_decay(given: SourceTensor) -> Made:
     yield "delta_decay", transforms.computed(given.tensor, given.tensor.shape, minus_exponential)
 
 
-def ssm_decay(given: Given) -> Made:
+def ssm_decay(given: SourceTensor) -> Made:
     shape = (given.tensor.shape[0], 1)
     yield "ssm_decay", transforms.computed(given.tensor, shape, lambda values: minus_exponential(values)[:, None])
 
 
-def first_ssm_decay(given: Given) -> Made:
+def first_ssm_decay(given: SourceTensor) -> Made:
     """Mamba's, one for each number of a channel's state."""
     yield "ssm_decay", transforms.computed(given.tensor, given.tensor.shape, minus_exponential)
 
 
-def column(given: Given) -> Made:
+def column(given: SourceTensor) -> Made:
     yield given.role, transforms.reshaped(given.tensor, (given.tensor.shape[0], 1))
 
 
-def taps(given: Given) -> Made:
+def taps(given: SourceTensor) -> Made:
     """A convolution of each channel by itself, whose middle dimension says so."""
     yield given.role, transforms.reshaped(given.tensor, (given.tensor.shape[0], given.tensor.shape[-1]))
 
 
-def ssm_norm(given: Given) -> Made:
+def ssm_norm(given: SourceTensor) -> Made:
     groups = given.mamba2.groups
     yield given.role, transforms.reshaped(given.tensor, (groups, given.tensor.shape[0] // groups))
 
 
-def delta_heads(given: Given) -> Made:
+def delta_heads(given: SourceTensor) -> Made:
     """Queries, keys, values and gates, which a folder has by key head, each kind together."""
     spec = given.delta
     each = spec.value_heads // spec.key_heads * spec.value_dim
@@ -226,7 +226,7 @@ def value_rows(size: int, behind_keys: bool = False, rule: Rule = as_it_is) -> R
     """By ``rule``, with value heads in the order of ``transforms.tiled``: ``size`` rows each, the size of a head where
     it is 0; ``behind_keys``: of those that stand behind queries and keys."""
 
-    def instead(given: Given) -> Made:
+    def instead(given: SourceTensor) -> Made:
         spec = given.delta
         rows = size or spec.value_dim
         before = 2 * spec.key_heads * spec.key_dim if behind_keys else 0
@@ -241,7 +241,7 @@ def value_rows(size: int, behind_keys: bool = False, rule: Rule = as_it_is) -> R
     return instead
 
 
-def value_columns(given: Given) -> Made:
+def value_columns(given: SourceTensor) -> Made:
     spec = given.delta
     order = transforms.tiled(spec.value_heads * spec.value_dim, spec.key_heads, spec.value_dim)
     yield given.role, transforms.columns_in_order(given.tensor, order)
@@ -250,7 +250,7 @@ def value_columns(given: Given) -> Made:
 def times(*keys: str, rule: Rule = as_it_is, at: int | None = None) -> Rule:
     """By ``rule``, times settings of the folder; ``at``: the place in a list that a setting is."""
 
-    def instead(given: Given) -> Made:
+    def instead(given: SourceTensor) -> Made:
         factors = [np.float32(number(given.model.config.get(key, 1.0), at)) for key in keys]
         for role, tensor in rule(given):
             yield role, transforms.computed(tensor, tensor.shape, partial(product, factors=factors))
@@ -269,7 +269,7 @@ def number(value: Any, at: int | None) -> Any:
     return value[at] if at is not None and isinstance(value, list | tuple) else value
 
 
-def ssm_input(given: Given) -> Made:
+def ssm_input(given: SourceTensor) -> Made:
     """Falcon-H1's, of which each part has a multiplier of its own."""
     spec, config = given.mamba2, given.model.config
     inner, states = spec.heads * spec.head_dim, spec.groups * spec.state_size

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.architectures.config_json import text_settings
 from mlxr.models.architectures.header_weights import HeaderWeights
-from mlxr.models.conversion.given import Model as Folder
 from mlxr.models.conversion.heads import head_of
 from mlxr.models.conversion.recipes import recipe_of
 from mlxr.models.conversion.role_rules import to_gguf
 from mlxr.models.conversion.rope_tensors import rope_tensors
 from mlxr.models.conversion.settings import Added, Recipe, settings_of
+from mlxr.models.conversion.source_tensors import Model as Folder
 from mlxr.models.conversion.vocabulary import add_vocabulary
 from mlxr.models.errors import ModelFileError, UnsupportedModelError
 from mlxr.models.formats.gguf.pairs import Kind, Pair

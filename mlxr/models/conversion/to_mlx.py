@@ -20,8 +20,8 @@ import numpy as np
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.architectures.header_weights import HeaderWeights
-from mlxr.models.conversion.given import Model
 from mlxr.models.conversion.mlx_rules import FROM_FOLDER, OWN_FROM_FOLDER, to_mlx
+from mlxr.models.conversion.source_tensors import Model
 from mlxr.models.conversion.transforms import Readable
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import ModelHeader, read_header

@@ -21,7 +21,7 @@ from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.reference.products import Watched
 from mlxr.metal.tensors import Tensor
 from mlxr.metal.weights import Weight
-from mlxr.models.conversion.places import Place, name_of, places_of
+from mlxr.models.conversion.tensor_places import Place, name_of, places_of
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.formats.gguf.file import GGUFFile
 from mlxr.models.formats.gguf.split import holds_gguf

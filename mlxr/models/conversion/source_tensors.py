@@ -10,7 +10,7 @@ from typing import Any
 from mlxr.metal.specs import AttentionAndMamba2Spec, AttentionSpec, GatedDeltaNetSpec, LatentSpec, Mamba2Spec
 from mlxr.models.architectures.families.family import ModelSpec
 from mlxr.models.architectures.tensors import FormatTable
-from mlxr.models.conversion.places import Place
+from mlxr.models.conversion.tensor_places import Place
 from mlxr.models.conversion.transforms import Readable
 from mlxr.models.errors import UnsupportedModelError
 
@@ -39,16 +39,16 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SourceTensor:
     """A tensor of the folder, and its place."""
 
     model: Model
     tensor: Readable
     place: Place
 
-    def of(self, tensor: Readable, role: str = "") -> Given:
+    def of(self, tensor: Readable, role: str = "") -> SourceTensor:
         """Returns another tensor of the same place, or of another role there."""
-        return Given(self.model, tensor, self.place._replace(role=role or self.place.role))
+        return SourceTensor(self.model, tensor, self.place._replace(role=role or self.place.role))
 
     @property
     def role(self) -> str:
