@@ -1,6 +1,6 @@
 """A file's matrices taken over: which type becomes codes, floats or blocks, some rows at a time.
 
-What becomes of each type is told in ``held_as.py``; how near that is to the file's own numbers, in
+What becomes of each type is told in ``type_descriptions.py``; how near that is to the file's own numbers, in
 ``docs/precision.md``.
 """
 
