@@ -13,6 +13,7 @@ from mlxr.api.errors import invalid
 from mlxr.api.llama_sampling import llama_sampling
 from mlxr.api.model_defaults import with_option_defaults
 from mlxr.api.parameters import stop_strings, unlimited
+from mlxr.http.adapters import adapters_of
 from mlxr.http.json_response import json_response
 from mlxr.http.llamacpp.adapters import numbered
 from mlxr.http.llamacpp.answer import CompletionEvents
@@ -50,7 +51,8 @@ def _extras(extras: Sequence[Extra]) -> str:
 async def _answer(services: Services, body: SamplerFields, prompt: Prompt, request: web.Request) -> web.StreamResponse:
     entry = services.gateway.find(body.model)
     command = with_option_defaults(to_generate(body, prompt, services.settings), body, entry)
-    command = replace(command, adapters=numbered(services.gateway, body.model, body.lora or []))
+    named = adapters_of(body.adapters)
+    command = replace(command, adapters=[*named, *numbered(services.gateway, body.model, body.lora or [])])
     events = CompletionEvents(body, command)
     async with services.gateway.generate(body.model, command, surface="llamacpp") as stream:
         await note_unheld(request, stream)

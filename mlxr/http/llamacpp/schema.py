@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta, Struct, field
 
 from mlxr.api.constraints import JsonSchema
-from mlxr.http.adapters import MOST
+from mlxr.http.adapters import MOST, Adapters
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
 from mlxr.http.field_types import HARMLESS, Bias, Divisor, Int64, Probability, TokenId, TokenLimit
 from mlxr.http.fields import Fields
@@ -30,7 +30,7 @@ class SamplerFields(ModelRequest, frozen=True, kw_only=True):
     """How an answer is made, with llama.cpp's names. ``logit_bias``: pairs of a token's id and what is added to its
     logit, false for never. ``response_fields``: what the last object is to have, ``a/b`` for what stands within.
     ``n_probs``: how many alternatives are told of each token. ``return_tokens``: an answer that doesn't stream has the
-    ids of its tokens, too."""
+    ids of its tokens, too. ``lora``: adapters by number, ``adapters``: by name, as every surface has them."""
 
     n_predict: TokenLimit | None = None
     temperature: Annotated[float, Meta(ge=0, le=100)] | None = None
@@ -53,6 +53,7 @@ class SamplerFields(ModelRequest, frozen=True, kw_only=True):
     n_probs: Annotated[int, Meta(ge=0, le=MOST_PROBS)] | None = None
     return_tokens: bool | None = None
     lora: Annotated[list[Lora], Meta(max_length=MOST)] | None = None
+    adapters: Adapters | None = None
     post_sampling_probs: bool | None = None
     n_cmpl: int | None = None
     n: int | None = None

@@ -149,7 +149,7 @@ async def test_tokens_come_with_their_ids_and_alternatives(tmp_path: Path) -> No
         assert (plain.sampling.logprobs, plain.tracked) == (None, False)
 
 
-async def test_adapters_have_numbers_and_each_request_says_which(tmp_path: Path) -> None:
+async def test_adapters_have_numbers_and_names_and_each_request_says_which(tmp_path: Path) -> None:
     adapters = [
         replace(able(ADAPTER), name=name, path=f"/adapters/{name}", fits=fits, aliases=[])
         for name, fits in (("zest", ["tiny"]), ("alien", ["other"]), ("calm", ["tiny"]))
@@ -159,6 +159,10 @@ async def test_adapters_have_numbers_and_each_request_says_which(tmp_path: Path)
         assert [(each["id"], each["path"]) for each in listed] == [(0, "/adapters/calm"), (1, "/adapters/zest")]
         await post(r, "/completion", prompt="Hi", lora=[{"id": 1, "scale": 0.5}, {"id": 0}])
         assert [(each.name, each.scale) for each in r.got(Generate)[0].adapters] == [("zest", 0.5)]
+        await post(
+            r, "/completion", prompt="Hi", adapters=[{"name": "calm", "scale": 2}], lora=[{"id": 1, "scale": 0.5}]
+        )
+        assert [(each.name, each.scale) for each in r.got(Generate)[1].adapters] == [("calm", 2.0), ("zest", 0.5)]
         status, made = await post(r, "/completion", prompt="Hi", lora=[{"id": 2, "scale": 1}])
         assert (status, "lora[0].id" in made["error"]["message"]) == (400, True)
 

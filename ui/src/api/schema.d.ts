@@ -3093,6 +3093,8 @@ export interface components {
          *         before the prefix.
          */
         InfillRequest: {
+            /** @default null */
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @description Changes nothing. */
             cache_prompt?: unknown;
             /** @description Changes nothing. */
@@ -3854,12 +3856,6 @@ export interface components {
         Part: {
             /** @description Changes nothing. */
             annotations?: unknown;
-            /** @description Changes nothing. */
-            detail?: unknown;
-            /** @description Changes nothing. */
-            file_id?: unknown;
-            /** @description Changes nothing. */
-            image_url?: unknown;
             /** @description Changes nothing. */
             logprobs?: unknown;
             /** @description Changes nothing. */
@@ -4875,6 +4871,8 @@ export interface components {
          * @description ``POST /completion``.
          */
         "mlxr.http.llamacpp.schema.CompletionRequest": {
+            /** @default null */
+            adapters?: (string | components["schemas"]["AdapterField"])[] | null;
             /** @description Changes nothing. */
             cache_prompt?: unknown;
             /** @description Changes nothing. */
