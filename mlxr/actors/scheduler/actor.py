@@ -173,7 +173,8 @@ class SchedulerActor(Actor):
     def kv_stats(self, message: KVStats) -> None:
         self._pages = message
         self._core.kv_stats(message)
-        self._pump()
+        if self._core.waiting:
+            self._pump()
 
     def _reset_kv(self) -> None:
         if reset := self._core.reset():
@@ -183,16 +184,19 @@ class SchedulerActor(Actor):
         """Sends on whatever the queues allow now."""
         for request in self._core.queued():
             self.tell(self._tokenizer, Queued(request))
-        for command in self._core.compilations():
-            self.tell(self._executor, command)
-        for order in self._core.adapter_commands():
-            self.tell(self._executor, order)
-        for admit in self._core.admissions():
-            self.tell(self._kv, admit)
+        if self._core.waiting:  # As a rule nobody does, and this is asked for each token.
+            for command in self._core.compilations():
+                self.tell(self._executor, command)
+            for order in self._core.adapter_commands():
+                self.tell(self._executor, order)
+            for admit in self._core.admissions():
+                self.tell(self._kv, admit)
         while plan := self._core.plan():
             if plan.rows and self.telemetry.wants("steps"):
                 self._planned.note(plan)
             self.tell(self._kv, plan)
+            if plan.awaited:
+                break
 
     def _send(self, outcome: Outcome, step: int, done_ns: int | None) -> None:
         for read in outcome.prompts_read:

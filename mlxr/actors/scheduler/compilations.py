@@ -43,6 +43,8 @@ class Compilations:
     def queued(self, sound: Callable[[Request], bool] = lambda request: True) -> list[int]:
         """Returns the requests of which it can be told now that they are queued: nothing is wrong with their
         constraints, and they are ``sound`` otherwise."""
+        if not self._unannounced:
+            return []
         waiting = [request for request in self._unannounced if not request.done]
         good = [request for request in waiting if (self.ready(request) or request.compiled) and sound(request)]
         self._unannounced = [request for request in waiting if request not in good]

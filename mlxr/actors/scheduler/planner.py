@@ -60,6 +60,7 @@ class Planner:
         if drafts:
             self._in_flight.pause()  # What comes next depends on what is accepted.
         awaited = bool(drafts) or not any(sequence.goes_on for sequence in self._lifecycle.running)
+        awaited = awaited and not self._lifecycle.forks
         return Plan(executor.epoch, step, rows, releases, forks, awaited)
 
     def _runnable(self) -> list[Sequence]:

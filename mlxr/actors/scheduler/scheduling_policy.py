@@ -107,17 +107,19 @@ MUCH_SHORTER = 4
 """A prompt passes its client's first where it has at most this part of that one's tokens to go."""
 
 
-def _turns(prompts: list[Sequence], whole: bool) -> list[tuple[Sequence, Fraction]]:
+def _turns(prompts: list[Sequence], whole: bool) -> list[tuple[Sequence, Fraction | int]]:
     """Returns ``prompts`` in the order of their turns, each with the part of the tokens that is its own.
 
     First come those who share, the shortest ahead, so that what it leaves of its part goes to longer ones; then each
     client's second ahead of all others' third. Prompts that are computed as a ``whole`` wait for a step that has room
     for them and are passed by nobody, or the shorter ones of others could keep them waiting for ever.
     """
+    if len(prompts) == 1:
+        return [(prompts[0], 1)]
     clients: dict[str | None, list[Sequence]] = {}
     for sequence in prompts:
         clients.setdefault(sequence.client, []).append(sequence)
-    sharing: list[tuple[Sequence, Fraction]] = []
+    sharing: list[tuple[Sequence, Fraction | int]] = []
     others: list[tuple[int, Sequence]] = []
     for own in clients.values():
         heads = own[:1] if whole else _heads(own)
@@ -126,7 +128,7 @@ def _turns(prompts: list[Sequence], whole: bool) -> list[tuple[Sequence, Fractio
     if not whole:
         sharing.sort(key=lambda turn: turn[0].remaining)
     others.sort(key=lambda other: other[0])
-    return sharing + [(sequence, Fraction(0)) for _, sequence in others]
+    return sharing + [(sequence, 0) for _, sequence in others]
 
 
 def _heads(own: list[Sequence]) -> list[Sequence]:

@@ -46,6 +46,7 @@ def test_one_more_step_is_planned_ahead_where_steps_are_short(device_ms: int, st
         (Submit(1, TokenIds.of(prompt_of(20)), Task.EMBED), [False, True]),
         (Submit(1, TokenIds.of(prompt_of(5)), max_tokens=1), [True]),
         (Submit(1, TokenIds.of(prompt_of(5)), max_tokens=2), [False, True]),
+        (Submit(1, TokenIds.of(prompt_of(5)), n=2, max_tokens=1), [False]),
     ],
 )
 def test_a_step_is_awaited_where_nothing_can_go_on_before_its_answer(submit: Submit, awaited: list[bool]) -> None:
