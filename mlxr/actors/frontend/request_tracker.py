@@ -72,6 +72,12 @@ class RequestTracker:
         metrics.request_seconds.observe(seconds)
         metrics.count_usage(usage)
         self._look_quiet()
+        # The answer goes out at the end of this turn of the loop, and nobody waits for what is told of it.
+        asyncio.get_running_loop().call_soon(self._tell_ended, entry, outcome, seconds, time.time())
+
+    def _tell_ended(self, entry: OpenRequest, outcome: Outcome, seconds: float, t: float) -> None:
+        """``t``: when it ended, in seconds since the epoch."""
+        usage = entry.usage
         first = entry.first_token - entry.opened if entry.first_token else 0.0
         log.info(
             "%s of %s %s after %.3f s%s",
@@ -99,7 +105,7 @@ class RequestTracker:
                 usage.accepted_tokens,
                 usage.restored_tokens,
             )
-            self._telemetry.emit("requests", event)
+            self._telemetry.emit("requests", event, t)
 
     def command_opened(self) -> None:
         self._commands += 1
