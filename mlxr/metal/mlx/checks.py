@@ -8,7 +8,7 @@ from functools import partial
 import mlx.core as mx
 import numpy as np
 
-from mlxr.metal.cache import attention_group
+from mlxr.metal.cache import NumberType, attention_group
 from mlxr.metal.gpu import recurrence
 from mlxr.metal.mlx import few_row_matmul, joined_checks
 from mlxr.metal.mlx.backend import MlxBackend
@@ -111,16 +111,28 @@ def _perceptrons(side: Side) -> mx.array:
     return mx.concatenate([side.feed_forward(weights, MLPSpec(activation))(x) - x for activation in Activation])
 
 
-def _attention(ways: Ways, steps: list[list[int]], rope: Rope | None = None, softcap: float = 0.0) -> bool:
+def _attention(
+    ways: Ways,
+    steps: list[list[int]],
+    rope: Rope | None = None,
+    softcap: float = 0.0,
+    pages: NumberType = NumberType.HALF,
+) -> bool:
     """Steps of some sequences one after another; ``steps[i]`` are the tokens that each runs in step i."""
     spec = AttentionSpec(HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM**-0.5, rope, softcap=softcap)
 
     def attended(side: Side) -> mx.array:
         query, key, value, output = (side.weight(matrix(seed, *shape)) for seed, shape in enumerate(HEAD_SHAPES))
         attend = side.attention(AttentionWeights(query, key, value, output), spec, 0)
-        return steps_of(side, attend, attention_group(0, KV_HEADS, HEAD_DIM), steps)
+        return steps_of(side, attend, attention_group(0, KV_HEADS, HEAD_DIM).typed(pages, pages), steps)
 
     return agree(ways, attended)
+
+
+def _step_attention(ways: Ways) -> bool:
+    """With pages of each type."""
+    steps = [[300, 20, 1], [1, 1, 1], [1, 1, 1]]
+    return all(_attention(ways, steps, ROPE, pages=pages) for pages in NumberType)
 
 
 def _recurrence(ways: Ways) -> bool:
@@ -223,6 +235,6 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "paged_prefill": partial(_attention, steps=[[70, 3], [30, 1]], softcap=2.0),
     "dense_layers": joined_checks.dense_layers,
     "attention_halves": joined_checks.attention_halves,
-    "step_attention": partial(_attention, steps=[[300, 20, 1], [1, 1, 1], [1, 1, 1]], rope=ROPE),
+    "step_attention": _step_attention,
 }
 """By the field of ``Ways`` that each is about. None needs MLX's kernels for codes, which take long to compile."""

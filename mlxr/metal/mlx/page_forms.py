@@ -30,6 +30,11 @@ class Form:
     def width(self) -> int:
         return packed_bytes(self.vectors) if self.type is NumberType.INT8 else self.vectors.dims
 
+    @property
+    def block(self) -> int:
+        """Numbers that share a scale; 0 where they are 16-bit."""
+        return self.vectors.block if self.type is NumberType.INT8 else 0
+
     def packed(self, numbers: mx.array) -> mx.array:
         """Returns ``numbers`` 16-bit ``[..., dims]`` as rows ``[..., width]``."""
         if self.type is NumberType.HALF:

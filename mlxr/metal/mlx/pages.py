@@ -57,6 +57,12 @@ class Layer:
         keys, values = self.forms
         return keys.type is NumberType.HALF and values.type is NumberType.HALF
 
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Numbers of keys and of values that share a scale; 0 where they are 16-bit."""
+        keys, values = self.forms
+        return keys.block, values.block
+
     def packed(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Returns the rows of ``keys`` and ``values``, 16-bit ``[..., dims]``."""
         return self.forms[0].packed(keys), self.forms[1].packed(values)

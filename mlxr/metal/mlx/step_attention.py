@@ -43,8 +43,8 @@ class StepAttention:
         self._widths = tuple(widths[part.product] for part in self.parts)
         self._sinks = weights.sinks is not None
         self.constants = _together(weights, spec)
-        self._launches: dict[tuple[int, int, int], Callable[..., list[mx.array]]] = {}
-        self._shapes: dict[int, StepShape] = {}
+        self._launches: dict[tuple[object, ...], Callable[..., list[mx.array]]] = {}
+        self._shapes: dict[tuple[int, tuple[int, int]], StepShape] = {}
         mx.eval(self.constants)
 
     @staticmethod
@@ -56,16 +56,16 @@ class StepAttention:
 
     def takes(self, step: Step, tables: DeviceTables, layer: Layer) -> bool:
         """Whether a step can be computed so."""
-        return takes(self.shape(tables.page_size), step, tables, layer)
+        return takes(self.shape(tables.page_size, layer.blocks), step, tables, layer)
 
     def __call__(self, x: mx.array, step: Step, tables: DeviceTables, layer: Layer) -> tuple[mx.array, Layer]:
         """``x`` float32 ``[T, features]``: what heads give, 16-bit ``[T, heads * head_dim]``, and the layer of the pool
         with the step's keys and values."""
         rows = x.shape[0]
         outs = self._projected(x)
-        shape = self.shape(tables.page_size)
+        shape = self.shape(tables.page_size, layer.blocks)
         splits = tables.splits(shape, _splits)
-        known = rows, splits, tables.page_size
+        known = rows, splits, tables.page_size, shape.blocks
         launched = self._launches.get(known)
         if launched is None:  # a shape's hash takes longer than the rest of a call
             begins = self._query.at, self._key.at, self._value.at
@@ -84,11 +84,12 @@ class StepAttention:
         )
         return out, Layer(layer.keys, layer.values, layer.forms, done, layer.tickets)
 
-    def shape(self, page_size: int) -> StepShape:
-        """What the kernel knows of the layer, with pages of so many tokens."""
-        if page_size not in self._shapes:
-            self._shapes[page_size] = StepShape(self._spec, page_size, self._normed, self._own, self._sinks)
-        return self._shapes[page_size]
+    def shape(self, page_size: int, blocks: tuple[int, int] = (0, 0)) -> StepShape:
+        """What the kernel knows of the layer, with pages of so many tokens and scales for such ``blocks``."""
+        known = page_size, blocks
+        if known not in self._shapes:
+            self._shapes[known] = StepShape(self._spec, page_size, self._normed, self._own, self._sinks, blocks)
+        return self._shapes[known]
 
     def _projected(self, x: mx.array) -> Sequence[mx.array]:
         if self.products is not None and self.products[0].takes(x.shape[0]):
@@ -98,7 +99,9 @@ class StepAttention:
 
 def takes(shape: StepShape, step: Step, tables: DeviceTables, layer: Layer) -> bool:
     """Whether the kernel can compute a step of ``layer``, in whatever it stands."""
-    if not step.singles or tables.page_size % attention.LEAST_PAGE or not layer.is_half:
+    if not step.singles or tables.page_size % attention.LEAST_PAGE or layer.blocks != shape.blocks:
+        return False
+    if any(shape.blocks) and device.language() is Language.METAL:
         return False
     if step.tokens * shape.spec.heads > TICKETS:
         return False

@@ -27,17 +27,29 @@ class Step:
 
 def packed(numbers: np.ndarray, heads: Heads, at: int) -> tuple[Array, Values]:
     """Returns rows ``[slots, kv_heads, dims]`` as pages have them, and the numbers these are."""
-    if heads.dtype != "uint8":
-        array = Array.of(numbers, heads.dtype)
+    if heads.dtype != "uint8" or not heads.blocks[at]:
+        array = Array.of(numbers, "float16" if heads.dtype == "uint8" else heads.dtype)
         return array, values(array)
     block, dims = heads.blocks[at], numbers.shape[-1]
     parts = numbers.reshape(*numbers.shape[:-1], dims // block, block)
     scales = (np.abs(parts).max(-1) / 127).astype(np.float16)
-    codes = np.clip(np.rint(parts / scales[..., None].astype(np.float32)), -127, 127).astype(np.int8)
+    with np.errstate(invalid="ignore"):  # what is no number has a scale that is none
+        codes = np.clip(np.rint(parts / scales[..., None].astype(np.float32)), -127, 127).astype(np.int8)
     rows = np.zeros((*numbers.shape[:-1], heads.widths[at]), np.uint8)
     rows[..., :dims] = codes.reshape(numbers.shape).view(np.uint8)
     rows[..., dims : dims + 2 * (dims // block)] = scales.view(np.uint8).reshape(*numbers.shape[:-1], -1)
     return Array.of(rows), (codes * scales[..., None].astype(np.float64)).reshape(numbers.shape)
+
+
+def unpacked(rows: Array, heads: Heads, at: int) -> Values:
+    """Returns the numbers of rows that ``packed`` made."""
+    if rows.dtype != "uint8":
+        return values(rows)
+    block, dims = heads.blocks[at], heads.key_dims if at == 0 else heads.value_dims
+    codes = rows.bits[..., :dims].view(np.int8).astype(np.float64)
+    scales = np.ascontiguousarray(rows.bits[..., dims : dims + 2 * (dims // block)]).view(np.float16)
+    numbers: Values = codes * np.repeat(scales.astype(np.float64), block, axis=-1)
+    return numbers
 
 
 def slots_of(heads: Heads, table: np.ndarray, position: int) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlxr.metal.gpu import attention
-from mlxr.metal.gpu.attention import STEP, StepShape, on_metal
+from mlxr.metal.gpu.attention import STEP, Heads, StepShape, of_attention, on_metal
 from mlxr.metal.gpu.kernel import Language
 from mlxr.metal.specs import AttentionSpec, Rope, RopeStyle
+from tests.metal.gpu.attention_cases import packed, unpacked
 from tests.metal.gpu.case import ROUNDING, Case, Values, values
 from tests.metal.gpu.emulated import Array
 
@@ -45,10 +48,11 @@ def step_case(
     sunk: bool = False,
     unkept: int | None = None,
     apart: bool = False,
+    blocks: tuple[int, int] = (0, 0),
     language: Language = Language.METAL,
 ) -> Case:
     """``positions``: of each sequence's token; ``unkept``: the row that is not written to pages; ``apart``: whether
-    queries, keys and values are arrays of their own."""
+    queries, keys and values are arrays of their own; ``blocks``: as of ``StepShape``."""
     rng = np.random.default_rng(spec.head_dim + len(positions))
     rows, dims, kv_heads, own = len(positions), spec.head_dim, spec.kv_heads, spec.kv_layer is None
     # As one product gives them, or as three.
@@ -76,7 +80,10 @@ def step_case(
         near = np.arange(first[row], position if own else position + 1)
         unseen[tables[row, near // PAGE] * PAGE + near % PAGE] = False
     drawn[:, unseen] = np.nan  # what no row sees may be others'
-    pages = [Array.of(part, "float16") for part in drawn]
+    heads = of_attention(spec)
+    if any(blocks):
+        heads = replace(heads, dtype="uint8", widths=(dims + 16, dims + 16), blocks=blocks)
+    pages, stored = zip(*(packed(part, heads, at) for at, part in enumerate(drawn)), strict=True)
     sinks = rng.standard_normal(spec.heads) if sunk else np.full(spec.heads, -np.inf)
     pairs = len(spec.rope.inverse_frequencies) if spec.rope else 1
     turns = rng.uniform(0, 100, (rows, pairs))
@@ -95,11 +102,11 @@ def step_case(
     def expected() -> list[Values]:
         queries, key, value = (part.reshape(rows, -1, dims) for part in parts)
         queries = prepared(queries, values(norms[0]))
-        kept, seen = ([values(page).copy() for page in pages] for _ in range(2))
+        kept, seen = ([numbers.copy() for numbers in stored] for _ in range(2))
         if own:
             new = prepared(key, values(norms[1])), normed_by(value, np.ones(dims)) if spec.norm_values else value
-            for page, known, fresh in zip(kept, seen, new, strict=True):
-                known[where] = values(Array.of(fresh, "float16"))
+            for at_of, (page, known, fresh) in enumerate(zip(kept, seen, new, strict=True)):
+                known[where] = packed(values(Array.of(fresh, "float16")), heads, at_of)[1]
                 page[slots[slots >= 0]] = known[slots[slots >= 0]]
         outs = []
         for row, position in enumerate(positions):
@@ -115,7 +122,7 @@ def step_case(
                 outs.append(weights @ seen[1][among, kv_head] / (weights.sum() + np.exp(sinks[head] - top)))
         return [np.array(outs).reshape(rows, -1), *(np.nan_to_num(page) for page in kept)]
 
-    shape = StepShape(spec, PAGE, normed, own, sunk)
+    shape = StepShape(spec, PAGE, normed, own, sunk, blocks)
     if language is Language.CUDA:
         assert shape.fits
         launch = attention.step(rows, shape, shape.splits(at + 1), begins)
@@ -136,16 +143,17 @@ def step_case(
         ],
         expected,
         (ROUNDING["float16"],) * 3,
-        without_tickets,
+        partial(without_tickets, heads),
     )
 
 
-def without_tickets(outputs: list[Array]) -> list[Array]:
-    """Returns the result and the pages of a launch that left its tickets as it found them."""
+def without_tickets(heads: Heads, outputs: list[Array]) -> list[Array]:
+    """Returns the result and the pages' numbers of a launch that left its tickets as it found them."""
     out, _, done, keys, new, tickets = outputs
     assert not tickets.bits.any()
     assert done.bits[0] == 0
-    return [out, *(Array(np.nan_to_num(page.bits), page.dtype) for page in (keys, new))]
+    numbers = (unpacked(page, heads, at) for at, page in enumerate((keys, new)))
+    return [out, *(Array.of(np.nan_to_num(part), "float32") for part in numbers)]
 
 
 def spec(style: RopeStyle | None, heads: int, kv_heads: int, dims: int, pairs: int = 1, **more: Any) -> AttentionSpec:
@@ -178,4 +186,6 @@ def step_cases_of_cuda() -> list[Case]:
         step_case("capped", spec(neox, 8, 1, 256, 128, softcap=5.0), [45], language=cuda),
         step_case("in a window, normed behind the rope", windowed, [100_005, 15], normed=True, language=cuda),
         step_case("normed, with sinks", spec(normal, 6, 1, 128, 48), [299], normed=True, sunk=True, language=cuda),
+        step_case("of int8's pages", spec(neox, 4, 2, 64, 32), [5, 0, 300, 31], blocks=(32, 64), language=cuda),
+        step_case("of int8's keys", spec(neox, 2, 1, 128, 64), [45], blocks=(32, 0), language=cuda),
     ]

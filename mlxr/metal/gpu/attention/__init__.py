@@ -52,9 +52,9 @@ any stride; ``layout`` int32 ``[rows, 2 + 2 * pairs + pages]``: of each row its 
 that is written, the bits of float32 cosines and then sines of its position, and its pages;
 ``constants`` float32: the norms' epsilon, the scale of scores, the soft cap, one that is not used, then the norms of
 queries and keys ``[dims]`` and sinks ``[heads]`` as far as there are any; ``keys``, ``values`` float16 ``[slots,
-kv_heads, dims]``; ``tickets`` uint32 ``[at least rows * kv_heads]``, zeros before and after; ``before`` is computed
-when earlier writes are done, as ``done`` int32 ``[4]`` is when these are. ``out`` float16 ``[rows, heads * dims]``;
-``scratch`` is for the kernel alone.
+kv_heads, dims]``, on CUDA also uint8 ``[slots, kv_heads, width]``, rows of codes and then scales; ``tickets`` uint32
+``[at least rows * kv_heads]``, zeros before and after; ``before`` is computed when earlier writes are done, as ``done``
+int32 ``[4]`` is when these are. ``out`` float16 ``[rows, heads * dims]``; ``scratch`` is for the kernel alone.
 
 Its last threadgroup of a row and head to finish adds the splits up, so that there is no second kernel."""
 
@@ -75,6 +75,7 @@ class StepShape:
     Attributes:
         normed: whether queries and keys are, each head by itself.
         own_keys: whether the layer has keys and values of its own, else it reads another's.
+        blocks: numbers that share a scale, of keys and of values in pages; 0 where these are 16-bit.
     """
 
     spec: AttentionSpec
@@ -82,6 +83,7 @@ class StepShape:
     normed: bool
     own_keys: bool
     sinks: bool
+    blocks: tuple[int, int] = (0, 0)
 
     @property
     def group(self) -> int:
@@ -142,7 +144,12 @@ def step(rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int] 
     spec = shape.spec
     threads = 256 if shape.group * spec.head_dim <= MOST_GROUP_NUMBERS // 2 else 128
     return Launch(
-        template=(*shape.template(begins), ("SPLIT_KEYS", SPLIT_KEYS), ("THREADS", threads)),
+        template=(
+            *shape.template(begins),
+            *zip(("KEY_BLOCK", "VALUE_BLOCK"), shape.blocks, strict=True),
+            ("SPLIT_KEYS", SPLIT_KEYS),
+            ("THREADS", threads),
+        ),
         grid=(threads * spec.kv_heads, splits, rows),
         threadgroup=(threads, 1, 1),
         shapes=((rows, spec.heads * spec.head_dim), (rows * spec.heads * splits, spec.head_dim + 2), (4,)),

@@ -25,7 +25,7 @@ MOST_LANE_NUMBERS = 32
 def fits(shape: StepShape) -> bool:
     """Whether the kernel computes such layers."""
     spec = shape.spec
-    plain = spec.causal and not spec.alibi and spec.temperature is None
+    plain = spec.causal and not spec.alibi and spec.temperature is None and not any(shape.blocks)
     return plain and spec.head_dim % 8 == 0 and spec.head_dim <= MOST_DIMS
 
 

@@ -32,18 +32,80 @@ __device__ inline unsigned packed(float a, float b) {
     return *reinterpret_cast<unsigned*>(&both);
 }
 
+// A head's numbers of a token in a page: 16 bits each; or codes of 8, of which BLOCK share a 16-bit scale that stands
+// behind all codes, in rows of whole 16 bytes. A warp writes a row, each lane its DIMS / 32 numbers.
+template <int DIMS, int BLOCK>
+struct PageRow {
+    using Part = unsigned char;
+    static constexpr int EACH = DIMS / 32, LANES = BLOCK / EACH;
+    static constexpr int WIDTH = (DIMS + DIMS / BLOCK * 2 + 15) / 16 * 16;  // bytes
+    static_assert(DIMS % BLOCK == 0 && BLOCK % EACH == 0 && BLOCK >= 32);
+
+    __device__ static inline void write(const float* x, Part* to) {
+        const int lane = threadIdx.x % 32;
+        float kept[EACH], most = 0;
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            kept[i] = __half2float(__float2half(x[i]));  // as prompts' are
+            most = fmaxf(most, fabsf(kept[i]));
+        }
+#pragma unroll
+        for (int step = LANES / 2; step > 0; step /= 2) most = fmaxf(most, __shfl_xor_sync(~0u, most, step));
+        const __half scale = __float2half(fminf(most / 127.0f, 65504.0f));
+        const float wide = __half2float(scale), inverse = wide > 0 ? 1.0f / wide : 0.0f;
+#pragma unroll
+        for (int i = 0; i < EACH; ++i)
+            to[lane * EACH + i] = Part(int(fminf(fmaxf(rintf(kept[i] * inverse), -127.0f), 127.0f)));
+        if (lane % LANES == 0) *(__half*)(to + DIMS + lane / LANES * 2) = scale;
+        if (lane < (WIDTH - DIMS) / 2 - DIMS / BLOCK) *(__half*)(to + DIMS + (DIMS / BLOCK + lane) * 2) = __float2half(0.0f);
+    }
+
+    // Eight numbers from `begin` on, a multiple of 8, each rounded to 16 bits.
+    __device__ static inline uint4 eight(const Part* row, int begin) {
+        const uint2 codes = *(const uint2*)(row + begin);
+        const __half2 scale = __half2half2(*(const __half*)(row + DIMS + begin / BLOCK * 2));
+        return make_uint4(
+            two<0x4140>(codes.x, scale), two<0x4342>(codes.x, scale), two<0x4140>(codes.y, scale), two<0x4342>(codes.y, scale)
+        );
+    }
+
+    // Two codes as 16-bit floats 1,024 + (code + 128), of which 1,152 leave the codes, exactly.
+    template <unsigned CHOSEN>
+    __device__ static inline unsigned two(unsigned codes, __half2 scale) {
+        unsigned raised = __byte_perm(codes ^ 0x80808080u, 0x64646464u, CHOSEN);
+        const __half2 exact = __hadd2(*reinterpret_cast<__half2*>(&raised), __float2half2_rn(-1152.0f));
+        __half2 scaled = __hmul2(exact, scale);
+        return *reinterpret_cast<unsigned*>(&scaled);
+    }
+};
+
+template <int DIMS>
+struct PageRow<DIMS, 0> {
+    using Part = __half;
+    static constexpr int EACH = DIMS / 32, WIDTH = DIMS;
+
+    __device__ static inline void write(const float* x, Part* to) {
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) to[threadIdx.x % 32 * EACH + i] = __float2half(x[i]);
+    }
+    __device__ static inline uint4 eight(const Part* row, int begin) { return *(const uint4*)(row + begin); }
+};
+
 template <
     int DIMS, int KV_HEADS, int GROUP, int PAIRS, int STYLE, int PAGE, int WINDOW, bool CHUNKED, bool NORMED,
-    bool ROPE_FIRST, bool NORM_VALUES, bool OWN_KEYS, bool CAPPED, bool SINKS>
+    bool ROPE_FIRST, bool NORM_VALUES, bool OWN_KEYS, bool CAPPED, bool SINKS, int KEY_BLOCK = 0, int VALUE_BLOCK = 0>
 struct Step {
+    using KeyRow = PageRow<DIMS, KEY_BLOCK>;
+    using ValueRow = PageRow<DIMS, VALUE_BLOCK>;
     static constexpr int KEY_HEADS = KV_HEADS, HEADS = KV_HEADS * GROUP, DIMENSIONS = DIMS, EACH = DIMS / 32;
     static constexpr int WARPS = GROUP * DIMS <= 1024 ? 8 : 4, THREADS = WARPS * 32;
     static_assert(GROUP <= 8 && DIMS % 64 == 0 && PAGE % TILE == 0 && 8 * GROUP * DIMS <= 16384);
 
-    // One head of a row by one warp: normed and turned as its kind is, to 16 bits.
+    // One head of a row by one warp: normed and turned as its kind is, as Row has its numbers.
+    template <typename Row>
     __device__ static inline void prepare(
         const __half* from, const float* norm, bool scaled, bool turned, const float* angles, float eps, float* space,
-        __half* to
+        typename Row::Part* to
     ) {
         const int lane = threadIdx.x % 32;
         float x[EACH];
@@ -59,8 +121,7 @@ struct Step {
             for (int i = 0; i < EACH; ++i) x[i] *= inverse * (norm ? norm[lane * EACH + i] : 1.0f);
         }
         if (turned && !ROPE_FIRST) turn(x, angles, space);
-#pragma unroll
-        for (int i = 0; i < EACH; ++i) to[lane * EACH + i] = __float2half(x[i]);
+        Row::write(x, to);
     }
 
     __device__ static inline void turn(float* x, const float* angles, float* space) {
@@ -107,8 +168,8 @@ struct Step {
     __device__ static inline void run(
         Shared& shared, Place place, const __half* query_rows, const __half* key_rows,
         const __half* value_rows,  // of this block's sequence
-        const int* layout, int width, const float* constants, __half* keys, __half* values, unsigned* tickets, __half* out,
-        float* partial, float* states
+        const int* layout, int width, const float* constants, typename KeyRow::Part* keys, typename ValueRow::Part* values,
+        unsigned* tickets, __half* out, float* partial, float* states
     ) {
         auto& queries = shared.queries;
         auto& sums = shared.sums;
@@ -131,16 +192,19 @@ struct Step {
             float* space = sums[warp][0];
             if (which < GROUP) {
                 const __half* query = query_rows + (head * GROUP + which) * DIMS;
-                prepare(query, query_norm, NORMED, true, turns, eps, space, queries[which]);
+                prepare<PageRow<DIMS, 0>>(query, query_norm, NORMED, true, turns, eps, space, queries[which]);
             } else if (which < 8) {
 #pragma unroll
                 for (int i = 0; i < EACH; ++i) queries[which][lane * EACH + i] = __float2half(0.0f);
             } else if (OWN_KEYS && last && slot_of_token >= 0) {
-                const size_t to = (size_t(slot_of_token) * KV_HEADS + head) * DIMS;
+                const size_t to = size_t(slot_of_token) * KV_HEADS + head;
+                const __half *key = key_rows + head * DIMS, *value = value_rows + head * DIMS;
                 if (which == 8)
-                    prepare(key_rows + head * DIMS, key_norm, NORMED, true, turns, eps, space, keys + to);
+                    prepare<KeyRow>(key, key_norm, NORMED, true, turns, eps, space, keys + to * KeyRow::WIDTH);
                 else
-                    prepare(value_rows + head * DIMS, nullptr, NORM_VALUES, false, turns, eps, space, values + to);
+                    prepare<ValueRow>(
+                        value, nullptr, NORM_VALUES, false, turns, eps, space, values + to * ValueRow::WIDTH
+                    );
             }
         }
         __syncthreads();
@@ -159,7 +223,9 @@ struct Step {
             for (int j = 0; j < 2; ++j)
 #pragma unroll
                 for (int i = 0; i < DIMS / 32; ++i)
-                    key[j][i] = *(const uint4*)(keys + ((slot + j * 8 + quad) * KV_HEADS + head) * DIMS + i * 32 + member * 8);
+                    key[j][i] = KeyRow::eight(
+                        keys + ((slot + j * 8 + quad) * KV_HEADS + head) * KeyRow::WIDTH, i * 32 + member * 8
+                    );
             float score[2][2];
             score[0][0] = score[0][1] = score[1][0] = score[1][1] = 0;
 #pragma unroll
@@ -178,7 +244,9 @@ struct Step {
                 const int token = member * 2 + j % 2 + j / 2 * 8;
 #pragma unroll
                 for (int i = 0; i < DIMS / 64; ++i) {
-                    value[j][i] = *(const uint4*)(values + ((slot + token) * KV_HEADS + head) * DIMS + i * 64 + quad * 8);
+                    value[j][i] = ValueRow::eight(
+                        values + ((slot + token) * KV_HEADS + head) * ValueRow::WIDTH, i * 64 + quad * 8
+                    );
                     // Nothing was written there yet, or another's: zero times that must stay zero.
                     if (begin + token >= length || (WINDOW && begin + token < first)) value[j][i] = make_uint4(0, 0, 0, 0);
                 }

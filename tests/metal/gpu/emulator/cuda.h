@@ -35,6 +35,7 @@ inline __half2 __half2half2(__half x) { return {x, x}; }
 inline __half __low2half(__half2 two) { return two.x; }
 inline __half __high2half(__half2 two) { return two.y; }
 inline __half __hmul(__half a, __half b) { return a * b; }
+inline __half2 __hadd2(__half2 a, __half2 b) { return {a.x + b.x, a.y + b.y}; }
 inline __half2 __hmul2(__half2 a, __half2 b) { return {a.x * b.x, a.y * b.y}; }
 inline __half2 __hfma2(__half2 a, __half2 b, __half2 c) {
   return {__half(__builtin_fma(float(a.x), float(b.x), float(c.x))),
@@ -42,6 +43,7 @@ inline __half2 __hfma2(__half2 a, __half2 b, __half2 c) {
 }
 
 using int4 = metal::int4;
+using uint2 = metal::uint2;
 using uint4 = metal::uint4;
 using float2 = metal::float2;
 using float4 = metal::float4;
