@@ -29,6 +29,7 @@ from mlxr.metal.mlx.check_inputs import (
     steps_of,
 )
 from mlxr.metal.mlx.device import ENDLESS, Ways
+from mlxr.metal.mlx.experts import ROWS_OF_AN_EXPERT
 from mlxr.metal.mlx.matrix_forms import Kind
 from mlxr.metal.reference.backend import ReferenceBackend
 from mlxr.metal.sampling import SamplingBatch
@@ -90,6 +91,11 @@ def _own_experts(ways: Ways) -> bool:
     """Mixtures of codes of both numbers of bits and of floats, and rows that fill a tile, two and four."""
     cases = (4, 1), (8, 1), (16, 1), (4, 9), (8, 32), (16, 32)
     return all(agree(ways, partial(_mixture, bits, rows)) for bits, rows in cases)
+
+
+def _grouped_experts(ways: Ways) -> bool:
+    """Of rows that choose each expert often enough."""
+    return all(agree(ways, partial(_mixture, bits, 3 * ROWS_OF_AN_EXPERT)) for bits in (4, 16))
 
 
 def _mixture(bits: int, rows: int, side: Side) -> mx.array:
@@ -229,6 +235,7 @@ CHECKS: dict[str, Callable[[Ways], bool]] = {
     "paged_decode": partial(_attention, steps=[[20, 3, 9], [1, 1, 1]]),
     "few_rows": _few_rows,
     "experts": _own_experts,
+    "grouped_experts": _grouped_experts,
     "sampling": _sampling,
     "tables": _tables,
     "recurrence": _recurrence,

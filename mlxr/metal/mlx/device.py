@@ -59,6 +59,8 @@ class Ways:
     what stands around them (``mlxr.metal.gpu.affine_matmul``); MLX's.
     ``experts``: kernels of our own for few rows of a mixture of codes or floats, from the norm to the sum over experts
     (``mlxr.metal.gpu.experts``); MLX's products with matrices that are picked.
+    ``grouped_experts``: MLX's products of a prompt's rows in the order of their experts, whose matrices ``tables``
+    makes floats; its products with matrices that are picked.
     ``sampling``: a kernel of our own that draws tokens without sorting (``mlxr.metal.gpu.sampling``); MLX's operations.
     ``paged_prefill``: one for prompts in layers with a soft cap (``mlxr.metal.gpu.attention``); plain operations.
     ``recurrence``: kernels of our own for few tokens of what keeps a state (``mlxr.metal.gpu.recurrence``), on CUDA in
@@ -88,6 +90,7 @@ class Ways:
     paged_decode: bool = False
     few_rows: bool = False
     experts: bool = False
+    grouped_experts: bool = False
     sampling: bool = False
     recurrence: bool = False
     paged_prefill: bool = False
@@ -122,6 +125,7 @@ WAYS = {
         paged_decode=True,
         few_rows=True,
         experts=True,
+        grouped_experts=True,
         recurrence=True,
         step_attention=True,
         tables=True,

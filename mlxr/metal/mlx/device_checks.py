@@ -28,6 +28,7 @@ IN_PLACE = ("paged_decode", "step_attention", "paged_prefill", "recurrence", "de
 PARTS = {
     "dense_layers": {"few_rows", "step_attention"},
     "attention_halves": {"few_rows", "step_attention", "experts"},
+    "grouped_experts": {"tables"},
 }
 """Ways that are only taken where others are."""
 

@@ -13,9 +13,13 @@ from mlxr.metal.mlx.matrix_forms import HALF, Blocks, Codes
 from mlxr.metal.mlx.norms import normed
 from mlxr.metal.mlx.own_experts import OwnExperts
 from mlxr.metal.mlx.products import Projections, SplitProduct, product
+from mlxr.metal.mlx.tables import dense, is_made_dense
 from mlxr.metal.reference.experts import choose, mixed
 from mlxr.metal.specs import ExpertsSpec
 from mlxr.metal.weights import ExpertsWeights, Weight
+
+ROWS_OF_AN_EXPERT = 20
+"""On average: from so many on all experts' matrices are made floats and multiplied by rows in the order of experts."""
 
 
 class Experts:
@@ -87,14 +91,38 @@ class Experts:
         read = read[:, None]
         if self._spec.weighs_inputs:
             read, share = (read * share[:, :, None]).astype(HALF), mx.ones_like(share)
-        inputs = [self._multiplied(read, weights.up, chosen, weights.up_bias)]
-        if weights.gate is not None:
-            inputs.insert(0, self._multiplied(read, weights.gate, chosen, weights.gate_bias))
-        bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
-        out = mixed(self._multiplied(self._hidden(*inputs), weights.down, chosen, bias).astype(mx.float32), share)
+        out = self._of_groups(read, chosen) if self._groups(chosen) else self._of_chosen(read, chosen)
+        out = mixed(out.astype(mx.float32), share)
         if weights.latent_up is not None:
             out = product(out.astype(HALF), weights.latent_up.handle.matrix, self._ways).astype(mx.float32)
         return out
+
+    def _groups(self, chosen: mx.array) -> bool:
+        """Whether rows are brought into the order of experts."""
+        if not self._ways.grouped_experts:
+            return False
+        weights = self._weights
+        matrices = [weight.handle.matrix for weight in (weights.gate, weights.up, weights.down) if weight is not None]
+        enough = chosen.size >= ROWS_OF_AN_EXPERT * self._spec.experts
+        return enough and all(is_made_dense(matrix, self._ways) for matrix in matrices)
+
+    def _of_groups(self, read: mx.array, chosen: mx.array) -> mx.array:
+        """As ``_of_chosen``, with all rows of an expert one behind another."""
+        tokens, used = chosen.shape
+        order = mx.argsort(chosen.reshape(-1))
+        rows = read.reshape(-1, 1, read.shape[-1])[order // (used // read.shape[1])]
+        out = self._of_chosen(rows, chosen.reshape(-1)[order][:, None], grouped=True)
+        return out.reshape(tokens * used, -1)[mx.argsort(order)].reshape(tokens, used, -1)
+
+    def _of_chosen(self, read: mx.array, chosen: mx.array, grouped: bool = False) -> mx.array:
+        """What each token's experts make of its rows ``[T, 1 or used, in]``: 16-bit ``[T, used, features]``, divided by
+        ``HEADROOM``. ``grouped``: whether tokens are in the order of the one expert that each uses."""
+        weights = self._weights
+        inputs = [self._multiplied(read, weights.up, chosen, weights.up_bias, grouped)]
+        if weights.gate is not None:
+            inputs.insert(0, self._multiplied(read, weights.gate, chosen, weights.gate_bias, grouped))
+        bias = None if weights.down_bias is None else weights.down_bias / HEADROOM
+        return self._multiplied(self._hidden(*inputs), weights.down, chosen, bias, grouped)
 
     def _normed(self, x: mx.array, norm: mx.array | None) -> mx.array:
         return x if norm is None else mx.fast.rms_norm(x, norm, self._spec.norm_eps)
@@ -107,14 +135,22 @@ class Experts:
             return out
         return out * mx.sigmoid(product(rows, router.handle.matrix, self._ways).astype(mx.float32))
 
-    def _multiplied(self, x: mx.array, weight: Weight, chosen: mx.array, bias: mx.array | None) -> mx.array:
+    def _multiplied(
+        self, x: mx.array, weight: Weight, chosen: mx.array, bias: mx.array | None, grouped: bool = False
+    ) -> mx.array:
         """16-bit rows ``[T, 1 or used, in]`` by the matrices of the experts that each token uses."""
         matrix, count = weight.handle.matrix, self._spec.experts
         rows = x[:, :, None].astype(mx.float32) if self._ways.wide_sums else x[:, :, None]
         if isinstance(matrix, Blocks):
             out = own_blocks.of_experts(x, matrix, count, chosen)
             return out if bias is None else out + bias.reshape(count, -1)[chosen].astype(HALF)
-        if isinstance(matrix, Codes):
+        if grouped:
+            floats = (dense(matrix, self._ways) if isinstance(matrix, Codes) else matrix.values).astype(rows.dtype)
+            matrices = floats.reshape(count, -1, weight.shape[1]).swapaxes(-1, -2)
+            # By shape: on CUDA MLX takes the stride of an axis of one for that of rows, and only here is it the same.
+            apart = rows.reshape(-1, weight.shape[1]).reshape(-1, 1, weight.shape[1])
+            out = mx.gather_mm(apart, matrices, rhs_indices=chosen[:, 0], sorted_indices=True)[:, :, None]
+        elif isinstance(matrix, Codes):
             apart = matrix.of([array.reshape(count, -1, array.shape[-1]) for array in matrix.arrays])
             scales, biases = apart.wide(rows.dtype)
             out = mx.gather_qmm(

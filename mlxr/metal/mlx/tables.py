@@ -11,7 +11,7 @@ import numpy as np
 from mlxr.metal.gpu import tables
 from mlxr.metal.gpu.kernel import Kernel, Language, MadeKernel
 from mlxr.metal.mlx.device import Ways
-from mlxr.metal.mlx.matrix_forms import AFFINE, Codes, Matrix, dequantized, rows_at
+from mlxr.metal.mlx.matrix_forms import AFFINE, Blocks, Codes, Matrix, dequantized, rows_at
 
 LEAST_DENSE = 33
 """Rows that no kernel of ours multiplies codes by. MLX has one for them, which takes it half a minute to compile."""
@@ -34,6 +34,13 @@ def embedded(matrix: Matrix, tokens: mx.array, ways: Ways) -> mx.array:
 def dense_rows(codes: Codes, ways: Ways) -> int:
     """Returns from how many rows on a product has ``dense`` first."""
     return LEAST_DENSE if ways.tables and _fits(codes) else ways.dense_rows
+
+
+def is_made_dense(matrix: Matrix, ways: Ways) -> bool:
+    """Whether ``dense`` has a kernel for a matrix, or it has floats as it is."""
+    if isinstance(matrix, Codes):
+        return ways.tables and _fits(matrix)
+    return not isinstance(matrix, Blocks)
 
 
 def dense(codes: Codes, ways: Ways) -> mx.array:

@@ -37,6 +37,7 @@ KERNELS = {
     "recurrence": "recurrence_step_mamba2",
     "in_place": "write_pages",
     "tables": "tables_dense",
+    "grouped_experts": "tables_dense",
     "step_attention": "attention_step",
     "dense_layers": "decoder_layer_layers",
     "attention_halves": "decoder_layer_layers",

@@ -121,3 +121,17 @@ def test_another_kernel_of_ours_is_looked_at_anew(tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(device_checks, "digest_of_kernels", lambda digest=digest: digest)
         DeviceChecks(WAYS["cuda"], tmp_path).sound_ways()
     assert len(looked) == 2 * len(checks.CHECKS)
+
+
+def test_rows_in_the_order_of_experts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways, right, sorted_ones = replace(WAYS_HERE, grouped_experts=True), mx.gather_mm, []
+
+    def products(*given: Any, by: float = 1.0, **named: Any) -> mx.array:
+        sorted_ones.append(named.get("sorted_indices", False))
+        return right(*given, **named) * (by if sorted_ones[-1] else 1.0)
+
+    monkeypatch.setattr(experts.mx, "gather_mm", products)
+    assert CHECKS["grouped_experts"](ways)
+    assert any(sorted_ones)
+    monkeypatch.setattr(experts.mx, "gather_mm", lambda *given, **named: products(*given, by=1.1, **named))
+    assert not CHECKS["grouped_experts"](ways)
