@@ -6,6 +6,7 @@ import math
 
 import mlx.core as mx
 
+from mlxr.metal.gpu.affine_matmul import Layout
 from mlxr.metal.mlx.device import Ways
 from mlxr.metal.mlx.elementwise import Elementwise
 from mlxr.metal.mlx.few_row_matmul import FewRows, Norm
@@ -85,9 +86,11 @@ class Attention:
         if pool is not None and self.of_steps is not None:
             tables, layer = step.tables[pool.group_of[self._kept]], pool.layers[self._kept]
             if self.of_steps.takes(step, tables, layer):
-                out, pool.layers[self._kept] = self.of_steps(x, step, tables, layer)
+                few = self._few_outputs(x.shape[0]) if self._gate is None else None
+                layout = Layout.BY_ROWS if few is None else few.layout
+                out, pool.layers[self._kept] = self.of_steps(x, step, tables, layer, layout)
                 gates = self._gates_of_step(x)
-                return self._added(x, out if gates is None else self._gated(out, gates))
+                return self._added(x, out if gates is None else self._gated(out, gates), layout)
         inputs = self._normed(x)
         queries, keys, values = self._projected(inputs, step)
         if pool is None or not spec.causal:
@@ -139,12 +142,15 @@ class Attention:
             return self._few_gates.plain(x)
         return self._gate(x.astype(HALF) if self._step_norm is None else self._step_norm(x))
 
-    def _added(self, x: mx.array, out: mx.array) -> mx.array:
+    def _added(self, x: mx.array, out: mx.array, layout: Layout = Layout.BY_ROWS) -> mx.array:
         """``x`` with the output product of what heads gave."""
+        few = self._few_outputs(x.shape[0])
+        return self._summed(x, self._output(out)) if few is None else few.added(out, x, layout)
+
+    def _few_outputs(self, rows: int) -> FewRows | None:
+        """The output product, with the residual, where a kernel takes so many rows."""
         few = self._output.few
-        if few is not None and self._post_norm is None and few.takes(x.shape[0]):
-            return few.added(out, x)
-        return self._summed(x, self._output(out))
+        return few if few is not None and self._post_norm is None and few.takes(rows) else None
 
     def _summed(self, x: mx.array, out: mx.array) -> mx.array:
         if self._post_norm is None:

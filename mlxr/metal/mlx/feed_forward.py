@@ -72,10 +72,10 @@ class FeedForward:
         return self._spec.activation
 
     def _added(self, residual: mx.array, gates: FewRows, down: FewRows, x: mx.array) -> mx.array:
-        hidden = gates.gated(x, self._spec.activation)
+        hidden = gates.gated(x, self._spec.activation, down.layout)
         if self._post_norm is None:
-            return self._scaled(down.added(hidden, residual))
-        return self._post_normed(residual, down.plain(hidden, "float32"))
+            return self._scaled(down.added(hidden, residual, down.layout))
+        return self._post_normed(residual, down.plain(hidden, "float32", down.layout))
 
     def _post_normed(self, residual: mx.array, out: mx.array) -> mx.array:
         return self._scaled(residual + mx.fast.rms_norm(out, self._post_norm, self._spec.norm_eps))

@@ -4,7 +4,8 @@ them in the same kernel: the norm of a row, a residual, gates."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from typing import NamedTuple
 
 import mlx.core as mx
 
@@ -15,6 +16,7 @@ from mlxr.metal.gpu.affine_matmul import (
     MOST_ROWS,
     STRIP,
     Epilogue,
+    Layout,
     Shape,
     on_metal,
 )
@@ -59,17 +61,28 @@ class Norm:
             return self.of_few(x)
         return mx.fast.rms_norm(x, self.weight, self.eps).astype(HALF)
 
-    def of_few(self, x: mx.array) -> mx.array:
+    def of_few(self, x: mx.array, layout: Layout = Layout.BY_ROWS) -> mx.array:
         """The same by a kernel of our own, where ``rms_norm.fits``."""
         out: mx.array
-        (out,) = _norming(*x.shape)(inputs=[x, self._constants])
+        (out,) = _norming(*x.shape, layout)(inputs=[x, self._constants])
         return out
+
+
+class Product(NamedTuple):
+    """What a product is told of its call: rows, and what is around it."""
+
+    rows: int
+    epilogue: Epilogue = Epilogue.PLAIN
+    activation: Activation = Activation.SILU
+    dtype: str = "float16"
+    layout: Layout = Layout.BY_ROWS
+    gated_layout: Layout = Layout.BY_ROWS
 
 
 class FewRows:
     """A matrix that ``takes`` accepts, with a bias, 16-bit ``[out]``, and a gain; ``norm`` is for its inputs.
 
-    ``matrix``: codes, scales and biases, as the kernel takes them.
+    ``matrix``: codes, scales and biases, as the kernel takes them; ``layout``: how it takes 16-bit rows fastest.
     """
 
     def __init__(
@@ -78,11 +91,12 @@ class FewRows:
         self._on_metal = device.language() is Language.METAL  # asked once: it takes as long as a call's own part
         self._most_rows = on_metal.MOST_ROWS if self._on_metal else MOST_ROWS
         self.shape, self.bias, self.gain = shape_of(codes), bias, gain
+        self.layout = Layout.BY_ROWS if self._on_metal else self.shape.layout
         self._norm, self._biased = norm, bias is not None
         self.matrix = list(codes.arrays)
         if isinstance(codes, Floats):
             self.matrix += [mx.zeros(1, HALF)] * 2
-        self._launches: dict[tuple[int, Epilogue, Activation, str], tuple[Launched, bool, list[mx.array]]] = {}
+        self._launches: dict[Product, tuple[Launched, bool, list[mx.array]]] = {}
         self._constants = {normed: self._together(norm if normed else None, bias, gain) for normed in (False, True)}
         mx.eval(self.matrix, list(self._constants.values()))
 
@@ -103,30 +117,30 @@ class FewRows:
             return self._norm is not None
         return rows <= MOST_NORMED_ROWS and self.shape.columns <= MOST_NORMED_COLUMNS
 
-    def plain(self, x: mx.array, dtype: str = "float16") -> mx.array:
-        """``x`` ``[T, in]``, 16-bit, or float32 where it has a norm: ``[T, out]`` of ``dtype``."""
-        return self._multiplied(x, None, Epilogue.PLAIN, Activation.SILU, dtype)
+    def plain(self, x: mx.array, dtype: str = "float16", layout: Layout = Layout.BY_ROWS) -> mx.array:
+        """``x`` ``[T, in]``, 16-bit in ``layout``, or float32 where it has a norm: ``[T, out]`` of ``dtype``."""
+        return self._multiplied(x, None, Product(x.shape[0], dtype=dtype, layout=layout))
 
-    def added(self, x: mx.array, residual: mx.array) -> mx.array:
+    def added(self, x: mx.array, residual: mx.array, layout: Layout = Layout.BY_ROWS) -> mx.array:
         """The product of 16-bit ``x`` ``[T, in]`` and ``residual`` together, both float32 ``[T, out]``."""
-        return self._multiplied(x, residual, Epilogue.RESIDUAL, Activation.SILU, "float32")
+        of = Product(x.shape[0], Epilogue.RESIDUAL, dtype="float32", layout=layout)
+        return self._multiplied(x, residual, of)
 
-    def gated(self, x: mx.array, activation: Activation) -> mx.array:
-        """As ``plain``, of gates and what they gate: 16-bit ``[T, out / 2]``."""
-        return self._multiplied(x, None, Epilogue.GATED, activation, "float16")
+    def gated(self, x: mx.array, activation: Activation, gated_layout: Layout = Layout.BY_ROWS) -> mx.array:
+        """As ``plain``, of gates and what they gate: 16-bit ``[T, out / 2]``, laid out so."""
+        of = Product(x.shape[0], Epilogue.GATED, activation, gated_layout=gated_layout)
+        return self._multiplied(x, None, of)
 
-    def _multiplied(
-        self, x: mx.array, residual: mx.array | None, epilogue: Epilogue, activation: Activation, dtype: str
-    ) -> mx.array:
-        known = x.shape[0], epilogue, activation, dtype
-        found = self._launches.get(known)
+    def _multiplied(self, x: mx.array, residual: mx.array | None, of: Product) -> mx.array:
+        found = self._launches.get(of)
         if found is None:
-            normed = self.takes_norm(known[0])
-            launched = _launching(known[0], self.shape, epilogue, activation, normed, self._biased, dtype)
-            found = self._launches[known] = launched, normed, [*self.matrix, self._constants[normed]]
+            normed = self.takes_norm(of.rows)
+            lies = of if self._norm is None or normed else of._replace(layout=self.layout)
+            launched = _launching(lies, self.shape, normed, self._biased)
+            found = self._launches[of] = launched, normed, [*self.matrix, self._constants[normed]]
         launched, normed, others = found
         if not normed:  # a layer without a norm gives its rows as they are, in float32
-            x = x.astype(HALF) if self._norm is None else self._norm.of_few(x)
+            x = x.astype(HALF) if self._norm is None else self._norm.of_few(x, self.layout)
         out: mx.array
         (out,) = launched(inputs=[x, *others, others[-1] if residual is None else residual])
         return out
@@ -152,8 +166,8 @@ def _kernel() -> MadeKernel:
 
 
 @lru_cache(256)
-def _norming(rows: int, width: int) -> Launched:
-    return _norm().launching(rms_norm.launch(rows, width))
+def _norming(rows: int, width: int, layout: Layout) -> Launched:
+    return _norm().launching(rms_norm.launch(rows, width, layout))
 
 
 @cache
@@ -162,12 +176,11 @@ def _norm() -> MadeKernel:
 
 
 @cache
-def _launching(
-    rows: int, shape: Shape, epilogue: Epilogue, activation: Activation, normed: bool, biased: bool, dtype: str
-) -> Launched:
-    launches = on_metal.launch if device.language() is Language.METAL else affine_matmul.launch
-    launch = launches(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
+def _launching(of: Product, shape: Shape, normed: bool, biased: bool) -> Launched:
+    on_cuda = device.language() is Language.CUDA
+    launches = partial(affine_matmul.launch, layouts=(of.layout, of.gated_layout)) if on_cuda else on_metal.launch
+    launch = launches(of.rows, shape, of.epilogue, of.activation, normed=normed, biased=biased, dtype=of.dtype)
     return _kernel().launching(launch)
 
 
-__all__ = ["FewRows", "Norm", "fits_gates", "shape_of", "takes"]
+__all__ = ["FewRows", "Norm", "Product", "fits_gates", "shape_of", "takes"]

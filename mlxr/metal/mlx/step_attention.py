@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 import mlx.core as mx
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.gpu import attention
+from mlxr.metal.gpu.affine_matmul import Layout
 from mlxr.metal.gpu.attention import StepShape, on_metal
-from mlxr.metal.gpu.kernel import Language, Launch, MadeKernel
+from mlxr.metal.gpu.kernel import Language, MadeKernel
 from mlxr.metal.mlx import device
 from mlxr.metal.mlx.few_row_matmul import FewRows, Norm
 from mlxr.metal.mlx.matrix_forms import HALF
@@ -58,18 +60,20 @@ class StepAttention:
         """Whether a step can be computed so."""
         return takes(self.shape(tables.page_size, layer.blocks), step, tables, layer)
 
-    def __call__(self, x: mx.array, step: Step, tables: DeviceTables, layer: Layer) -> tuple[mx.array, Layer]:
-        """``x`` float32 ``[T, features]``: what heads give, 16-bit ``[T, heads * head_dim]``, and the layer of the pool
-        with the step's keys and values."""
+    def __call__(
+        self, x: mx.array, step: Step, tables: DeviceTables, layer: Layer, layout: Layout = Layout.BY_ROWS
+    ) -> tuple[mx.array, Layer]:
+        """``x`` float32 ``[T, features]``: what heads give, 16-bit ``[T, heads * head_dim]`` laid out so, and the layer
+        of the pool with the step's keys and values."""
         rows = x.shape[0]
         outs = self._projected(x)
         shape = self.shape(tables.page_size, layer.blocks)
         splits = tables.splits(shape, _splits)
-        known = rows, splits, tables.page_size, shape.blocks
+        known = rows, splits, tables.page_size, shape.blocks, layout
         launched = self._launches.get(known)
         if launched is None:  # a shape's hash takes longer than the rest of a call
             begins = self._query.at, self._key.at, self._value.at
-            launched = _launching(shape, rows, splits, begins, self._widths)
+            launched = _launching(shape, rows, splits, begins, layout, self._widths)
             self._launches[known] = launched
         out, _, done = launched(
             inputs=[
@@ -128,8 +132,11 @@ def few_rows_of(inputs: Projections, norm: Norm | None) -> list[FewRows] | None:
 
 
 @cache
-def _kernel() -> MadeKernel:
-    return MadeKernel(attention.STEP, device.language(), contiguous=False)
+def _kernel(threads: int, dims: int) -> MadeKernel:
+    language = device.language()
+    # On CUDA so many blocks have a place on a processor however many registers the compiler would like to give them.
+    bounds = (threads, 3 if dims <= 64 else 2) if language is Language.CUDA else None
+    return MadeKernel(replace(attention.STEP, bounds=bounds), language, contiguous=False)
 
 
 def _fits(shape: StepShape) -> bool:
@@ -142,12 +149,14 @@ def _splits(shape: StepShape, lengths: NDArray[np.int32]) -> int:
 
 @cache
 def _launching(
-    shape: StepShape, rows: int, splits: int, begins: tuple[int, int, int], widths: tuple[int, ...]
+    shape: StepShape, rows: int, splits: int, begins: tuple[int, int, int], layout: Layout, widths: tuple[int, ...]
 ) -> Callable[..., list[mx.array]]:
     """``widths``: of the three inputs' rows, which a launch has once and for all."""
-    launches = on_metal.step if device.language() is Language.METAL else attention.step
-    launch: Launch = launches(rows, shape, splits, begins)
-    return _kernel().launching(launch)
+    if device.language() is Language.METAL:
+        launch = on_metal.step(rows, shape, splits, begins)
+    else:
+        launch = attention.step(rows, shape, splits, begins, layout)
+    return _kernel(launch.threadgroup[0], shape.spec.head_dim).launching(launch)
 
 
 __all__ = ["StepAttention", "few_rows_of"]

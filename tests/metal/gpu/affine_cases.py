@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 
 from mlxr.metal.gpu import affine_matmul
-from mlxr.metal.gpu.affine_matmul import KERNEL, Epilogue, Shape, on_metal
+from mlxr.metal.gpu.affine_matmul import KERNEL, RUN, Epilogue, Layout, Shape, on_metal
 from mlxr.metal.gpu.kernel import Language
 from mlxr.metal.specs import Activation
 from tests.metal.gpu.case import ROUNDING, Case, Values, values
@@ -58,6 +60,16 @@ def gated(gate: Values, up: Values, activation: Activation) -> Values:
     return active * up
 
 
+def laid_out(rows: np.ndarray, layout: Layout) -> np.ndarray:
+    """Returns ``rows`` as they lie in memory: the eights of a run of columns that lanes take at once side by side."""
+    if layout is Layout.BY_ROWS:
+        return rows
+    eights = rows.reshape(len(rows), -1, 4, 8, 8).transpose(1, 3, 0, 2, 4)  # runs, eights of a lane, rows, lanes
+    if layout is Layout.BY_RUNS_ORDERED:
+        eights = eights[..., [0, 4, 1, 5, 2, 6, 3, 7]]
+    return np.ascontiguousarray(eights).reshape(rows.shape)
+
+
 def few_rows_case(
     rows: int,
     shape: Shape,
@@ -69,8 +81,11 @@ def few_rows_case(
     parts: int = 1,
     dtype: str = "float16",
     language: Language = Language.METAL,
+    layouts: tuple[Layout, Layout] = (Layout.BY_ROWS, Layout.BY_ROWS),
+    wide: int = affine_matmul.WIDE,
 ) -> Case:
-    """On CUDA weights are made in 16 bits before they are summed up in float32."""
+    """On CUDA weights are made in 16 bits before they are summed up in float32. ``layouts``: of inputs, and of gates'
+    outputs; ``wide``: outputs that count as many."""
     rng = np.random.default_rng(rows * shape.columns)
     matrix, weights = affine_matrix(shape, parts)
     outputs, columns = shape.outputs, shape.columns
@@ -89,17 +104,18 @@ def few_rows_case(
         out = left @ weights.T + (bias.astype(np.float32) if biased else 0)
         if epilogue is Epilogue.GATED:
             out = gated(out[:, :units], out[:, units:], activation)
-        return [out * gain + (values(added) if epilogue is Epilogue.RESIDUAL else 0)]
+        return [laid_out(out * gain + (values(added) if epilogue is Epilogue.RESIDUAL else 0), layouts[1])]
 
     on_cuda = language is Language.CUDA
     assert shape.fits if on_cuda else on_metal.fits(shape)
-    launches = affine_matmul.launch if on_cuda else on_metal.launch
-    launch = launches(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
+    launches = partial(affine_matmul.launch, layouts=layouts) if on_cuda else on_metal.launch
+    with patch.object(affine_matmul, "WIDE", wide):
+        launch = launches(rows, shape, epilogue, activation, normed=normed, biased=biased, dtype=dtype)
     return Case(
         f"{KERNEL.name} {rows}x{columns}x{outputs} of {shape.bits} bits by {shape.group}, {epilogue.name} {activation}",
         KERNEL,
         launch,
-        [x, *matrix, Array.of(np.concatenate(constants), "float32"), added],
+        [Array(laid_out(x.bits, layouts[0]), x.dtype), *matrix, Array.of(np.concatenate(constants), "float32"), added],
         expected,
         (ROUNDING["float16"] if on_cuda or launch.dtypes[0] == "float16" else 1e-6,),
     )
@@ -123,12 +139,16 @@ def few_rows_cases() -> list[Case]:
 
 
 def few_rows_cases_of_cuda() -> list[Case]:
-    """Each number of tiles, and of strips: two behind so many outputs that they have four."""
-    cuda, residual, gate = Language.CUDA, Epilogue.RESIDUAL, Epilogue.GATED
+    """Each number of tiles, and of strips: two behind what counts as so many outputs that they have four."""
+    cuda, residual, gate, ordered = Language.CUDA, Epilogue.RESIDUAL, Epilogue.GATED, Layout.BY_RUNS_ORDERED
     return [
         few_rows_case(1, Shape(32, 320, 4, 32), normed=True, dtype="float32", language=cuda),
         few_rows_case(1, Shape(32, 192, 16, 32), gate, normed=True, language=cuda),
         *(few_rows_case(8, Shape(64, 2176, bits, 64), residual, biased=True, language=cuda) for bits in (4, 8, 16)),
         few_rows_case(9, Shape(64, 256, 8, 128), gate, biased=True, language=cuda),
-        *(few_rows_case(20, Shape(6144, 1216, bits, 32), gate, language=cuda) for bits in (4, 16)),
+        few_rows_case(1, Shape(32, 512, 8, 64), normed=True, language=cuda),
+        few_rows_case(3, Shape(2 * RUN, 512, 4, 32), gate, language=cuda, layouts=(ordered, Layout.BY_RUNS)),
+        few_rows_case(20, Shape(2 * RUN, 256, 16, 32), gate, language=cuda, layouts=(Layout.BY_RUNS, ordered)),
+        *(few_rows_case(20, Shape(512, 1216, bits, 32), gate, language=cuda, wide=512) for bits in (4, 16)),
+        few_rows_case(8, Shape(64, 1216, 8, 32), language=cuda, wide=64),
     ]

@@ -220,7 +220,10 @@ def decoder_layer_cases() -> list[Case]:
     normal = AttentionSpec(2, 1, 128, 128**-0.5, Rope(RopeStyle.NORMAL, (1.0,) * 48), window=300)
     mixed = shape_of(normal, 192, 64, (4, 8, 16, 4, 8), biased=True, normed=True, sunk=True)
     routed = replace(mixed, gates=None, down=None, routing=Routing(8, 3, False, True, True, True))
+    wide = shape_of(replace(neox, heads=4), 256, 256, (4, 8, 4, 4, 8))
     return [
+        Layers(wide, 1, [20]).case("of one row, by runs", Tuning()),
+        Layers(wide, 2, [20, 5, 31]).case("of several, by runs", Tuning()),
         Layers(shape_of(neox, 64, 64), 2, [20]).case("of one row", Tuning(), 2),
         Layers(replace(shape_of(neox, 64, 64), gates=None, down=None), 1, [20]).case("of one row's half", Tuning(), 2),
         Layers(routed, 1, [5, 300, 31]).case("of the halves of some rows", Tuning()),

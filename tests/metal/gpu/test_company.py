@@ -49,8 +49,11 @@ def test_a_row_of_a_layer_s_products_is_the_same_in_any_company() -> None:
 
 
 @pytest.mark.parametrize("bits", [4, 16])
-def test_a_row_of_a_product_is_the_same_with_any_number_of_others_on_cuda(bits: int) -> None:
-    shape = Shape(6144, 1216, bits, 32)  # many outputs of many columns, so that warps have two shares from 17 rows on
+def test_a_row_of_a_product_is_the_same_with_any_number_of_others_on_cuda(
+    bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(affine_matmul, "WIDE", 512)
+    shape = Shape(512, 1216, bits, 32)  # many outputs of many columns, so that warps have two shares from 17 rows on
     case = few_rows_case(17, shape, language=Language.CUDA)
     outs = []
     for rows in (17, 8, 1):

@@ -12,7 +12,7 @@ from tests.metal.gpu.test_mutations import Fault
 
 THREADS = Checked.THREAD
 ROUTER, GATES, MIXTURE = "experts/router", "experts/gates", "experts/mixture"
-LAYERS, OF_SEVERAL = "decoder_layer/layers", "of several"
+FEW_ROWS, LAYERS, OF_SEVERAL = "affine_matmul/few_rows", "decoder_layer/layers", "of several,"
 CONVOLUTION, DELTA, MAMBA2 = "recurrence/step_convolution", "recurrence/step_delta", "recurrence/step_mamba2"
 CASES = cuda_cases()
 FAULTS = [
@@ -80,6 +80,8 @@ FAULTS = [
         "(false) grid.arrive",
         case="halves",
     ),
+    Fault(LAYERS, "a run that is multiplied again", "part = behind;", "", case="of one row, by runs"),
+    Fault(FEW_ROWS, "rows that lie elsewhere", "at / 32 * 8 + at % 8", "at / 32 * 8 + at % 4", case="3x512"),
     Fault(LAYERS, "an item's strips again", "held(next).load", "held(item).load", case="of one"),
 ]
 

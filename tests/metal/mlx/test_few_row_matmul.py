@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxr.metal.gpu.affine_matmul import Epilogue, Shape
+from mlxr.metal.gpu.affine_matmul import Epilogue, Layout, Shape
 from mlxr.metal.mlx import few_row_matmul
 from mlxr.metal.mlx.backend import MlxBackend
 from mlxr.metal.mlx.device import WAYS
@@ -30,10 +30,9 @@ Launching = Callable[..., Callable[..., list[mx.array]]]
 def launching(factor: float = 1.0, only: int = 0, ran: list[tuple[int, Epilogue]] | None = None) -> Launching:
     """Stands for the kernel: right, but for ``factor`` with codes of ``only`` bits; tells what it ``ran``."""
 
-    def made(
-        rows: int, shape: Shape, epilogue: Epilogue, activation: Activation, normed: bool, biased: bool, dtype: str
-    ) -> Callable[..., list[mx.array]]:
-        assert activation is Activation.SILU
+    def made(of: few_row_matmul.Product, shape: Shape, normed: bool, biased: bool) -> Callable[..., list[mx.array]]:
+        rows, epilogue, dtype = of.rows, of.epilogue, of.dtype
+        assert of.activation is Activation.SILU
 
         def run(inputs: list[mx.array]) -> list[mx.array]:
             x, packed, scales, biases, constants, residual = inputs
@@ -61,7 +60,7 @@ def launching(factor: float = 1.0, only: int = 0, ran: list[tuple[int, Epilogue]
     return made
 
 
-def norming(rows: int, width: int) -> Callable[..., list[mx.array]]:
+def norming(rows: int, width: int, layout: Layout) -> Callable[..., list[mx.array]]:
     """Stands for the norm's kernel."""
 
     def run(inputs: list[mx.array]) -> list[mx.array]:

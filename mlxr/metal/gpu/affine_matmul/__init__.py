@@ -20,15 +20,16 @@ KERNEL = Kernel(
     "affine_matmul/few_rows",
     ("x", "packed", "scales", "biases", "constants", "residual"),
     ("out",),
-    ("affine_matmul/tiles", "affine_matmul/few_rows"),
+    ("affine_matmul/layout", "affine_matmul/tiles", "affine_matmul/few_rows"),
     fixed=("x",),
 )
-"""``x`` ``[rows, K]``, float16, or float32 where it is normed; ``packed`` uint32 ``[N, K * bits / 32]`` with
-``scales`` and ``biases`` float16 ``[N, K / group]``, or float16 ``[N, K]``, for which these are not read; ``constants``
-float32: the gain, the norm's epsilon, two that are not used, the norm's weights ``[K]`` and a bias ``[N]``, added
-before the gain, as far as there are any (MLX keeps arrays of up to 8 bytes in the host's memory, where every warp would
-wait for them); ``residual`` float32 ``[rows, N]`` where it is added. ``out`` float16 ``[rows, N]``; float32 with the
-residual; ``[rows, N / 2]`` of gates, whose rows of the matrix stand before those of what they gate."""
+"""``x`` ``[rows, K]``, float16, in whatever ``Layout``, or float32 by rows where it is normed; ``packed`` uint32
+``[N, K * bits / 32]`` with ``scales`` and ``biases`` float16 ``[N, K / group]``, or float16 ``[N, K]``, for which these
+are not read; ``constants`` float32: the gain, the norm's epsilon, two that are not used, the norm's weights ``[K]`` and
+a bias ``[N]``, added before the gain, as far as there are any (MLX keeps arrays of up to 8 bytes in the host's memory,
+where every warp would wait for them); ``residual`` float32 ``[rows, N]`` where it is added. ``out`` float16
+``[rows, N]``; float32 with the residual; ``[rows, N / 2]`` of gates, in whatever ``Layout``, whose rows of the matrix
+stand before those of what they gate."""
 
 BITS = (4, 8, 16)
 """16 stands for a matrix of 16-bit floats."""
@@ -44,6 +45,16 @@ COLUMNS = 64
 MOST_SCALE = 0.2498
 """On CUDA scales times 2^18 are 16-bit floats."""
 TILE = 8
+RUN = 256
+"""Columns that a warp multiplies at once."""
+
+
+class Layout(IntEnum):
+    """How 16-bit rows lie that a product is to take (``layout.cuh``), on CUDA; their shape is the same."""
+
+    BY_ROWS = 0
+    BY_RUNS = 1
+    BY_RUNS_ORDERED = 2
 
 
 class Epilogue(IntEnum):
@@ -82,6 +93,13 @@ class Shape:
             and self.columns % max(COLUMNS, self.group) == 0
         )
 
+    @property
+    def layout(self) -> Layout:
+        """How rows are best laid out for the kernel."""
+        if self.columns % RUN:
+            return Layout.BY_ROWS
+        return Layout.BY_RUNS_ORDERED if self.bits == 4 else Layout.BY_RUNS
+
 
 def launch(
     rows: int,
@@ -92,8 +110,10 @@ def launch(
     normed: bool = False,
     biased: bool = False,
     dtype: str = "float16",
+    layouts: tuple[Layout, Layout] = (Layout.BY_ROWS, Layout.BY_ROWS),
 ) -> Launch:
-    """``dtype``: of a plain product. Products of gates have a multiple of ``2 * STRIP`` outputs."""
+    """``dtype``: of a plain product. ``layouts``: of rows that are not normed, and of gates' outputs. Products of gates
+    have a multiple of ``2 * STRIP`` outputs."""
     assert 1 <= rows <= (MOST_NORMED_ROWS if normed else MOST_ROWS)
     assert shape.fits
     tiles = next(tiles for tiles in (1, 2, 4) if rows <= tiles * TILE)
@@ -104,6 +124,7 @@ def launch(
             ("BITS", shape.bits),
             ("GROUP", shape.group),
             ("COLUMNS", shape.columns),
+            ("OUTPUTS", shape.outputs),
             ("TILES", tiles),
             ("STRIPS", strips),
             ("WARPS", warps),
@@ -111,6 +132,7 @@ def launch(
             ("BIASED", biased),
             ("EPILOGUE", int(epilogue)),
             ("ACTIVATION", ACTIVATIONS[activation]),
+            *zip(("INPUT_LAYOUT", "OUTPUT_LAYOUT"), map(int, layouts), strict=True),
         ),
         grid=(32 * warps * (shape.outputs // (STRIP * strips)), 1, 1),
         threadgroup=(32 * warps, 1, 1),
@@ -119,15 +141,25 @@ def launch(
     )
 
 
-WIDE, WIDEST = 6144, 16_384
-"""Outputs from which on a threadgroup with many strips leaves enough threadgroups: of 17 rows and more, of 9 to 16."""
+PROCESSORS, WIDE = 132, 16_384
+"""Of an H100 or H200; outputs from which on a threadgroup with many strips leaves enough threadgroups."""
 
 
 def _strips(rows: int, outputs: int, bits: int, gated: bool) -> tuple[int, int]:
-    """Strips and warps of a threadgroup, by measurement on an H100: more strips read x less often, and leave fewer
-    threadgroups. Floats, of which a row has four times the bytes of 4 bits, are bound by those."""
-    least, many = 2 if gated else 1, rows > 16
-    wide = bits < 16 and rows > 8 and outputs >= (WIDE if many else WIDEST)
-    wanted = 1 if rows == 1 else 4 if wide else 2
-    strips = next(strips for strips in (4, 2, 1) if strips <= max(wanted, least) and outputs % (STRIP * strips) == 0)
-    return strips, 4 if strips == 4 or (bits == 16 and many) else 8
+    """Strips and warps of a threadgroup, by measurement on an H200: more strips read x less often, and leave fewer
+    threadgroups; two are better than one where each pair has a processor of its own."""
+    wide, single = outputs >= WIDE, outputs <= PROCESSORS * 2 * STRIP
+    if rows == 1:
+        wanted, warps = 1, 8
+    elif rows <= TILE:
+        wanted, warps = ((2, 4) if wide else (2, 8) if single else (1, 8)) if bits == 8 else (1, 8)
+    elif bits == 16:
+        wanted, warps = (2, 4) if wide or (rows > 2 * TILE and not single) else (1, 8)
+    elif wide:
+        wanted, warps = 4, 4
+    elif single:
+        wanted, warps = 2, 8
+    else:
+        wanted, warps = (2, 4) if bits == 8 else (1, 8)
+    strips = next(of for of in (4, 2, 1) if of <= max(wanted, 1 + gated) and outputs % (STRIP * of) == 0)
+    return strips, 4 if strips == 4 else warps

@@ -22,9 +22,9 @@ struct RowNorm {
         *(float4*)(eight + 4) = own ? ((const float4*)row)[2 * at + 1] : make_float4(0, 0, 0, 0);
     }
 
-    // One row of x to 16 bits, eights in the order of order_eight.
-    template <int BITS>
-    __device__ inline void run(const float* x, float eps, uint4* normed) const {
+    // One row of x to 16 bits, as the row number `row` of so many.
+    template <int LAYOUT>
+    __device__ inline void run(const float* x, float eps, uint4* normed, int row = 0, int rows = 1) const {
         __shared__ float parts[WARPS];
         float values[EACH][8];
         float sum = 0;
@@ -49,10 +49,10 @@ struct RowNorm {
             __align__(16) __half2 eight[4];
 #pragma unroll
             for (int j = 0; j < 4; ++j) {
-                const int a = BITS == 4 ? j : 2 * j, b = BITS == 4 ? j + 4 : 2 * j + 1;
+                const int a = LAYOUT == BY_RUNS_ORDERED ? j : 2 * j, b = LAYOUT == BY_RUNS_ORDERED ? j + 4 : 2 * j + 1;
                 eight[j] = __floats2half2_rn(values[i][a] * inverse * by[i][a], values[i][b] * inverse * by[i][b]);
             }
-            normed[at] = *(uint4*)eight;
+            normed[place_of_eight<LAYOUT, COLUMNS>(row, at, rows)] = *(uint4*)eight;
         }
         __syncthreads();
     }
@@ -73,14 +73,16 @@ __device__ inline Matrix<BITS, STRIPS, GROUP, COLUMNS> strips_of(
     return matrix;
 }
 
-// Outputs from the sums of a block's strips, with what stands behind them.
-template <typename Held, bool BIASED, int EPILOGUE, int ACTIVATION, int WARPS, int STRIPS, int TILES, typename Out>
+// Outputs from the sums of a block's strips, with what stands behind them. LAYOUT: of gated ones, for the product that
+// takes them.
+template <
+    typename Held, int OUTPUTS, bool BIASED, int EPILOGUE, int ACTIVATION, int LAYOUT, int WARPS, int STRIPS, int TILES,
+    typename Out>
 __device__ inline void finish(
-    const float (&sums)[WARPS][STRIPS][TILES][128], int block, int outputs, int rows, const float* bias, float gain,
+    const float (&sums)[WARPS][STRIPS][TILES][128], int block, int rows, const float* bias, float gain,
     const float* residual, Out* out
 ) {
-    constexpr int OWN = EPILOGUE == GATED ? STRIPS / 2 : STRIPS;
-    const int half = outputs / 2;
+    constexpr int OWN = EPILOGUE == GATED ? STRIPS / 2 : STRIPS, HALF = OUTPUTS / 2;
     for (int at = threadIdx.x; at < OWN * TILES * 128; at += WARPS * 32) {
         const int strip = at / (TILES * 128), tile = at / 128 % TILES, within = at % 128;
         const int row = tile * 8 + row_within(within);
@@ -90,22 +92,23 @@ __device__ inline void finish(
         if constexpr (BIASED) sum += bias[output];
         if constexpr (EPILOGUE == GATED) {
             float up = total<Held>(sums, strip + OWN, tile, within);
-            if constexpr (BIASED) up += bias[half + output];
-            out[size_t(row) * half + output] = __float2half(gated(ACTIVATION, sum, up) * gain);
+            if constexpr (BIASED) up += bias[HALF + output];
+            out[place_of<LAYOUT, HALF>(row, output, rows)] = __float2half(gated(ACTIVATION, sum, up) * gain);
         } else if constexpr (EPILOGUE == RESIDUAL) {
-            const size_t to = size_t(row) * outputs + output;
+            const size_t to = size_t(row) * OUTPUTS + output;
             out[to] = residual[to] + sum * gain;
         } else {
-            out[size_t(row) * outputs + output] = Out(sum * gain);
+            out[size_t(row) * OUTPUTS + output] = Out(sum * gain);
         }
     }
 }
 
 // NORMED: x is one row of float32, to be normed first. constants: what the product is multiplied by, what is added to the
-// mean square of a row, two that are not used; then the norm's weights, and the bias.
+// mean square of a row, two that are not used; then the norm's weights, and the bias. INPUT: how rows of x lie that are
+// not normed, OUTPUT: how gated ones are to.
 template <
-    int BITS, int GROUP, int COLUMNS, int TILES, int STRIPS, int WARPS, bool NORMED, bool BIASED, int EPILOGUE,
-    int ACTIVATION, typename X, typename Out>
+    int BITS, int GROUP, int COLUMNS, int OUTPUTS, int TILES, int STRIPS, int WARPS, bool NORMED, bool BIASED,
+    int EPILOGUE, int ACTIVATION, int INPUT, int OUTPUT, typename X, typename Out>
 __device__ inline void few_rows(
     const X* x, int rows, const unsigned* packed, const __half* scales, const __half* biases, const float* constants,
     const float* residual, Out* out
@@ -114,9 +117,9 @@ __device__ inline void few_rows(
     const float* bias = norm + (NORMED ? COLUMNS : 0);
     __shared__ float sums[WARPS][STRIPS][TILES][128];
     const int warp = threadIdx.x / 32, quad = threadIdx.x % 32 / 4, member = threadIdx.x % 4;
-    const int outputs = gridDim.x * STRIPS * STRIP;
+    constexpr int LAYOUT = NORMED ? best_layout(COLUMNS, BITS == 4) : INPUT;
     using Held = Matrix<BITS, STRIPS, GROUP, COLUMNS>;
-    const Held matrix = strips_of<BITS, GROUP, COLUMNS, STRIPS, EPILOGUE>(packed, scales, biases, blockIdx.x, outputs);
+    const Held matrix = strips_of<BITS, GROUP, COLUMNS, STRIPS, EPILOGUE>(packed, scales, biases, blockIdx.x, OUTPUTS);
     typename Held::Part part;
     if (warp < Held::RUNS) matrix.load(part, warp, member, 0);  // on its way while x is normed
 
@@ -125,12 +128,14 @@ __device__ inline void few_rows(
         __shared__ uint4 normed[COLUMNS / 8];
         RowNorm<WARPS, COLUMNS> of_row;
         of_row.load(norm);
-        of_row.template run<BITS>((const float*)x, constants[1], normed);
+        of_row.template run<LAYOUT>((const float*)x, constants[1], normed);
         input = normed;
     }
     const auto row_of = [&](int tile) { return tile * 8 + quad < rows ? tile * 8 + quad : -1; };
-    accumulate<NORMED>(matrix, part, input, TILES, row_of, sums);
-    finish<Held, BIASED, EPILOGUE, ACTIVATION>(sums, blockIdx.x, outputs, rows, bias, constants[0], residual, out);
+    accumulate<LAYOUT, NORMED>(matrix, part, input, rows, TILES, row_of, sums);
+    finish<Held, OUTPUTS, BIASED, EPILOGUE, ACTIVATION, OUTPUT>(
+        sums, blockIdx.x, rows, bias, constants[0], residual, out
+    );
 }
 
 }  // namespace affine

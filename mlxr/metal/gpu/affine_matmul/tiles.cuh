@@ -181,17 +181,22 @@ struct Matrix<16, STRIPS, GROUP, COLUMNS> {
 };
 
 // The sums of each share's runs, of which the warp's first is in `part`, as tensor cores lay them out; with warps of two
-// shares each of both together. row_of: which row of `input` this lane has in a tile, or -1; tiles: how many of the TILES
-// have rows, at least one. ORDERED: eights of `input` are in the order of order_eight. load_next: called where the warp
-// has no more use for `part`.
+// shares each of both together. `input`: of so many `rows`, by LAYOUT. ALONE: there is one. row_of: which of them this
+// lane has in a tile, or -1, whose sums nobody reads; tiles: how many of the TILES have rows, at least one. load_next:
+// called with the part that the warp's next run is to be in, where it has no more of this matrix.
 template <
-    bool ORDERED, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part, typename RowOf,
-    typename LoadNext>
+    int LAYOUT, bool ALONE, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part,
+    typename RowOf, typename LoadNext>
 __device__ inline void accumulate(
-    const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Part& part, const uint4* input, int tiles, const RowOf& row_of,
-    float (&sums)[WARPS][STRIPS][TILES][128], const LoadNext& load_next
+    const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Part& part, const uint4* input, int rows, int tiles,
+    const RowOf& row_of, float (&sums)[WARPS][STRIPS][TILES][128], const LoadNext& load_next
 ) {
     using Held = Matrix<BITS, STRIPS, GROUP, COLUMNS>;
+    static_assert(LAYOUT == BY_ROWS || COLUMNS % RUN == 0);
+    static_assert(LAYOUT != BY_RUNS_ORDERED || BITS == 4);
+    // A run is on its way while the one before it is multiplied, where registers have room for both; several rows would
+    // wait behind it for each other's numbers.
+    constexpr bool AHEAD = ALONE && BITS == 4;
     constexpr bool RAGGED = COLUMNS % (32 * Held::STAGES * Held::EIGHTS) != 0;
     static_assert(WARPS == 4 || WARPS == SHARES || Held::RUNS <= WARPS);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, member = lane % 4;
@@ -208,16 +213,29 @@ __device__ inline void accumulate(
 #pragma unroll
             for (int stage = 0; stage < Held::STAGES; ++stage) {
                 const int begin = ((run * 4 + member) * Held::STAGES + stage) * Held::EIGHTS;
+                const auto load_behind = [&](Part& behind) {
+                    const int next = run + SHARES < Held::RUNS ? run + SHARES : share + WARPS;
+                    if (next < Held::RUNS && (run + SHARES < Held::RUNS || next < SHARES))
+                        matrix.load(behind, next, member, 0);
+                    else
+                        load_next(behind);
+                };
+                Part behind;
+                if constexpr (AHEAD) load_behind(behind);
 #pragma unroll
                 for (int i = 0; i < Held::EIGHTS; ++i) {
                     uint4 others[TILES];
 #pragma unroll
                     for (int tile = 0; tile < TILES; ++tile) {
                         const int row = row_of(tile);
-                        others[tile] = make_uint4(0, 0, 0, 0);
-                        if (row >= 0 && (!RAGGED || begin + i < COLUMNS / 8))
-                            others[tile] = input[size_t(row) * (COLUMNS / 8) + begin + i];
-                        if constexpr (!ORDERED) others[tile] = order_eight<BITS>(others[tile]);
+                        if constexpr (LAYOUT == BY_ROWS) {
+                            others[tile] = make_uint4(0, 0, 0, 0);
+                            if (row >= 0 && (!RAGGED || begin + i < COLUMNS / 8))
+                                others[tile] = input[size_t(row) * (COLUMNS / 8) + begin + i];
+                        } else {
+                            others[tile] = input[place_of_eight<LAYOUT, COLUMNS>(max(row, 0), begin + i, rows)];
+                        }
+                        if constexpr (LAYOUT != BY_RUNS_ORDERED) others[tile] = order_eight<BITS>(others[tile]);
                     }
 #pragma unroll
                     for (int strip = 0; strip < STRIPS; ++strip) {
@@ -234,16 +252,12 @@ __device__ inline void accumulate(
                         }
                     }
                 }
-                if (stage + 1 < Held::STAGES) {
+                if constexpr (AHEAD)
+                    part = behind;
+                else if (stage + 1 < Held::STAGES)
                     matrix.load(part, run, member, stage + 1);
-                } else {
-                    const int next = run + SHARES < Held::RUNS ? run + SHARES : share + WARPS;
-                    if (next < Held::RUNS && (run + SHARES < Held::RUNS || next < SHARES)) {
-                        matrix.load(part, next, member, 0);
-                    } else {
-                        load_next();
-                    }
-                }
+                else
+                    load_behind(part);
             }
 #pragma unroll
         for (int strip = 0; strip < STRIPS; ++strip)
@@ -259,12 +273,13 @@ __device__ inline void accumulate(
 }
 
 template <
-    bool ORDERED, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part, typename RowOf>
+    int LAYOUT, bool ALONE, int BITS, int STRIPS, int GROUP, int COLUMNS, int WARPS, int TILES, typename Part,
+    typename RowOf>
 __device__ inline void accumulate(
-    const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Part& part, const uint4* input, int tiles, const RowOf& row_of,
-    float (&sums)[WARPS][STRIPS][TILES][128]
+    const Matrix<BITS, STRIPS, GROUP, COLUMNS>& matrix, Part& part, const uint4* input, int rows, int tiles,
+    const RowOf& row_of, float (&sums)[WARPS][STRIPS][TILES][128]
 ) {
-    accumulate<ORDERED>(matrix, part, input, tiles, row_of, sums, [] {});
+    accumulate<LAYOUT, ALONE>(matrix, part, input, rows, tiles, row_of, sums, [](Part& behind) { behind = {}; });
 }
 
 // A product from the sums of all shares, in the same order whatever WARPS is: a share and the fourth behind it, which one

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlxr.metal.gpu.affine_matmul import Layout
 from mlxr.metal.gpu.kernel import Kernel, Launch
 from mlxr.metal.specs import AttentionSpec, RopeStyle
 
@@ -41,7 +42,7 @@ STEP = Kernel(
     "attention/step",
     ("queries", "new_keys", "new_values", "layout", "constants", "keys", "values", "tickets", "before"),
     ("out", "scratch", "done"),
-    ("attention/step",),
+    ("affine_matmul/layout", "attention/step"),
     writes=("keys", "values", "tickets"),
     fixed=("queries", "new_keys", "new_values"),
 )
@@ -54,7 +55,8 @@ that is written, the bits of float32 cosines and then sines of its position, and
 queries and keys ``[dims]`` and sinks ``[heads]`` as far as there are any; ``keys``, ``values`` float16 ``[slots,
 kv_heads, dims]``, on CUDA also uint8 ``[slots, kv_heads, width]``, rows of codes and then scales; ``tickets`` uint32
 ``[at least rows * kv_heads]``, zeros before and after; ``before`` is computed when earlier writes are done, as ``done``
-int32 ``[4]`` is when these are. ``out`` float16 ``[rows, heads * dims]``; ``scratch`` is for the kernel alone.
+int32 ``[4]`` is when these are. ``out`` float16 ``[rows, heads * dims]``, on CUDA in whatever layout a product takes;
+``scratch`` is for the kernel alone.
 
 Its last threadgroup of a row and head to finish adds the splits up, so that there is no second kernel."""
 
@@ -139,8 +141,15 @@ class StepShape:
         return int(self.splits_each(lengths).max())
 
 
-def step(rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int] = (0, 0, 0)) -> Launch:
-    """``begins``: the columns of the three inputs where queries, keys and values begin, which may be one array."""
+def step(
+    rows: int,
+    shape: StepShape,
+    splits: int,
+    begins: tuple[int, int, int] = (0, 0, 0),
+    layout: Layout = Layout.BY_ROWS,
+) -> Launch:
+    """``begins``: the columns of the three inputs where queries, keys and values begin, which may be one array.
+    ``layout``: of what heads give."""
     spec = shape.spec
     threads = 256 if shape.group * spec.head_dim <= MOST_GROUP_NUMBERS // 2 else 128
     return Launch(
@@ -149,6 +158,7 @@ def step(rows: int, shape: StepShape, splits: int, begins: tuple[int, int, int] 
             *zip(("KEY_BLOCK", "VALUE_BLOCK"), shape.blocks, strict=True),
             ("SPLIT_KEYS", SPLIT_KEYS),
             ("THREADS", threads),
+            ("OUTPUT_LAYOUT", int(layout)),
         ),
         grid=(threads * spec.kv_heads, splits, rows),
         threadgroup=(threads, 1, 1),

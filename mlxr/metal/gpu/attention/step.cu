@@ -4,8 +4,8 @@
     static_assert(Step::THREADS == THREADS && attention_step::SPLIT == SPLIT_KEYS);
     __shared__ Step::Shared shared;
     const int head = blockIdx.x, split = blockIdx.y, row = blockIdx.z;
-    Step::run(
-        shared, {row, head, split, (size_t(row) * KV_HEADS + head) * gridDim.y},
+    Step::run<OUTPUT_LAYOUT>(
+        shared, {row, int(gridDim.z), head, split, (size_t(row) * KV_HEADS + head) * gridDim.y},
         queries + row * queries_strides[0] + QUERIES_AT, new_keys + row * new_keys_strides[0] + KEYS_AT,
         new_values + row * new_values_strides[0] + VALUES_AT, layout, layout_shape[1], constants, (Step::KeyRow::Part*)keys,
         (Step::ValueRow::Part*)values, (unsigned*)tickets, out, scratch, scratch + size_t(gridDim.z) * Step::HEADS * gridDim.y * DIMS

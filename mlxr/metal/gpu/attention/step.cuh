@@ -148,10 +148,10 @@ struct Step {
         unsigned ticket;
     };
 
-    // What one block computes: a split of a row and head, of which `at` are before it. part: where the sums of their
-    // first split stand among all.
+    // What one block computes: a split of a row of `rows` and head, of which `at` are before it. part: where the sums of
+    // their first split stand among all.
     struct Place {
-        int row, head, at;
+        int row, rows, head, at;
         size_t part;
     };
 
@@ -164,7 +164,8 @@ struct Step {
     }
 
     // layout: of each row its length, the slot of its token, cosines and sines, and its pages. constants: eps, scale, soft
-    // cap, one that is not used; then the norms of queries and of keys, and sinks.
+    // cap, one that is not used; then the norms of queries and of keys, and sinks. LAYOUT: how rows of `out` are to lie.
+    template <int LAYOUT>
     __device__ static inline void run(
         Shared& shared, Place place, const __half* query_rows, const __half* key_rows,
         const __half* value_rows,  // of this block's sequence
@@ -315,7 +316,8 @@ struct Step {
             }
             if (alone) {
                 if (SINKS) all += exp2f(sinks[head * GROUP + g] * 1.4426950408889634f - higher);
-                out[size_t(row) * HEADS * DIMS + head * GROUP * DIMS + at] = __float2half(result / all);
+                out[affine::place_of<LAYOUT, HEADS * DIMS>(row, head * GROUP * DIMS + at, place.rows)] =
+                    __float2half(result / all);
             } else {
                 partial[(part + place.at) * GROUP * DIMS + at] = result;
                 if (dim == 0) {
@@ -353,7 +355,7 @@ struct Step {
             float result = 0;
 #pragma unroll 8
             for (int s = 0; s < splits; ++s) result += __ldcg(partial + (part + s) * GROUP * DIMS + at) * by[s];
-            out[size_t(row) * HEADS * DIMS + head * GROUP * DIMS + at] = __float2half(result);
+            out[affine::place_of<LAYOUT, HEADS * DIMS>(row, head * GROUP * DIMS + at, place.rows)] = __float2half(result);
         }
     }
 };

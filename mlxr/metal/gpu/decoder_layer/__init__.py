@@ -72,6 +72,7 @@ def kernel(shape: LayerShape, layers: int, blocks: int) -> LayersKernel:
         ),
         ("out", "done", *(ROUTED if routes else ())),
         (
+            "affine_matmul/layout",
             "affine_matmul/tiles",
             "affine_matmul/few_rows",
             "attention/step",

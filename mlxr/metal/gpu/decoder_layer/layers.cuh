@@ -31,10 +31,13 @@ struct Layers {
     static constexpr int PROJECTED = First::OUTPUTS + Second::OUTPUTS + Third::OUTPUTS;
     static constexpr int PROJECTIONS = First::POINTERS + Second::POINTERS + Third::POINTERS;
     static constexpr int POINTERS = PROJECTIONS + Output::POINTERS + Gates::POINTERS + Down::POINTERS + 2;
-    // Eights of rows for products of 4 bits alone lie in their order.
-    static constexpr bool ORDERS_FIRST = ALONE && First::BITS == 4 && (!Second::OUTPUTS || Second::BITS == 4) &&
-                                         (!Third::OUTPUTS || Third::BITS == 4);
-    static constexpr bool ORDERS_GATES = ALONE && Gates::BITS == 4;
+    // How rows lie that are normed, attended, and gated.
+    static constexpr int FIRST_LAYOUT = affine::best_layout(
+        WIDTH, First::BITS == 4 && (!Second::OUTPUTS || Second::BITS == 4) && (!Third::OUTPUTS || Third::BITS == 4)
+    );
+    static constexpr int GATES_LAYOUT = affine::best_layout(WIDTH, Gates::BITS == 4);
+    static constexpr int ATTENDED_LAYOUT = affine::best_layout(ATTENDED, Output::BITS == 4);
+    static constexpr int HIDDEN_LAYOUT = affine::best_layout(HIDDEN, Down::BITS == 4);
 
     // Of a layer's constants, in this order.
     static constexpr int FIRST_BIAS = CONSTANTS + WIDTH;
@@ -46,10 +49,10 @@ struct Layers {
     static constexpr int EACH = DOWN_BIAS + Down::BIASES;
 
     template <typename S>
-    using Plain = Product<S, TILES, PLAIN_STRIPS, affine::PLAIN, ACTIVATION>;
-    template <typename S>
-    using Added = Product<S, TILES, PLAIN_STRIPS, affine::RESIDUAL, ACTIVATION>;
-    using Gated = Product<Gates, TILES, GATED_STRIPS, affine::GATED, ACTIVATION>;
+    using Plain = Product<S, ROWS, PLAIN_STRIPS, affine::PLAIN, ACTIVATION, FIRST_LAYOUT>;
+    template <typename S, int LAYOUT>
+    using Added = Product<S, ROWS, PLAIN_STRIPS, affine::RESIDUAL, ACTIVATION, LAYOUT>;
+    using Gated = Product<Gates, ROWS, GATED_STRIPS, affine::GATED, ACTIVATION, GATES_LAYOUT, HIDDEN_LAYOUT>;
 
     struct Multiplying {
         uint4 normed[ALONE ? WIDTH / 8 : 1];
@@ -105,22 +108,23 @@ struct Layers {
     }
 
     __device__ inline Multiplying& multiplying() { return *(Multiplying*)space; }
+    __device__ inline int count() const { return ALONE ? 1 : rows; }
 
     // Normed rows for a product; `waits` where they are those that the barrier before is for.
-    template <bool ORDERS>
+    template <int LAYOUT>
     __device__ inline const uint4* normed(const float* x, const float* weight, float eps, bool waits, bool odd) {
         affine::RowNorm<WARPS, WIDTH> norm;
         if constexpr (ALONE) {
             norm.load(weight);
             if (waits) grid.wait();
-            norm.template run<ORDERS ? 4 : 16>(x, eps, multiplying().normed);
+            norm.template run<LAYOUT>(x, eps, multiplying().normed);
             return multiplying().normed;
         } else {
             const int row = blockIdx.x;
             if (row < rows) {
                 norm.load(weight);
                 if (waits) grid.wait();
-                norm.template run<16>(x + size_t(row) * WIDTH, eps, (uint4*)(scratch.normed + size_t(row) * WIDTH));
+                norm.template run<LAYOUT>(x + size_t(row) * WIDTH, eps, (uint4*)scratch.normed, row, rows);
                 grid.arrive_of_rows(rows);
             }
             grid.wait_for_rows(odd);
@@ -143,7 +147,7 @@ struct Layers {
             const int item = first_item(before);
             product.begin(item);
             __syncthreads();  // sums of the product before it are no longer read
-            product.template run<ORDERS_FIRST>(item, input, rows, bias, 1.0f, nullptr, out, multiplying().plain);
+            product.run(item, input, count(), bias, 1.0f, nullptr, out, multiplying().plain);
         }
     }
 
@@ -154,9 +158,9 @@ struct Layers {
         Plain<First> first(own);
         first.begin(block);
         const float* bias = constants + FIRST_BIAS;
-        const uint4* input = normed<ORDERS_FIRST>(x, constants + CONSTANTS, constants[NORM_EPS], waits, false);
-        first.template run<ORDERS_FIRST>(
-            block, input, rows, bias, 1.0f, nullptr, scratch.projected, multiplying().plain
+        const uint4* input = normed<FIRST_LAYOUT>(x, constants + CONSTANTS, constants[NORM_EPS], waits, false);
+        first.run(
+            block, input, count(), bias, 1.0f, nullptr, scratch.projected, multiplying().plain
         );
         constexpr int ITEMS = Plain<First>::ITEMS;
         project_more<Second>(own + 3, ITEMS, input, bias + First::BIASES, scratch.projected + ROWS * First::OUTPUTS);
@@ -177,8 +181,8 @@ struct Layers {
             const int each = splits[row];
             for (; item < begin + each * Step::KEY_HEADS; item += gridDim.x) {
                 const int head = (item - begin) / each, at = (item - begin) % each;
-                Step::run(
-                    shared, {row, head, at, size_t(begin + head * each)}, Queries::of(scratch.projected, ROWS, row),
+                Step::template run<ATTENDED_LAYOUT>(
+                    shared, {row, rows, head, at, size_t(begin + head * each)}, Queries::of(scratch.projected, ROWS, row),
                     Keys::of(scratch.projected, ROWS, row), Values::of(scratch.projected, ROWS, row), scratch.layout,
                     width, constants + STEP, keys, values, tickets, scratch.attended, scratch.partial, scratch.states
                 );
@@ -192,11 +196,11 @@ struct Layers {
     __device__ __noinline__ void add_attended(
         const void* const* own, const float* constants, const float* x, float* out
     ) {
-        Added<Output> output(own + PROJECTIONS);
+        Added<Output, ATTENDED_LAYOUT> output(own + PROJECTIONS);
         output.begin(blockIdx.x);
         grid.wait();
-        output.template run<false>(
-            blockIdx.x, (const uint4*)scratch.attended, rows, constants + OUTPUT_BIAS, constants[OUTPUT_GAIN], x, out,
+        output.run(
+            blockIdx.x, (const uint4*)scratch.attended, count(), constants + OUTPUT_BIAS, constants[OUTPUT_GAIN], x, out,
             multiplying().plain
         );
         if constexpr (!WHOLE && !ALONE)
@@ -229,20 +233,20 @@ struct Layers {
     __device__ __noinline__ void gate(const void* const* own, const float* constants, const float* x) {
         Gated gates(own + PROJECTIONS + Output::POINTERS);
         gates.begin(blockIdx.x);
-        const uint4* input = normed<ORDERS_GATES>(x, constants + GATES_NORM, constants[GATES_EPS], true, true);
-        gates.template run<ORDERS_GATES>(
-            blockIdx.x, input, rows, constants + GATES_BIAS, constants[GATES_GAIN], nullptr, scratch.hidden,
+        const uint4* input = normed<GATES_LAYOUT>(x, constants + GATES_NORM, constants[GATES_EPS], true, true);
+        gates.run(
+            blockIdx.x, input, count(), constants + GATES_BIAS, constants[GATES_GAIN], nullptr, scratch.hidden,
             multiplying().gated
         );
         grid.arrive();
     }
 
     __device__ __noinline__ void add_hidden(const void* const* own, const float* constants, float* out, bool last) {
-        Added<Down> down(own + PROJECTIONS + Output::POINTERS + Gates::POINTERS);
+        Added<Down, HIDDEN_LAYOUT> down(own + PROJECTIONS + Output::POINTERS + Gates::POINTERS);
         down.begin(blockIdx.x);
         grid.wait();
-        down.template run<false>(
-            blockIdx.x, (const uint4*)scratch.hidden, rows, constants + DOWN_BIAS, constants[DOWN_GAIN], out, out,
+        down.run(
+            blockIdx.x, (const uint4*)scratch.hidden, count(), constants + DOWN_BIAS, constants[DOWN_GAIN], out, out,
             multiplying().plain
         );
         if (!last) grid.arrive();

@@ -19,11 +19,12 @@ struct Sums {
     float of[2][WARPS][STRIPS][TILES][128];
 };
 
-// What this block computes of one product.
-template <typename S, int TILES, int STRIPS, int EPILOGUE, int ACTIVATION>
+// What this block computes of one product, of rows that lie by INPUT. OUTPUT: how gated ones are to.
+template <
+    typename S, int ROWS, int STRIPS, int EPILOGUE, int ACTIVATION, int INPUT, int OUTPUT = affine::BY_ROWS>
 struct Product {
     using Held = affine::Matrix<S::BITS, STRIPS, S::GROUP, S::COLUMNS>;
-    static constexpr int ITEMS = S::OUTPUTS / (affine::STRIP * STRIPS);
+    static constexpr int TILES = (ROWS + 7) / 8, ITEMS = S::OUTPUTS / (affine::STRIP * STRIPS);
     static_assert(S::OUTPUTS % (affine::STRIP * STRIPS) == 0);
 
     const void* packed;
@@ -49,7 +50,7 @@ struct Product {
     }
 
     // The product's items from this block's first on, whose first part has begun to load.
-    template <bool ORDERED, typename Out>
+    template <typename Out>
     __device__ inline void run(
         int item, const uint4* input, int rows, const float* bias, float gain, const float* residual, Out* out,
         Sums<STRIPS, TILES>& sums, int turn = 0
@@ -58,11 +59,15 @@ struct Product {
         const auto row_of = [&](int tile) { return tile * 8 + quad < rows ? tile * 8 + quad : -1; };
         for (; item < ITEMS; item += gridDim.x, turn ^= 1) {
             const int next = item + gridDim.x;
-            affine::accumulate<ORDERED>(held(item), part, input, TILES, row_of, sums.of[turn], [&] {
-                if (next < ITEMS) held(next).load(part, warp, member, 0);
-            });
-            affine::finish<Held, S::BIASED, EPILOGUE, ACTIVATION>(
-                sums.of[turn], item, S::OUTPUTS, rows, bias, gain, residual, out
+            const auto load_next = [&](auto& behind) {
+                if (next < ITEMS)
+                    held(next).load(behind, warp, member, 0);
+                else
+                    behind = {};
+            };
+            affine::accumulate<INPUT, ROWS == 1>(held(item), part, input, rows, TILES, row_of, sums.of[turn], load_next);
+            affine::finish<Held, S::OUTPUTS, S::BIASED, EPILOGUE, ACTIVATION, OUTPUT>(
+                sums.of[turn], item, rows, bias, gain, residual, out
             );
         }
     }

@@ -36,7 +36,7 @@ GATES = Kernel(
     "experts/gates",
     ("x", "chosen", "packed", "scales", "biases", "constants"),
     ("out",),
-    ("affine_matmul/tiles", "experts/product"),
+    ("affine_matmul/layout", "affine_matmul/tiles", "experts/product"),
 )
 """``x`` float16 ``[rows, columns]``; ``chosen`` int32 ``[rows, used]``; ``packed``, ``scales``, ``biases``: codes or
 16-bit floats of ``[2 * experts * units, columns]``, the gates of all experts before what they gate; ``constants``
@@ -47,7 +47,7 @@ MIXTURE = Kernel(
     "experts/mixture",
     ("x", "chosen", "packed", "scales", "biases", "constants", "shares", "residual", "tickets"),
     ("out", "parts", "done"),
-    ("affine_matmul/tiles", "experts/product"),
+    ("affine_matmul/layout", "affine_matmul/tiles", "experts/product"),
     writes=("tickets",),
 )
 """``x`` float16 ``[rows * used, columns]``; codes of ``[experts * outputs, columns]``; ``constants`` as for ``GATES``;

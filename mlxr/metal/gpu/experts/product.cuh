@@ -71,7 +71,7 @@ struct Product {
         for (int tile = 0; tile < TILES; ++tile)
             rows[tile] = tile * 8 + quad < count ? members[tile * 8 + quad] / SHARING : -1;
         const auto row_of = [&](int tile) { return rows[tile]; };
-        affine::accumulate<false>(matrix, part, (const uint4*)x, (count + 7) / 8, row_of, sums);
+        affine::accumulate<affine::BY_ROWS, false>(matrix, part, (const uint4*)x, 0, (count + 7) / 8, row_of, sums);
         for (int at = threadIdx.x; at < OWN * TILES * 128; at += THREADS) {
             const int strip = at / (TILES * 128), tile = at / 128 % TILES, within = at % 128;
             const int row = tile * 8 + affine::row_within(within);

@@ -7,13 +7,14 @@ depend on its company.
 
 from __future__ import annotations
 
+from mlxr.metal.gpu.affine_matmul import Layout
 from mlxr.metal.gpu.kernel import Kernel, Launch
 
 THREADS = 256
 
-KERNEL = Kernel("rms_norm/rms_norm", ("x", "constants"), ("out",))
+KERNEL = Kernel("rms_norm/rms_norm", ("x", "constants"), ("out",), ("affine_matmul/layout",))
 """``x`` float32 ``[rows, width]``; ``constants`` float32: the epsilon, three that are not used, and the weight
-``[width]``. ``out`` float16 ``[rows, width]``."""
+``[width]``. ``out`` float16 ``[rows, width]``, in whatever layout products take."""
 
 
 EIGHT = 8
@@ -25,10 +26,10 @@ def fits(width: int) -> bool:
     return width % EIGHT == 0
 
 
-def launch(rows: int, width: int) -> Launch:
+def launch(rows: int, width: int, layout: Layout = Layout.BY_ROWS) -> Launch:
     assert fits(width)
     return Launch(
-        template=(("WIDTH", width),),
+        template=(("WIDTH", width), ("LAYOUT", int(layout))),
         grid=(THREADS * rows, 1, 1),
         threadgroup=(THREADS, 1, 1),
         shapes=((rows, width),),

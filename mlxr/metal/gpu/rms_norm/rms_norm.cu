@@ -31,9 +31,10 @@
         *(float4*)by = weight[2 * at];
         *(float4*)(by + 4) = weight[2 * at + 1];
 #pragma unroll
-        for (unsigned j = 0; j < 4; ++j)
-            eight[j] = __floats2half2_rn(
-                values[i][2 * j] * inverse * by[2 * j], values[i][2 * j + 1] * inverse * by[2 * j + 1]
-            );
-        ((uint4*)(out + size_t(blockIdx.x) * WIDTH))[at] = *(uint4*)eight;
+        for (unsigned j = 0; j < 4; ++j) {
+            const unsigned a = LAYOUT == affine::BY_RUNS_ORDERED ? j : 2 * j;
+            const unsigned b = LAYOUT == affine::BY_RUNS_ORDERED ? j + 4 : 2 * j + 1;
+            eight[j] = __floats2half2_rn(values[i][a] * inverse * by[a], values[i][b] * inverse * by[b]);
+        }
+        ((uint4*)out)[affine::place_of_eight<LAYOUT, WIDTH>(blockIdx.x, at, gridDim.x)] = *(uint4*)eight;
     }
