@@ -148,8 +148,8 @@ class Experts:
             floats = (dense(matrix, self._ways) if isinstance(matrix, Codes) else matrix.values).astype(rows.dtype)
             matrices = floats.reshape(count, -1, weight.shape[1]).swapaxes(-1, -2)
             # By shape: on CUDA MLX takes the stride of an axis of one for that of rows, and only here is it the same.
-            apart = rows.reshape(-1, weight.shape[1]).reshape(-1, 1, weight.shape[1])
-            out = mx.gather_mm(apart, matrices, rhs_indices=chosen[:, 0], sorted_indices=True)[:, :, None]
+            of_one = rows.reshape(-1, weight.shape[1]).reshape(-1, 1, weight.shape[1])
+            out = mx.gather_mm(of_one, matrices, rhs_indices=chosen[:, 0], sorted_indices=True)[:, :, None]
         elif isinstance(matrix, Codes):
             apart = matrix.of([array.reshape(count, -1, array.shape[-1]) for array in matrix.arrays])
             scales, biases = apart.wide(rows.dtype)
