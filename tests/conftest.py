@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mlxr.actors.executor.pool_files import file
 from mlxr.actors.registry.ollama import address
 
 LONGEST = (
@@ -69,6 +70,14 @@ def empty_registry() -> Iterator[str]:
             patch.setitem(os.environ, "MLXR_MODELS_REGISTRY", url)
             yield url
         server.shutdown()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pools_stay_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test finds pools that others left in memory, or deletes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file, "FOLDER", tmp_path_factory.mktemp("memory"))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,7 @@ def gc(
     # What reads models, which other commands do without.
     from anyio import to_thread
 
-    from mlxr.actors.executor.pool_files.file import left_files
+    from mlxr.actors.executor.pool_files.left import left_files
     from mlxr.actors.registry.catalogue.files import OutOfSpace
     from mlxr.actors.registry.catalogue.store import Store, UnusedFile
     from mlxr.actors.registry.sources.staging import collect, leftovers, remove_leftovers
@@ -127,7 +127,7 @@ def _kept_pages() -> _Kept:
 
 def _free_pages(root: Path) -> None:
     """Whoever serves goes on: what is gone is computed, and what is being written stays."""
-    from mlxr.actors.executor.pool_files.file import delete_left
+    from mlxr.actors.executor.pool_files.left import delete_left
     from mlxr.actors.kv.disk.folder import SegmentFolder
     from mlxr.actors.kv.disk.shared_folder import NoRoomError
 

@@ -54,6 +54,8 @@ def ps(as_json: AsJson = False, endpoint: Endpoint = None) -> None:
     columns = COLUMNS if len(servers) > 1 else COLUMNS[:-1]
     now = time.time()
     print_table(columns, [_row(server, model, now)[: len(columns)] for server, model in loaded])
+    if endpoint is None and (left := _left_memory()):
+        remark(f"servers that were killed have left {left} of memory for their next start; `mlxr stop --all` frees it")
     for _, model in loaded:
         if reason := model.get("draft_model_error"):
             remark(f"{model['name'].removesuffix(':latest')} goes without a draft model: {reason}")
@@ -70,7 +72,8 @@ def stop(
 ) -> None:
     """Unload models, so that their memory is free; their files stay. Answers that are being written go on to their end.
 
-    A server that `mlxr run` started ends by itself a few seconds after its last model.
+    A server that `mlxr run` started ends by itself a few seconds after its last model. With --all goes the memory, too,
+    that servers which were killed have left for their next start.
     """
     if every == bool(names):
         raise ConfigError("name the models to unload, or all of them by --all; `mlxr ps` shows what is loaded")
@@ -80,6 +83,7 @@ def stop(
     found = [(server, name) for name in wanted for server, model in loaded if _same(name, model)]
     failed = [_not_loaded(name, loaded) for name in wanted if not any(_same(name, model) for _, model in loaded)]
     failed += _unload_all(found)
+    freed = _free_left_memory() if every and endpoint is None else ""
     left = {(server.shown, model["name"]) for server, model in _loaded(servers)}
     stopping = [any(server.shown == where and _named(name, own) for where, own in left) for server, name in found]
     if as_json:
@@ -89,10 +93,24 @@ def stop(
         for (server, name), waits in zip(found, stopping, strict=True):
             shown = name.removesuffix(":latest") + (f" at {server.shown}" if len(servers) > 1 else "")
             print(f"{shown} unloads when the answers that it is writing have ended" if waits else f"unloaded {shown}")
+        if freed:
+            print(f"freed {freed} that servers which were killed had left")
     if failed:
         raise ModelNotFound("; ".join(failed))
-    if every and not found and not as_json:
+    if every and not (found or freed) and not as_json:
         remark("no model is loaded" if servers else "no server is running")
+
+
+def _left_memory() -> str:
+    from mlxr.cli import left_memory
+
+    return left_memory.told()
+
+
+def _free_left_memory() -> str:
+    from mlxr.cli import left_memory
+
+    return left_memory.freed()
 
 
 def _not_loaded(name: str, loaded: list[tuple[Server, dict[str, Any]]]) -> str:

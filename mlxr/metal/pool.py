@@ -108,6 +108,15 @@ class FilePools(Protocol):
         as ``Backend.pool`` does."""
         ...
 
+    def require_huge(self, pool: Pool) -> None:
+        """Raises ``OSError`` where the system can't make huge pages of the file's, as the process's own memory has."""
+        ...
+
+    def provide(self, pool: Pool, group: int, pages: Sequence[int]) -> None:
+        """Has the file system give pages their memory, which may be written to from then on: writing to one that it has
+        no room for would end the process. Raises ``OSError`` where it has none."""
+        ...
+
     def parts(self, pool: Pool, group: int) -> list[NDArray[np.uint8]]:
         """Returns views ``[pages, bytes]`` that side by side are what ``Backend.read_pages`` reads."""
         ...

@@ -15,7 +15,8 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     """The tests' own environment with another home, and no setting of mlxr or of terminals."""
     dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLXR_") and key not in dropped}
-    return {**inherited, "MLXR_HOME": str(home), **variables}
+    # A server that is killed would leave its pages in memory where every test leaves them.
+    return {**inherited, "MLXR_HOME": str(home), "MLXR_KV_SHARED_MEMORY": "false", **variables}
 
 
 def mlxr(home: Path, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mlxr.actors.executor.pool_files import file
+from mlxr.cli.app import make_app
 from tests.cli.commands import mlxr
 from tests.server import serving
 
@@ -64,3 +67,18 @@ def test_models_of_several_servers_stop_each_with_its_server_whatever_is_not_loa
         assert asked.returncode == 0
         one, other = sorted((first.url, second.url), key=lambda url: f"this asks {url}" not in asked.stderr)
         assert f"this asks {one}, --endpoint names another: {other}" in asked.stderr
+
+
+def test_memory_that_a_killed_server_left_is_told_of_and_goes_with_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLXR_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(file, "FOLDER", tmp_path)
+    pool = file.PoolFile(file.pool_path(tmp_path / "home" / "kv", b"c" * 16), b"c" * 16)
+    pool.lay_out([4], 1 << 20)
+    pool.close()
+    assert "of memory for their next start; `mlxr stop --all` frees it" in CliRunner().invoke(make_app(), ["ps"]).stderr
+    assert pool.path.exists()
+    assert "that servers which were killed had left" in CliRunner().invoke(make_app(), ["stop", "--all"]).stdout
+    assert not pool.path.exists()
+    assert "no server is running" in CliRunner().invoke(make_app(), ["stop", "--all"]).stderr

@@ -41,7 +41,8 @@ class Server:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLXR_")}
         self.log = home / "server.log"
         with self.log.open("ab") as log:
-            environment = {**inherited, "MLXR_HOME": str(home)}
+            # Killed, it would leave its pages in memory where every test leaves them.
+            environment = {**inherited, "MLXR_HOME": str(home), "MLXR_KV_SHARED_MEMORY": "false"}
             self.process = subprocess.Popen(
                 command,
                 env=environment,

@@ -22,6 +22,7 @@ from mlxr.actors.executor.drafting.loading import (
 )
 from mlxr.actors.executor.memory_budget import free_bytes, pool_budget
 from mlxr.actors.executor.memory_need import LEAST_CONTEXT, DoesNotFit, memory_need, step_bytes
+from mlxr.actors.executor.pool_files.left import delete_left
 from mlxr.actors.executor.pool_files.opening import open_shared_pool
 from mlxr.actors.executor.pool_files.shared_pool import SharedPool
 from mlxr.actors.executor.pool_size import group_pages, pool_spec
@@ -89,9 +90,9 @@ class FittingLoader:
         model, draft = self.load_model(self.chosen_draft(), progress)
         require_same(self._path, self._settings.identity)
         drafter, draft_bytes = self._load_drafter(draft, model)
-        spec = self._pool_spec(model, draft_bytes) if model.cache_groups else None
-        shared = open_shared_pool(self._settings, self._backend, spec) if spec is not None else None
-        spec = shared.spec if shared is not None else spec
+        spec_of = partial(self._pool_spec, model, draft_bytes)
+        shared = open_shared_pool(self._settings, self._backend, spec_of) if model.cache_groups else None
+        spec = shared.spec if shared is not None else spec_of() if model.cache_groups else None
         groups = _group_pages(spec, model, self._backend)
         return Loaded(model, drafter, draft_bytes, spec, groups, shared, partial(self._room_beside, model))
 
@@ -141,6 +142,9 @@ class FittingLoader:
         try:
             memory_need(typed, sizes, sizes_of, context_length, available).require()
         except DoesNotFit as error:
+            if self._settings.kv.shared_memory and delete_left(None):
+                # What others left counted as free where it was decided that there is room.
+                return self._require_room(draft, head, footprint)
             if draft is None or not draft.files.required:
                 raise
             beside = f"its draft model {draft.files.name} takes {readable(draft.least_bytes)} beside"
@@ -164,10 +168,11 @@ class FittingLoader:
         sizes = self._settings.pool_sizes(model.context_length, 0, self._backend.step_tokens)
         return step_bytes(self._footprint, sizes.longest_row) - step_bytes(self._footprint, tokens)
 
-    def _pool_spec(self, model: LoadedModel, draft_bytes: int) -> PoolSpec:
+    def _pool_spec(self, model: LoadedModel, draft_bytes: int, left: int = 0) -> PoolSpec:
+        """``left``: bytes of memory that count as free."""
         kv, backend = self._settings.kv, self._backend
         held = model.nbytes + draft_bytes
-        budget = pool_budget(backend.memory(), kv.memory_fraction, held, self._settings.memory_bytes)
+        budget = pool_budget(backend.memory(), kv.memory_fraction, held, self._settings.memory_bytes, left)
         sizes = self._settings.pool_sizes(model.context_length, budget, backend.step_tokens)
         groups = typed_groups(model.cache_groups, kv.page_type, model.architecture)
         return pool_spec(groups, sizes, backend.sizes.pool)

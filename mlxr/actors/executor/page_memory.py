@@ -43,7 +43,9 @@ class PageMemory:
             return
         groups = group_pages(self._spec, self._backend.sizes, self._backend.lazy_pages)
         sized = self._spec.sized([min(group.extent or group.pages, group.pages) for group in groups])
-        self.pool = self._backend.pool(sized) if self._shared is None else self._shared.make()
+        self.pool = self._shared.make() if self._shared is not None else None
+        if self.pool is None:
+            self.pool = self._backend.pool(sized)
         self._cache.rest()
 
     @property
@@ -53,12 +55,14 @@ class PageMemory:
 
     def prepare(self, step: Step) -> None:
         """Gives each group the memory that the step is to have, and copies the pages that it wants copied. Raises
-        ``PoolFullError`` where there is no memory for so many."""
+        ``PoolFullError`` where there is no memory for so many, ``OSError`` where a file has none to give."""
         if self.pool is None:  # nominal pages have no memory
             return
         sizes = [size.pages for size in step.sizes]
         if sizes:
             self._make_room(self.pool, sizes)
+        if self._shared is not None:
+            self._provide(self._shared, step)
         for group in {copy.group for copy in step.copies}:
             pairs = [(copy.source, copy.target) for copy in step.copies if copy.group == group]
             self._backend.copy_pages(self.pool, group, pairs)
@@ -70,6 +74,15 @@ class PageMemory:
         """Returns what is to be computed before pages are as the last step leaves them."""
         return [] if self.pool is None else self._backend.barrier(self.pool)
 
+    def _provide(self, shared: SharedPool, step: Step) -> None:
+        """Has what the step writes to have memory."""
+        for row in step.rows:
+            for group, change in enumerate(row.tables):
+                if change.pages:
+                    shared.provide(group, change.pages)
+        for copy in step.copies:
+            shared.provide(copy.group, [copy.target])
+
     def _make_room(self, pool: Pool, wanted: Sequence[int]) -> None:
         now = self.pages
         try:
@@ -79,4 +92,6 @@ class PageMemory:
 
     def _resize(self, pool: Pool, pages: Sequence[int]) -> None:
         self._backend.resize(pool, pages)
+        if self._shared is not None:
+            self._shared.shrunk(pages)
         self._cache.rest()

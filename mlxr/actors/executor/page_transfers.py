@@ -49,7 +49,7 @@ class PageTransfers:
     and pages that are read into have no other use by then. After ``close`` commands are dropped until ``open``.
 
     ``pool``: the pool that there is. ``tell``: tells the KV manager something. ``touch``: hears which pages of a group
-    are about to be written.
+    are about to be written. ``provide``: has these pages have memory; raises ``OSError`` where there is none.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class PageTransfers:
         files: PageFiles,
         tell: Callable[[Message], None],
         touch: Callable[[int, Sequence[int]], None] = lambda group, pages: None,
+        provide: Callable[[int, Sequence[int]], None] = lambda group, pages: None,
     ) -> None:
         self._backend = backend
         self._pool = pool
         self._files = files
         self._tell = tell
         self._touch = touch
+        self._provide = provide
         self._taking: deque[_Taking] = deque()
         self._expected: dict[int, int | None] = {}
         """Batches that are read, each with the step behind which its pages may be written."""
@@ -172,8 +174,13 @@ class PageTransfers:
 
     def _write(self, read: Read) -> None:
         command, good = read.command, [index for index, is_good in enumerate(read.good) if is_good]
+        pages = [command.pages[index] for index in good]
+        try:
+            self._provide(command.group, pages)
+        except OSError:
+            good, read.good = [], [False] * len(read.good)  # They are computed, as if they had not been there.
         if good:
-            pages, content = [command.pages[index] for index in good], read.content
+            content = read.content
             if len(good) < len(command.pages):
                 content = content[good]
             self._backend.write_pages(self._pool(), command.group, pages, content)

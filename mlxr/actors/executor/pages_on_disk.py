@@ -4,7 +4,7 @@ and writes files meanwhile."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mlxr.actors.executor.disk import open_disk
 from mlxr.actors.executor.launched_step import LaunchedStep
@@ -61,7 +61,8 @@ class PagesOnDisk:
         self._toucher = PageToucher(backend, lambda: runner.pool_if_any)
         self._toucher.start(self._files.on_disk)
         self._reached = [0 for _ in runner.pages] if shared is not None else []
-        self._transfers = PageTransfers(backend, lambda: runner.pool, self._files, tell, self._toucher.touch)
+        provide = shared.provide if shared is not None else _nothing_to_provide
+        self._transfers = PageTransfers(backend, lambda: runner.pool, self._files, tell, self._toucher.touch, provide)
         return True
 
     def stop(self) -> None:
@@ -120,6 +121,7 @@ class PagesOnDisk:
         lost = any(size.pages < count for size, count in zip(step.sizes, there, strict=False))
         if lost and self._toucher is not None:
             self._toucher.clear()
+            self._reached = [min(reached, size.pages) for reached, size in zip(self._reached, step.sizes, strict=False)]
 
     def clear(self) -> None:
         """The pool is about to be another one."""
@@ -127,6 +129,11 @@ class PagesOnDisk:
             self._transfers.close()
         if self._toucher is not None:
             self._toucher.clear()
+        self._reached = [0 for _ in self._reached]
+
+
+def _nothing_to_provide(group: int, pages: Sequence[int]) -> None:
+    """The process's own memory is there when it is written to."""
 
 
 def _number(previous: LaunchedStep | None) -> int | None:

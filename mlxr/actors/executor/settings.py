@@ -47,7 +47,7 @@ class KVSection(Section, frozen=True):
     ] = 0
     shared_memory: Annotated[
         bool, about("pages outlive processes that are killed, in memory (Linux, cpu; needs disk)")
-    ] = False
+    ] = True
 
 
 class ExecutorSettings(Struct, frozen=True):

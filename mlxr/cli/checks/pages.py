@@ -7,7 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from mlxr.actors.executor.pool_files.file import left_files
+from mlxr.actors.executor.pool_files.left import left_files
 from mlxr.actors.executor.settings import KVSection
 from mlxr.actors.kv.disk.quota import folder_of, quota_of
 from mlxr.actors.kv.disk.shared_folder import all_files

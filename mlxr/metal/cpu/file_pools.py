@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mlxr.metal.cpu import _native
-from mlxr.metal.cpu.pages import HUGE_PAGE, KINDS, allocate, native_pool
+from mlxr.metal.cpu.pages import HUGE_PAGE, KINDS, allocate, native_pool, provide_pages, require_huge
 from mlxr.metal.pool import Pool, PoolSpec, require_kinds
 from mlxr.metal.sizes import BackendSizes
 
@@ -26,6 +28,12 @@ class CpuFilePools:
         native = allocate(spec, _native.Pool(file=file, offset=offset))
         layers = dict.fromkeys((layer for layer, _, _ in spec.layers()), native)
         return Pool(spec, layers, self._sizes.pool(spec), of_file=True)
+
+    def require_huge(self, pool: Pool) -> None:
+        require_huge(pool)
+
+    def provide(self, pool: Pool, group: int, pages: Sequence[int]) -> None:
+        provide_pages(pool, group, pages)
 
     def parts(self, pool: Pool, group: int) -> list[NDArray[np.uint8]]:
         return native_pool(pool).parts(group)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -29,6 +31,8 @@ COLLAPSE = 25
 system's settings say."""
 
 HUGE_PAGE = 2 << 20
+
+_AGAIN = (errno.EINTR, errno.EAGAIN)
 
 
 def allocate(spec: PoolSpec, native: _native.Pool | None = None) -> _native.Pool:
@@ -95,6 +99,34 @@ def touch_pages(pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[
                 return  # Older systems can't, and there may be no more memory: whoever writes finds out.
 
 
+def provide_pages(pool: Pool, group: int, pages: Sequence[int]) -> None:
+    """As ``FilePools.provide``, in small pages: ``touch_pages`` makes huge ones of them."""
+    runs = _runs(pages)
+    for part in native_pool(pool).parts(group):
+        for first, count in runs:
+            begin = part.ctypes.data + first * part.shape[1]
+            _provide(begin, begin + count * part.shape[1])
+
+
+def require_huge(pool: Pool) -> None:
+    """As ``FilePools.require_huge``."""
+    begin = native_pool(pool).parts(0)[0].ctypes.data
+    _provide(begin, begin + 1)
+    if _madvise is None or (_madvise(begin, HUGE_PAGE, COLLAPSE) and ctypes.get_errno() == errno.EINVAL):
+        raise OSError(errno.ENOSYS, "the system makes no huge pages of files in memory")
+
+
+def _provide(begin: int, end: int) -> None:
+    """Gives addresses their memory. Raises ``OSError``."""
+    begin, end = begin // mmap.PAGESIZE * mmap.PAGESIZE, -(-end // mmap.PAGESIZE) * mmap.PAGESIZE
+    while _madvise is None or _madvise(begin, end - begin, POPULATE_WRITE):
+        number = errno.ENOSYS if _madvise is None else ctypes.get_errno()
+        if number not in _AGAIN:
+            # What would be SIGBUS for whoever wrote there.
+            number = errno.ENOSPC if number == errno.EFAULT else number
+            raise OSError(number, os.strerror(number))
+
+
 def _touch(begin: int, end: int, goes_on: Callable[[], bool]) -> bool:
     """Gives addresses their memory; tells whether the system does so."""
     assert _madvise is not None
@@ -132,7 +164,7 @@ def _advise() -> Callable[[int, int, int], int] | None:
     """Returns the system's ``madvise``; None where it can't give memory ahead."""
     if sys.platform != "linux":
         return None
-    function = ctypes.CDLL(None).madvise
+    function = ctypes.CDLL(None, use_errno=True).madvise
     function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     found: Callable[[int, int, int], int] = function
     return found

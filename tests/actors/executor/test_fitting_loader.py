@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mlxr.actors.executor import memory_budget
 from mlxr.actors.executor.draft_sizes import draft_bytes, head_bytes
 from mlxr.actors.executor.drafting.loading import ChosenDraft, NoDraftModel
 from mlxr.actors.executor.fitting_loader import FittingLoader
 from mlxr.actors.executor.memory_need import DoesNotFit, memory_need
+from mlxr.actors.executor.pool_files import file
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.metal.cpu.backend import CpuBackend
 from mlxr.models.footprint import Footprint
@@ -76,6 +78,19 @@ def test_a_model_goes_without_a_draft_model_that_has_no_room_unless_its_own_para
     assert "there is no room for its draft model small" in said[-1]
     with pytest.raises(DoesNotFit, match=r"its draft model small takes .* PARAMETER draft_model"):
         load(takes - 1, True)
+
+
+def test_a_load_that_lacks_memory_has_what_killed_servers_left(
+    with_head: tuple[Footprint, Load], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "FOLDER", tmp_path)
+    pool = file.PoolFile(file.pool_path(tmp_path / "kv", b"c" * 16), b"c" * 16)
+    pool.lay_out([4], 1 << 20)
+    pool.close()
+    monkeypatch.setattr(memory_budget, "available_bytes", lambda: 0 if pool.path.exists() else 1 << 40)
+    _, load = with_head
+    assert load(0, None)[1] is None
+    assert not pool.path.exists()
 
 
 def test_an_executor_that_comes_back_goes_on_without_a_draft_model_that_was_deleted(

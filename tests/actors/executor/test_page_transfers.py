@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlxr.actors.executor import page_transfers
+from mlxr.actors.executor.page_files import Read
 from mlxr.actors.executor.page_transfers import PageTransfers, staging
 from mlxr.runtime.messages.executor import RestorePages, StorePages
 from mlxr.runtime.messages.kv import PagesRestored, PagesStored, PagesTaken, StoredPage
@@ -51,3 +54,18 @@ def test_memory_for_pages_on_their_way_is_the_process_s_own() -> None:
     assert not pages.any()
     pages[1, 7] = 1
     assert pages.sum() == 1
+
+
+def test_pages_that_there_is_no_memory_for_are_not_restored() -> None:
+    def full(group: int, pages: Sequence[int]) -> None:
+        raise OSError(28, "No space left on device")
+
+    told: list[Any] = []
+    command = RestorePages(0, 7, "a", 0, 0, [0], [b"a" * 16])
+    reads = [Read(command, np.zeros((1, 8), np.uint8), [True], 0.0)]
+    files = SimpleNamespace(read=lambda command: None, done=reads.pop, free=lambda read: None)
+    backend = SimpleNamespace()  # where nothing is to be written
+    transfers = PageTransfers(backend, lambda: None, files, told.append, provide=full)  # type: ignore[arg-type, return-value]
+    transfers.restore(command, None)
+    assert transfers.advance(None)
+    assert told[0].good == [False]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mlxr.metal.cache import CacheGroup
 from mlxr.metal.cpu.backend import CpuBackend
@@ -88,3 +90,18 @@ def test_memory_of_a_file_s_pages_goes_back_and_those_before_stay(tmp_path: Path
     backend.read_pages(pool, 0, range(256), content)
     assert (content[:128] == 7).all()
     assert not content[128:].any()
+
+
+def test_pages_that_a_file_system_has_no_room_for_are_refused_before_they_are_written() -> None:
+    backend = CpuBackend(1)
+    pools, spec = backend.file_pools, PoolSpec.even([GROUP], 256, PAGE)
+    assert pools is not None
+    file = os.memfd_create("pool")
+    os.ftruncate(file, pools.nbytes(spec))
+    pool = pools.pool(spec, file, 0)
+    pools.provide(pool, 0, [0, 255])
+    # As others do who fill it up: writing there would end the process now.
+    os.ftruncate(file, 0)
+    with pytest.raises(OSError, match="No space left"):
+        pools.provide(pool, 0, [3])
+    os.close(file)

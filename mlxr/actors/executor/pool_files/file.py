@@ -19,9 +19,8 @@ import re
 import stat
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import xxhash
@@ -38,8 +37,8 @@ HEAD_BYTES = 4096
 ALIGNMENT = 2 << 20
 MOST_GROUPS = 64
 
-STALE_SECONDS, FORSAKEN_SECONDS = 600.0, 86_400.0
-"""After which a file that nobody locks is another engine's that does not come back, and one of another store."""
+LOOKS, LOOK_SECONDS = 10, 0.002
+"""How often, and how far apart, it is tried to lock a file: whoever looks at it holds its lock for a moment."""
 
 _HEAD = struct.Struct("<8sII16s")
 _DIGEST_BYTES = 16
@@ -47,6 +46,10 @@ _DIGEST_BYTES = 16
 
 class NoPoolFileError(OSError):
     """Another process has the file, or there is no room for it."""
+
+
+class BeingUsedError(NoPoolFileError):
+    """Another process has the file, perhaps only to look at it."""
 
 
 class PoolFile:
@@ -61,7 +64,7 @@ class PoolFile:
         """Opens the file, or makes one. Raises ``OSError``, ``NoPoolFileError`` where another process has it."""
         self.path = path
         self._contents = contents
-        self.descriptor = _opened(path)
+        self.descriptor = _opened_soon(path)
         self.counts: tuple[int, ...] = _read_head(self.descriptor, contents)
         self.records: PageRecords
         self.offset = 0
@@ -76,7 +79,8 @@ class PoolFile:
         status = os.fstat(self.descriptor)
         same = tuple(counts) == self.counts and status.st_size == self._size
         room = os.fstatvfs(self.descriptor)
-        if self._size > room.f_bavail * room.f_frsize + (status.st_blocks * 512 if same else 0):
+        left = room.f_bavail * room.f_frsize + status.st_blocks * 512 - _promised(self.path)
+        if self._size > left:
             raise NoPoolFileError(f"{self.path.parent} has no room for a pool of {nbytes:,} bytes")
         if not same:
             os.ftruncate(self.descriptor, 0)
@@ -87,19 +91,21 @@ class PoolFile:
     def renew(self) -> None:
         """Begins another file in the place of this one, with as many pages, of which none holds anything. Who maps the
         old one has its memory until then. Raises ``OSError``."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.path)
-        file, counts, nbytes = _opened(self.path), self.counts, self._size - self.offset
-        # The number stays: a thread may be about to make a record.
-        os.dup2(file, self.descriptor, inheritable=False)
-        os.close(file)
+        self._unlink()
+        file, counts, nbytes = _opened_soon(self.path), self.counts, self._size - self.offset
+        self._replace(file)
         self.counts = ()
         self.lay_out(counts, nbytes)
 
+    def abandon(self) -> None:
+        """Nobody is to find the file any more, and what is recorded from now on is nowhere; its memory goes with
+        whoever maps it."""
+        self._unlink()
+        self._replace(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+
     def delete(self) -> None:
         """Nobody is to find the file any more; its memory goes with whoever maps it."""
-        with suppress(OSError):
-            os.unlink(self.path)
+        self._unlink()
         self.close()
 
     def close(self) -> None:
@@ -108,60 +114,49 @@ class PoolFile:
             os.close(self.descriptor)
             self.descriptor = -1
 
+    def _unlink(self) -> None:
+        """Not what has come into its place."""
+        with suppress(OSError):
+            if os.path.samestat(os.stat(self.path, follow_symlinks=False), os.fstat(self.descriptor)):
+                os.unlink(self.path)
 
-@dataclass(frozen=True, slots=True)
-class LeftFile:
-    """A pool that nobody has open. ``bytes``: of memory that it takes."""
-
-    path: Path
-    bytes: int
-    modified: float
+    def _replace(self, file: int) -> None:
+        """The number stays: a thread may be about to make a record."""
+        os.dup2(file, self.descriptor, inheritable=False)
+        os.close(file)
 
 
 def pool_path(store: Path, contents: bytes, folder: Path | None = None) -> Path:
     """Returns where the pool lies of an engine on a store. ``folder``: None for ``FOLDER``."""
-    return (folder or FOLDER) / f"mlxr-{_store_digest(store)}-{contents.hex()}.pool"
+    return (folder or FOLDER) / f"mlxr-{store_digest(store)}-{contents.hex()}.pool"
 
 
-def left_files(store: Path, folder: Path | None = None) -> list[LeftFile]:
-    """Returns the pools that processes which were killed have left, of all engines on a store."""
-    return list(_left(store, folder or FOLDER))
-
-
-def delete_left(store: Path | None, folder: Path | None = None, idle_seconds: float = 0.0) -> int:
-    """Deletes the pools of a store, None for all of this user's, that nobody has open and of which nobody has recorded
-    anything for so long; returns the bytes of memory that they took."""
-    freed = 0
-    for left in _left(store, folder or FOLDER):
-        if time.time() - left.modified >= idle_seconds:
-            with suppress(OSError):
-                os.unlink(left.path)
-                freed += left.bytes
-    return freed
-
-
-def _left(store: Path | None, folder: Path) -> Iterator[LeftFile]:
-    """Yields pools that nobody has open, each locked for as long as it is looked at."""
-    digest = _store_digest(store) if store is not None else None
-    try:
-        pools = [found for name in os.listdir(folder) if (found := NAME.fullmatch(name))]
-    except OSError:
-        return
-    for name in [found[0] for found in pools if digest in (None, found[1])]:
-        with suppress(OSError):
-            file = _opened(folder / name, make=False)
-            try:
-                status = os.fstat(file)
-                yield LeftFile(folder / name, status.st_blocks * 512, status.st_mtime)
-            finally:
-                os.close(file)
-
-
-def _store_digest(store: Path) -> str:
+def store_digest(store: Path) -> str:
     return hashlib.blake2b(os.fsencode(store.absolute()), digest_size=8).hexdigest()
 
 
-def _opened(path: Path, *, make: bool = True) -> int:
+def _promised(path: Path) -> int:
+    """Returns the bytes that the pools beside ``path`` have been promised, and have not taken yet."""
+    promised = 0
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            if NAME.fullmatch(entry.name) and entry.name != path.name:
+                with suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    promised += max(0, status.st_size - status.st_blocks * 512)
+    return promised
+
+
+def _opened_soon(path: Path) -> int:
+    """As ``opened``, for who is to have it."""
+    for _ in range(LOOKS):
+        with suppress(BeingUsedError):
+            return opened(path)
+        time.sleep(LOOK_SECONDS)
+    return opened(path)
+
+
+def opened(path: Path, *, make: bool = True) -> int:
     """Opens and locks a pool's file. Raises ``OSError``, ``NoPoolFileError`` where it is another's."""
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if make else 0)
     while True:
@@ -173,7 +168,7 @@ def _opened(path: Path, *, make: bool = True) -> int:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise NoPoolFileError(f"another process has {path}") from None
+                raise BeingUsedError(f"another process has {path}") from None
             if os.fstat(file).st_nlink:
                 os.fchmod(file, 0o600)
                 return file

@@ -13,6 +13,7 @@ from anyio import to_thread
 from msgspec import structs
 
 from mlxr.actors.executor.memory_budget import free_bytes
+from mlxr.actors.executor.pool_files.left import left_bytes
 from mlxr.actors.executor.settings import ExecutorSettings
 from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.catalogue.entry import CatalogueEntry
@@ -174,7 +175,8 @@ class DryRun:
 
 def available_on(machine: Machine) -> int:
     """Bytes that a model may still take where ``machine`` computes."""
-    return free_bytes(None if machine.memory is None else DeviceMemory(machine.memory, machine.shares_memory))
+    device = None if machine.memory is None else DeviceMemory(machine.memory, machine.shares_memory)
+    return free_bytes(device, also=left_bytes())
 
 
 @asynccontextmanager

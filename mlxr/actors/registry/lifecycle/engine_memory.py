@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mlxr.actors.executor.pool_files.left import delete_left, left_bytes
 from mlxr.actors.registry.lifecycle.engine import Engine
 from mlxr.runtime.messages.catalogue import HeldMemory
 from mlxr.runtime.system_memory import available_bytes, family_of, held_by, machine_bytes, resident_of
@@ -45,12 +46,15 @@ def free_memory(engines: list[Engine]) -> int | None:
     if any(engine.up is not None and not engine.up.device_shared for engine in engines):
         return None
     untouched = sum(max(0, engine.takes - sum(map(resident_of, _processes(engine)))) for engine in engines)
-    return available_bytes() - untouched - int(machine_bytes() * RESERVE_SHARE)
+    # A load deletes what processes that were killed have left, if it needs that.
+    return available_bytes() + left_bytes() - untouched - int(machine_bytes() * RESERVE_SHARE)
 
 
 def lacking_memory() -> int:
-    """Returns by how much the system has less memory left than it should."""
-    return max(0, int(machine_bytes() * RESERVE_SHARE) - available_bytes())
+    """Returns by how much the system has less memory left than it should, once it has back what processes that were
+    killed have left."""
+    lacking = int(machine_bytes() * RESERVE_SHARE) - available_bytes()
+    return max(0, lacking - (delete_left(None) if lacking > 0 else 0))
 
 
 def measured(engines: list[Engine]) -> list[HeldMemory]:

@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlxr.actors.executor.pool_files.file import (
-    HEAD_BYTES,
-    NoPoolFileError,
-    PoolFile,
-    delete_left,
-    left_files,
-    pool_path,
-)
+from mlxr.actors.executor.pool_files.file import HEAD_BYTES, NoPoolFileError, PoolFile, pool_path
+from mlxr.actors.executor.pool_files.left import delete_left, left_files
 
 CONTENTS, STORE = b"c" * 16, Path("/a/store")
 NBYTES = 1 << 16

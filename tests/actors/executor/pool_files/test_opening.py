@@ -28,16 +28,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def even(left: int) -> PoolSpec:
+    return PoolSpec.even([GROUP], 8, 16)
+
+
 def settings(content: str = "model", **kv: object) -> ExecutorSettings:
     return ExecutorSettings("m.gguf", content=content, kv=KVSection(**{"shared_memory": True, **kv}))  # type: ignore[arg-type]
 
 
 def taken(pages: int, after: int, **kv: object) -> int:
     """How many pages a pool has that was to have so many, ``after`` one was killed that had those."""
-    killed = open_shared_pool(settings(), BACKEND, PoolSpec.even([GROUP], after, 16))
+    killed = open_shared_pool(settings(), BACKEND, lambda left: PoolSpec.even([GROUP], after, 16))
     assert killed is not None
     killed._file.close()
-    following = open_shared_pool(settings(**kv), BACKEND, PoolSpec.even([GROUP], pages, 16))
+    following = open_shared_pool(settings(**kv), BACKEND, lambda left: PoolSpec.even([GROUP], pages, 16))
     assert following is not None
     following.delete()
     return following.spec.groups[0].pages
@@ -58,21 +62,19 @@ def test_a_pool_of_a_size_that_somebody_has_set_has_that() -> None:
 
 
 def test_pages_have_the_process_s_own_memory_unless_that_is_wanted_and_can_be_had(folder: Path) -> None:
-    spec = PoolSpec.even([GROUP], 8, 16)
     for without in (settings(shared_memory=False), settings(disk=False), settings(content="")):
-        assert open_shared_pool(without, BACKEND, spec) is None
-    assert open_shared_pool(settings(), ReferenceBackend(), spec) is None
+        assert open_shared_pool(without, BACKEND, even) is None
+    assert open_shared_pool(settings(), ReferenceBackend(), even) is None
     assert list(folder.iterdir()) == []
     folder.rmdir()  # as on other systems
-    assert open_shared_pool(settings(), BACKEND, spec) is None
+    assert open_shared_pool(settings(), BACKEND, even) is None
 
 
 def test_of_two_executors_of_a_model_one_has_the_file(folder: Path) -> None:
-    spec = PoolSpec.even([GROUP], 8, 16)
-    first = open_shared_pool(settings(), BACKEND, spec)
+    first = open_shared_pool(settings(), BACKEND, even)
     assert first is not None
-    assert open_shared_pool(settings(), BACKEND, spec) is None
-    other = open_shared_pool(settings("another model"), BACKEND, spec)
+    assert open_shared_pool(settings(), BACKEND, even) is None
+    other = open_shared_pool(settings("another model"), BACKEND, even)
     assert other is not None
     assert len(list(folder.iterdir())) == 2
     first.delete()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +55,7 @@ class Executor:
     def killed(self) -> None:
         """Nothing is tidied up."""
         self.shared.survivors(0)
-        self.pool = None
+        self.pool = self.shared._pool = None
         self._file.close()
 
 
@@ -128,6 +130,7 @@ def test_a_record_moved_to_another_page_is_none(killed: Path) -> None:
 
 def test_nothing_is_found_behind_a_step_that_broke(killed: Path) -> None:
     following = Executor(killed)
+    following.pool = None
     following.pool = following.shared.make()
     following.killed()
     assert found_by_the_next(killed) == []
@@ -138,3 +141,35 @@ def test_an_executor_that_ends_by_itself_leaves_no_file(killed: Path) -> None:
     following.pool = None
     following.shared.delete()
     assert not (killed / "pool").exists()
+
+
+def test_a_full_file_system_fails_what_would_write_and_the_next_pool_has_the_processs_own_memory(
+    killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(pool: Pool, group: int, pages: Sequence[int]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    following = Executor(killed)
+    following.shared.survivors(7)
+    following.shared.provide(0, [0, 1])
+    monkeypatch.setattr(BACKEND.file_pools, "provide", full)
+    following.shared.provide(0, [1])
+    with pytest.raises(OSError, match="No space"):
+        following.shared.provide(0, [1, 2])
+    assert not (killed / "pool").exists()
+    following.record(0, 1)  # as a thread may at that moment
+    following.pool = None
+    assert following.shared.make() is None
+    following.shared.provide(0, [2])
+    following.shared.delete()
+
+
+def test_memory_that_went_back_is_asked_for_again(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+    following = Executor(killed)
+    monkeypatch.setattr(BACKEND.file_pools, "provide", lambda pool, group, pages: asked.append(list(pages)))
+    following.shared.provide(1, [0, 3])
+    following.shared.shrunk([6, 2])
+    following.shared.provide(1, [0, 3])
+    assert asked == [[0, 3], [3]]
+    following.killed()
