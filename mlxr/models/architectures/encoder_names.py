@@ -91,3 +91,14 @@ FLASH_ATTENTION: Mapping[str, str] = {
 }
 """Names of the same tensors in folders written by BERTs of the library ``flash_attn``, as regular expressions, and what
 stands instead."""
+
+FLASH_ATTENTION_SETTINGS: Mapping[str, str] = {
+    "n_embd": "hidden_size",
+    "n_head": "num_attention_heads",
+    "n_inner": "intermediate_size",
+    "n_layer": "num_hidden_layers",
+    "n_positions": "max_position_embeddings",
+    "layer_norm_epsilon": "layer_norm_eps",
+    "rotary_emb_base": "rope_theta",
+}
+"""What they call settings, after GPT-2's, and what most others do."""

@@ -136,6 +136,15 @@ GGUF_ENCODER = Leftovers(
 )
 """The same of an encoder's."""
 
+FOLDER_ENCODER = Leftovers(
+    {
+        r"embeddings\.(position_ids|token_type_ids)": "buffers that hold 0, 1, 2 and so on, or zeros",
+        r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
+        r"(cls|lm_head)\..*": "heads of the pre-training's tasks, after the hidden states",
+    }
+)
+"""What folders of BERT's kin may hold besides."""
+
 
 def drafting_layers(parameters: Hyperparameters) -> int:
     """Returns how many layers a file has behind those of the model, which draft tokens ahead."""

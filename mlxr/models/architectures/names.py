@@ -23,6 +23,23 @@ def attention(place: str, output: str = "o_proj") -> Names:
     return {role: f"{place}.{name}.weight" for role, name in parts.items()}
 
 
+def one_norm(place: str) -> Names:
+    """Returns where the layer norm is that both halves of a layer read, whose module is ``place``."""
+    halves = ("attention_norm", "feed_forward_norm")
+    return {f"{half}{role}": f"{place}.{kind}" for half in halves for role, kind in (("", "weight"), ("_bias", "bias"))}
+
+
+def deepseek_experts(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
+    """Returns where folders have a mixture as DeepSeek-V3's, whose module is ``place``; the rest as in
+    ``perceptron``."""
+    return {
+        "router": f"{place}.gate.weight",
+        **each_expert(f"{place}.experts", parts),
+        **shared_expert(f"{place}.shared_experts", parts),
+        "choice_bias": f"{place}.gate.e_score_correction_bias",
+    }
+
+
 def each_expert(place: str, parts: tuple[str, str, str] = PROJECTIONS) -> Names:
     """Returns where folders have experts that are tensors of their own, below ``place``; the rest as in
     ``perceptron``."""
@@ -61,6 +78,14 @@ GGUF: Names = {
     "gate": "blk.{layer}.ffn_gate.weight",
     "up": "blk.{layer}.ffn_up.weight",
     "down": "blk.{layer}.ffn_down.weight",
+}
+
+GGUF_QKV: Names = {"query_key_value": "blk.{layer}.attn_qkv.weight"}
+"""Queries, keys and values in one matrix."""
+
+GGUF_MLP_BIASES: Names = {
+    "up_bias": "blk.{layer}.ffn_up.bias",
+    "down_bias": "blk.{layer}.ffn_down.bias",
 }
 
 GGUF_ATTENTION_BIASES: Names = {
@@ -196,11 +221,7 @@ HUGGING_FACE_SHARED_EXPERT: Names = {
     **shared_expert("model.layers.{layer}.mlp.shared_experts"),
 }
 
-HUGGING_FACE_DEEPSEEK_EXPERTS: Names = {
-    **HUGGING_FACE_EXPERTS,
-    **HUGGING_FACE_SHARED_EXPERT,
-    "choice_bias": "model.layers.{layer}.mlp.gate.e_score_correction_bias",
-}
+HUGGING_FACE_DEEPSEEK_EXPERTS: Names = deepseek_experts("model.layers.{layer}.mlp")
 
 HUGGING_FACE_NORMED_EXPERTS: Names = {
     "router": "model.layers.{layer}.router.proj.weight",

@@ -47,6 +47,13 @@ GGUF_NAMES_OF_FIRST: Names = {
 }
 """Mamba's."""
 
+GGUF_NORMS_OF_FIRST: Names = {
+    "ssm_step_norm": "blk.{layer}.ssm_dt_norm.weight",
+    "ssm_write_norm": "blk.{layer}.ssm_b_norm.weight",
+    "ssm_read_norm": "blk.{layer}.ssm_c_norm.weight",
+}
+"""Of Mamba's time steps, B and C, where a family norms them."""
+
 
 def folder_names_of_first(place: str) -> Names:
     """Where folders have the tensors of a layer of Mamba's, but for norms."""

@@ -58,22 +58,14 @@ def _experts(parameters: Hyperparameters, sizes: Sizes, sigmoid: bool) -> Expert
 
 
 IN_GGUF = FormatTable(
-    ("bailingmoe2",),
-    {
-        **names.GGUF,
-        **names.GGUF_HEAD_NORMS,
-        **names.GGUF_DEEPSEEK_EXPERTS,
-        "query_key_value": "blk.{layer}.attn_qkv.weight",
-    },
-    GGUF,
+    ("bailingmoe2",), {**names.GGUF, **names.GGUF_QKV, **names.GGUF_HEAD_NORMS, **names.GGUF_DEEPSEEK_EXPERTS}, GGUF
 )
 LAYER = "model.layers.{layer}"
 IN_FOLDERS = FormatTable(
     ("bailing_moe", "bailing_moe_v2", "sarvam_moe"),
     {
         **names.HUGGING_FACE,
-        **names.HUGGING_FACE_EXPERTS,
-        **names.HUGGING_FACE_SHARED_EXPERT,
+        **names.HUGGING_FACE_DEEPSEEK_EXPERTS,
         **names.MLX_EXPERTS,
         "embedding": "model.word_embeddings.weight",
         "query_key_value": f"{LAYER}.attention.query_key_value.weight",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from mlxr.models.architectures import encoder_names
 from mlxr.models.architectures.encoder_sizes import MAX_POSITIONS, EncoderSizes, activation_of, segments_of
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
+from mlxr.models.architectures.leftovers import FOLDER_ENCODER, GGUF_ENCODER
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -57,13 +57,7 @@ ROBERTA_CLASSIFIER = (("classifier.dense", "tanh"), ("classifier.out_proj", "ide
 IN_FOLDERS = FormatTable(
     ("bert", "roberta", "xlm-roberta", "camembert"),
     encoder_names.HUGGING_FACE_BERT,
-    Leftovers(
-        {
-            r"embeddings\.(position_ids|token_type_ids)": "buffers that hold 0, 1, 2 and so on, or zeros",
-            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
-            r"(cls|lm_head)\..*": "heads of the pre-training's tasks, after the hidden states",
-        }
-    ),
+    FOLDER_ENCODER,
     renamed=RENAMED,
     classifiers=(CLASSIFIER, ROBERTA_CLASSIFIER),
 )

@@ -60,9 +60,8 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_NORM_BIASES,
-        "query_key_value": "blk.{layer}.attn_qkv.weight",
-        "feed_forward_norm": "blk.{layer}.attn_norm.weight",
-        "feed_forward_norm_bias": "blk.{layer}.attn_norm.bias",
+        **names.GGUF_QKV,
+        **names.one_norm("blk.{layer}.attn_norm"),
     },
     GGUF,
 )
@@ -72,12 +71,9 @@ HUGGING_FACE: Names = {
     "norm": "transformer.ln_f.weight",
     "norm_bias": "transformer.ln_f.bias",
     "head": "lm_head.weight",
-    "attention_norm": f"{LAYER}.input_layernorm.weight",
-    "attention_norm_bias": f"{LAYER}.input_layernorm.bias",
+    **names.one_norm(f"{LAYER}.input_layernorm"),
     "query_key_value": f"{LAYER}.self_attention.query_key_value.weight",
     "output": f"{LAYER}.self_attention.dense.weight",
-    "feed_forward_norm": f"{LAYER}.input_layernorm.weight",
-    "feed_forward_norm_bias": f"{LAYER}.input_layernorm.bias",
     "up": f"{LAYER}.mlp.dense_h_to_4h.weight",
     "down": f"{LAYER}.mlp.dense_4h_to_h.weight",
 }

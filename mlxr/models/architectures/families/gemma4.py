@@ -12,8 +12,7 @@ from dataclasses import replace
 from mlxr.metal.specs import Activation, MLPSpec, PerLayerInputSpec
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.families.gemma4_heads import heads_of, require_shared_heads, ropes_of
-from mlxr.models.architectures.layer_kinds import all_but_every, kv_sources, listed_windows
+from mlxr.models.architectures.families.gemma4_attention import attentions_of
 from mlxr.models.architectures.leftovers import GGUF_LANGUAGE
 from mlxr.models.architectures.per_layer import per_layer_embedding
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, routed_experts
@@ -24,8 +23,6 @@ from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
 ACTIVATION = Activation.GELU_TANH
-PATTERN = 6
-"""Every so many-th layer sees everything where a file does not say."""
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -33,29 +30,16 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
         raise UnsupportedModelError(parameters.path, "lets tokens see those behind them; mlxr's decoders do not")
     require_activation(parameters, "gelu_pytorch_tanh", key="hidden_activation")
     sizes = Sizes.read(parameters, experts=True, usual_heads=False, usual_hidden=False)
-    count = sizes.layers
-    slides = listed_windows(parameters, count) or all_but_every(PATTERN, count)
-    sources = kv_sources(parameters, slides, parameters.integer("attention.shared_kv_layers", 0))
-    heads = heads_of(parameters, sizes, slides)
-    require_shared_heads(parameters, heads, sources)
-    hidden = parameters.positives("feed_forward_length", count, most=MAX_HIDDEN)
-    if parameters.flag("use_double_wide_mlp", False):
-        hidden = [wide * 2 if source is not None else wide for wide, source in zip(hidden, sources, strict=True)]
-    ropes = ropes_of(parameters, weights, heads, slides)
-    window, scale = parameters.positive("attention.sliding_window"), parameters.number("attention.scale", 1.0)
-    equal = parameters.flag("attention_k_eq_v", False)
+    attentions = attentions_of(parameters, weights, sizes)
+    hidden = parameters.positives("feed_forward_length", sizes.layers, most=MAX_HIDDEN)
+    double = parameters.flag("use_double_wide_mlp", False)
     further = per_layer_embedding(parameters, sizes)
     experts = _experts(parameters, sizes)
     layers = []
-    for number, (slide, own, source) in enumerate(zip(slides, heads, sources, strict=True)):
-        keyed = equal if parameters.format is not Format.GGUF else f"blk.{number}.attn_v.weight" not in weights
-        same = keyed and not slide and source is None
-        attention = replace(sizes, kv_heads=own.kv_heads, head_dim=own.head_dim).attention(
-            ropes[slide], scale, window if slide else 0
-        )
-        attention = replace(attention, norm_values=True, values_are_keys=same, kv_layer=source)
-        perceptron = MLP(hidden[number], MLPSpec(ACTIVATION, sizes.norm_eps))
-        half = perceptron if experts is None else replace(experts, shared_hidden=hidden[number])
+    for attention, own in zip(attentions, hidden, strict=True):
+        wide = own * 2 if double and attention.kv_layer is not None else own
+        perceptron = MLP(wide, MLPSpec(ACTIVATION, sizes.norm_eps))
+        half = perceptron if experts is None else replace(experts, shared_hidden=wide)
         added = None if further is None else PerLayerInputSpec(ACTIVATION, sizes.norm_eps)
         layers.append(LayerSpec(attention, half, Norms(after=True, heads=True), per_layer=added))
     spec = sizes.decoder(layers, sizes.width**0.5, parameters.number("final_logit_softcapping", 0.0))

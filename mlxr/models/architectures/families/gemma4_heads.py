@@ -1,23 +1,14 @@
-"""Heads and ropes of Gemma 4's two kinds of layers, with a window and without, as files of either format tell them."""
+"""Heads of Gemma 4's two kinds of layers, with a window and without, as files of either format tell them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlxr.metal.specs import Rope, RopeStyle
 from mlxr.models.architectures.heads import require_equal_values, require_even_heads
-from mlxr.models.architectures.rope import plain_rope, rope_from, window_rope
-from mlxr.models.architectures.rope_config import rope_of_config
-from mlxr.models.architectures.rope_frequencies import made_rope, proportional
 from mlxr.models.architectures.sizes import MAX_HEAD_DIM, MAX_HEADS, Sizes
-from mlxr.models.architectures.weights import Weights
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
 
-BASE, NEAR_BASE = 1_000_000.0, 10_000.0
-ROTATED = 0.25
-"""Ropes where a file does not say: bases of layers that see everything and of those with a window, and the share of a
-head's pairs that the former turn."""
 HEAD_DIM, WHOLE_HEAD_DIM = 256, 512
 
 
@@ -38,13 +29,6 @@ def heads_of(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> l
         if own.head_dim % 2:
             raise parameters.error(f"has heads of {own.head_dim} numbers, which no rope can turn")
     return found
-
-
-def require_shared_heads(parameters: Hyperparameters, heads: list[Heads], sources: list[int | None]) -> None:
-    """Raises ``ModelFileError`` where a layer would read keys and values of one that has others than its own."""
-    for number, source in enumerate(sources):
-        if source is not None and heads[source] != heads[number]:
-            raise parameters.error(f"lets layer {number} read keys of layer {source}, which has others")
 
 
 def _heads_in_gguf(parameters: Hyperparameters, sizes: Sizes, slides: list[bool]) -> list[Heads]:
@@ -76,27 +60,3 @@ def _heads_in_folder(parameters: Hyperparameters, sizes: Sizes, slides: list[boo
         count = parameters.positive(f"{at}.num_key_value_heads", usual.kv_heads, MAX_HEADS)
         found.append(Heads(count, parameters.positive(f"{at}.head_dim", usual.head_dim, MAX_HEAD_DIM)))
     return found
-
-
-def ropes_of(parameters: Hyperparameters, weights: Weights, heads: list[Heads], slides: list[bool]) -> dict[bool, Rope]:
-    """Returns the ropes of layers with a window and of those that see everything."""
-    ropes: dict[bool, Rope] = {}
-    for slide in set(slides):
-        first, *others = {own.head_dim for own, kind in zip(heads, slides, strict=True) if kind is slide}
-        if others:
-            raise UnsupportedModelError(parameters.path, "has heads of different lengths in layers of one kind")
-        ropes[slide] = _rope(parameters, weights, first, slide)
-    return ropes
-
-
-def _rope(parameters: Hyperparameters, weights: Weights, dims: int, slides: bool) -> Rope:
-    if parameters.format is Format.GGUF:
-        if slides:
-            return window_rope(parameters, dims, NEAR_BASE)
-        # Pairs that do not turn have a factor of 1e30.
-        factors = weights.optional_values("rope_freqs.weight", dims // 2)
-        return rope_from(parameters, RopeStyle.NEOX, dims, factors, BASE)
-    kind = "sliding_attention" if slides else "full_attention"
-    if f"rope_parameters.{kind}.rope_type" in parameters:
-        return rope_of_config(parameters, dims, NEAR_BASE if slides else BASE, kind)
-    return plain_rope(dims, NEAR_BASE) if slides else made_rope(RopeStyle.NEOX, proportional(dims, BASE, ROTATED))

@@ -31,7 +31,7 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_ATTENTION_BIASES,
-        "query_key_value": "blk.{layer}.attn_qkv.weight",
+        **names.GGUF_QKV,
         "query_key_value_bias": "blk.{layer}.attn_qkv.bias",
         "gate_up": "blk.{layer}.ffn_up.weight",
     },

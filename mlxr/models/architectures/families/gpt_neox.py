@@ -35,11 +35,10 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_NORM_BIASES,
-        "query_key_value": "blk.{layer}.attn_qkv.weight",
+        **names.GGUF_QKV,
         "query_key_value_bias": "blk.{layer}.attn_qkv.bias",
         "output_bias": "blk.{layer}.attn_output.bias",
-        "up_bias": "blk.{layer}.ffn_up.bias",
-        "down_bias": "blk.{layer}.ffn_down.bias",
+        **names.GGUF_MLP_BIASES,
     },
     GGUF,
 )

@@ -6,9 +6,7 @@ Files of models without Mamba-2 layers are Granite 3's in GGUF, and of this fami
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from mlxr.metal.specs import Activation, RopeStyle
+from mlxr.metal.specs import RopeStyle
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families import granite, granite_moe
 from mlxr.models.architectures.families.family import Family
@@ -29,7 +27,8 @@ KINDS = {"mamba": False, "linear_attention": False, "attention": True, "full_att
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     sizes = granite.sizes_of(parameters, experts=True)
     rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL) if _turns(parameters) else None
-    attention, half = sizes.attention(rope, scale_of(parameters, sizes.head_dim)), _half(parameters, sizes)
+    attention = sizes.attention(rope, scale_of(parameters, sizes.head_dim))
+    half = granite_moe.half_of(parameters, sizes)
     attends = _attends(parameters, sizes.layers)
     layer = LayerSpec(attention, half)
     others = layer if all(attends) else _recurrent(parameters, sizes, half)
@@ -42,13 +41,6 @@ def _recurrent(parameters: Hyperparameters, sizes: Sizes, half: FeedForward) -> 
     gate_eps = sizes.norm_eps * granite.residual(parameters) ** 2
     spec = state_spaces.mamba2_spec(parameters, state_spaces.FOLDER_KEYS, sizes.norm_eps, gate_eps, inner)
     return LayerSpec(spec, half, biases=state_spaces.biases(parameters))
-
-
-def _half(parameters: Hyperparameters, sizes: Sizes) -> FeedForward:
-    if parameters.integer("expert_count", 0):
-        return granite_moe.experts(parameters, sizes)
-    dense, shared = sizes.mlp(Activation.SILU), granite_moe.shared_hidden(parameters)
-    return dense if parameters.format is Format.GGUF else replace(dense, hidden=shared or sizes.hidden)
 
 
 def _turns(parameters: Hyperparameters) -> bool:
@@ -75,10 +67,7 @@ HUGGING_FACE: Names = {
     "down": f"{LAYER}.shared_mlp.output_linear.weight",
     **granite_moe.MIXTURE,
 }
-IN_MLX: Names = {
-    **HUGGING_FACE,
-    **names.perceptron(f"{LAYER}.mlp"),
-}
+IN_MLX: Names = {**HUGGING_FACE, **names.perceptron(f"{LAYER}.mlp")}
 """mlx-lm takes experts and dense perceptrons apart."""
 
 NOTES = config_json.LEFTOVERS.extended(

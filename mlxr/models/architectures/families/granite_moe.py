@@ -10,7 +10,7 @@ from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families import granite
 from mlxr.models.architectures.families.family import Family
 from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes
-from mlxr.models.architectures.spec import DecoderSpec, Experts
+from mlxr.models.architectures.spec import DecoderSpec, Experts, FeedForward
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
@@ -25,6 +25,14 @@ def experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
     """Returns the mixture, with the perceptron that every token uses besides."""
     mixture = sizes.experts(parameters, Activation.SILU, normalized=True, hidden=sizes.hidden)
     return replace(mixture, shared_hidden=shared_hidden(parameters))
+
+
+def half_of(parameters: Hyperparameters, sizes: Sizes) -> FeedForward:
+    """Returns the feed-forward of Granite 4: a mixture, or the perceptron that every token uses alone."""
+    if parameters.integer("expert_count", 0):
+        return experts(parameters, sizes)
+    dense, shared = sizes.mlp(Activation.SILU), shared_hidden(parameters)
+    return dense if parameters.format is Format.GGUF else replace(dense, hidden=shared or sizes.hidden)
 
 
 def shared_hidden(parameters: Hyperparameters) -> int:

@@ -7,7 +7,7 @@ from mlxr.models.architectures import encoder_names
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, require_settings, segments_of
 from mlxr.models.architectures.families.bert import CLASSIFIER
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import Leftovers
+from mlxr.models.architectures.leftovers import FOLDER_ENCODER
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
@@ -38,13 +38,7 @@ IN_FOLDERS = FormatTable(
         "down": "layers.{layer}.mlp.down_proj.weight",
         "down_bias": "layers.{layer}.mlp.down_proj.bias",
     },
-    Leftovers(
-        {
-            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
-            r"lm_head\..*": "the head of the pre-training, after the hidden states",
-            r"embeddings\.position_ids": "a buffer that holds 0, 1, 2 and so on",
-        }
-    ),
+    FOLDER_ENCODER,
     renamed={
         r"^(new|gte)\.": "",
         r"^encoder\.layer\.": "layers.",

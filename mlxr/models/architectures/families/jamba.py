@@ -93,9 +93,7 @@ IN_GGUF = FormatTable(
         **names.GGUF,
         **names.GGUF_EXPERTS,
         **state_spaces.GGUF_NAMES_OF_FIRST,
-        "ssm_step_norm": "blk.{layer}.ssm_dt_norm.weight",
-        "ssm_write_norm": "blk.{layer}.ssm_b_norm.weight",
-        "ssm_read_norm": "blk.{layer}.ssm_c_norm.weight",
+        **state_spaces.GGUF_NORMS_OF_FIRST,
     },
     GGUF.extended(settings=NO_ROPE),
 )

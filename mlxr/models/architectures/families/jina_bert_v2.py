@@ -9,7 +9,7 @@ from mlxr.models.architectures import encoder_names
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, require_settings, segments_of
 from mlxr.models.architectures.families.bert import CLASSIFIER, RENAMED
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
+from mlxr.models.architectures.leftovers import FOLDER_ENCODER, GGUF_ENCODER
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
@@ -59,13 +59,7 @@ IN_FOLDERS = FormatTable(
         "feed_forward_norm": "encoder.layer.{layer}.mlp.layernorm.weight",
         "feed_forward_norm_bias": "encoder.layer.{layer}.mlp.layernorm.bias",
     },
-    Leftovers(
-        {
-            r"embeddings\.(position_ids|token_type_ids)": "buffers that hold 0, 1, 2 and so on, or zeros",
-            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
-            r"cls\..*": "heads of the pre-training's tasks, after the hidden states",
-        }
-    ),
+    FOLDER_ENCODER,
     renamed=RENAMED,
     classifiers=(CLASSIFIER,),
 )

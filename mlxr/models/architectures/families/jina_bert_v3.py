@@ -8,7 +8,7 @@ from mlxr.models.architectures import encoder_names
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, segments_of
 from mlxr.models.architectures.families.bert import BIASES, ROBERTA_CLASSIFIER
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
+from mlxr.models.architectures.leftovers import FOLDER_ENCODER, GGUF_ENCODER
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.spec import EncoderSpec, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
@@ -37,12 +37,7 @@ IN_FOLDERS = FormatTable(
         "down": "layers.{layer}.mlp.fc2.weight",
         "down_bias": "layers.{layer}.mlp.fc2.bias",
     },
-    Leftovers(
-        {
-            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
-            r"lm_head\..*": "the head of the pre-training, after the hidden states",
-        }
-    ),
+    FOLDER_ENCODER,
     defaults={"layer_norm_eps": 1e-5},
     renamed={r"^roberta\.": "", **encoder_names.FLASH_ATTENTION},
     classifiers=(ROBERTA_CLASSIFIER,),

@@ -1,30 +1,21 @@
-"""Llama 4's language models (Meta 2025): three layers of four with a rope, norms without weights on heads, and a window
-that begins at multiples of its size; the fourth sees everything, without a rope, and its queries grow with their
-position. A token's weight of an expert multiplies what the expert gets."""
+"""Llama 4's language models (Meta 2025): attention of two kinds, of which one has norms without weights on heads
+(``llama4_attention.py``); mixtures of experts in some layers or all, where a token's weight of an expert multiplies
+what the expert gets."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxr.metal.specs import Activation, AttentionSpec, RopeStyle, Temperature
+from mlxr.metal.specs import Activation
 from mlxr.models.architectures import config_json, names
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.layer_kinds import turning_layers
+from mlxr.models.architectures.families.llama4_attention import attentions_of, turns_of
 from mlxr.models.architectures.leftovers import GGUF
-from mlxr.models.architectures.rope import model_rope
-from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation, scale_of
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation
 from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec, Norms
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.architectures.weights import Weights
-from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-INTERVAL = 4
-"""Every so many-th layer has no rope."""
-
-CHUNK = 8192
-WARM = Temperature(0.1, 8192, 1)
-"""What GGUF files leave unsaid."""
 
 MAVERICK = 128
 """Experts of the model whose heads have no norms, which GGUF files do not say either."""
@@ -38,8 +29,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     folder = parameters.format is not Format.GGUF
     hidden = parameters.positive("intermediate_size_mlp", sizes.hidden, MAX_HIDDEN) if folder else sizes.hidden
     dense = replace(sizes.mlp(Activation.SILU), hidden=hidden)
-    turns, sparse = _turns(parameters, sizes.layers), _sparse(parameters, sizes.layers)
-    attentions = _attentions(parameters, weights, sizes)
+    turns, sparse = turns_of(parameters, sizes.layers), _sparse(parameters, sizes.layers)
+    attentions = attentions_of(parameters, weights, sizes)
     normed = Norms(heads=_normed(parameters, experts), weighted=False)
     return sizes.decoder(
         [
@@ -47,21 +38,6 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
             for turn, has in zip(turns, sparse, strict=True)
         ]
     )
-
-
-def _attentions(parameters: Hyperparameters, weights: Weights, sizes: Sizes) -> dict[bool, AttentionSpec]:
-    """Returns the attention of layers with a rope and of those without."""
-    factors = weights.optional_values("rope_freqs.weight", sizes.rope_dims // 2)
-    rope = model_rope(parameters, sizes.rope_dims, RopeStyle.NORMAL, factors, 500_000.0, in_folders=RopeStyle.NORMAL)
-    scale, warm, chunk = scale_of(parameters, sizes.head_dim), WARM, CHUNK
-    if parameters.format is not Format.GGUF:
-        chunk = parameters.integer("attention_chunk_size", 0)
-        warm = Temperature(parameters.number("attn_scale", 0.1), parameters.positive("floor_scale", 8192), 1)
-    elif parameters.integer("attention.sliding_window", CHUNK) == 0:
-        return dict.fromkeys((True, False), sizes.attention(rope, scale))
-    near = replace(sizes.attention(rope, scale, max(0, chunk)), chunked=chunk > 0, rope_first=True)
-    tuned = parameters.flag("attn_temperature_tuning", True)
-    return {True: near, False: replace(sizes.attention(None, scale), temperature=warm if tuned else None)}
 
 
 def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
@@ -74,15 +50,6 @@ def _normed(parameters: Hyperparameters, experts: Experts) -> bool:
     if parameters.format is Format.GGUF:
         return experts.spec.experts != MAVERICK
     return parameters.flag("use_qk_norm", True)
-
-
-def _turns(parameters: Hyperparameters, layers: int) -> list[bool]:
-    """Returns which layers have a rope. Raises ``UnsupportedModelError`` where those alone do not have the window."""
-    turns = turning_layers(parameters, layers, INTERVAL)
-    kinds = parameters.texts("layer_types")
-    if kinds is not None and kinds != ["chunked_attention" if turn else "full_attention" for turn in turns]:
-        raise UnsupportedModelError(parameters.path, "has layer_types other than its layers with ropes tell")
-    return turns
 
 
 def _sparse(parameters: Hyperparameters, layers: int) -> list[bool]:

@@ -57,7 +57,7 @@ IN_GGUF = FormatTable(
     {
         **names.GGUF,
         **names.GGUF_EXPERTS,
-        "query_key_value": "blk.{layer}.attn_qkv.weight",
+        **names.GGUF_QKV,
         "sinks": "blk.{layer}.attn_sinks.weight",
         "choice_bias": "blk.{layer}.exp_probs_b.bias",
     },

@@ -8,27 +8,15 @@ which the models were trained with, and llama.cpp do not. transformers 5 does so
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from mlxr.metal.specs import Activation
 from mlxr.models.architectures import config_json, names, state_spaces
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.families.nemotron_h_layers import kinds_of, listed_kinds
+from mlxr.models.architectures.families.nemotron_h_layers import SETTINGS_OF_HALVES, half_of, kinds_of, listed_kinds
 from mlxr.models.architectures.leftovers import GGUF, NO_ROPE
-from mlxr.models.architectures.routing import sigmoid_experts, with_shared
-from mlxr.models.architectures.sizes import MAX_HIDDEN, MAX_WIDTH, Sizes, require_activation, scale_of
-from mlxr.models.architectures.spec import DecoderSpec, Experts, LayerSpec
+from mlxr.models.architectures.sizes import MAX_HIDDEN, Sizes, require_activation
+from mlxr.models.architectures.spec import DecoderSpec
 from mlxr.models.architectures.tensors import FormatTable, Names
 from mlxr.models.architectures.weights import Weights
 from mlxr.models.hyperparameters import Format, Hyperparameters
-
-KEYS = {
-    "head_size": "mamba_head_dim",
-    "time_step_rank": "mamba_num_heads",
-    "group_count": "n_groups",
-    "state_size": "ssm_state_size",
-    "conv_kernel": "conv_kernel",
-}
 
 
 def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
@@ -37,19 +25,8 @@ def read(parameters: Hyperparameters, weights: Weights) -> DecoderSpec:
     require_activation(parameters, "relu2", key="mlp_hidden_act")
     require_activation(parameters, "silu", key="mamba_hidden_act")
     kinds = kinds_of(parameters, listed, sizes.layers)
-    made: dict[str, LayerSpec] = {}
-    if "mamba" in kinds:
-        projected = "use_bias" if "use_bias" in parameters else "mamba_proj_bias"
-        spec = state_spaces.mamba2_spec(parameters, KEYS, sizes.norm_eps, sizes.norm_eps)
-        made["mamba"] = LayerSpec(spec, None, biases=state_spaces.biases(parameters, projected, "use_conv_bias"))
-    if "attention" in kinds:
-        made["attention"] = LayerSpec(sizes.attention(None, scale_of(parameters, sizes.head_dim)), None)
-    if "mlp" in kinds:
-        biases = frozenset({"up_bias", "down_bias"} if parameters.flag("mlp_bias", False) else ())
-        made["mlp"] = LayerSpec(None, sizes.mlp(Activation.RELU_SQUARED, gated=False), biases=biases)
-    if "moe" in kinds:
-        made["moe"] = LayerSpec(None, _experts(parameters, sizes))
-    return sizes.decoder([made[kind] for kind in kinds])
+    halves = {kind: half_of(kind, parameters, sizes) for kind in dict.fromkeys(kinds)}
+    return sizes.decoder([halves[kind] for kind in kinds])
 
 
 def _sizes(parameters: Hyperparameters, listed: list[str] | None) -> Sizes:
@@ -60,16 +37,6 @@ def _sizes(parameters: Hyperparameters, listed: list[str] | None) -> Sizes:
     return Sizes.read(parameters, 128, experts=True, hidden=hidden, layers=len(listed), norm_eps=1e-5)
 
 
-def _experts(parameters: Hyperparameters, sizes: Sizes) -> Experts:
-    experts = sigmoid_experts(parameters, sizes, Activation.RELU_SQUARED, sizes.hidden)
-    if parameters.integer("expert_shared_count", 1):
-        experts = with_shared(parameters, experts)
-    latent = parameters.integer("moe_latent_size", 0)
-    if not 0 <= latent <= MAX_WIDTH:
-        raise parameters.error(f"has experts on vectors of {latent} numbers")
-    return replace(experts, gated=False, latent=latent)
-
-
 IN_GGUF = FormatTable(
     ("nemotron_h", "nemotron_h_moe"),
     {
@@ -77,8 +44,7 @@ IN_GGUF = FormatTable(
         **state_spaces.GGUF_NAMES,
         **names.GGUF_DEEPSEEK_EXPERTS,
         "feed_forward_norm": "blk.{layer}.attn_norm.weight",
-        "up_bias": "blk.{layer}.ffn_up.bias",
-        "down_bias": "blk.{layer}.ffn_down.bias",
+        **names.GGUF_MLP_BIASES,
         "latent_down": "blk.{layer}.ffn_latent_down.weight",
         "latent_up": "blk.{layer}.ffn_latent_up.weight",
     },
@@ -93,11 +59,8 @@ HUGGING_FACE: Names = {
     **names.perceptron(MIXER, names.UNGATED),
     "up_bias": f"{MIXER}.up_proj.bias",
     "down_bias": f"{MIXER}.down_proj.bias",
-    "router": f"{MIXER}.gate.weight",
-    "choice_bias": f"{MIXER}.gate.e_score_correction_bias",
-    **names.each_expert(f"{MIXER}.experts", names.UNGATED),
+    **names.deepseek_experts(MIXER, names.UNGATED),
     **names.experts_together(f"{MIXER}.switch_mlp", ("", "fc1", "fc2")),
-    **names.shared_expert(f"{MIXER}.shared_experts", names.UNGATED),
     "latent_down": f"{MIXER}.fc1_latent_proj.weight",
     "latent_up": f"{MIXER}.fc2_latent_proj.weight",
 }
@@ -108,13 +71,7 @@ NOTES = config_json.DRAFTING_LEFTOVERS.extended(
         r"time_step_(min|max|floor|rank)|rescale_prenorm_residual|residual_in_fp32": "how it was made and trained",
         r"chunk_size|mamba_ssm_cache_dtype|use_mamba_kernels|num_logits_to_keep": "how it is computed",
         r"expand|num_query_groups|n_shared_experts|moe_shared_expert_overlap": "what other settings say",
-        r"mamba_hidden_act|moe_.*|n_(routed_experts|group)|topk_group|routed_scaling_factor|norm_topk_prob": (
-            "asked where layers have what they are of"
-        ),
-        r"(ssm|mamba)_.*|n_groups|conv_kernel|use_(conv_)?bias|time_step_limit|num_experts_per_tok|mlp_bias": (
-            "asked where layers have what they are of"
-        ),
-        r"(shared_expert_)?intermediate_size": "asked where layers have what they are of",
+        **SETTINGS_OF_HALVES,
         **config_json.NO_ROPE,
     },
 )

@@ -11,7 +11,7 @@ from mlxr.models.architectures import encoder_names, names
 from mlxr.models.architectures.encoder_sizes import EncoderSizes, activation_of, require_settings, segments_of
 from mlxr.models.architectures.families.bert import CLASSIFIER
 from mlxr.models.architectures.families.family import Family
-from mlxr.models.architectures.leftovers import GGUF_ENCODER, Leftovers
+from mlxr.models.architectures.leftovers import FOLDER_ENCODER, GGUF_ENCODER
 from mlxr.models.architectures.rope import model_rope
 from mlxr.models.architectures.sizes import expert_counts
 from mlxr.models.architectures.spec import EncoderSpec, Experts, FeedForward, LayerSpec, Norms
@@ -81,25 +81,9 @@ IN_GGUF = FormatTable(
 )
 IN_FOLDERS = FormatTable(
     ("nomic_bert",),
-    {
-        **encoder_names.HUGGING_FACE_ROTARY_BERT,
-        **names.perceptron("layers.{layer}.mlp"),
-    },
-    Leftovers(
-        {
-            r"pooler\.dense\.(weight|bias)": "comes after the hidden states, from which embeddings are made",
-            r"cls\..*": "the head of the pre-training, after the hidden states",
-        }
-    ),
-    keys={
-        "n_embd": "hidden_size",
-        "n_head": "num_attention_heads",
-        "n_inner": "intermediate_size",
-        "n_layer": "num_hidden_layers",
-        "n_positions": "max_position_embeddings",
-        "layer_norm_epsilon": "layer_norm_eps",
-        "rotary_emb_base": "rope_theta",
-    },
+    {**encoder_names.HUGGING_FACE_ROTARY_BERT, **names.perceptron("layers.{layer}.mlp")},
+    FOLDER_ENCODER,
+    keys=encoder_names.FLASH_ATTENTION_SETTINGS,
     renamed={
         r"^(bert|nomic_bert)\.": "",
         **encoder_names.FLASH_ATTENTION,

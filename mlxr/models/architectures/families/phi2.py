@@ -34,10 +34,8 @@ IN_GGUF = FormatTable(
         **names.GGUF_ATTENTION_BIASES,
         "head_bias": "output.bias",
         "output_bias": "blk.{layer}.attn_output.bias",
-        "up_bias": "blk.{layer}.ffn_up.bias",
-        "down_bias": "blk.{layer}.ffn_down.bias",
-        "feed_forward_norm": "blk.{layer}.attn_norm.weight",
-        "feed_forward_norm_bias": "blk.{layer}.attn_norm.bias",
+        **names.GGUF_MLP_BIASES,
+        **names.one_norm("blk.{layer}.attn_norm"),
     },
     GGUF,
 )
@@ -57,8 +55,7 @@ IN_FOLDERS = FormatTable(
         "up_bias": f"{LAYER}.mlp.fc1.bias",
         "down": f"{LAYER}.mlp.fc2.weight",
         "down_bias": f"{LAYER}.mlp.fc2.bias",
-        "feed_forward_norm": f"{LAYER}.input_layernorm.weight",
-        "feed_forward_norm_bias": f"{LAYER}.input_layernorm.bias",
+        **names.one_norm(f"{LAYER}.input_layernorm"),
     },
     config_json.LEFTOVERS.extended(neutral={"qk_layernorm": (False,)}),
 )

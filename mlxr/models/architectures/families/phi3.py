@@ -44,7 +44,7 @@ def _rope(parameters: Hyperparameters, weights: Weights, sizes: Sizes, dims: int
 
 IN_GGUF = FormatTable(
     ("phi3",),
-    {**names.GGUF, "query_key_value": "blk.{layer}.attn_qkv.weight", "gate_up": "blk.{layer}.ffn_up.weight"},
+    {**names.GGUF, **names.GGUF_QKV, "gate_up": "blk.{layer}.ffn_up.weight"},
     GGUF,
 )
 IN_FOLDERS = FormatTable(

@@ -36,8 +36,7 @@ IN_GGUF = FormatTable(
         **names.GGUF_NORM_BIASES,
         **names.GGUF_ATTENTION_BIASES,
         "output_bias": "blk.{layer}.attn_output.bias",
-        "up_bias": "blk.{layer}.ffn_up.bias",
-        "down_bias": "blk.{layer}.ffn_down.bias",
+        **names.GGUF_MLP_BIASES,
     },
     GGUF,
 )
