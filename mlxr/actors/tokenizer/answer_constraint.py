@@ -13,9 +13,9 @@ from mlxr.models.constraints import (
     Vocabulary,
     after_reasoning,
     force_tools,
+    normalised,
     offer_tools,
     trial_compile,
-    unheld,
 )
 from mlxr.models.tokenizers import Tokenizer
 from mlxr.runtime.errors import RequestError
@@ -40,11 +40,17 @@ def answer_constraint(
     Raises ``RequestError`` for an output format or tools that can't be had."""
     prompt = command.prompt
     try:
+        forced = isinstance(prompt, ChatPrompt) and prompt.forces_tools
+        answer, left_out = (None, ()) if command.constraint is None or forced else normalised(command.constraint)
         if isinstance(prompt, ChatPrompt):
-            made = _constraint(command, prompt, source, tokenizer, in_reasoning=in_reasoning)
+            made = _constraint(prompt, answer, source, tokenizer, in_reasoning=in_reasoning)
         else:
-            made = command.constraint
-        return _with_unheld(_checked(made, vocabulary), command)
+            made = answer
+        if made is None:
+            return None
+        if reason := trial_compile(made, vocabulary):
+            raise ConstraintError(reason)
+        return replace(made, unheld=(*left_out, *made.unheld)[:MOST_UNHELD])
     except ConstraintError as error:
         tools_field = "tool_choice" if isinstance(prompt, ChatPrompt) and prompt.forces_tools else "tools"
         if isinstance(error, ToolError):
@@ -54,28 +60,19 @@ def answer_constraint(
         raise RequestError(ErrorInfo(ErrorCode.INVALID, f"`{field}`: {error}", field)) from error
 
 
-def _with_unheld(made: Constraint | None, command: Generate) -> Constraint | None:
-    """Returns ``made`` with the places of what it leaves out, of the answer's own format, too."""
-    forced = isinstance(command.prompt, ChatPrompt) and command.prompt.forces_tools
-    of_format = unheld(command.constraint) if command.constraint is not None and not forced else ()
-    return made and replace(made, unheld=(*of_format, *made.unheld)[:MOST_UNHELD])
-
-
 def _constraint(
-    command: Generate, prompt: ChatPrompt, source: Signs, tokenizer: Tokenizer, *, in_reasoning: bool
+    prompt: ChatPrompt, answer: Constraint | None, source: Signs, tokenizer: Tokenizer, *, in_reasoning: bool
 ) -> Constraint | None:
-    """Returns what holds the answer to its format, its tools and its budget for reasoning; None where nothing does."""
+    """Returns what holds the answer to ``answer``, its format, to its tools and its budget for reasoning; None where
+    nothing does."""
     mode = _reasoning_mode(prompt, source, in_reasoning=in_reasoning)
     budget = prompt.reasoning_budget if mode is not ReasoningMode.OFF else None
-    answer = command.constraint
     tools = prompt.tools if prompt.tool_choice != "none" else []
     parallel = prompt.several_calls
     if prompt.forces_tools:
         choice = prompt.tool_choice
         return force_tools(source, tools, tokenizer, choice=choice, parallel=parallel, mode=mode, budget=budget)
     if tools and (answer or any(tool.strict for tool in tools)):
-        # Of a grammar that is made of it, llguidance would name another place.
-        _checked(answer)
         return offer_tools(source, tools, tokenizer, answer, parallel=parallel, mode=mode, budget=budget)
     if answer is None and budget is None:
         return None
@@ -88,9 +85,3 @@ def _reasoning_mode(prompt: ChatPrompt, source: Signs, *, in_reasoning: bool) ->
     if prompt.reasoning_effort != "none" and reasons(source):
         return ReasoningMode.MAY
     return ReasoningMode.OFF
-
-
-def _checked(constraint: Constraint | None, vocabulary: Vocabulary | None = None) -> Constraint | None:
-    if constraint is not None and (reason := trial_compile(constraint, vocabulary)):
-        raise ConstraintError(reason)
-    return constraint

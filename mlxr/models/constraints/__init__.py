@@ -10,7 +10,7 @@ from mlxr.runtime.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from mlxr.models.constraints.errors import ConstraintError, ToolError
-    from mlxr.models.constraints.grammars import compile_grammar, unheld
+    from mlxr.models.constraints.grammars import compile_grammar, normalised
     from mlxr.models.constraints.matcher import Matcher
     from mlxr.models.constraints.optional_tools import offer_tools
     from mlxr.models.constraints.reasoning import FREE, ReasoningMode, after_reasoning
@@ -28,9 +28,9 @@ __all__ = [
     "after_reasoning",
     "compile_grammar",
     "force_tools",
+    "normalised",
     "offer_tools",
     "trial_compile",
-    "unheld",
 ]
 
 __getattr__ = lazy_names(
@@ -45,8 +45,8 @@ __getattr__ = lazy_names(
         "after_reasoning": "reasoning",
         "compile_grammar": "grammars",
         "force_tools": "tool_calls",
+        "normalised": "grammars",
         "offer_tools": "optional_tools",
         "trial_compile": "trial_compilation",
-        "unheld": "grammars",
     },
 )

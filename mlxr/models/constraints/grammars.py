@@ -6,8 +6,10 @@ import json
 import re
 from typing import Any
 
+from msgspec.structs import replace
+
 from mlxr.models.constraints.errors import ConstraintError, KeywordProblem, readable, refused
-from mlxr.models.constraints.limits import check_schema
+from mlxr.models.constraints.limits import check_schema, check_size
 from mlxr.models.constraints.schema_normalisation import close_objects
 from mlxr.models.constraints.supported_keywords import rewrite_unsupported
 from mlxr.models.lark import styled
@@ -61,24 +63,24 @@ def answer_rule(constraint: Constraint) -> str:
     )
 
 
-def unheld(constraint: Constraint) -> tuple[str, ...]:
-    """Returns the places of the keywords that a schema's grammar leaves out, as ``Constraint`` has them. Raises
-    ``ConstraintError`` as ``compile_grammar`` does."""
-    if constraint.kind is not ConstraintKind.JSON_SCHEMA or constraint.strict:
-        return ()
-    _, problems = _rewritten(constraint)
-    return tuple(f"{constraint.field or ''}{problem.pointer}" for problem in problems)
+def normalised(constraint: Constraint) -> tuple[Constraint, tuple[str, ...]]:
+    """Returns ``constraint`` with its schema, if it is one, in terms that can be held to, and the places of the
+    keywords that these leave out, as ``Constraint.unheld`` has them. Raises ``ConstraintError`` for what is too large
+    or wrong."""
+    if constraint.kind is not ConstraintKind.JSON_SCHEMA or constraint.normalised:
+        return constraint, ()
+    check_size(constraint)
+    schema, problems = _rewritten(constraint)
+    places = tuple(f"{constraint.field or ''}{problem.pointer}" for problem in problems)
+    return replace(constraint, source=json.dumps(schema, ensure_ascii=False), normalised=True), places
 
 
 def _schema(constraint: Constraint) -> dict[str, Any] | bool:
-    schema, _ = _rewritten(constraint)
-    if isinstance(schema, dict):
-        close_objects(schema)
-    return schema
+    return json.loads(constraint.source) if constraint.normalised else _rewritten(constraint)[0]
 
 
 def _rewritten(constraint: Constraint) -> tuple[dict[str, Any] | bool, list[KeywordProblem]]:
-    """Returns a constraint's schema in terms that can be held to, and what was taken out of it."""
+    """Returns a constraint's schema in terms that can be held to, with closed objects, and what was taken out of it."""
     try:
         schema = json.loads(constraint.source)
     except RecursionError:
@@ -93,4 +95,6 @@ def _rewritten(constraint: Constraint) -> tuple[dict[str, Any] | bool, list[Keyw
         others = sum(each.mistake or constraint.strict for each in problems) - 1
         more = f" (and {others} more)" if others else ""
         raise ConstraintError(f"{problem}{more}")
+    if isinstance(schema, dict):
+        close_objects(schema)
     return schema, problems

@@ -48,7 +48,7 @@ def check_size(constraint: Constraint) -> None:
         check_regex(source)
     elif constraint.kind is ConstraintKind.LARK:
         check_grammar(source)
-    elif constraint.kind is ConstraintKind.JSON_SCHEMA:
+    elif constraint.kind is ConstraintKind.JSON_SCHEMA and not constraint.normalised:
         _most("the schema", len(source), "bytes", MOST_BYTES)
 
 

@@ -133,6 +133,8 @@ class Constraint(Value, frozen=True):
         field: the request's field that asked for it, for errors; None where tools did.
         strict: a schema that can't be held to in every keyword is refused; of another what can't be is left out, and
             it is refused for mistakes alone.
+        normalised: a schema is in terms that can be held to (``mlxr.models.constraints.normalised``); each is brought
+            into them once.
         unheld: the places of schema keywords that are left out: the request's field, ``#``, and a pointer into the
             schema that it holds. For whoever asked; engines get none.
     """
@@ -142,6 +144,7 @@ class Constraint(Value, frozen=True):
     reasoning: ReasoningSection | None = None
     field: str | None = None
     strict: bool = True
+    normalised: bool = False
     unheld: tuple[str, ...] = ()
 
 

@@ -19,6 +19,10 @@ from mlxr.actors.tokenizer.text import ModelText
 from mlxr.actors.tokenizer.truncation import TruncationPolicy, truncated_prompt
 from mlxr.models.chat import choose_parser
 from mlxr.models.chat.template import Rendered
+from mlxr.models.constraints import compile_grammar, grammars
+from mlxr.models.constraints.errors import KeywordProblem
+from mlxr.models.constraints.supported_keywords import rewrite_unsupported
+from mlxr.models.json_schema import Schema
 from mlxr.models.sentence_transformers import Prompts
 from mlxr.models.tokenizers import load_directory
 from mlxr.runtime.engine_spec import EngineSpec
@@ -206,6 +210,28 @@ def test_what_of_a_format_and_of_tools_is_not_held_to_is_known(text: ModelText) 
         made = answer_constraint(command, signs, text.tokenizer)
         assert made is not None
         assert made.unheld == places
+
+
+@pytest.mark.parametrize("reasoning_budget", [None, 10])
+@pytest.mark.parametrize("tools", [[], [WEATHER]])
+def test_a_formats_schema_is_read_once(
+    text: ModelText, monkeypatch: pytest.MonkeyPatch, tools: list[Tool], reasoning_budget: int | None
+) -> None:
+    schema = json.dumps({"type": "array", "uniqueItems": True, "title": "the format"})
+    held = Constraint(ConstraintKind.JSON_SCHEMA, schema, field="format", strict=False)
+    read: list[Schema] = []
+
+    def rewrite(given: Schema) -> list[KeywordProblem]:
+        read.append(dict(given))
+        return rewrite_unsupported(given)
+
+    monkeypatch.setattr(grammars, "rewrite_unsupported", rewrite)
+    prompt = replace(HELLO, tools=tools, reasoning_budget=reasoning_budget)
+    made = answer_constraint(Generate(1, prompt, constraint=held), text.encode(HELLO).signs, text.tokenizer)
+    assert made is not None
+    assert made.unheld == ("format#/uniqueItems",)
+    compile_grammar(made)  # as an executor does
+    assert read == [json.loads(schema)]
 
 
 def choice(text: ModelText, stops: list[str], tools: list[Tool] | None = None) -> OutputStream:
