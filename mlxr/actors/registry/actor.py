@@ -111,9 +111,11 @@ class RegistryActor(Actor):
         tool_stores = ToolStores(store, reader)
         resolver = Resolver(store, reader, models.paths, tool_stores)
         policy, executor = self._engines.policy, self._settings.executor
-        self._watch = CatalogueWatch(home, store, resolver, AdapterFits(reader), policy.models, self._changed_elsewhere)
+        self._watch = CatalogueWatch(
+            home, store, resolver, AdapterFits(reader), policy.engines.models, self._changed_elsewhere
+        )
         needs = LoadNeeds(home, reader, executor)
-        drafts = DraftModels(self._settings.draft_model, resolver.find, policy.running)
+        drafts = DraftModels(self._settings.draft_model, resolver.find, policy.engines.running)
         pinned = models.pinned
         loader = ModelLoader(
             self._engines, resolver, needs, drafts, pinned, lambda name: self._startup.served(name), self._reload
@@ -292,7 +294,7 @@ class RegistryActor(Actor):
         self._engines.wake()
 
     def _publish(self) -> None:
-        infos = [*self._engines.policy.infos(time.monotonic(), time.time()), *self._startup.infos()]
+        infos = [*self._engines.policy.engines.infos(time.monotonic(), time.time()), *self._startup.infos()]
         memory = MemoryInfo(machine_bytes(), available_bytes(), self._engines.policy.memory)
         self.tell(FRONTEND, Catalog(self._watch.messages(), infos, self._watch.stamp, self._ticket, memory))
 

@@ -160,7 +160,7 @@ class ModelCommands:
 
     async def measure_engines(self, message: MeasureEngines) -> bytes:
         # On a thread: where a process holds much, its pages take the system milliseconds to count.
-        return await to_thread.run_sync(lambda: msgspec.json.encode(measured(self._engines.policy.running())))
+        return await to_thread.run_sync(lambda: msgspec.json.encode(measured(self._engines.policy.engines.running())))
 
 
 OPERATIONS: dict[type[Command], Callable[[ModelCommands, Any], Awaitable[bytes]]] = {

@@ -62,9 +62,9 @@ class Estimates:
 
     async def of(self, message: EstimateModel) -> Estimate:
         """Raises as ``DryRun.estimate``."""
-        yielding = [engine for engine in self.policy.running() if not engine.fixed]
+        yielding = [engine for engine in self.policy.engines.running() if not engine.fixed]
         held = await to_thread.run_sync(measured, yielding)
-        pinned = sum(engine.takes - engine.spare for engine in self.policy.running() if engine.fixed)
+        pinned = sum(engine.takes - engine.spare for engine in self.policy.engines.running() if engine.fixed)
         dry_run = await late_import(_DRY_RUN)
         look = dry_run.DryRun(
             self.home,

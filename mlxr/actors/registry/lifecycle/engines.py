@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import structs
 
-from mlxr.actors.registry.lifecycle.engine import Engine
+from mlxr.actors.registry.lifecycle.engine import Engine, Explain
 from mlxr.actors.registry.lifecycle.engine_info import engine_info
 from mlxr.runtime.engine_spec import EngineSpec
 from mlxr.runtime.messages.catalogue import EngineInfo
@@ -17,7 +17,7 @@ MAX_NAME = 24
 
 
 class Engines:
-    """Engines of a server that run, load, or wait for their place."""
+    """Owns the engines of a server that run, load, or wait for their place, and their names."""
 
     def __init__(self) -> None:
         self._engines: dict[str, Engine] = {}
@@ -25,11 +25,36 @@ class Engines:
         """Engines that were never started, each with the one that came in its place."""
         self._count = 0
 
+    def __iter__(self) -> Iterator[Engine]:
+        """Yields those that there are now, in the order in which they were asked for; some may go meanwhile."""
+        return iter(list(self._engines.values()))
+
+    def add(
+        self, spec: EngineSpec, keep_alive: float, now: float, needs: int, optional: int, explain: Explain | None
+    ) -> Engine:
+        """Adds an engine under a name of its own, which is yet to be started. The arguments are as in ``Engine``."""
+        name = self._new_name(spec.model)
+        engine = self._engines[name] = Engine(name, spec, keep_alive, now, needs, explain=explain, optional=optional)
+        return engine
+
+    def remove(self, engine: Engine) -> None:
+        del self._engines[engine.name]
+        self._merged = {name: other for name, other in self._merged.items() if other != engine.name}
+
+    def replace(self, engine: Engine, other: Engine) -> None:
+        """Removes ``engine``, which was never started; ``other`` is there in its place."""
+        self.remove(engine)
+        self._merged[engine.name] = other.name
+
+    def named(self, name: str) -> Engine | None:
+        """The engine of that very name, as its actors have it."""
+        return self._engines.get(name)
+
     def models(self) -> set[str]:
         """Every name that is or will be served."""
         return {model for engine in self._engines.values() for model in engine.active}
 
-    def engine(self, name: str) -> Engine | None:
+    def find(self, name: str) -> Engine | None:
         """The engine of that name, or the one that has come in its place before it was started."""
         return self._engines.get(self._merged.get(name, name))
 
@@ -52,7 +77,7 @@ class Engines:
         return [engine for engine in self._engines.values() if engine.started]
 
     def adopt(self, engines: Iterable[Engine]) -> None:
-        """Takes over engines that an earlier registry started."""
+        """Adds engines that an earlier registry started, and gives none of their names away."""
         for engine in engines:
             self._engines[engine.name] = engine
             self._count = max(self._count, int(engine.name.rpartition("-")[2]))

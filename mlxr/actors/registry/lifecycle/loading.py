@@ -76,7 +76,7 @@ class ModelLoader:
         same = identity(entry.blob.path)
         content = await self._resolver.content_of(entry) or same
         spec = msgspec.structs.replace(entry.engine_spec(), identity=same, content=content)
-        serving = self._engines.policy.serves(spec)
+        serving = self._engines.policy.engines.serves(spec)
         if serving is None:
             spec = msgspec.structs.replace(spec, drafts=await self._drafts.of(spec, entry.blob.size))
         need = LoadNeed(serving.needs) if serving else await self._needs.of(entry, spec.identity, spec.drafts)

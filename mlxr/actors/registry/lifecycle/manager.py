@@ -141,9 +141,10 @@ class EngineManager:
     def mark_streams(self) -> None:
         """Has work in the background make way, where there is some, for streams, where there are some; and these leave
         a CPU to loads."""
-        policy, answers = self.policy, self.policy.answers()
-        self._streaming.set(answers and (policy.loads() or self._working() or policy.warms_up()))
-        self._loading.set(answers and (self._preparing > 0 or policy.is_at_load()))
+        engines = self.policy.engines
+        answers = engines.answers()
+        self._streaming.set(answers and (engines.loads() or self._working() or engines.warms_up()))
+        self._loading.set(answers and (self._preparing > 0 or engines.is_at_load()))
 
     def down(self, message: EngineDown) -> None:
         self._reasons[message.engine] = message
@@ -151,29 +152,29 @@ class EngineManager:
 
     def settle(self) -> bool:
         """Starts and stops what is due; whether that was anything."""
-        now = time.monotonic()
-        free = self._free(self.policy.running()) if self.policy.waits() or self.policy.lacks() else None
+        now, engines = time.monotonic(), self.policy.engines
+        free = self._free(engines.running()) if engines.waits() or engines.lacks() else None
         actions = self.policy.settle(now, free)
-        if self.policy.gives() and (lacking := self._lacking()):
+        if engines.gives() and (lacking := self._lacking()):
             actions += self.policy.relieve(now, lacking)
-        elif self.policy.lacks():
+        elif engines.lacks():
             actions += self.policy.raise_limits(now, free)
         self.mark_streams()
         self._carry_out(actions)
-        self._state_file.write(self.policy.running())
+        self._state_file.write(engines.running())
         return bool(actions)
 
     def wake(self) -> None:
         """Wakes those whose engine is ready, or gone. To be called once the frontend has been told of it."""
         for name, readiness in list(self._waiting.items()):
-            engine = self.policy.engine(name)
+            engine = self.policy.engines.find(name)
             if engine is not None and not engine.started:
                 readiness.tell(engine.stage)
             if engine is None or engine.ready:
                 del self._waiting[name]
                 error = None if engine else self._why(name, readiness.model)
                 readiness.settle(error, unloaded=name not in self._reasons)
-        self._reasons = {name: reason for name, reason in self._reasons.items() if self.policy.engine(name)}
+        self._reasons = {name: reason for name, reason in self._reasons.items() if self.policy.engines.find(name)}
 
     def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:

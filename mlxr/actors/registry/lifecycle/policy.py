@@ -12,7 +12,7 @@ in the order of asking. Engines load one at a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -37,21 +37,25 @@ MOST_CRASHES = 3
 """Of an executor while it loads, before the engine is given up."""
 
 
-class EnginePolicy(Engines):
-    """Decides over all engines of a server.
+class EnginePolicy:
+    """Decides over all ``engines`` of a server, which nobody else changes.
 
-    engines: how many may run at once.
+    most: how many may run at once.
     keep_alive: the default, in seconds; infinity for engines that stay.
     memory: bytes that all may take together; 0 for no limit.
     """
 
-    def __init__(self, engines: int, keep_alive: float, memory: int = 0) -> None:
-        super().__init__()
-        self._limits = Limits(engines, memory)
+    def __init__(self, most: int, keep_alive: float, memory: int = 0) -> None:
+        self.engines = Engines()
+        self._limits = Limits(most, memory)
         self._keep_alive = keep_alive
         self._leaving: dict[str, int] = {}
         """What engines take that were told to stop and have not yet."""
         self._pages = PageLimits()
+
+    def adopt(self, engines: Iterable[Engine]) -> None:
+        """Takes over engines that an earlier registry started."""
+        self.engines.adopt(engines)
 
     @property
     def memory(self) -> int:
@@ -76,17 +80,12 @@ class EnginePolicy(Engines):
         """Has an engine for ``spec``: one that runs already, or a new one for ``settle`` to start. ``needs``,
         ``optional`` and ``explain`` as in ``Engine``. ``stays``: it does not expire, unless a request says so. ``pin``:
         nor that, nor does it make room for others; None leaves it as it is."""
-        current = self.serves(spec)
-        if current is None and (former := self.serving(spec.model)) is not None:
+        current = self.engines.serves(spec)
+        if current is None and (former := self.engines.serving(spec.model)) is not None:
             self._detach(former, spec.model, now)
-        engine = current or next(
-            (e for e in self._engines.values() if same_files(e.spec, spec) and self._lasts(e)), None
-        )
+        engine = current or next((e for e in self.engines if same_files(e.spec, spec) and self._lasts(e)), None)
         if engine is None:
-            engine = Engine(
-                self._new_name(spec.model), spec, self._keep_alive, now, needs, explain=explain, optional=optional
-            )
-            self._engines[engine.name] = engine
+            engine = self.engines.add(spec, self._keep_alive, now, needs, optional, explain)
         engine.go_on()
         engine.active.setdefault(spec.model, 0)
         if stays:
@@ -100,7 +99,7 @@ class EnginePolicy(Engines):
 
     def touch(self, model: str, active: int, keep_alive: float | None, now: float, engine: str = "") -> None:
         """Requests for ``model`` are in flight, ``active`` of them, at the engine of that name, or at any."""
-        for touched in self._engines.values():
+        for touched in self.engines:
             if model in touched.active and engine in ("", touched.name):
                 touched.active[model] = active
                 touched.keep_alive = touched.keep_alive if keep_alive is None else keep_alive
@@ -109,13 +108,13 @@ class EnginePolicy(Engines):
 
     def note(self, message: EngineEvent) -> None:
         """Takes over what an engine's actors say of it."""
-        if engine := self._engines.get(message.engine):
+        if engine := self.engines.named(message.engine):
             engine.note(message)
 
     def released(self, message: EngineReleased) -> None:
         """The frontend sends no more requests to an engine that is to stop, and has sent those in ``active``. One that
         was only unused goes on if there are any."""
-        engine = self._engines.get(message.engine)
+        engine = self.engines.named(message.engine)
         if engine is None or not engine.ending or engine.endings != message.ending:
             return
         engine.released = True
@@ -125,13 +124,13 @@ class EnginePolicy(Engines):
 
     def forget_requests(self) -> None:
         """The frontend was started anew: whatever it had sent before, nobody waits for."""
-        for engine in self._engines.values():
+        for engine in self.engines:
             engine.active = dict.fromkeys(engine.active, 0)
             engine.released = engine.ending
 
     def down(self, message: EngineDown) -> list[Action]:
         """Part of an engine died; a final death is the end of the whole engine, as are too many while it loads."""
-        engine = self._engines.get(message.engine)
+        engine = self.engines.named(message.engine)
         if engine is None:
             return []
         engine.lost(message.actor)
@@ -146,7 +145,7 @@ class EnginePolicy(Engines):
     def unload(self, model: str) -> bool:
         """Stops serving ``model`` as soon as it is loaded and idle; whether it was served. Who waits for it already
         gets an answer first."""
-        engine = self.serving(model)
+        engine = self.engines.serving(model)
         if engine is None:
             return False
         engine.keep_alive, engine.pinned = 0.0, False
@@ -155,13 +154,13 @@ class EnginePolicy(Engines):
 
     def withdraw(self, name: str) -> None:
         """Nobody waits for an engine any more: one that was not started is not to be."""
-        engine = self._engines.get(name)
+        engine = self.engines.named(name)
         if engine is not None and not engine.started:
             self._remove(engine)
 
     def reconcile(self, specs: Mapping[str, EngineSpec], now: float) -> None:
         """Detaches engines from names that now stand for something else, or for nothing."""
-        for engine in list(self._engines.values()):
+        for engine in self.engines:
             if engine.detached_at is None:
                 for model in list(engine.active):
                     if model not in specs or not same_files(specs[model], engine.spec):
@@ -169,11 +168,11 @@ class EnginePolicy(Engines):
 
     def is_due(self, now: float) -> bool:
         """Whether an engine is to be started or ended, or gives its place to one."""
-        return any(e.ending or not e.started or self._expiry(e) <= now for e in self._engines.values())
+        return any(e.ending or not e.started or self._expiry(e) <= now for e in self.engines)
 
     def settle(self, now: float, free: int | None = None) -> list[Action]:
         """Stops what has expired; starts what waits, in the place of others if need be. ``free`` as in ``Limits``."""
-        for engine in self._engines.values():
+        for engine in self.engines:
             if engine.ready and not engine.loaded:
                 # However long it took to load, its first request is waited for from now on.
                 engine.loaded = True
@@ -182,7 +181,7 @@ class EnginePolicy(Engines):
                 engine.end()
         start = self._next(now, replace(self._limits, free=free, leaving=tuple(self._leaving.values())))
         stop: list[Action] = []
-        for engine in list(self._engines.values()):
+        for engine in self.engines:
             over = engine.detached_at is not None and now >= engine.detached_at + DETACHED_SECONDS
             if engine.ending and (over or not engine.started or (engine.idle and engine.released)):
                 stop += self._remove(engine)
@@ -190,24 +189,24 @@ class EnginePolicy(Engines):
 
     def relieve(self, now: float, lacking: int) -> list[Limit]:
         """Has engines give back pages in use, since the system lacks so many bytes."""
-        return self._pages.relieve(self.running(), now, lacking)
+        return self._pages.relieve(self.engines.running(), now, lacking)
 
     def raise_limits(self, now: float, free: int | None) -> list[Limit]:
         """Lets engines have pages again that they gave back, where nobody waits and there is room for twice as much.
         ``free`` as in ``Limits``."""
-        if self.waits():
+        if self.engines.waits():
             return []
-        left = [] if free is None else [free]
+        running, left = self.engines.running(), [] if free is None else [free]
         if self._limits.memory:
-            left.append(self._limits.memory - sum(e.takes for e in self.running()) - sum(self._leaving.values()))
-        return self._pages.raise_all(self.running(), now, left)
+            left.append(self._limits.memory - sum(e.takes for e in running) - sum(self._leaving.values()))
+        return self._pages.raise_all(running, now, left)
 
     def _next(self, now: float, limits: Limits) -> list[Action]:
         """Starts the engine that waits for longest, where it has room; else has others end that are in its way."""
-        started = self.running()
+        started = self.engines.running()
         victims: list[Engine] = []
         actions: list[Action] = []
-        for engine in [e for e in self._engines.values() if not e.started and not e.ending]:
+        for engine in [e for e in self.engines if not e.started and not e.ending]:
             if any(e.loading and not e.ending for e in started):
                 break
             awaiting = {e.name for e in started if e.idle and now < self._first_use(e)}
@@ -237,9 +236,8 @@ class EnginePolicy(Engines):
 
     def _merge(self, engine: Engine) -> None:
         """``engine``, which was to make room and need not, serves those as well who have asked for it meanwhile."""
-        for other in [e for e in self._engines.values() if not e.started and same_files(e.spec, engine.spec)]:
-            self._remove(other)
-            self._merged[other.name] = engine.name
+        for other in [e for e in self.engines if not e.started and same_files(e.spec, engine.spec)]:
+            self.engines.replace(other, engine)
             engine.active = {**dict.fromkeys(other.active, 0), **engine.active}
             engine.keep_alive, engine.pinned = other.keep_alive, other.pinned
             engine.used, engine.touched = other.used, other.touched
@@ -266,8 +264,7 @@ class EnginePolicy(Engines):
 
     def _remove(self, engine: Engine) -> list[Action]:
         """Forgets the engine; one that was never started needs no stopping."""
-        del self._engines[engine.name]
-        self._merged = {name: other for name, other in self._merged.items() if other != engine.name}
+        self.engines.remove(engine)
         if not engine.started:
             return []
         self._leaving[engine.name] = engine.takes

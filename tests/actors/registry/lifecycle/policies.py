@@ -32,7 +32,7 @@ def settle(policy: EnginePolicy, now: float, free: int | None = None) -> list[Ac
         stopped = [action.engine for action in found if isinstance(action, StopEngine)]
         for name in stopped:
             policy.stopped(name)
-        ending = [engine for engine in policy.running() if engine.ending and not engine.released]
+        ending = [engine for engine in policy.engines.running() if engine.ending and not engine.released]
         for engine in ending:
             policy.released(EngineReleased(engine.name, engine.endings, {}))
         if not (stopped or ending):
@@ -50,7 +50,7 @@ def serve(policy: EnginePolicy, model: str, now: float, keep_alive: float | None
 
 
 def states(policy: EnginePolicy, now: float = 0.0) -> dict[str, str]:
-    return {info.model: info.state for info in policy.infos(now, 0.0)}
+    return {info.model: info.state for info in policy.engines.infos(now, 0.0)}
 
 
 def loaded(policy: EnginePolicy, model: str, size: float, now: float, *, pin: bool | None = None) -> Engine:

@@ -63,9 +63,9 @@ async def test_a_model_that_is_made_anew_while_it_is_served_gets_its_draft_model
     await load.load(one)
     anew = structs.replace(one, overrides=structs.replace(one.overrides, options={"draft_model": "draft"}))
     await load.load(anew)
-    engine = policy.serving("one")
+    engine = policy.engines.serving("one")
     assert engine is not None
     assert [files.name for files in engine.spec.drafts] == ["draft"]
     assert engine.needs == 5
     await load.load(anew)
-    assert policy.serving("one") is engine
+    assert policy.engines.serving("one") is engine

@@ -77,7 +77,7 @@ def test_a_pinned_model_gives_pages_back_and_is_no_reason_to_refuse_another() ->
 def test_a_system_under_pressure_gets_pages_back_from_whom_nobody_asks() -> None:
     policy = EnginePolicy(3, 300)
     old, recent = loaded(policy, "old", 0), loaded(policy, "recent", 1)
-    assert policy.gives()
+    assert policy.engines.gives()
     assert policy.relieve(5, 700) == [Limit(old.name, PAGES, give_back=700)]
     assert policy.relieve(5 + RELIEF_SECONDS / 2, 700) == []
     answer(policy, old, LEAST)
@@ -89,14 +89,14 @@ def test_pages_come_back_when_there_is_room_again_and_nobody_waits() -> None:
     engine = loaded(policy, "a", 0)
     policy.relieve(1, 100)
     answer(policy, engine, 2_000)
-    assert policy.lacks()
+    assert policy.engines.lacks()
     assert policy.raise_limits(2, 50_000) == []
     later = 1 + RAISE_SECONDS
     assert policy.raise_limits(later, 4_000) == [Limit(engine.name, 4_000)]
     answer(policy, engine, 4_000)
     assert policy.raise_limits(later + RAISE_SECONDS, 50_000) == [Limit(engine.name, PAGES)]
     answer(policy, engine, PAGES)
-    assert not policy.lacks()
+    assert not policy.engines.lacks()
 
 
 def test_a_restarted_executor_has_all_its_pages_and_is_asked_anew() -> None:

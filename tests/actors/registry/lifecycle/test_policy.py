@@ -31,12 +31,12 @@ def test_an_engine_is_ready_when_executor_and_tokenizer_are() -> None:
     engine = policy.ensure(spec("a"), None, 0)
     settle(policy, 0)
     policy.note(LoadProgress(engine.name, "weights", 0.5))
-    (info,) = policy.infos(0, 0)
+    (info,) = policy.engines.infos(0, 0)
     assert (info.state, info.stage, info.progress) == ("loading", "weights", 0.5)
     policy.note(EngineUp(engine.name, 8192, 1000, "cpu"))
     assert states(policy) == {"a": "loading"}
     policy.note(TokenizerUp(engine.name))
-    (info,) = policy.infos(0, 0)
+    (info,) = policy.engines.infos(0, 0)
     assert (info.state, info.progress, info.context_length, info.memory_bytes) == ("ready", 1.0, 8192, 1000)
 
 
@@ -45,9 +45,9 @@ def test_what_a_ready_engine_does_in_the_background_is_told_and_makes_way_for_st
     engine = serve(policy, "a", 0)
     for fraction, told in ((0.25, ("ready", "compiling kernels", 0.25)), (1.0, ("ready", "", 1.0))):
         policy.note(LoadProgress(engine.name, "compiling kernels", fraction))
-        (info,) = policy.infos(0, 0)
+        (info,) = policy.engines.infos(0, 0)
         assert (info.state, info.stage, info.progress) == told
-        assert (policy.warms_up(), policy.loads()) == (fraction < 1, False)
+        assert (policy.engines.warms_up(), policy.engines.loads()) == (fraction < 1, False)
 
 
 def test_a_lost_executor_restarts_and_comes_back() -> None:
@@ -64,7 +64,7 @@ def test_an_engine_past_saving_is_stopped_and_a_new_one_gets_another_name() -> N
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0)
     assert policy.down(EngineDown(engine.name, "executor", "killed", final=True)) == [StopEngine(engine.name)]
-    assert policy.infos(0, 0) == []
+    assert policy.engines.infos(0, 0) == []
     assert policy.ensure(spec("a"), None, 0).name != engine.name
 
 
@@ -74,13 +74,13 @@ def test_messages_of_engines_that_are_gone_change_nothing() -> None:
     policy.note(TokenizerUp("gone-1"))
     policy.note(LoadProgress("gone-1", "", 0))
     assert policy.down(EngineDown("gone-1", "kv", "killed", final=True)) == []
-    assert policy.infos(0, 0) == []
+    assert policy.engines.infos(0, 0) == []
 
 
 def test_an_unused_engine_goes_after_its_keep_alive_and_not_before() -> None:
     policy = EnginePolicy(2, 300)
     engine = serve(policy, "a", 0)
-    assert policy.infos(100, 1_000_000)[0].expires == 1_000_200
+    assert policy.engines.infos(100, 1_000_000)[0].expires == 1_000_200
     assert settle(policy, 299) == []
     assert settle(policy, 300) == [StopEngine(engine.name)]
 
@@ -99,7 +99,7 @@ def test_requests_in_flight_keep_an_engine() -> None:
 def test_a_negative_keep_alive_means_for_ever() -> None:
     policy = EnginePolicy(2, 300)
     serve(policy, "a", 0, keep_alive=math.inf)
-    assert policy.infos(0, 0)[0].expires is None
+    assert policy.engines.infos(0, 0)[0].expires is None
     assert settle(policy, 1e9) == []
 
 
@@ -118,7 +118,7 @@ def test_an_engine_in_use_is_said_to_expire_a_keep_alive_from_now() -> None:
     policy = EnginePolicy(2, 300)
     serve(policy, "a", 0)
     policy.touch("a", 1, None, 0)
-    assert policy.infos(100, 1_000_000)[0].expires == 1_000_300
+    assert policy.engines.infos(100, 1_000_000)[0].expires == 1_000_300
 
 
 def test_the_model_that_a_server_was_started_with_stays_unless_a_request_says_otherwise() -> None:
@@ -188,7 +188,7 @@ def test_at_the_limit_with_all_busy_a_model_waits_its_turn() -> None:
     policy.touch("a", 1, None, 0)
     b = policy.ensure(spec("b"), None, 1)
     assert settle(policy, 1) == []
-    assert "waiting" in policy.infos(1, 0)[1].stage
+    assert "waiting" in policy.engines.infos(1, 0)[1].stage
     policy.touch("a", 0, None, 2)
     assert settle(policy, 2) == [StopEngine(a.name), StartEngine(b.name, msgspec.json.encode(spec("b")))]
 
@@ -229,7 +229,7 @@ def test_a_model_that_nobody_waits_for_any_more_is_not_loaded() -> None:
     policy.withdraw(b.name)
     assert settle(policy, 1) == []
     assert states(policy) == {"a": "ready"}
-    assert policy.serving("a") is a
+    assert policy.engines.serving("a") is a
 
 
 def test_a_model_that_waits_and_is_deleted_is_never_started() -> None:
@@ -267,7 +267,7 @@ def test_an_engine_of_a_deleted_model_ends_with_its_last_request() -> None:
     policy.touch("a", 1, None, 0)
     policy.reconcile({}, 1)
     assert states(policy) == {"a": "stopping"}
-    assert policy.serving("a") is None
+    assert policy.engines.serving("a") is None
     assert settle(policy, 1) == []
     policy.touch("a", 0, None, 2)
     assert settle(policy, 2) == [StopEngine(engine.name)]
@@ -287,7 +287,7 @@ def test_a_name_with_new_content_gets_a_new_engine() -> None:
     policy.touch("a", 1, None, 0)
     new = policy.ensure(spec("a", "another"), None, 1)
     assert new is not old
-    assert policy.serving("a") is new
+    assert policy.engines.serving("a") is new
     assert settle(policy, 1) == [StartEngine(new.name, msgspec.json.encode(spec("a", "another")))]
 
 
@@ -315,7 +315,7 @@ def test_never_more_engines_than_allowed_and_none_stopped_under_a_request(
     active = dict.fromkeys("abcd", 0)
     for event, model in events:
         now += 1
-        engine = policy.serving(model)
+        engine = policy.engines.serving(model)
         final: list[object] = []
         if event == "load":
             policy.ensure(spec(model), None, now)
@@ -350,10 +350,10 @@ def test_never_more_engines_than_allowed_and_none_stopped_under_a_request(
         policy.touch(model, 0, None, now)
     for _ in range(20):
         now += 100
-        for engine in policy.running():
+        for engine in policy.engines.running():
             come_up(policy, engine)
         settle(policy, now)
-    assert policy.running() == []
+    assert policy.engines.running() == []
 
 
 def test_engines_load_one_at_a_time_in_the_order_of_asking() -> None:
@@ -372,7 +372,7 @@ def test_an_executor_that_crashes_thrice_while_it_loads_is_given_up() -> None:
     assert policy.down(died) == []
     assert policy.down(died) == []
     assert policy.down(died) == [StopEngine(a.name)]
-    assert policy.infos(0, 0) == []
+    assert policy.engines.infos(0, 0) == []
 
 
 def test_requests_that_come_as_an_unused_engine_stops_keep_it() -> None:

@@ -121,23 +121,23 @@ class World:
                     pytest.fail(action.reason)
         self._publish()
         for request, name in list(self.waiting):
-            engine = self.policy.engine(name)
+            engine = self.policy.engines.find(name)
             if engine is None or engine.ready:
                 self.waiting.remove((request, name))
                 gone = None if engine else ErrorInfo(ErrorCode.MODEL_FAILED, "unloaded before it was ready")
                 self._to_frontend("registry", RegistryReply(request, last=True, error=gone))
 
     def _publish(self) -> None:
-        self._to_frontend("registry", Catalog(ENTRIES, self.policy.infos(self.now, 0.0)))
+        self._to_frontend("registry", Catalog(ENTRIES, self.policy.engines.infos(self.now, 0.0)))
 
     def _start(self, name: str) -> None:
-        engine = self.policy.engine(name)
+        engine = self.policy.engines.find(name)
         self.alive[name] = engine.takes if engine else 0
         self.serving[name] = []
         self.most = max(self.most, sum(self.alive.values()))
 
         def up() -> None:
-            engine = self.policy.engine(name)
+            engine = self.policy.engines.find(name)
             if engine is not None:
                 self.policy.note(TokenizerUp(name))
                 self.policy.note(EngineUp(name, 4096, engine.needs, "cpu"))

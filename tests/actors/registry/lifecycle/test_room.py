@@ -30,7 +30,7 @@ def test_a_load_makes_those_stop_that_were_used_longest_ago_until_it_fits() -> N
     policy.touch("d", 0, None, 5)
     e = policy.ensure(spec("e"), None, 6, needs=4 * GB)
     assert [action.engine for action in settle(policy, 6)][-1] == e.name
-    assert a.name not in [engine.name for engine in policy.running()]
+    assert a.name not in [engine.name for engine in policy.engines.running()]
 
 
 def test_an_idle_engine_goes_before_a_busy_one_that_was_used_longer_ago() -> None:
@@ -49,7 +49,7 @@ def test_a_busy_engine_in_the_way_takes_no_more_requests_and_stops_with_its_last
     b = policy.ensure(spec("b"), None, 2, needs=2 * GB)
     assert settle(policy, 2) == []
     assert states(policy) == {"a": "stopping", "b": "loading"}
-    assert policy.infos(2, 0)[1].stage == "waiting for a to be idle (2 in flight)"
+    assert policy.engines.infos(2, 0)[1].stage == "waiting for a to be idle (2 in flight)"
     again = policy.ensure(spec("a"), None, 3, needs=2 * GB)
     assert again is not a
     policy.touch("a", 1, None, 4, a.name)
@@ -161,7 +161,7 @@ def test_a_pinned_engine_neither_expires_nor_makes_room_until_it_is_unloaded() -
     engine = loaded(policy, "a", 1, 0, pin=True)
     policy.touch("a", 0, 0, 1)
     assert settle(policy, 1e9) == []
-    (info,) = policy.infos(1e9, 0)
+    (info,) = policy.engines.infos(1e9, 0)
     assert (info.pinned, info.expires) == (True, None)
     policy.unload("a")
     assert settle(policy, 1e9) == [StopEngine(engine.name)]
@@ -172,4 +172,4 @@ def test_adapters_count() -> None:
     engine = loaded(policy, "a", 1, 0)
     policy.note(EngineMemory(engine.name, 3 * GB))
     assert engine.takes == 3 * GB + OVERHEAD_BYTES
-    assert policy.infos(0, 0)[0].memory_bytes == 3 * GB
+    assert policy.engines.infos(0, 0)[0].memory_bytes == 3 * GB

@@ -15,7 +15,7 @@ def test_a_restarted_registry_goes_on_with_the_engines_that_run(tmp_path: Path) 
     engine = serve(policy, "a", 0, keep_alive=60)
     loading = policy.ensure(spec("b"), None, 0)
     settle(policy, 0)
-    EngineStateFile(tmp_path).write(policy.running())
+    EngineStateFile(tmp_path).write(policy.engines.running())
 
     later = EnginePolicy(2, 300)
     later.adopt(EngineStateFile(tmp_path).read(1000))
@@ -23,7 +23,7 @@ def test_a_restarted_registry_goes_on_with_the_engines_that_run(tmp_path: Path) 
     assert later.ensure(spec("a"), 60, 1000).name == engine.name
     assert settle(later, 1000) == []
     assert later.ensure(spec("c"), None, 1000).name not in (engine.name, loading.name)
-    come_up(later, later.running()[1])
+    come_up(later, later.engines.running()[1])
     assert settle(later, 1060 + FIRST_USE_SECONDS)[0] == StopEngine(engine.name)
 
 
