@@ -16,6 +16,12 @@ test("two models answer side by side, and one is gone on with", async ({ page, s
   await expect(both.getByRole("article", { name: "Answer of smollm2" }).locator(".markdown")).not.toBeEmpty();
   await expect(both.getByRole("article", { name: "Answer of twin" }).locator(".markdown")).not.toBeEmpty();
   const twin = both.getByRole("article", { name: "Answer of twin" });
+  const own = both.getByRole("article", { name: "Answer of smollm2" });
+  await own.getByRole("button", { name: "Regenerate" }).click();
+  await expect(own.getByText("2/2")).toBeVisible();
+  await own.getByRole("button", { name: "Previous branch" }).click();
+  await expect(own.getByText("1/2")).toBeVisible();
+  await expect(twin.getByRole("button", { name: "Next branch" })).toHaveCount(0);
   await twin.getByRole("button", { name: "Go on with this one" }).click();
   await expect(both).toBeHidden();
   await expect(page.getByRole("heading", { name: "Answer of twin" })).toBeVisible();

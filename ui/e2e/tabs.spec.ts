@@ -16,6 +16,34 @@ test("two tabs follow one answer, and a closed one finds it whole", async ({ pag
   await expect(thread(other).locator(".markdown")).toHaveText(text ?? "");
 });
 
+test("what is typed into a message stays in view and is sent when another tab edits the same one", async ({
+  page,
+  context,
+  server,
+}) => {
+  const id = await openChat(page, server, { max_tokens: 4 });
+  await send(page, "Name a colour.");
+  await ended(page);
+  const other = await context.newPage();
+  await other.goto(`/ui/chats/${id}`);
+  const edit = async (tab: typeof page, text: string) => {
+    await thread(tab).getByText("Name a colour.").hover();
+    await thread(tab).getByRole("button", { name: "Edit" }).click();
+    await tab.getByRole("textbox", { name: "Edit" }).fill(text);
+  };
+  await edit(page, "Name a bird.");
+  await edit(other, "Name a tree.");
+  await other.getByRole("textbox", { name: "Edit" }).press("Enter");
+  await expect(thread(other).getByText("2/2")).toBeVisible();
+  await expect(page.getByText(/Another tab went to another version/)).toBeVisible();
+  await expect(page.getByRole("textbox", { name: "Edit" })).toBeFocused();
+  await page.keyboard.type(" A small one.");
+  await page.keyboard.press("Enter");
+  await expect(thread(page).getByText("Name a bird. A small one.")).toBeVisible();
+  await expect(thread(page).getByText("3/3")).toBeVisible();
+  await ended(page);
+});
+
 test("four tabs are open, each with a chat, and each has its question answered", async ({ page, context, server }) => {
   const tabs = [page, ...(await Promise.all([1, 2, 3].map(() => context.newPage())))];
   for (const tab of tabs) await openChat(tab, server, { max_tokens: 4 });

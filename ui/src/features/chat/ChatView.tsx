@@ -22,9 +22,11 @@ import { textOf } from "./model";
 import { PanelSlot } from "./panels/PanelSlot";
 import { chatTexts } from "./texts";
 import { MessageActionsContext } from "./thread/actions";
+import { useEditing } from "./thread/editing";
 import { useToolLoop } from "./tools/useCalling";
 
 const CompareView = lazy(() => import("./compare/CompareView"));
+const UnseenEdits = lazy(() => import("./thread/UnseenEdits"));
 
 export interface ChatViewProps {
   chat: ChatController;
@@ -72,6 +74,8 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
   const compare = useCompare(chat);
   const { shown } = compare;
   useToolLoop(chat.id, [...chat.messages, ...(shown?.answers ?? []).flatMap(({ id }) => chat.branchThrough(id))]);
+  const { typed } = useEditing();
+  const hasUnseen = [...typed.keys()].some((id) => !chat.messages.some((message) => message.id === id));
   const empty = chat.messages.length === 0;
   const isGone = chat.error instanceof ApiError && chat.error.status === 404;
   return (
@@ -107,7 +111,7 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
                 </div>
               ) : shown !== null ? (
                 <Suspense fallback={<LoadingThread />}>
-                  <CompareView chat={chat} comparison={shown} onChoose={compare.choose} />
+                  <CompareView chat={chat} comparison={shown} onChoose={compare.choose} onKeep={compare.keepBeside} />
                 </Suspense>
               ) : (
                 children
@@ -118,6 +122,11 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
                     <p role="status" className="pb-1 text-center text-sm text-warning">
                       {texts.reconnecting}
                     </p>
+                  )}
+                  {(chat.goElsewhere !== null || (hasUnseen && !chat.loading)) && (
+                    <Suspense>
+                      <UnseenEdits onKeep={(text) => composer.current?.append(text)} />
+                    </Suspense>
                   )}
                   <MessageComposer
                     ref={composer}

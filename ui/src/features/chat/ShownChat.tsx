@@ -4,7 +4,6 @@ import { AloudProvider } from "./aloud/AloudProvider";
 import { ChatView } from "./ChatView";
 import type { ChatController } from "./controller";
 import { withSearch } from "./search";
-import { EditingProvider } from "./thread/editing";
 import { ToolsProvider } from "./tools/ToolsProvider";
 import { useTabTitle } from "./useTabTitle";
 
@@ -15,19 +14,17 @@ export function ShownChat({ chat, children }: { chat: ChatController; children?:
   useTabTitle(chat);
   return (
     <ToolsProvider>
-      <EditingProvider>
-        <AloudProvider chat={chat.id}>
-          <ChatView
-            chat={chat}
-            panel={panel}
-            onPanel={(next) =>
-              void navigate({ to: ".", search: (now) => withSearch(now, { panel: next }), replace: true })
-            }
-          >
-            {children}
-          </ChatView>
-        </AloudProvider>
-      </EditingProvider>
+      <AloudProvider chat={chat.id}>
+        <ChatView
+          chat={chat}
+          panel={panel}
+          onPanel={(next) =>
+            void navigate({ to: ".", search: (now) => withSearch(now, { panel: next }), replace: true })
+          }
+        >
+          {children}
+        </ChatView>
+      </AloudProvider>
     </ToolsProvider>
   );
 }

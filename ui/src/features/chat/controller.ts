@@ -42,6 +42,8 @@ export interface ChatController {
   change: (asked: ChatChange) => void;
   /** The changes that the server has not taken yet: they come before the answer that is asked for next. */
   pending: PendingChanges;
+  /** Goes where another tab went with the chat; null unless this one stays, since somebody changes a message here. */
+  goElsewhere: (() => void) | null;
   actions: MessageActions;
 }
 

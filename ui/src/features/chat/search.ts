@@ -6,16 +6,18 @@ export interface ChatSearch {
   second?: string;
   /** The message of whose answers one was chosen to go on with. */
   chosen?: string;
+  /** Of two answers side by side, the one whose side stays while the other shows another. */
+  beside?: string;
   /** The message to begin with, as one that was searched for; the end where there is none. */
   message?: string;
 }
 
-const NAMES = ["panel", "second", "chosen", "message"] as const;
+const NAMES = ["panel", "second", "chosen", "beside", "message"] as const;
 
 /** Returns what of `given` a chat's page knows. */
 export const validateSearch = (given: Record<string, unknown>): ChatSearch =>
   Object.fromEntries(NAMES.flatMap((name) => (typeof given[name] === "string" ? [[name, given[name]]] : [])));
 
 /** Returns the search with `change`; what is undefined there is left out. */
-export const withSearch = (now: ChatSearch, change: { [Name in keyof ChatSearch]: string | undefined }): ChatSearch =>
+export const withSearch = (now: ChatSearch, change: { [Name in keyof ChatSearch]?: string | undefined }): ChatSearch =>
   validateSearch({ ...now, ...change });

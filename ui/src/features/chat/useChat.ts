@@ -8,10 +8,12 @@ import { isOpen } from "./model";
 import { PendingChanges } from "./PendingChanges";
 import { chatDetail } from "./queries";
 import { type ChatChange, eventsPath, patchChat, sendMessage, stopAnswers } from "./requests";
+import { useEditing } from "./thread/editing";
 import { MessageTree } from "./tree";
 import { useMessageActionsOf } from "./useMessageActionsOf";
+import { useShownLeaf } from "./useShownLeaf";
 import { MessageViews } from "./views";
-import type { ChatDetail } from "./wire";
+import type { Answers, ChatDetail } from "./wire";
 
 /** Returns the chat `id`, which follows what happens to it, here and in other tabs. */
 export function useChat(id: string): ChatController {
@@ -38,7 +40,8 @@ export function useChat(id: string): ChatController {
   const views = useMemo(() => new MessageViews(follower), [follower]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: each chat has its own
   const pending = useMemo(() => new PendingChanges(), [id]);
-  const leaf = detail?.chat.leaf ?? null;
+  const { typed } = useEditing();
+  const { leaf, isHeld, go } = useShownLeaf(tree, detail?.chat.leaf ?? null, typed);
   // biome-ignore lint/correctness/useExhaustiveDependencies: `version` says that answers have other parts
   const messages = useMemo(() => views.branch(tree, leaf), [views, tree, leaf, version]);
 
@@ -50,6 +53,7 @@ export function useChat(id: string): ChatController {
     const shown = (chat: ChatDetail["chat"]) =>
       client.setQueryData(chatDetail(id).queryKey, (now) => now && { ...now, chat });
     shown({ ...before, ...asked });
+    if (typeof asked.leaf === "string") go(asked.leaf);
     const taken = patchChat(id, asked);
     pending.add(taken);
     taken.then(
@@ -60,7 +64,12 @@ export function useChat(id: string): ChatController {
       },
     );
   };
-  const actions = useMessageActionsOf({ id, tree, follower, change, pending, refused });
+  // What was asked for here is shown, whatever was shown before.
+  const learn = (answers: Answers) => {
+    follower.learn(answers);
+    if (answers.chat.id === id) go(answers.chat.leaf ?? null);
+  };
+  const actions = useMessageActionsOf({ id, tree, learn, change, pending, refused });
   return {
     id,
     chat: detail?.chat ?? null,
@@ -80,7 +89,9 @@ export function useChat(id: string): ChatController {
     progress: follower.progress,
     send: async (content, answers) => {
       await pending.settle();
-      follower.learn(await sendMessage(id, { content, ...(answers === undefined ? {} : { answers }) }));
+      const behind = messages.at(-1)?.id;
+      const parent = isHeld && behind !== undefined ? { parent: behind } : {};
+      learn(await sendMessage(id, { content, ...parent, ...(answers === undefined ? {} : { answers }) }));
       setSent((count) => count + 1);
     },
     sent,
@@ -89,6 +100,7 @@ export function useChat(id: string): ChatController {
     },
     change,
     pending,
+    goElsewhere: isHeld ? () => go(detail?.chat.leaf ?? null) : null,
     actions,
   };
 }

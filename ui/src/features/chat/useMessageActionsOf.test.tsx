@@ -1,6 +1,5 @@
 import { renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ChatFollower } from "./live/ChatFollower";
 import type { Message } from "./model";
 import { PendingChanges } from "./PendingChanges";
 import { MessageTree } from "./tree";
@@ -28,10 +27,9 @@ afterEach(() => vi.unstubAllGlobals());
 
 function around(id: string) {
   const learn = vi.fn();
-  const follower = { learn } as unknown as ChatFollower;
   const tree = new MessageTree([question.turn]);
   const pending = new PendingChanges();
-  return { id, tree, follower, learn, pending, change: vi.fn(), refused: vi.fn() };
+  return { id, tree, learn, pending, change: vi.fn(), refused: vi.fn() };
 }
 
 test("what an action led to is told to its own chat, also where another is shown by then", async () => {

@@ -1,5 +1,4 @@
 import { useMemo, useRef } from "react";
-import type { ChatFollower } from "./live/ChatFollower";
 import { isOpen } from "./model";
 import type { PendingChanges } from "./PendingChanges";
 import { answerAgain, type ChatChange, continueAnswer, deleteMessage, sendMessage, stopAnswers } from "./requests";
@@ -10,7 +9,8 @@ import type { Answers } from "./wire";
 interface Around {
   id: string;
   tree: MessageTree;
-  follower: ChatFollower;
+  /** Takes what a request led to. */
+  learn: (answers: Answers) => void;
   change: (asked: ChatChange) => void;
   pending: PendingChanges;
   refused: (error: Error) => void;
@@ -22,10 +22,10 @@ export function useMessageActionsOf(around: Around): MessageActions {
   now.current = around;
   return useMemo((): MessageActions => {
     // Another chat may be shown by the time the server answers: this one is told.
-    const led = ({ follower, refused }: Around, to: Promise<Answers>) =>
+    const led = ({ learn, refused }: Around, to: Promise<Answers>) =>
       to.then(
         (answers) => {
-          follower.learn(answers);
+          learn(answers);
           return true;
         },
         (error: Error) => {

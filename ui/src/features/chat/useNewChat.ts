@@ -78,6 +78,7 @@ export function useNewChat(): ChatController {
       setChosen(latest.current);
     },
     pending,
+    goElsewhere: null,
     actions,
   };
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Message } from "../model";
 import { MessageTree } from "../tree";
 import type { ChatTurn } from "../wire";
-import { comparisonOf } from "./comparison";
+import { comparisonOf, versionsOf } from "./comparison";
 
 const turn = (id: string, parent: string | null, role: ChatTurn["role"], model?: string): ChatTurn => ({
   id,
@@ -58,4 +58,20 @@ test("answers of one model, and those to what was said before, are no comparison
   expect(comparisonOf(tree, branch(tree, "c"))).toBeNull();
   expect(comparisonOf(tree, branch(tree, "a"))?.to).toBe("q");
   expect(comparisonOf(new MessageTree([]), [])).toBeNull();
+});
+
+test("a side goes through the answers of its own model, and the other stays where it is", () => {
+  const answers = [
+    turn("a1", "q", "assistant", "small"),
+    turn("b1", "q", "assistant", "large"),
+    turn("a2", "q", "assistant", "small"),
+    turn("b2", "q", "assistant", "large"),
+  ] as const;
+  const tree = new MessageTree([turn("q", null, "user"), ...answers]);
+  expect(versionsOf(tree, answers[2])).toEqual(["a1", "a2"]);
+  expect(versionsOf(tree, answers[1])).toEqual(["b1", "b2"]);
+  expect(comparisonOf(tree, branch(tree, "a1"), "b1")).toMatchObject({ answers: [{ id: "a1" }, { id: "b1" }] });
+  expect(comparisonOf(tree, branch(tree, "b1"), "a1")).toMatchObject({ answers: [{ id: "a1" }, { id: "b1" }] });
+  // One that is of the model that is shown, or gone, is not taken.
+  expect(comparisonOf(tree, branch(tree, "a1"), "a2")).toMatchObject({ answers: [{ id: "a1" }, { id: "b2" }] });
 });

@@ -40,7 +40,7 @@ function shown(edit = vi.fn().mockResolvedValue(true)) {
   renderPage(
     <ChatContext value={chat as unknown as ChatController}>
       <MessageActionsContext value={actions}>
-        <EditingProvider>
+        <EditingProvider chat="c">
           <UserRow message={message("a", "one")} />
           <UserRow message={message("b", "two")} />
           <Begin id="b" text="two" />

@@ -25,23 +25,34 @@ const EditingContext = createContext<Editing>({
   shown: nothing,
 });
 
-/** Keeps the messages that are being changed, which the thread may scroll out of the page meanwhile. */
-export function EditingProvider({ children }: { children: ReactNode }) {
-  const [typed, setTyped] = useState(NONE);
+/** A message that is being changed, and the chat that has it. */
+interface Edit {
+  chat: string;
+  text: string;
+}
+
+/** Keeps the messages of `chat` that are being changed, which the thread may scroll out of the page meanwhile, and those
+ * of the chats that were shown before. */
+export function EditingProvider({ chat, children }: { chat: string; children: ReactNode }) {
+  const [edits, setEdits] = useState<ReadonlyMap<string, Edit>>(new Map());
   const [begun, setBegun] = useState<string | null>(null);
+  const typed = useMemo(
+    () => new Map([...edits].flatMap(([id, edit]) => (edit.chat === chat ? [[id, edit.text] as const] : []))),
+    [edits, chat],
+  );
   const editing = useMemo(
     (): Editing => ({
       typed,
       begun,
       begin: (id, text) => {
-        setTyped((now) => (now.has(id) ? now : new Map([...now, [id, text]])));
+        setEdits((now) => (now.has(id) ? now : new Map([...now, [id, { chat, text }]])));
         setBegun(id);
       },
-      keep: (id, text) => setTyped((now) => new Map([...now, [id, text]])),
-      end: (id) => setTyped((now) => new Map([...now].filter(([other]) => other !== id))),
+      keep: (id, text) => setEdits((now) => new Map([...now, [id, { chat, text }]])),
+      end: (id) => setEdits((now) => new Map([...now].filter(([other]) => other !== id))),
       shown: () => setBegun(null),
     }),
-    [typed, begun],
+    [typed, begun, chat],
   );
   return <EditingContext value={editing}>{children}</EditingContext>;
 }
