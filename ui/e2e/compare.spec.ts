@@ -17,7 +17,7 @@ test("two models answer side by side, and one is gone on with", async ({ page, s
   await expect(both.getByRole("article", { name: "Answer of twin" }).locator(".markdown")).not.toBeEmpty();
   const twin = both.getByRole("article", { name: "Answer of twin" });
   const own = both.getByRole("article", { name: "Answer of smollm2" });
-  await own.getByRole("button", { name: "Regenerate" }).click();
+  await own.getByRole("button", { name: "Answer again" }).click();
   await expect(own.getByText("2/2")).toBeVisible();
   await own.getByRole("button", { name: "Previous branch" }).click();
   await expect(own.getByText("1/2")).toBeVisible();

@@ -73,3 +73,30 @@ test("a token shows how likely it was, under the pointer and by keys", async ({ 
   await expect(dialog.locator('[aria-pressed="true"]')).toHaveAttribute("data-token", "1");
   expect(await dialog.locator("tbody tr").count()).toBeGreaterThanOrEqual(5);
 });
+
+test("a saved prompt is found behind a slash, asks for its words, and is changed and deleted", async ({ page }) => {
+  await page.goto("/");
+  const message = page.getByRole("textbox", { name: "Message" });
+  await message.fill("/");
+  await page.getByRole("option", { name: "Saved prompts…" }).click();
+  const library = page.getByRole("dialog", { name: "Saved prompts" });
+  await library.getByRole("textbox", { name: "Name" }).fill("translate");
+  await library.getByRole("textbox", { name: "Text" }).fill("Translate into {{language}}: {{text}}");
+  await library.getByRole("textbox", { name: "Name" }).press("Enter");
+  await expect(library.getByText("/translate")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await message.fill("");
+  await message.pressSequentially("/tra");
+  await expect(page.getByRole("option", { name: /^\/translate/ })).toHaveAttribute("aria-selected", "true");
+  await message.press("Enter");
+  const words = page.getByRole("dialog", { name: /translate/ });
+  await words.getByRole("textbox", { name: "language" }).fill("Welsh");
+  await words.getByRole("textbox", { name: "text" }).fill("Good morning");
+  await words.getByRole("textbox", { name: "text" }).press("Enter");
+  await expect(message).toHaveValue("Translate into Welsh: Good morning");
+  await expect(message).toBeFocused();
+  await page.getByRole("button", { name: "Options of the chat" }).click();
+  await page.getByRole("menuitem", { name: "Saved prompts" }).click();
+  await library.getByRole("button", { name: "Delete “translate”" }).click();
+  await expect(library.getByText("No prompt is saved yet.")).toBeVisible();
+});

@@ -32,6 +32,24 @@ test("a chat is renamed, pinned, and deleted with a way back", async ({ page, se
   await expect(list.getByRole("link", { name: "My chat" })).toBeVisible();
 });
 
+test("a temporary chat says that it is one, is in no list, and is kept after all", async ({ page }) => {
+  await page.goto("/");
+  await page.getByRole("button", { name: "Temporary chat" }).click();
+  await expect(page.getByRole("note").getByText(/A temporary chat/)).toBeVisible();
+  await composer(page).fill("Do not keep this question");
+  await composer(page).press("Enter");
+  await expect(thread(page).getByText("Do not keep this question")).toBeVisible();
+  await stopped(page);
+  await page.reload();
+  await expect(thread(page).getByText("Do not keep this question")).toBeVisible();
+  await expect(page.getByRole("note").getByText(/A temporary chat/)).toBeVisible();
+  const listed = page.getByRole("region", { name: "Chats" }).getByRole("link", { name: /Do not keep/ });
+  await expect(listed).toHaveCount(0);
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await expect(listed).toBeVisible();
+  await expect(page.getByRole("note")).toHaveCount(0);
+});
+
 test("a chat that is archived is out of the way, is found by a search, and comes back", async ({ page, server }) => {
   const data = { model: "smollm2", title: "Old receipts" };
   expect((await page.request.post(`${server.url}/api/ui/chats`, { data })).ok()).toBe(true);

@@ -19,6 +19,9 @@ from mlxr.api.whole_numbers import whole_number
 
 Path = Mapping[str, str]
 
+TEMPORARY_SECONDS = 3600.0
+"""How long a temporary chat stays that nobody follows."""
+
 
 class ChatOperations:
     """Makes, lists, changes and deletes chats."""
@@ -28,6 +31,9 @@ class ChatOperations:
         self._store = state.store
         self._answers = answers
         self._section = section
+        self._begun = time.time()
+        self._followed: dict[str, float] = {}
+        """When each temporary chat was last seen to be followed, or to have an answer on its way."""
 
     async def list(self, path: Path) -> ChatList:
         limit = path.get("limit", str(PAGE))
@@ -54,6 +60,7 @@ class ChatOperations:
             model=body.model or None,
             system=body.system,
             parameters=body.parameters,
+            temporary=body.temporary,
         )
         return await self.save(chat)
 
@@ -112,11 +119,23 @@ class ChatOperations:
             return await self.save(structs.replace(chat, deleted=None))
 
     async def purge(self) -> None:
-        """Deletes for good what was deleted long enough ago."""
+        """Deletes for good what was deleted long enough ago, and temporary chats that nobody looks at any more."""
         async with self._state.turn:
-            expired = await self._store.expired(time.time() - self._section.undo_seconds)
-            for id in expired:
+            now = time.time()
+            for id in await self._store.expired(now - self._section.undo_seconds):
                 await self._remove(id)
+            for id in await self._left_alone(now):
+                await self._remove(id)
+                self._state.announce_removed(id)
+
+    async def _left_alone(self, now: float) -> set[str]:
+        """Returns the temporary chats that nobody has followed for long enough; a server that starts counts as once."""
+        temporary = dict(await self._store.temporary())
+        followed = {id: at for id, at in self._followed.items() if id in temporary}
+        followed |= {id: now for id in temporary if self._state.followers.of(id) or self._state.live_of(id)}
+        self._followed = followed
+        last = {id: max(updated, followed.get(id, self._begun)) for id, updated in temporary.items()}
+        return {id for id, at in last.items() if now - at > TEMPORARY_SECONDS}
 
     async def save(self, chat: Chat) -> Chat:
         """Writes a chat and tells everybody."""

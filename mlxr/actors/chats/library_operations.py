@@ -1,4 +1,4 @@
-"""Operations on what chats share: folders, presets, attachments."""
+"""Operations on what chats share: folders, presets, saved prompts, attachments."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from msgspec import structs
 from mlxr.actors.chats.settings import ChatsSection
 from mlxr.actors.chats.state import ChatState
 from mlxr.actors.chats.store import new_id, not_found
-from mlxr.api.chats.commands import SaveFolder, SavePreset
-from mlxr.api.chats.views import Attachment, Folder, FolderList, Nothing, Preset, PresetList
+from mlxr.api.chats.commands import SaveFolder, SavePreset, SavePrompt
+from mlxr.api.chats.views import (
+    Attachment,
+    Folder,
+    FolderList,
+    Nothing,
+    Preset,
+    PresetList,
+    SavedPrompt,
+    SavedPromptList,
+)
 from mlxr.api.errors import invalid
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.common import ErrorCode, ErrorInfo
@@ -25,7 +34,7 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
 
 
 class LibraryOperations:
-    """Keeps folders, presets and attachments."""
+    """Keeps folders, presets, saved prompts and attachments."""
 
     def __init__(self, state: ChatState, section: ChatsSection) -> None:
         self._state = state
@@ -87,22 +96,31 @@ class LibraryOperations:
 
     async def _put_preset(self, id: str, body: SavePreset) -> Preset:
         preset = Preset(id=id, name=body.name, system=body.system, model=body.model, parameters=body.parameters)
-        async with self._state.turn:
-            await self._unused("presets", body.name, id)
-            async with self._database.transaction():
-                await self._database.execute(
-                    "INSERT INTO presets VALUES (?, ?, ?) "
-                    "ON CONFLICT (id) DO UPDATE SET name = excluded.name, body = excluded.body",
-                    id, body.name, msgspec.json.encode(preset).decode(),
-                )  # fmt: skip
+        await self._put("presets", preset)
         return preset
 
     async def delete_preset(self, path: Path) -> Nothing:
-        async with self._state.turn:
-            id = await self.known("presets", "preset", path)
-            async with self._database.transaction():
-                await self._database.execute("DELETE FROM presets WHERE id = ?", id)
-        return Nothing()
+        return await self._delete("presets", await self.known("presets", "preset", path))
+
+    # Saved prompts.
+
+    async def prompts(self, path: Path) -> SavedPromptList:
+        rows = await self._database.rows("SELECT body FROM prompts ORDER BY name")
+        return SavedPromptList(prompts=[msgspec.json.decode(body, type=SavedPrompt) for (body,) in rows])
+
+    async def create_prompt(self, path: Path, body: SavePrompt) -> SavedPrompt:
+        return await self._put_prompt(new_id(), body)
+
+    async def change_prompt(self, path: Path, body: SavePrompt) -> SavedPrompt:
+        return await self._put_prompt(await self.known("prompts", "prompt", path), body)
+
+    async def _put_prompt(self, id: str, body: SavePrompt) -> SavedPrompt:
+        prompt = SavedPrompt(id=id, name=body.name, text=body.text)
+        await self._put("prompts", prompt)
+        return prompt
+
+    async def delete_prompt(self, path: Path) -> Nothing:
+        return await self._delete("prompts", await self.known("prompts", "prompt", path))
 
     # Attachments.
 
@@ -134,6 +152,21 @@ class LibraryOperations:
         return b"%b\n%b" % (media_type.encode(), data)
 
     # What they share.
+
+    async def _put(self, table: str, made: Preset | SavedPrompt) -> None:
+        async with self._state.turn:
+            await self._unused(table, made.name, made.id)
+            async with self._database.transaction():
+                await self._database.execute(
+                    f"INSERT INTO {table} VALUES (?, ?, ?) "
+                    "ON CONFLICT (id) DO UPDATE SET name = excluded.name, body = excluded.body",
+                    made.id, made.name, msgspec.json.encode(made).decode(),
+                )  # fmt: skip
+
+    async def _delete(self, table: str, id: str) -> Nothing:
+        async with self._state.turn, self._database.transaction():
+            await self._database.execute(f"DELETE FROM {table} WHERE id = ?", id)
+        return Nothing()
 
     async def known(self, table: str, what: str, path: Path) -> str:
         """Returns the id that ``path`` has; raises ``RequestError`` where there is nothing of it."""

@@ -95,4 +95,20 @@ async def m001_chats(db: aiosqlite.Connection) -> None:
     )
 
 
-MIGRATIONS = (m001_chats,)
+async def m002_temporary(db: aiosqlite.Connection) -> None:
+    await db.execute("ALTER TABLE chats ADD COLUMN temporary INTEGER NOT NULL DEFAULT 0")
+
+
+async def m003_prompts(db: aiosqlite.Connection) -> None:
+    await db.execute(
+        """
+        CREATE TABLE prompts (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            body TEXT NOT NULL           -- JSON of SavedPrompt
+        )
+        """
+    )
+
+
+MIGRATIONS = (m001_chats, m002_temporary, m003_prompts)

@@ -41,7 +41,8 @@ class Search:
             "SELECT chats.body, found.message, found.snippet FROM ("
             "  SELECT chat, message, snippet(search, 0, ?, ?, '…', ?) AS snippet, rank FROM search"
             "  WHERE search MATCH ? ORDER BY rank LIMIT ?"
-            ") AS found JOIN chats ON chats.id = found.chat WHERE chats.deleted IS NULL ORDER BY found.rank",
+            ") AS found JOIN chats ON chats.id = found.chat"
+            " WHERE chats.deleted IS NULL AND NOT chats.temporary ORDER BY found.rank",
             OPEN, CLOSE, SNIPPET_TOKENS, query, number * 20,
         )  # fmt: skip
         hits: dict[str, SearchHit] = {}

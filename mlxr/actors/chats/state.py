@@ -95,7 +95,8 @@ class ChatState:
             self.followers.tell(chat.id, "message", self._turn_shown(turn))
         # The last one alone has an id: who leaves before it has not had all of the change.
         self.followers.tell(chat.id, "chat", shown, self.position(chat.id))
-        self._tell_list("chat", shown)
+        if not chat.temporary:
+            self._tell_list("chat", shown)
 
     def announce_unsaved(self, chat: str, turn: ChatTurn) -> None:
         """Tells of an answer that has ended and can't be written yet."""
@@ -125,7 +126,7 @@ class ChatState:
         known = whole_number(number) if life == self._life else None
         if known is None or (self._listed and self._listed[0][0] > known + 1):
             running = [await self.store.chat(id) for id in {answer.chat for answer in self.live.values()}]
-            reset = ChatsReset(running=[self.shown(chat) for chat in running])
+            reset = ChatsReset(running=[self.shown(chat) for chat in running if not chat.temporary])
             self.followers.send(call, sse.event("reset", reset, f"{self._life}-{self._number}"))
         else:
             for at, encoded in self._listed:

@@ -79,8 +79,8 @@ class ChatStore:
         self, *, limit: int = PAGE, after: str = "", folder: str | None = None, archived: bool | None = False
     ) -> tuple[list[Chat], str | None]:
         """Returns chats, those used last first, and what to ask for as ``after`` for more. One that can't be read is
-        left out, which the database's ``notice`` says."""
-        where, values = ["deleted IS NULL"], list[Any]()
+        left out, which the database's ``notice`` says; so are temporary ones."""
+        where, values = ["deleted IS NULL", "NOT temporary"], list[Any]()
         if archived is not None:
             where.append("archived = ?")
             values.append(archived)
@@ -113,15 +113,21 @@ class ChatStore:
         rows = await self.database.rows("SELECT id FROM chats WHERE deleted < ?", before)
         return [id for (id,) in rows]
 
+    async def temporary(self) -> list[tuple[str, float]]:
+        """Returns the chats that are not kept, and when each was last used."""
+        rows = await self.database.rows("SELECT id, updated FROM chats WHERE temporary AND deleted IS NULL")
+        return [(id, updated) for id, updated in rows]
+
     async def put_chat(self, chat: Chat) -> Chat:
         """Writes a chat, as a new version of it. Returns that."""
         chat = structs.replace(chat, version=chat.version + 1, running=0)
         body = _json.encode(chat).decode()
         await self.database.execute(
-            "INSERT INTO chats (id, folder, archived, updated, deleted, body) VALUES (?, ?, ?, ?, ?, ?) "
+            "INSERT INTO chats (id, folder, archived, updated, deleted, temporary, body) VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET folder = excluded.folder, archived = excluded.archived, "
-            "updated = excluded.updated, deleted = excluded.deleted, body = excluded.body",
-            chat.id, chat.folder, chat.archived, chat.updated, chat.deleted, body,
+            "updated = excluded.updated, deleted = excluded.deleted, temporary = excluded.temporary, "
+            "body = excluded.body",
+            chat.id, chat.folder, chat.archived, chat.updated, chat.deleted, chat.temporary, body,
         )  # fmt: skip
         await self.database.execute("DELETE FROM search WHERE chat = ? AND message IS NULL", chat.id)
         if chat.title and chat.deleted is None:

@@ -41,7 +41,7 @@ class Titles:
         if not self._section.model_titles or turn.model is None:
             return
         chat = await self._state.store.chat(chat_id)
-        if chat.titled_by != "message" or any(chat_id == asked for asked, _ in self._asked.values()):
+        if chat.temporary or chat.titled_by != "message" or any(chat_id == asked for asked, _ in self._asked.values()):
             return
         messages = await self._state.store.messages(chat_id)
         asked = next((message.text for message in messages if message.role == "user"), "")

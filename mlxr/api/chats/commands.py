@@ -11,6 +11,7 @@ from mlxr.api.chats.views import AnswerParameters, CallState, ChatTool, ContentP
 
 ModelName = Annotated[str, Meta(max_length=4096)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+PromptName = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"\A[^\s/]+\Z")]
 
 
 class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,10 +24,12 @@ class CreateChat(Command, frozen=True, kw_only=True):
     model: ModelName | None = None
     system: str = ""
     parameters: AnswerParameters = AnswerParameters()
+    temporary: bool = False
 
 
 class PatchChat(Command, frozen=True, kw_only=True):
-    """Changes what it names. ``leaf``: a message; the branch in view is then the latest one through it."""
+    """Changes what it names. ``leaf``: a message; the branch in view is then the latest one through it. ``temporary``:
+    false keeps the chat after all."""
 
     title: Title | UnsetType = UNSET
     folder: str | UnsetType | None = UNSET
@@ -35,6 +38,7 @@ class PatchChat(Command, frozen=True, kw_only=True):
     model: ModelName | UnsetType | None = UNSET
     system: str | UnsetType = UNSET
     parameters: AnswerParameters | UnsetType = UNSET
+    temporary: bool | UnsetType = UNSET
     leaf: str | UnsetType = UNSET
 
 
@@ -113,6 +117,13 @@ class SavePreset(Command, frozen=True, kw_only=True):
     system: str = ""
     model: ModelName | None = None
     parameters: AnswerParameters = AnswerParameters()
+
+
+class SavePrompt(Command, frozen=True, kw_only=True):
+    """``name``: without spaces and slashes, so that it can be typed behind one."""
+
+    name: PromptName
+    text: Annotated[str, Meta(min_length=1, max_length=100_000)]
 
 
 class Empty(Command, frozen=True, kw_only=True):

@@ -194,6 +194,8 @@ class Chat(View, frozen=True, kw_only=True):
     version: grows with every change but the growth of answers.
     leaf: the message that the branch in view ends with, null for an empty chat.
     system: the system prompt; empty for the model's own.
+    temporary: it is not kept: no list, search or export of all chats has it, and it is deleted for good once nobody
+        has followed it for an hour.
     running: how many of its answers are on their way.
     deleted: when it was deleted, null where it was not; it can be restored for a while.
     """
@@ -211,6 +213,7 @@ class Chat(View, frozen=True, kw_only=True):
     model: str | None = None
     system: str = ""
     parameters: AnswerParameters = AnswerParameters()
+    temporary: bool = False
     running: int = 0
     deleted: float | None = None
 
@@ -268,6 +271,18 @@ class Preset(View, frozen=True, kw_only=True):
 
 class PresetList(View, frozen=True, kw_only=True):
     presets: list[Preset]
+
+
+class SavedPrompt(View, frozen=True, kw_only=True):
+    """A text to send, under a name that ``/name`` in the composer finds; ``{{word}}`` in it is asked for."""
+
+    id: str
+    name: str
+    text: str
+
+
+class SavedPromptList(View, frozen=True, kw_only=True):
+    prompts: list[SavedPrompt]
 
 
 class Attachment(View, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from mlxr.runtime.messages.chats import AnswerEnded
@@ -12,6 +13,14 @@ from mlxr.runtime.messages.common import ErrorCode, Usage
 from mlxr.runtime.messages.frontend import RunAnswer
 from mlxr.runtime.messages.tokenizer import ChatPrompt
 from tests.actors.chats.rig import AskError, Rig, rig
+
+
+async def _is_there(r: Rig, chat: str) -> bool:
+    try:
+        await r.ask("get", chat=chat)
+    except AskError:
+        return False
+    return True
 
 
 def marked(hit: dict[str, Any]) -> str:
@@ -106,6 +115,59 @@ async def test_a_folder_that_is_deleted_leaves_its_chats(tmp_path: Path) -> None
         assert (await r.ask("get", chat=chat))["chat"]["folder"] is None
         with pytest.raises(AskError, match="there is no folder"):
             await r.ask("patch", {"folder": folder}, chat=chat)
+
+
+async def test_saved_prompts_are_kept_each_under_a_name_of_its_own(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        made = await r.ask("create_prompt", {"name": "sum-up", "text": "Sum up {{text}}."})
+        with pytest.raises(AskError, match="sum-up") as taken:
+            await r.ask("create_prompt", {"name": "sum-up", "text": "Another"})
+        assert taken.value.code is ErrorCode.CONFLICT
+        with pytest.raises(AskError):
+            await r.ask("create_prompt", {"name": "with a space", "text": "Another"})
+        await r.ask("change_prompt", {"name": "brief", "text": "Briefly: {{text}}"}, prompt=made["id"])
+    async with rig(tmp_path) as r:
+        assert (await r.ask("prompts"))["prompts"] == [{"id": made["id"], "name": "brief", "text": "Briefly: {{text}}"}]
+        await r.ask("delete_prompt", prompt=made["id"])
+        assert not (await r.ask("prompts"))["prompts"]
+        with pytest.raises(AskError, match="there is no prompt"):
+            await r.ask("delete_prompt", prompt=made["id"])
+
+
+async def test_a_temporary_chat_is_listed_nowhere_until_it_is_kept(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        listed = r.follow()
+        chat = await r.chat(title="Secret garden", temporary=True)
+        await r.send(chat, "Where is the key?")
+        await r.settled(chat)
+        kept = await r.chat(title="Kitchen")
+        await r.until(lambda: any(name == "chat" for name, _, _ in r.events[listed]))
+        assert {data["id"] for name, _, data in r.events[listed] if name == "chat"} == {kept}
+        assert [each["id"] for each in (await r.ask("list", archived="any"))["chats"]] == [kept]
+        assert not (await r.ask("search", q="garden"))["hits"]
+        assert not (await r.ask("search", q="key"))["hits"]
+        assert b"garden" not in await r.ask("export")
+        await r.ask("import", await r.ask("export", chat=chat))
+        assert [each["temporary"] for each in (await r.ask("list"))["chats"]] == [False, False]
+        assert (await r.ask("patch", {"temporary": False}, chat=chat))["temporary"] is False
+        assert chat in {each["id"] for each in (await r.ask("list"))["chats"]}
+        assert chat in {hit["chat"]["id"] for hit in (await r.ask("search", q="garden"))["hits"]}
+
+
+async def test_a_temporary_chat_is_gone_once_nobody_has_followed_it_for_long_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rig(tmp_path) as r:
+        chat, kept = await r.chat(temporary=True), await r.chat()
+    async with rig(tmp_path) as r:
+        # A server that starts gives those who come back the time to.
+        assert (await r.ask("get", chat=chat))["chat"]["temporary"] is True
+    monkeypatch.setattr("mlxr.actors.chats.chat_operations.TEMPORARY_SECONDS", -1.0)
+    async with rig(tmp_path) as r:
+        with anyio.fail_after(20):
+            while await _is_there(r, chat):
+                pass
+        assert [each["id"] for each in (await r.ask("list"))["chats"]] == [kept]
 
 
 async def test_presets_are_kept(tmp_path: Path) -> None:

@@ -1053,6 +1053,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ui/prompts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List saved prompts */
+        get: operations["get_api_ui_prompts"];
+        put?: never;
+        /** Save a prompt */
+        post: operations["post_api_ui_prompts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ui/prompts/{prompt}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a saved prompt */
+        put: operations["put_api_ui_prompts_prompt"];
+        post?: never;
+        /** Delete a saved prompt */
+        delete: operations["delete_api_ui_prompts_prompt"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ui/requests": {
         parameters: {
             query?: never;
@@ -2199,6 +2235,8 @@ export interface components {
          *         version: grows with every change but the growth of answers.
          *         leaf: the message that the branch in view ends with, null for an empty chat.
          *         system: the system prompt; empty for the model's own.
+         *         temporary: it is not kept: no list, search or export of all chats has it, and it is deleted for good once nobody
+         *             has followed it for an hour.
          *         running: how many of its answers are on their way.
          *         deleted: when it was deleted, null where it was not; it can be restored for a while.
          */
@@ -2244,6 +2282,8 @@ export interface components {
             running?: number;
             /** @default  */
             system?: string;
+            /** @default false */
+            temporary?: boolean;
             /** @default  */
             title?: string;
             /** @default null */
@@ -2631,6 +2671,8 @@ export interface components {
             parameters?: components["schemas"]["AnswerParameters"];
             /** @default  */
             system?: string;
+            /** @default false */
+            temporary?: boolean;
             /** @default  */
             title?: string;
         };
@@ -3857,6 +3899,12 @@ export interface components {
             /** @description Changes nothing. */
             annotations?: unknown;
             /** @description Changes nothing. */
+            detail?: unknown;
+            /** @description Changes nothing. */
+            file_id?: unknown;
+            /** @description Changes nothing. */
+            image_url?: unknown;
+            /** @description Changes nothing. */
             logprobs?: unknown;
             /** @description Changes nothing. */
             parsed?: unknown;
@@ -3878,7 +3926,8 @@ export interface components {
         };
         /**
          * PatchChat
-         * @description Changes what it names. ``leaf``: a message; the branch in view is then the latest one through it.
+         * @description Changes what it names. ``leaf``: a message; the branch in view is then the latest one through it. ``temporary``:
+         *         false keeps the chat after all.
          */
         PatchChat: {
             archived?: boolean;
@@ -3888,6 +3937,7 @@ export interface components {
             parameters?: components["schemas"]["AnswerParameters"];
             pinned?: boolean;
             system?: string;
+            temporary?: boolean;
             title?: string;
         };
         /** PredictedText */
@@ -4313,6 +4363,14 @@ export interface components {
             system?: string;
         };
         /**
+         * SavePrompt
+         * @description ``name``: without spaces and slashes, so that it can be typed behind one.
+         */
+        SavePrompt: {
+            name: string;
+            text: string;
+        };
+        /**
          * SaveServerRequest
          * @description ``headers``: sent with every request to the server; null keeps the value that one has.
          */
@@ -4325,6 +4383,19 @@ export interface components {
             };
             name: string;
             url: string;
+        };
+        /**
+         * SavedPrompt
+         * @description A text to send, under a name that ``/name`` in the composer finds; ``{{word}}`` in it is asked for.
+         */
+        SavedPrompt: {
+            id: string;
+            name: string;
+            text: string;
+        };
+        /** SavedPromptList */
+        SavedPromptList: {
+            prompts: components["schemas"]["SavedPrompt"][];
         };
         /**
          * SearchHit
@@ -8180,6 +8251,134 @@ export interface operations {
             header?: never;
             path: {
                 preset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    get_api_ui_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedPromptList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    post_api_ui_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavePrompt"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedPrompt"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    put_api_ui_prompts_prompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prompt: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavePrompt"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedPrompt"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ui_error"];
+                };
+            };
+        };
+    };
+    delete_api_ui_prompts_prompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prompt: string;
             };
             cookie?: never;
         };

@@ -1,5 +1,15 @@
 import { useNavigate } from "@tanstack/react-router";
-import { Command, Keyboard, Languages, Monitor, Moon, PanelLeft, SquarePen, Sun } from "lucide-react";
+import {
+  Command,
+  Keyboard,
+  Languages,
+  MessageCircleDashed,
+  Monitor,
+  Moon,
+  PanelLeft,
+  SquarePen,
+  Sun,
+} from "lucide-react";
 import { useTexts } from "@/i18n/texts";
 import { useCommands } from "./commands";
 import { PAGES } from "./navigation";
@@ -19,6 +29,12 @@ export function useShellCommands(open: (what: "palette" | "shortcuts") => void):
       keys: "mod+shift+o",
       icon: <SquarePen />,
       run: () => void navigate({ to: "/" }),
+    },
+    {
+      id: "temporary-chat",
+      label: texts.temporaryChat,
+      icon: <MessageCircleDashed />,
+      run: () => void navigate({ to: "/", search: { temporary: "yes" } }),
     },
     {
       id: "sidebar",

@@ -61,6 +61,7 @@ def renewed(imported: ImportedChat) -> ImportedChat:
         leaf=leaf,
         version=0,
         running=0,
+        temporary=False,
         deleted=None,
         title=imported.chat.title[:LONGEST_TITLE],
     )

@@ -23,6 +23,7 @@ _LIST_QUERY: dict[str, dict[str, Any]] = {
 _SEARCH: dict[str, dict[str, Any]] = {"q": _TEXT, "limit": {"type": "integer", "minimum": 1, "maximum": 100}}
 _FORMAT: dict[str, dict[str, Any]] = {"format": {"enum": ["json", "markdown"]}}
 _FOLDERS, _PRESETS, _ATTACHMENTS = "/api/ui/folders", "/api/ui/presets", "/api/ui/attachments"
+_PROMPTS = "/api/ui/prompts"
 _NOW: dict[str, dict[str, Any]] = {"now": {"enum": ["true"]}}
 
 ROUTES: tuple[Route, ...] = (
@@ -70,6 +71,13 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", _PRESETS + "/{preset}", asks("change_preset"), "Change a preset",
           takes=commands.SavePreset, gives=views.Preset, tag="ui"),
     Route("DELETE", _PRESETS + "/{preset}", asks("delete_preset"), "Delete a preset",
+          gives=views.Nothing, tag="ui"),
+    Route("GET", _PROMPTS, asks("prompts"), "List saved prompts", gives=views.SavedPromptList, tag="ui"),
+    Route("POST", _PROMPTS, asks("create_prompt"), "Save a prompt",
+          takes=commands.SavePrompt, gives=views.SavedPrompt, tag="ui"),
+    Route("PUT", _PROMPTS + "/{prompt}", asks("change_prompt"), "Change a saved prompt",
+          takes=commands.SavePrompt, gives=views.SavedPrompt, tag="ui"),
+    Route("DELETE", _PROMPTS + "/{prompt}", asks("delete_prompt"), "Delete a saved prompt",
           gives=views.Nothing, tag="ui"),
     Route("POST", _ATTACHMENTS, take_file("attach"), "Keep an attachment, as it is", gives=views.Attachment, tag="ui"),
     Route("GET", _ATTACHMENTS + "/{digest}", attachment, "Show an attachment", streams=FILE, tag="ui"),

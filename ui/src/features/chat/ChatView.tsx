@@ -20,6 +20,7 @@ import { ChatHeader } from "./header/ChatHeader";
 import { ProgressContext } from "./live/progress";
 import { textOf } from "./model";
 import { PanelSlot } from "./panels/PanelSlot";
+import { TemporaryNotice } from "./temporary/TemporaryNotice";
 import { chatTexts } from "./texts";
 import { MessageActionsContext } from "./thread/actions";
 import { useEditing } from "./thread/editing";
@@ -123,6 +124,7 @@ export function ChatView({ chat, panel, onPanel, children }: ChatViewProps) {
                       {texts.reconnecting}
                     </p>
                   )}
+                  {chat.temporary && <TemporaryNotice />}
                   {(chat.goElsewhere !== null || (hasUnseen && !chat.loading)) && (
                     <Suspense>
                       <UnseenEdits onKeep={(text) => composer.current?.append(text)} />

@@ -23,6 +23,8 @@ export interface ChatController {
   modelPending: boolean;
   system: string;
   parameters: AnswerParameters;
+  /** It is not kept. */
+  temporary: boolean;
   /** The branch that is shown, from the first message to its end. */
   messages: readonly Message[];
   /** The latest branch through the message `id`, whether or not it is shown. */
@@ -38,7 +40,7 @@ export interface ChatController {
   /** How many messages were sent from here. */
   sent: number;
   stop: () => void;
-  /** Changes the chat's title, model, system prompt or parameters. It is shown at once. */
+  /** Changes the chat's title, model, system prompt or parameters, or whether it is kept. It is shown at once. */
   change: (asked: ChatChange) => void;
   /** The changes that the server has not taken yet: they come before the answer that is asked for next. */
   pending: PendingChanges;

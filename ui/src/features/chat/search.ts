@@ -6,13 +6,15 @@ export interface ChatSearch {
   second?: string;
   /** The message of whose answers one was chosen to go on with. */
   chosen?: string;
+  /** "yes": the chat that is about to begin will not be kept. */
+  temporary?: string;
   /** Of two answers side by side, the one whose side stays while the other shows another. */
   beside?: string;
   /** The message to begin with, as one that was searched for; the end where there is none. */
   message?: string;
 }
 
-const NAMES = ["panel", "second", "chosen", "beside", "message"] as const;
+const NAMES = ["panel", "second", "chosen", "beside", "message", "temporary"] as const;
 
 /** Returns what of `given` a chat's page knows. */
 export const validateSearch = (given: Record<string, unknown>): ChatSearch =>

@@ -81,6 +81,7 @@ export function useChat(id: string): ChatController {
     modelPending: detail === undefined && error === null,
     system: detail?.chat.system ?? "",
     parameters: detail?.chat.parameters ?? {},
+    temporary: detail?.chat.temporary === true,
     messages,
     branchThrough: (through) => views.branch(tree, tree.leafThrough(through)),
     tree,

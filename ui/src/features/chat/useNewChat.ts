@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useRef, useState } from "react";
 import { installedModels, loadedModels } from "@/api/models";
 import type { ChatController } from "./controller";
@@ -7,12 +7,14 @@ import { ProgressBoard } from "./live/progress";
 import { PendingChanges } from "./PendingChanges";
 import { chatDetail } from "./queries";
 import { type ChatChange, createChat, deleteChat, sendMessage } from "./requests";
+import { type ChatSearch, withSearch } from "./search";
 import type { MessageActions } from "./thread/actions";
 import { MessageTree } from "./tree";
 
 const LAST_MODEL = "mlxr.model";
 
 const nothing = () => {};
+const kept = (search: ChatSearch) => withSearch(search, { temporary: undefined });
 const NONE: ChatController["messages"] = [];
 const actions: MessageActions = {
   regenerate: nothing,
@@ -29,6 +31,7 @@ export function useNewChat(): ChatController {
   const navigate = useNavigate();
   const installed = useQuery(installedModels);
   const loaded = useQuery(loadedModels);
+  const isTemporary = useSearch({ strict: false }).temporary === "yes";
   const [chosen, setChosen] = useState<ChatChange>({});
   // As it is by now, where it is sent before it is shown.
   const latest = useRef(chosen);
@@ -49,6 +52,7 @@ export function useNewChat(): ChatController {
     model,
     modelPending: installed.isPending || loaded.isPending,
     ...made(chosen),
+    temporary: isTemporary,
     messages: NONE,
     branchThrough: () => NONE,
     tree,
@@ -57,7 +61,7 @@ export function useNewChat(): ChatController {
     progress,
     send: async (content, answers) => {
       await pending.settle();
-      const chat = await createChat({ model, ...made(latest.current) });
+      const chat = await createChat({ model, ...made(latest.current), temporary: isTemporary });
       const message = { content, ...(answers === undefined ? {} : { answers }) };
       const sent = await sendMessage(chat.id, message).catch(async (refused: unknown) => {
         // Nothing is in it: the next attempt makes another.
@@ -68,12 +72,13 @@ export function useNewChat(): ChatController {
         chat: sent.chat,
         messages: [...(sent.message ? [sent.message] : []), ...(sent.answers ?? [])],
       });
-      await navigate({ to: "/ui/chats/$chatId", params: { chatId: chat.id }, search: true });
+      await navigate({ to: "/ui/chats/$chatId", params: { chatId: chat.id }, search: kept });
     },
     sent: 0,
     stop: nothing,
     change: (asked) => {
       if (typeof asked.model === "string") localStorage.setItem(LAST_MODEL, asked.model);
+      if (asked.temporary === false) void navigate({ to: ".", search: kept, replace: true });
       latest.current = { ...latest.current, ...asked };
       setChosen(latest.current);
     },

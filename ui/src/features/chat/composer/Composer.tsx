@@ -3,6 +3,7 @@ import { type ReactNode, type Ref, useEffect, useImperativeHandle, useRef, useSt
 import { IconButton } from "@/components/Button";
 import { useTexts } from "@/i18n/texts";
 import { hasKeyboard, isToSend } from "../keyboard";
+import { usePromptMenu } from "../prompts/usePromptMenu";
 import { chatTexts } from "../texts";
 import { useDraft } from "./useDraft";
 
@@ -76,6 +77,11 @@ export function Composer(props: ComposerProps) {
       })
       .finally(() => setSending(false));
   };
+  const prompts = usePromptMenu(text, (picked) => {
+    setText(picked);
+    setDue(null);
+    area.current?.focus();
+  });
   // A button that is pressed goes away, or can't be pressed again: the keys go on where one writes.
   const refocus = () => {
     if (hasKeyboard()) area.current?.focus();
@@ -87,77 +93,83 @@ export function Composer(props: ComposerProps) {
     if (due === losses) send();
   }, [due, held, goesOn, losses]);
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        send();
-        refocus();
-      }}
-      className="rounded-lg border border-line-strong/60 bg-surface p-2 focus-within:border-accent dark:bg-raised"
-    >
-      {attachments}
-      <textarea
-        ref={area}
-        autoFocus={hasKeyboard()}
-        aria-label={texts.message}
-        placeholder={texts.placeholder}
-        rows={1}
-        dir="auto"
-        value={text}
-        enterKeyHint={hasKeyboard() ? "send" : "enter"}
-        {...(onPaste === undefined ? {} : { onPaste })}
-        onChange={(event) => {
-          setText(event.target.value);
-          setDue(null);
+    <>
+      {prompts.dialogs}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+          refocus();
         }}
-        onKeyDown={(event) => {
-          if (isToSend(event)) {
-            event.preventDefault();
-            send();
-          }
-          if (event.key === "ArrowUp" && text === "" && isPlain(event) && onArrowUp !== undefined) {
-            event.preventDefault();
-            onArrowUp();
-          }
-        }}
-        className="block field-sizing-content max-h-60 min-h-9 w-full resize-none bg-transparent px-2 py-1.5 text-lg outline-none"
-      />
-      <div className="flex min-h-8 flex-wrap items-center gap-1">
-        {tools}
-        <p
-          role="status"
-          className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:order-first max-sm:basis-full max-sm:empty:hidden"
-        >
-          {blocked ?? waits ?? (due !== null && (answering || goesOn) ? texts.sentAfterwards : undefined)}
-        </p>
-        <span className="ml-auto flex gap-1">
-          {onStop !== undefined && (
-            <IconButton
-              label={texts.stop}
-              keys="escape"
-              look="secondary"
-              onClick={() => {
-                onStop();
-                refocus();
-              }}
-            >
-              <Square className="fill-current" />
-            </IconButton>
-          )}
-          {(!answering || ready) && (
-            <IconButton
-              label={texts.send}
-              keys="enter"
-              look="primary"
-              type="submit"
-              disabled={!ready || (due !== null && held)}
-            >
-              <ArrowUp />
-            </IconButton>
-          )}
-        </span>
-      </div>
-    </form>
+        className="rounded-lg border border-line-strong/60 bg-surface p-2 focus-within:border-accent dark:bg-raised"
+      >
+        {prompts.menu}
+        {attachments}
+        <textarea
+          ref={area}
+          autoFocus={hasKeyboard()}
+          aria-label={texts.message}
+          placeholder={texts.placeholder}
+          rows={1}
+          dir="auto"
+          value={text}
+          enterKeyHint={hasKeyboard() ? "send" : "enter"}
+          {...(onPaste === undefined ? {} : { onPaste })}
+          {...prompts.aria}
+          onChange={(event) => {
+            setText(event.target.value);
+            setDue(null);
+          }}
+          onKeyDown={(event) => {
+            if (prompts.onKeyDown(event)) return;
+            if (isToSend(event)) {
+              event.preventDefault();
+              send();
+            }
+            if (event.key === "ArrowUp" && text === "" && isPlain(event) && onArrowUp !== undefined) {
+              event.preventDefault();
+              onArrowUp();
+            }
+          }}
+          className="block field-sizing-content max-h-60 min-h-9 w-full resize-none bg-transparent px-2 py-1.5 text-lg outline-none"
+        />
+        <div className="flex min-h-8 flex-wrap items-center gap-1">
+          {tools}
+          <p
+            role="status"
+            className="line-clamp-2 flex-1 px-2 text-sm text-muted max-sm:order-first max-sm:basis-full max-sm:empty:hidden"
+          >
+            {blocked ?? waits ?? (due !== null && (answering || goesOn) ? texts.sentAfterwards : undefined)}
+          </p>
+          <span className="ml-auto flex gap-1">
+            {onStop !== undefined && (
+              <IconButton
+                label={texts.stop}
+                keys="escape"
+                look="secondary"
+                onClick={() => {
+                  onStop();
+                  refocus();
+                }}
+              >
+                <Square className="fill-current" />
+              </IconButton>
+            )}
+            {(!answering || ready) && (
+              <IconButton
+                label={texts.send}
+                keys="enter"
+                look="primary"
+                type="submit"
+                disabled={!ready || (due !== null && held)}
+              >
+                <ArrowUp />
+              </IconButton>
+            )}
+          </span>
+        </div>
+      </form>
+    </>
   );
 }
 

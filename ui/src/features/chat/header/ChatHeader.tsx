@@ -1,5 +1,7 @@
-import { Download, Ellipsis, FileJson, MessageSquareQuote } from "lucide-react";
+import { BookMarked, Download, Ellipsis, FileJson, MessageSquareQuote } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useCommands } from "@/app/commands";
+import { Badge } from "@/components/Badge";
 import { IconButton } from "@/components/Button";
 import { Menu, type MenuEntry } from "@/components/Menu";
 import { NameField } from "@/components/NameField";
@@ -8,11 +10,15 @@ import { useTexts } from "@/i18n/texts";
 import { useChatController } from "../controller";
 import { type ChatPanel, PANELS } from "../panels/registry";
 import { ModelPicker } from "../picker/ModelPicker";
+import { promptTexts } from "../prompts/texts";
 import { type ExportFormat, saveChat } from "../sidebar/queries";
+import { TemporaryToggle } from "../temporary/TemporaryToggle";
+import { temporaryTexts } from "../temporary/texts";
 import { chatTexts } from "../texts";
 import { ContextMeter } from "./ContextMeter";
 import { useContextUse } from "./useContextUse";
 
+const PromptLibrary = lazy(() => import("../prompts/PromptLibrary"));
 const SystemPromptDialog = lazy(() => import("./SystemPromptDialog"));
 
 export interface ChatHeaderProps {
@@ -23,9 +29,14 @@ export interface ChatHeaderProps {
 /** Which model answers, what the chat is called, how full the context is, and the way to its options. */
 export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
   const texts = useTexts(chatTexts);
+  const temporary = useTexts(temporaryTexts);
+  const labels = useTexts(promptTexts);
   const chat = useChatController();
   const context = useContextUse(chat);
   const [editsSystem, setEditsSystem] = useState(false);
+  const [showsPrompts, setShowsPrompts] = useState(false);
+  const openPrompts = () => setShowsPrompts(true);
+  useCommands([{ id: "saved-prompts", label: labels.library, icon: <BookMarked />, run: openPrompts }]);
   const toast = useToast();
   const { id, title } = chat;
   const save = (format: ExportFormat) =>
@@ -51,6 +62,7 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
           />
         )}
       </div>
+      {chat.id === null ? <TemporaryToggle /> : chat.temporary && <Badge>{temporary.temporary}</Badge>}
       {context !== null && <ContextMeter {...context} />}
       {PANELS.map((known) => (
         <PanelButton
@@ -72,10 +84,12 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
             icon: <MessageSquareQuote />,
             onSelect: () => setEditsSystem(true),
           },
+          { label: labels.library, icon: <BookMarked />, onSelect: openPrompts },
           ...(id === null ? [] : exports),
         ]}
       />
       <Suspense>
+        {showsPrompts && <PromptLibrary onClose={() => setShowsPrompts(false)} />}
         {editsSystem && (
           <SystemPromptDialog
             system={chat.system}
