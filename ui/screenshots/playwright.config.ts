@@ -5,7 +5,7 @@ import base from "../playwright.config";
 export default defineConfig({
   ...base,
   testDir: ".",
-  testMatch: ["pages.ts", "states.ts", "german.ts"],
+  testMatch: ["pages.ts", "states.ts", "prompts.ts", "german.ts"],
   outputDir: "../../build/screenshots/failed",
   timeout: 600_000,
   use: { ...base.use, actionTimeout: 120_000 },
