@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from mlxr.api.gateway import Stream
 from mlxr.http.errors import OUR_MISTAKE, Problem, problem_of
-from mlxr.http.keepalive import keepalive
+from mlxr.http.keepalive import comments, keepalive
 from mlxr.runtime.errors import RequestError
 from mlxr.runtime.messages.frontend import Delta, Started
 
@@ -165,12 +165,15 @@ async def pump(stream: Stream, encoder: Encoder, response: LiveResponse) -> bool
     return True
 
 
-async def respond(request: web.Request, stream: Stream, encoder: Encoder, *, ping: bytes = b"") -> web.StreamResponse:
+async def respond(
+    request: web.Request, stream: Stream, encoder: Encoder, *, ping: bytes = b"", interval: float | None = None
+) -> web.StreamResponse:
     """Returns the whole streaming response of a request that has one prompt. A prompt that is refused raises
-    ``RequestError`` before anything is sent, so that it gets a status of its own. ``ping`` is sent in silences."""
+    ``RequestError`` before anything is sent, so that it gets a status of its own. ``ping`` is sent in silences, and
+    comments where the request has an ``interval`` of its own (``PingInterval``)."""
     await stream.started()
     response = await open_response(request, encoder.content_type)
-    with keepalive(response, ping):
+    with keepalive(response, ping), comments(response, interval):
         await pump(stream, encoder, response)
     await response.write_eof()
     return response

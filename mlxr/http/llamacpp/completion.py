@@ -57,7 +57,7 @@ async def _answer(services: Services, body: SamplerFields, prompt: Prompt, reque
     async with services.gateway.generate(body.model, command, surface="llamacpp") as stream:
         await note_unheld(request, stream)
         if body.stream:
-            return await respond(request, stream, events)
+            return await respond(request, stream, events, interval=body.sse_ping_interval)
         return json_response(events.whole(await stream.rest(), stream.usage))
 
 

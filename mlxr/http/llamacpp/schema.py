@@ -12,6 +12,7 @@ from mlxr.http.adapters import MOST, Adapters
 from mlxr.http.chat_messages import CompletionMessage, FunctionTool
 from mlxr.http.field_types import HARMLESS, Bias, Divisor, Int64, Probability, TokenId, TokenLimit
 from mlxr.http.fields import Fields
+from mlxr.http.keepalive import PingInterval
 from mlxr.http.model_request import ModelRequest
 
 MOST_PROBS = 20
@@ -45,6 +46,7 @@ class SamplerFields(ModelRequest, frozen=True, kw_only=True):
     seed: Int64 | None = None
     stop: str | list[str] | None = None
     stream: bool | None = None
+    sse_ping_interval: PingInterval | None = None
     grammar: str | None = None
     json_schema: JsonSchema | None = None
     logit_bias: list[tuple[TokenId, Bias | bool]] | None = None

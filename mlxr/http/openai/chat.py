@@ -61,7 +61,8 @@ async def chat_completions(services: Services, body: ChatRequest, request: web.R
         await note_unheld(request, stream)
         head["system_fingerprint"] = fingerprint(services.gateway, body.model)
         if body.stream:
-            return await respond(request, stream, ChatChunks(head, *usages(body.stream_options)))
+            chunks = ChatChunks(head, *usages(body.stream_options))
+            return await respond(request, stream, chunks, interval=body.sse_ping_interval)
         made = aggregate(await stream.rest(), command.n)
         return json_response(completion(head, made, stream.usage, bool(body.logprobs)))
 

@@ -21,6 +21,7 @@ from mlxr.http.adapters import adapters_of
 from mlxr.http.errors import problem_of
 from mlxr.http.ids import new_id
 from mlxr.http.json_response import json_response
+from mlxr.http.keepalive import comments
 from mlxr.http.model_request import with_model
 from mlxr.http.openai.completions_stream import CompletionChunks, Echo, echo_of
 from mlxr.http.openai.errors import openai_error
@@ -188,7 +189,8 @@ async def _streamed(
                 await response.write(sse.data(openai_error(problem_of(error.info))))
                 return None
 
-        found = await map_concurrently(one, list(enumerate(commands)))
+        with comments(response, body.sse_ping_interval):
+            found = await map_concurrently(one, list(enumerate(commands)))
         made = [usage for usage in found if usage is not None]
         if len(made) == len(commands):
             if include_usage:

@@ -22,6 +22,7 @@ from mlxr.http.field_types import (
     TokenId,
 )
 from mlxr.http.fields import Fields
+from mlxr.http.keepalive import PingInterval
 from mlxr.http.model_request import ModelRequest
 
 
@@ -80,6 +81,7 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     draft_model: ModelName | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    sse_ping_interval: PingInterval | None = None
     guided_json: JsonSchema | str | None = None
     guided_regex: str | None = None
     guided_grammar: str | None = None

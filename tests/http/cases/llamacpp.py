@@ -13,7 +13,7 @@ SAMPLED: dict[str, Any] = {
     "repeat_penalty": 1.3, "repeat_last_n": 3, "presence_penalty": 0.3, "frequency_penalty": 0.3, "seed": 3,
     "stop": "x", "stream": True, "grammar": "root ::= \"a\"", "json_schema": SCHEMA, "logit_bias": [[1, False]],
     "ignore_eos": True, "response_fields": ["content"], "n_probs": 2, "return_tokens": True, "lora": [{"id": 0}],
-    "adapters": ["none"],
+    "adapters": ["none"], "sse_ping_interval": -2,
 }  # fmt: skip
 
 LLAMACPP: dict[type[Fields], dict[str, Case]] = {

@@ -113,5 +113,5 @@ SAMPLING: dict[str, Any] = {
     "guided_regex": "a+", "guided_grammar": 'start: "a"', "guided_choice": ["a", "b"], "keep_alive": "2h",
     "response_format": {"type": "json_object"}, "structured_outputs": {"regex": "a+"}, "json_schema": SCHEMA,
     "regex": "a+", "grammar": 'root ::= "a"', "ebnf": 'root ::= "a"', "adapters": ["none"],
-    "speculative.n_max": 0, "draft_model": "none",
+    "speculative.n_max": 0, "draft_model": "none", "sse_ping_interval": -2,
 }  # fmt: skip

@@ -3233,6 +3233,8 @@ export interface components {
             /** @description Changes nothing. */
             service_tier?: unknown;
             /** @default null */
+            sse_ping_interval?: number | null;
+            /** @default null */
             stop?: string | string[] | null;
             /** @description Changes nothing. */
             store?: unknown;
@@ -5035,6 +5037,8 @@ export interface components {
             /** @description Changes nothing. */
             service_tier?: unknown;
             /** @default null */
+            sse_ping_interval?: number | null;
+            /** @default null */
             stop?: string | string[] | null;
             /** @description Changes nothing. */
             store?: unknown;
@@ -5401,6 +5405,8 @@ export interface components {
             /** @default null */
             "speculative.n_max"?: number | null;
             /** @default null */
+            sse_ping_interval?: number | null;
+            /** @default null */
             stop?: string | string[] | null;
             /** @default null */
             stop_token_ids?: number[] | null;
@@ -5628,6 +5634,8 @@ export interface components {
             spaces_between_special_tokens?: null | true;
             /** @default null */
             "speculative.n_max"?: number | null;
+            /** @default null */
+            sse_ping_interval?: number | null;
             /** @default null */
             stop?: string | string[] | null;
             /** @default null */
