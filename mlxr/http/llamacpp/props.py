@@ -39,6 +39,7 @@ async def props(services: Services, body: None, request: web.Request) -> web.Res
     command = with_option_defaults(to_generate(plain, TextPrompt(""), services.settings), plain, entry)
     defaults = settings_object(replace(command, sampling=replace(command.sampling, seed=0)))
     context = context_length(engine_of(gateway, entry), entry)
+    tools = "tools" in entry.info.capabilities
     return json_response(
         {
             "default_generation_settings": {"n_ctx": context, "params": defaults},
@@ -46,6 +47,7 @@ async def props(services: Services, body: None, request: web.Request) -> web.Res
             "model_alias": entry.name,
             "model_path": "" if CALLER.get().remote else entry.path,
             "chat_template": entry.info.template,
+            "chat_template_caps": {"supports_tools": tools, "supports_tool_calls": tools},
             "modalities": {"vision": "vision" in entry.info.capabilities, "audio": False},
             "endpoint_slots": True,
             "endpoint_props": False,

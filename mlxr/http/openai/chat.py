@@ -28,6 +28,7 @@ from mlxr.http.openai.parameters import (
     fingerprint,
     sampling,
     usages,
+    with_one_penalty,
 )
 from mlxr.http.openai.schema import ChatRequest
 from mlxr.http.openai.usage import usage_object
@@ -42,7 +43,7 @@ MOST_PREDICTED = 65_536
 
 
 async def chat_completions(services: Services, body: ChatRequest, request: web.Request) -> web.StreamResponse:
-    body = with_model(body, services.gateway)
+    body = with_one_penalty(with_model(body, services.gateway))
     command = await services.prepare(request, to_generate, body, services.settings)
     assert isinstance(command.prompt, ChatPrompt)
     entry = services.gateway.find(body.model)

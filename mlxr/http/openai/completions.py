@@ -32,6 +32,7 @@ from mlxr.http.openai.parameters import (
     fingerprint,
     sampling,
     usages,
+    with_one_penalty,
 )
 from mlxr.http.openai.prompts import check_lengths, context_of, prompts_of
 from mlxr.http.openai.schema import CompletionRequest
@@ -48,7 +49,7 @@ DEFAULT_MAX_TOKENS = 16
 
 
 async def completions(services: Services, body: CompletionRequest, request: web.Request) -> web.StreamResponse:
-    body = with_model(body, services.gateway)
+    body = with_one_penalty(with_model(body, services.gateway))
     entry = services.gateway.find(body.model)
     asked = await services.prepare(request, to_generates, body, services.settings, context_of(entry))
     commands = [with_option_defaults(command, body, entry) for command in asked]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ import mlxr
 from mlxr.api.constraints import JsonSchema, grammar, json_object, json_schema, one_of, regex, response_format
 from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
+from mlxr.api.llama_sampling import PENALTY_WINDOW
 from mlxr.api.parameters import seed
 from mlxr.http.openai.sampling_fields import SamplingFields, StreamOptions, StructuredOutputs
 from mlxr.http.openai.schema import ChatRequest, CompletionRequest, ResponseFormat
@@ -18,20 +20,37 @@ from mlxr.runtime.messages.common import Constraint, Sampling
 
 MAX_STOP = 4
 
+F = TypeVar("F", bound=SamplingFields)
+
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
+
+
+def with_one_penalty(fields: F) -> F:
+    """Returns ``fields`` with llama.cpp's ``repeat_penalty`` as ``repetition_penalty``. Raises ``RequestError`` for
+    both."""
+    if fields.repeat_penalty is None:
+        return fields
+    if fields.repetition_penalty not in (None, fields.repeat_penalty):
+        raise invalid("`repeat_penalty` and `repetition_penalty` are one thing, and differ", "repeat_penalty")
+    window = PENALTY_WINDOW if fields.repeat_last_n is None else fields.repeat_last_n
+    return replace(fields, repetition_penalty=fields.repeat_penalty, repeat_last_n=window)
 
 
 def sampling(fields: SamplingFields, logprobs: int | None) -> Sampling:
     """Sampling settings of a request; without a seed it gets one of its own. ``logprobs`` as in ``Sampling``."""
+    window = fields.repeat_last_n
+    penalize = window != 0
     return Sampling(
         temperature=_or(fields.temperature, 1.0),
         top_k=fields.top_k if fields.top_k and fields.top_k > 0 else None,
         top_p=_or(fields.top_p, 1.0),
         min_p=_or(fields.min_p, 0.0),
         typical_p=_or(fields.typical_p, 1.0),
-        repetition_penalty=_or(fields.repetition_penalty, 1.0),
-        presence_penalty=_or(fields.presence_penalty, 0.0),
-        frequency_penalty=_or(fields.frequency_penalty, 0.0),
+        repetition_penalty=_or(fields.repetition_penalty, 1.0) if penalize else 1.0,
+        presence_penalty=_or(fields.presence_penalty, 0.0) if penalize else 0.0,
+        frequency_penalty=_or(fields.frequency_penalty, 0.0) if penalize else 0.0,
+        penalize_prompt=window is not None,
+        penalty_window=window if window is not None and window > 0 else None,
         logit_bias=_logit_bias(fields.logit_bias or {}),
         seed=seed(fields.seed),
         logprobs=logprobs,

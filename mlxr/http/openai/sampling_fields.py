@@ -59,7 +59,9 @@ class StructuredOutputs(Fields, frozen=True, kw_only=True):
 
 
 class SamplingFields(ModelRequest, frozen=True, kw_only=True):
-    """How tokens are chosen, the same for chat and plain completions."""
+    """How tokens are chosen, the same for chat and plain completions. ``repeat_penalty`` is llama.cpp's and LM Studio's
+    word for ``repetition_penalty``. With it, or with ``repeat_last_n``, penalties are llama.cpp's: they look at the
+    last tokens, the prompt's included."""
 
     temperature: Temperature | None = None
     top_p: Probability | None = None
@@ -67,6 +69,8 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     min_p: Probability | None = None
     typical_p: Probability | None = None
     repetition_penalty: Divisor | None = None
+    repeat_penalty: Divisor | None = None
+    repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: dict[str, Bias] | None = None
@@ -106,8 +110,6 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
     return_tokens_as_token_ids: bool | None = None
     prompt_logprobs: int | None = None
     guided_whitespace_pattern: str | None = None
-    repeat_penalty: float | None = None
-    repeat_last_n: int | None = None
     mirostat: int | None = None
     dry_multiplier: float | None = None
     xtc_probability: float | None = None
@@ -129,8 +131,6 @@ class SamplingFields(ModelRequest, frozen=True, kw_only=True):
         "return_tokens_as_token_ids": False,
         "prompt_logprobs": None,
         "guided_whitespace_pattern": None,
-        "repeat_penalty": 1.0,
-        "repeat_last_n": None,
         "mirostat": 0,
         "dry_multiplier": 0.0,
         "xtc_probability": 0.0,

@@ -114,4 +114,5 @@ SAMPLING: dict[str, Any] = {
     "response_format": {"type": "json_object"}, "structured_outputs": {"regex": "a+"}, "json_schema": SCHEMA,
     "regex": "a+", "grammar": 'root ::= "a"', "ebnf": 'root ::= "a"', "adapters": ["none"],
     "speculative.n_max": 0, "draft_model": "none", "sse_ping_interval": -2,
+    "repeat_penalty": 1.3, "repeat_last_n": 3,
 }  # fmt: skip

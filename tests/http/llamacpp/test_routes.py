@@ -231,4 +231,5 @@ async def test_the_server_tells_of_its_model(tmp_path: Path) -> None:
         assert made["default_generation_settings"]["params"]["temperature"] == 0.8
         assert (made["model_alias"], made["model_path"]) == ("tiny", "/models/tiny.gguf")
         assert made["chat_template"] == "{{ messages }}"
+        assert made["chat_template_caps"]["supports_tools"]  # without it Zed offers no tools
         assert (await ask(r, "GET", "/props?model=nobody"))[0] == 404

@@ -11,6 +11,7 @@ from mlxr.api.aggregate import aggregate
 from mlxr.http.errors import problem_of
 from mlxr.http.openai.chat import completion, to_generate
 from mlxr.http.openai.chat_stream import ChatChunks
+from mlxr.http.openai.parameters import sampling, with_one_penalty
 from mlxr.http.openai.schema import ChatRequest
 from mlxr.http.request_body.decode import decode as decode_body
 from mlxr.http.settings import ServerSettings
@@ -54,6 +55,32 @@ def test_sampling_parameters_reach_the_runtime() -> None:
     assert made.logit_bias == {7: -100}
     assert made.seed == 2**63 - 1
     assert made.logprobs == 3
+
+
+def test_llamacpps_penalties_look_at_the_last_tokens_of_prompt_and_output() -> None:
+    """As llama.vscode sends them with every edit."""
+    plain = command(presence_penalty=1).sampling
+    assert (plain.penalize_prompt, plain.penalty_window, plain.presence_penalty) == (False, None, 1)
+    windowed = command(repeat_last_n=64, presence_penalty=1, samplers="edkypmxt", dry_multiplier=0).sampling
+    assert (windowed.penalize_prompt, windowed.penalty_window, windowed.presence_penalty) == (True, 64, 1)
+    everything = command(repeat_last_n=-1).sampling
+    assert (everything.penalize_prompt, everything.penalty_window) == (True, None)
+    off = command(repeat_last_n=0, repetition_penalty=1.5, frequency_penalty=1).sampling
+    assert (off.repetition_penalty, off.frequency_penalty) == (1.0, 0.0)
+
+
+def test_repeat_penalty_is_another_word_for_repetition_penalty() -> None:
+    def asked(**fields: Any) -> ChatRequest:
+        return with_one_penalty(
+            decode(json.dumps({"messages": [{"role": "user", "content": "Hi"}], **fields}).encode())
+        )
+
+    made = sampling(asked(repeat_penalty=1.2), None)
+    assert (made.repetition_penalty, made.penalty_window) == (1.2, 64)
+    assert sampling(asked(repeat_penalty=1.2, repeat_last_n=9), None).penalty_window == 9
+    assert sampling(asked(repeat_penalty=1.2, repetition_penalty=1.2), None).repetition_penalty == 1.2
+    with pytest.raises(RequestError, match="are one thing"):
+        asked(repeat_penalty=1.2, repetition_penalty=1.3)
 
 
 def test_requests_without_a_seed_get_different_ones() -> None:

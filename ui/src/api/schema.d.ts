@@ -5360,16 +5360,10 @@ export interface components {
             reasoning_effort?: ("high" | "low" | "max" | "medium" | "minimal" | "none" | "xhigh") | null;
             /** @default null */
             regex?: string | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            repeat_last_n?: null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            repeat_penalty?: null | 1;
+            /** @default null */
+            repeat_last_n?: number | null;
+            /** @default null */
+            repeat_penalty?: number | null;
             /** @default null */
             repetition_penalty?: number | null;
             /** @description Changes nothing. */
@@ -5590,16 +5584,10 @@ export interface components {
             prompt_logprobs?: null;
             /** @default null */
             regex?: string | null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            repeat_last_n?: null;
-            /**
-             * @description Can't be honoured: any other value is a 400.
-             * @enum {unknown}
-             */
-            repeat_penalty?: null | 1;
+            /** @default null */
+            repeat_last_n?: number | null;
+            /** @default null */
+            repeat_penalty?: number | null;
             /** @default null */
             repetition_penalty?: number | null;
             /** @description Changes nothing. */
