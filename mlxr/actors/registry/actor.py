@@ -9,7 +9,10 @@ from pathlib import Path
 
 import anyio
 import msgspec
+from anyio import to_thread
 
+from mlxr.actors.executor.pool_files.left import delete_left
+from mlxr.actors.kv.disk.quota import folder_of
 from mlxr.actors.registry.catalogue.adapter_fits import AdapterFits
 from mlxr.actors.registry.catalogue.resolver import Resolver
 from mlxr.actors.registry.catalogue.store import Store
@@ -156,6 +159,8 @@ class RegistryActor(Actor):
         # A server that ends while it starts has not opened it yet.
         if self._opened:
             await self._store.close()
+        # A stop gives all memory back: also what engines of this home left that were killed and did not come back.
+        await to_thread.run_sync(delete_left, folder_of(self._home.kv, self._settings.executor.kv.disk_path))
 
     # Engines.
 

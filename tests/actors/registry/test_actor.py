@@ -10,6 +10,7 @@ import anyio
 import msgspec
 import pytest
 
+from mlxr.actors.executor.pool_files import file
 from mlxr.actors.registry import actor as registry_actor
 from mlxr.actors.registry.catalogue.store import Store
 from mlxr.actors.registry.sources.pull import pull_model
@@ -437,3 +438,17 @@ async def test_what_the_users_files_say_of_models_is_heeded_while_it_runs(
 def write(file: Path, text: str) -> None:
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
+
+
+async def test_what_killed_engines_left_in_memory_goes_with_the_server(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "FOLDER", tmp_path)
+    pools = [file.PoolFile(file.pool_path(store, b"c" * 16), b"c" * 16) for store in (home.kv, Path("/another"))]
+    for pool in pools:
+        pool.lay_out([4], 1 << 20)
+        pool.close()
+    async with running(home.root, tmp_path / "run") as rig:
+        await rig.ask(LoadModel, "tiny")
+        assert pools[0].path.exists()
+    assert [pool.path.exists() for pool in pools] == [False, True]
