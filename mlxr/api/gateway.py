@@ -132,7 +132,7 @@ class Gateway(Protocol):
 
     @property
     def chats(self) -> Chats:
-        """What is asked about chats goes to their own actor."""
+        """The way to the actor that owns the chats."""
         ...
 
     async def catalog_ready(self) -> None:

@@ -13,7 +13,7 @@ RETRY_SECONDS = 5.0
 
 
 def pending_model(engines: Iterable[EngineInfo]) -> str:
-    """The model that the server is to serve once it has it, '' if there is none."""
+    """Returns the model that the server is to serve once it has it, '' if there is none."""
     return next((info.model for info in engines if info.state == "loading"), "")
 
 

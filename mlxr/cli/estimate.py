@@ -76,7 +76,7 @@ def _asked(server: Endpoint, name: str, context: int, insecure: bool) -> Estimat
 
 
 def print_estimate(found: Estimate, as_json: bool) -> None:
-    """Prints all of it; the exit status tells whether the model runs and fits."""
+    """Prints an estimate, and exits with a status of its own where the model does not run or fit."""
     if as_json:
         print_json(msgspec.to_builtins(found))
     else:

@@ -95,18 +95,18 @@ class CacheGroup:
 
 
 def attention_group(layer: int, kv_heads: int, head_dim: int, window: int | None = None) -> CacheGroup:
-    """What one attention layer keeps: all keys and values, or those of the last ``window`` tokens."""
+    """Returns what one attention layer keeps: all keys and values, or those of the last ``window`` tokens."""
     kind = CacheKind.WINDOW if window else CacheKind.FULL
     return CacheGroup(kind, (layer,), kv_heads, head_dim, window or None)
 
 
 def latent_group(layer: int, numbers: int) -> CacheGroup:
-    """What one latent attention layer keeps: a vector of so many numbers for each token."""
+    """Returns what one latent attention layer keeps: a vector of so many numbers for each token."""
     return CacheGroup(CacheKind.LATENT, (layer,), 1, numbers)
 
 
 def state_group(layer: int, size: int) -> CacheGroup:
-    """What one recurrent layer keeps: a state of ``size`` numbers."""
+    """Returns what one recurrent layer keeps: a state of ``size`` numbers."""
     return CacheGroup(CacheKind.STATE, (layer,), state_size=size)
 
 

@@ -51,8 +51,8 @@ class Parts:
 
 
 def codebook(tensor: Tensor, block: np.dtype[np.void] = BLOCK) -> Codebook:
-    """The matrix with a code for each weight. ``CODEBOOK_TYPES`` are those this is for. ``block``: ``BLOCK_OF_32`` too
-    for those of ``SCALES_OF_32``."""
+    """Returns the matrix with a code for each weight. ``CODEBOOK_TYPES`` are those this is for. ``block``:
+    ``BLOCK_OF_32`` too for those of ``SCALES_OF_32``."""
     values, size = BLOCKS[tensor.type]
     assert values == VALUES
     data = np.ascontiguousarray(tensor.data).reshape(-1, size)

@@ -118,7 +118,7 @@ class Tensor:
 
 
 def row_bytes(type: TensorType, columns: int) -> int:
-    """Bytes of a row of ``columns`` values; raises ``ValueError`` when they do not fill whole blocks."""
+    """Returns how many bytes a row of ``columns`` values has; raises ``ValueError`` when they fill no whole blocks."""
     values, size = BLOCKS[type]
     if columns % values:
         raise ValueError(f"{type} stores {values} values a block, and a row has {columns}")

@@ -113,7 +113,7 @@ class SizedWeights(HeaderWeights):
         self.most_bytes = 0
 
     def size_of(self, name: str) -> Size:
-        """What is held of the tensor that a model calls ``name``."""
+        """Returns what is held of the tensor that a model calls ``name``."""
         return self._sized.get(self.tensors[name].name, Size())
 
     def experts(self, name: str, count: int, outputs: int, inputs: int) -> Weight:

@@ -54,7 +54,7 @@ class Hyperparameters:
         return value
 
     def positive(self, key: str, default: int | None = None, most: int = MOST) -> int:
-        """A whole number from 1 to ``most``, which no model that there is comes near."""
+        """Returns a whole number from 1 to ``most``, which no model that there is comes near."""
         value = self.integer(key, default)
         if value < 1:
             raise self._wrong(key, value, "1 or more")
@@ -86,7 +86,7 @@ class Hyperparameters:
         return found[0]
 
     def each(self, key: str, count: int) -> list[int]:
-        """A whole number for each of ``count`` layers: a list of so many, or one for all."""
+        """Returns a whole number for each of ``count`` layers: a list of so many, or one for all."""
         if isinstance(self.values.get(self._name(key)), int | None):
             return [self.integer(key)] * count
         numbers = self.integers(key) or []
@@ -95,7 +95,7 @@ class Hyperparameters:
         return numbers[:count]
 
     def number(self, key: str, default: float | None = None) -> float:
-        """A finite number."""
+        """Returns a finite number."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < HUGE:
             raise self._wrong(key, value, "a number")
@@ -108,7 +108,7 @@ class Hyperparameters:
         return value
 
     def epsilon(self, key: str, default: float | None = None) -> float:
-        """What a norm adds to keep from dividing by zero: from 0 to 1."""
+        """Returns what a norm adds to keep from dividing by zero: from 0 to 1."""
         value = self.number(key, default)
         if not 0 <= value <= 1:
             raise self._wrong(key, value, "from 0 to 1")
@@ -121,7 +121,7 @@ class Hyperparameters:
         return value
 
     def texts(self, key: str) -> list[str] | None:
-        """A list of texts; None where there is no such key."""
+        """Returns a list of texts; None where there is no such key."""
         if key not in self:
             return None
         value = _listed(self._get(key, None))
@@ -134,7 +134,7 @@ class Hyperparameters:
         return isinstance(self.values.get(self._name(key)), list | np.ndarray)
 
     def flags(self, key: str, count: int) -> list[bool] | None:
-        """A list of ``count`` flags, as such or as 0 and 1; None where there is no such key."""
+        """Returns a list of ``count`` flags, as such or as 0 and 1; None where there is no such key."""
         if key not in self:
             return None
         value = _listed(self._get(key, None))
@@ -143,7 +143,7 @@ class Hyperparameters:
         return [bool(one) for one in value]
 
     def integers(self, key: str) -> list[int] | None:
-        """A list of whole numbers; None where there is no such key."""
+        """Returns a list of whole numbers; None where there is no such key."""
         if key not in self:
             return None
         value = _listed(self._get(key, None))
@@ -152,7 +152,7 @@ class Hyperparameters:
         return value
 
     def numbers(self, key: str, count: int, finite: bool = True) -> list[float] | None:
-        """A list of ``count`` numbers, ``finite`` ones if so asked; None where there is no such key."""
+        """Returns a list of ``count`` numbers, ``finite`` ones if so asked; None where there is no such key."""
         if key not in self:
             return None
         value = _listed(self._get(key, None))
@@ -177,7 +177,7 @@ class Hyperparameters:
         return float(numbers[0]), float(numbers[1])
 
     def unasked(self) -> dict[str, Any]:
-        """The settings under the prefix that nobody looked up, by key without it."""
+        """Returns the settings under the prefix that nobody looked up, by key without it."""
         rest = {key: value for key, value in self.values.items() if key.startswith(self.prefix)}
         return {key[len(self.prefix) :]: value for key, value in rest.items() if key not in self._asked}
 

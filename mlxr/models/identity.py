@@ -11,13 +11,13 @@ from mlxr.models.formats.gguf.split import part_files
 
 
 def stamp(status: os.stat_result) -> str:
-    """Changes when a file does: size, time of the last change, inode."""
+    """Returns a text that changes when a file does: of its size, the time of its last change and its inode."""
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
 def identity(path: Path) -> str:
-    """Changes when the file at ``path`` does, one of its siblings if it is a part of a model, or one of those in the
-    folder there; empty for what can't be read."""
+    """Returns a text that changes when the file at ``path`` does, one of its siblings if it is a part of a model, or
+    one of those in the folder there; empty for what can't be read."""
     try:
         if not path.is_dir():
             return " ".join(stamp(file.stat()) for file in part_files(path))

@@ -15,8 +15,8 @@ MAX_VALUES = 1 << 19
 
 
 def read_json(path: Path, *, infinite: bool = False) -> dict[str, Any]:
-    """A JSON object. Raises ``ModelFileError`` for anything else, a missing file included. ``infinite``: whether it may
-    hold ``Infinity``, which is no JSON, but what Python writes."""
+    """Returns a JSON object. Raises ``ModelFileError`` for anything else, a missing file included. ``infinite``:
+    whether it may hold ``Infinity``, which is no JSON, but what Python writes."""
     value = read_value(path, infinite=infinite)
     if not isinstance(value, dict):
         raise ModelFileError(path, f"is no JSON object: it holds {_kind(value)}; {AGAIN}")
@@ -36,7 +36,7 @@ def read_value(path: Path, *, infinite: bool = False) -> Any:
 
 
 def read_text(path: Path) -> str:
-    """A text in UTF-8, with the same errors."""
+    """Returns a text in UTF-8, with the same errors."""
     try:
         return _content(path).decode()
     except UnicodeDecodeError as error:

@@ -95,7 +95,7 @@ class LoadedModel:
         return self.model.logits(hidden, rows)
 
     def pooled_input(self, hidden: mx.array) -> mx.array:
-        """What pooling takes: ``hidden`` after the final norm, ``[T, width]``."""
+        """Returns what pooling takes: ``hidden`` after the final norm, ``[T, width]``."""
         return self.model.pooled_input(hidden)
 
 

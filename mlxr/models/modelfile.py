@@ -115,7 +115,7 @@ class StoredTensor:
         self.scales = scales
 
     def read(self) -> Tensor:
-        """The tensor with its data. Raises ``ModelFileError`` where the file has changed since it was opened,
+        """Returns the tensor with its data. Raises ``ModelFileError`` where the file has changed since it was opened,
         ``UnsupportedModelError`` for a type that mlxr does not read."""
         return self._read(self.shape, self.nbytes)
 

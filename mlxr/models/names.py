@@ -40,12 +40,12 @@ def tidy(name: str) -> str:
 
 @lru_cache(256)
 def key(name: str) -> str:
-    """What two spellings of one name share."""
+    """Returns what two spellings of one name share."""
     return _HUB.sub(HUB, tidy(name), count=1).casefold() if _HUB.match(name.strip()) else tidy(name).casefold()
 
 
 def on_hub(name: str) -> str | None:
-    """What follows the Hub's address in ``name``; None where it does not begin with one."""
+    """Returns what follows the Hub's address in ``name``; None where it does not begin with one."""
     match = _HUB.match(name.strip())
     return name.strip()[match.end() :] if match else None
 
@@ -81,7 +81,7 @@ def on_web(name: str) -> bool:
 
 
 def web_host(name: str) -> str:
-    """The host of an address of the web; '' where ``name`` is none, or one of the Hub."""
+    """Returns the host of an address of the web; '' where ``name`` is none, or one of the Hub."""
     if not on_web(name) or on_hub(name) is not None:
         return ""
     try:
@@ -91,8 +91,8 @@ def web_host(name: str) -> str:
 
 
 def in_tool_store(name: str) -> tuple[str, str] | None:
-    """The tool and what it calls the model where ``name`` is ``TOOL:NAME``, None where it is not. A catalogue name may
-    look the same (``ollama:7b``), and then comes first."""
+    """Returns the tool and what it calls the model where ``name`` is ``TOOL:NAME``, None where it is not. A catalogue
+    name may look the same (``ollama:7b``), and then comes first."""
     match = _IN_STORE.fullmatch(name.strip()) if plain(name) and len(name) <= MOST_PATH else None
     return None if match is None else (match[1].lower(), match[2])
 
@@ -103,7 +103,7 @@ def outside_catalogue(name: str) -> bool:
 
 
 def local_file(name: str) -> Path | None:
-    """The path that ``name`` means, or None where it is a catalogue name.
+    """Returns the path that ``name`` means, or None where it is a catalogue name.
 
     A path ends in ``.gguf`` or begins with ``/``, ``./``, ``../`` or ``~/``, or is one of these without a slash; it
     need not exist. What is not ``plain`` is no path, nor what no system would take for one, nor ``TOOL:NAME``, an

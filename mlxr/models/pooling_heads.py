@@ -90,7 +90,7 @@ def gguf_prompt(metadata: Mapping[str, Any]) -> str | None:
 
 
 def folder_prompt(folder: Path) -> str | None:
-    """The same of a folder's model."""
+    """Returns the same of a folder's model."""
     return QWEN3_PROMPT if read_json(folder / "config.json").get("model_type") == QWEN3 else None
 
 

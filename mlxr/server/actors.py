@@ -58,8 +58,9 @@ def shared_actors(
     settings: Sequence[Setting] = (),
     required: Iterable[str] = (),
 ) -> list[ActorSpec]:
-    """The actors that serve all engines. ``background``: of a server that a command started for itself. ``settings``:
-    where the configuration comes from, for people to see. ``required``: models that it does not go on without."""
+    """Returns the actors that serve all engines. ``background``: of a server that a command started for itself.
+    ``settings``: where the configuration comes from, for people to see. ``required``: models that it does not go on
+    without."""
     registry = RegistrySettings(
         home=str(home.root),
         models=config.models,
@@ -99,7 +100,7 @@ def shared_actors(
 
 
 def any_executor(config: Config) -> ExecutorSettings:
-    """What executors of whatever model are told."""
+    """Returns what executors of whatever model are told."""
     return ExecutorSettings("", "", config.executor, config.kv, config.scheduler.token_budget, mtp=_mtp(config))
 
 
@@ -113,8 +114,8 @@ def _mtp(config: Config) -> bool:
 
 
 def engine_actors(config: Config, factories: Factories, spec: bytes, memory_bytes: int) -> list[ActorSpec]:
-    """The four actors of one engine, from the registry's ``EngineSpec``. ``memory_bytes``: what its weights and pages
-    may take, 0 for no limit."""
+    """Returns the four actors of one engine, from the registry's ``EngineSpec``. ``memory_bytes``: what its weights and
+    pages may take, 0 for no limit."""
     engine = msgspec.json.decode(spec, type=EngineSpec)
     encoder = engine.info.encoder
     place = config.placement

@@ -33,7 +33,7 @@ PASSING = frozenset({ErrorCode.ENGINE_FAILED, ErrorCode.QUEUE_FULL, ErrorCode.LO
 
 
 class Answers:
-    """Owns the numbers of answers. ``tell``: to the frontend. ``spawn``: that of the actor."""
+    """Owns the numbers of answers. ``tell`` sends to the frontend; ``spawn`` starts a task of the actor."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Answers:
             self.begin(chat_id, turn, run, pieces)
 
     def restart(self) -> None:
-        """The frontend knows of no answer: all of them are begun again where they are."""
+        """Begins all answers again where they are, since the frontend knows of none."""
         for answer in list(self._state.live.values()):
             self._again(answer, answer.tries)
 

@@ -45,7 +45,8 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """
+    """What was loaded for an engine.
+
     Attributes:
         drafter: what drafts for the model; None where nothing does.
         draft_bytes: what drafting takes of the memory.

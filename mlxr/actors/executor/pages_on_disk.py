@@ -89,7 +89,7 @@ class PagesOnDisk:
                 transfers.cancel(command.batch)
 
     def copy(self, previous: LaunchedStep | None) -> None:
-        """Copies what is due, for a moment."""
+        """Copies pages that are due between the pool and host memory, one slice of them."""
         if self._transfers is not None:
             self.copying = self._transfers.advance(_number(previous))
 

@@ -61,7 +61,7 @@ class PoolSizes:
 
 
 def pool_spec(groups: tuple[CacheGroup, ...], sizes: PoolSizes, bytes_of: Callable[[PoolSpec], int]) -> PoolSpec:
-    """The pool of a model with these groups. ``bytes_of``: what a pool takes.
+    """Returns the pool of a model with these groups. ``bytes_of``: what a pool takes.
 
     Raises ``ValueError`` when not even a pool of one page's tokens fits the budget.
     """

@@ -114,7 +114,7 @@ class SampleReader:
 
 
 def token_logprobs(rows: SampledRows, tokens: list[int], top: int | None) -> list[TokenLogprob]:
-    """Log-probabilities as messages; ``top`` cuts the list of alternatives."""
+    """Returns log-probabilities as messages have them; ``top`` cuts the list of alternatives."""
     own: list[float] = np.array(rows.logprobs).tolist()
     others: list[list[tuple[int, float]]] = [[] for _ in tokens]
     if rows.top_tokens is not None and rows.top_logprobs is not None:

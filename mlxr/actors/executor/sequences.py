@@ -146,7 +146,7 @@ class Layout:
 
 
 def lay_out(rows: list[PlanRow], table: SequenceTable, page_sizes: PageSizes) -> Batch:
-    """The ragged batch of a step's rows."""
+    """Returns the ragged batch of a step's rows."""
     starts, contexts, positions = [0], list[int](), list[int]()
     for row in rows:
         starts.append(starts[-1] + row.length)
@@ -199,7 +199,8 @@ def _pageless(tokens: int, contexts: list[int]) -> GroupTables:
 
 
 def uniform(seed: int, position: int) -> float:
-    """A number in [0, 1) with 24 random bits, a pure function of its arguments (SplitMix64, Steele et al. 2014)."""
+    """Returns a number in [0, 1) with 24 random bits, a pure function of its arguments (SplitMix64, Steele et al.
+    2014)."""
     z = (seed + (position + 1) * 0x9E3779B97F4A7C15) & UINT64
     z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & UINT64
     z = ((z ^ z >> 27) * 0x94D049BB133111EB) & UINT64

@@ -43,13 +43,13 @@ class BlockTable:
         return self.first + len(self.pages)
 
     def entries(self, first: int) -> TableEntries:
-        """Those from ``first`` on, as far as it holds them."""
+        """Returns the pages from ``first`` on, as far as the table holds them."""
         first = max(first, self.first)
         return TableEntries(first, self.pages[first - self.first :])
 
 
 def kept_pages(pool: PagePool, chain: PrefixChain, ends: Iterable[int]) -> list[KeptPage]:
-    """Those pages that end at ``ends`` and can be found."""
+    """Returns the pages that end at ``ends`` and can be found."""
     kept: list[KeptPage] = []
     for end in ends:
         page = pool.at(chain.at(end))

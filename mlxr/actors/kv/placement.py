@@ -96,8 +96,8 @@ class Placement:
         ]
 
     def evicted(self, tokens: TokenIds, adapters: str, found: int) -> Eviction | None:
-        """What became of the first block of a prompt that is not among the ``found`` tokens in the pool, if it was
-        evicted lately."""
+        """Returns what became of the first block of a prompt that is not among the ``found`` tokens in the pool, if it
+        was evicted lately."""
         block = self.prefixes.block
         end = found - found % block + block
         return self.evictions.of(self.prefixes.chain(tokens, adapters).at(end)) if end <= len(tokens) else None

@@ -12,13 +12,14 @@ DIGEST_BYTES = 16
 
 
 def chain_root(*parts: str) -> bytes:
-    """The address of an empty prefix: a hash of everything but tokens that pages depend on (model, cache types)."""
+    """Returns the address of an empty prefix: a hash of everything but tokens that pages depend on (model, cache
+    types)."""
     return _digest(b"\0".join(part.encode() for part in parts))
 
 
 def adapted_root(root: bytes, adapters: str) -> bytes:
-    """The address of an empty prefix of sequences with adapters (``adapters_address``); ``root`` where they have
-    none."""
+    """Returns the address of an empty prefix of sequences with adapters (``adapters_address``); ``root`` where they
+    have none."""
     return _digest(root + adapters.encode()) if adapters else root
 
 
@@ -34,7 +35,7 @@ class PrefixChain:
         self._addresses = [root]
 
     def at(self, position: int) -> bytes:
-        """The address of the first ``position`` tokens."""
+        """Returns the address of the first ``position`` tokens."""
         blocks, tail = divmod(position, self._block)
         while len(self._addresses) <= blocks:
             begin = (len(self._addresses) - 1) * self._block
@@ -43,13 +44,13 @@ class PrefixChain:
         return self._extended(address, position - tail, position) if tail else address
 
     def parent(self, position: int) -> tuple[bytes, int]:
-        """The address of the block before ``position`` and how many tokens lie behind it; none where a block ends
-        there."""
+        """Returns the address of the block before ``position`` and how many tokens lie behind it; none where a block
+        ends there."""
         tail = position % self._block
         return (self.at(position - tail), tail) if tail else (b"", 0)
 
     def branch(self) -> PrefixChain:
-        """The same addresses for a sequence that shares all tokens so far, and may go on otherwise."""
+        """Returns the same addresses for a sequence that shares all tokens so far, and may go on otherwise."""
         branch = PrefixChain(self.tokens, self._block, self._addresses[0])
         branch._addresses = list(self._addresses)
         return branch

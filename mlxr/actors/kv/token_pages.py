@@ -44,22 +44,22 @@ class TokenPages:
         return position
 
     def ends(self, position: int) -> list[int]:
-        """Where the pages end that a sequence needs to go on behind ``position``."""
+        """Returns where the pages end that a sequence needs to go on behind ``position``."""
         first, whole = self._first_seen(position), position // self._size
         ends = [(entry + 1) * self._size for entry in range(first, whole)]
         return [*ends, position] if position % self._size else ends
 
     def filled(self, end: int) -> int:
-        """How many places of a page are filled that ends at ``end``."""
+        """Returns how many places of a page are filled that ends at ``end``."""
         return end % self._size or self._size
 
     def kept(self, table: BlockTable, chain: PrefixChain, position: int) -> list[KeptPage]:
-        """What can be found of the first ``position`` tokens, as far as the table has it."""
+        """Returns what can be found of the first ``position`` tokens, as far as the table has it."""
         ends = range((table.first + 1) * self._size, position + 1, self._size)
         return kept_pages(self.pool, chain, [*ends, position] if position % self._size else ends)
 
     def hold(self, chain: PrefixChain, position: int) -> BlockTable:
-        """A table with what there is of the first ``position`` tokens, all of which is ``usable``."""
+        """Returns a table with what there is of the first ``position`` tokens, all of which is ``usable``."""
         table = BlockTable(first=self._first_seen(position), published=position // self._size)
         for end in self.ends(position):
             page = self.pool.find(chain.at(end))
@@ -77,8 +77,8 @@ class TokenPages:
         return end <= (first + len(pages)) * self._size and self.pool.writable(pages[entry - first], offset)
 
     def missing(self, table: BlockTable, start: int, end: int, *, draft: bool = False) -> int:
-        """Pages that a row of tokens ``start`` to ``end`` can't do without beyond those it has: new ones, and one more
-        to copy a page that others hold too and that it writes to. ``draft``: it ends with a draft."""
+        """Returns how many pages a row of tokens ``start`` to ``end`` can't do without beyond those it has: new ones,
+        and one more to copy a page that others hold too and that it writes to. ``draft``: it ends with a draft."""
         first, pages, entry = table.first, table.pages, start // self._size
         shares = entry < first + len(pages) and self.pool.shared(pages[entry - first])
         return -(-end // self._size) - first - len(pages) + shares
@@ -125,7 +125,7 @@ class TokenPages:
             table.first += gone
 
     def fork(self, table: BlockTable, length: int) -> BlockTable:
-        """A table that shares the pages of the first ``length`` tokens."""
+        """Returns a table that shares the pages of the first ``length`` tokens."""
         pages = table.pages[: -(-length // self._size) - table.first]
         for page in pages:
             self.pool.retain(page)
@@ -140,7 +140,7 @@ class TokenPages:
     # Room.
 
     def owed(self, table: BlockTable) -> int:
-        """Pages that the sequence was promised and has not got yet."""
+        """Returns how many pages the sequence was promised and has not got yet."""
         return max(0, table.promised - len(table.pages))
 
     def set_aside(self, longest_row: int) -> int:

@@ -92,7 +92,7 @@ class LongCommands:
                 return Outcome((await self.push(work, report)).name)
 
     async def obtain(self, name: str, report: Report, limits: TransferLimits = DEFAULT_LIMITS) -> CatalogueEntry:
-        """The model of that name, pulled if it isn't here."""
+        """Returns the model of that name, pulled if it isn't here."""
         try:
             return await self._resolver.find(name)
         except ModelNotFound:

@@ -25,6 +25,6 @@ def ignore(progress: Progress) -> None:
 
 
 def pulling(label: str, digest: str, total: int, completed: int) -> Progress:
-    """Bytes of one download; ``label`` stands in where the digest is not known before the end."""
+    """Returns how far one download is; ``label`` stands in where the digest is not known before the end."""
     shown = digest[:12] if digest else label
     return Progress(f"pulling {shown}", f"sha256:{digest}" if digest else "", total, min(completed, total or completed))

@@ -41,7 +41,8 @@ GUESTS = 8
 
 
 def too_many(queue: list[str | None], client: str | None, limits: Limits) -> ErrorInfo | None:
-    """Why the queue takes no more from ``client``, with a time to come back. ``queue``: the clients of who waits."""
+    """Returns why the queue takes no more from ``client``, with a time to come back. ``queue``: the clients of who
+    waits."""
     waiting, own = len(queue), queue.count(client)
     if waiting < limits.max_waiting:
         return None
@@ -52,7 +53,7 @@ def too_many(queue: list[str | None], client: str | None, limits: Limits) -> Err
 
 
 def too_long(submit: Submit, capacity: int | None) -> ErrorInfo | None:
-    """Why a prompt can never run in a pool of ``capacity`` tokens, None for any number."""
+    """Returns why a prompt can never run in a pool of ``capacity`` tokens, None for any number."""
     if submit.task is not Task.GENERATE or capacity is None or len(submit.tokens) < capacity:
         return None
     message = (

@@ -41,7 +41,7 @@ class Detokenizer:
         return text
 
     def finish(self) -> str:
-        """U+FFFD for a character that never became whole, else nothing."""
+        """Returns U+FFFD for a character that never became whole, else nothing."""
         text, _ = utf_8_decode(self._begun, "replace", True)
         self._begun = b""
         return text

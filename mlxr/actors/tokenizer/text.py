@@ -224,7 +224,7 @@ class ModelText:
         return lengths
 
     def room(self, wanted: int | None) -> int:
-        """Tokens there is room for; ``wanted`` is a request's own limit, None for none."""
+        """Returns how many tokens there is room for; ``wanted`` is a request's own limit, None for none."""
         return min(self.context_length, wanted or self.context_length)
 
     def _template(self, prompt: ChatPrompt) -> ChatTemplate:

@@ -21,7 +21,7 @@ class TextEnds:
     tail: int
 
     def cut(self, pieces: Sequence[str]) -> str:
-        """Returns the text of ``pieces``, without its middle if it has one that does not matter."""
+        """Returns the text of ``pieces``: its first ``head`` characters and its last ``tail``, where it has more."""
         if sum(map(len, pieces)) <= self.head + self.tail:
             return "".join(pieces)
         tail = "".join(reversed(_first(self.tail, reversed(pieces))))

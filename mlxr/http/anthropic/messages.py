@@ -59,7 +59,7 @@ def idle_effort(body: Conversation, entry: ModelEntry | None) -> bool:
 
 
 def left_out(body: Conversation, gateway: Gateway) -> list[str]:
-    """The places of what the answer takes no account of, though it is known here."""
+    """Returns the places of what the answer takes no account of, though it is known here."""
     effort = ["output_config.effort"] if idle_effort(body, gateway.find(body.model)) else []
     return [*effort, *server_tools.field_names(left_out_tools(body)), *left_out_blocks(body)]
 

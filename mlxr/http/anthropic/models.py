@@ -56,7 +56,8 @@ def model_info(entry: ModelEntry, name: str) -> dict[str, Any]:
 
 
 def model_page(entries: list[ModelEntry], request: web.Request) -> dict[str, Any]:
-    """The page that ``limit``, ``after_id`` and ``before_id`` ask for. Raises ``RequestError`` where there is none."""
+    """Returns the page that ``limit``, ``after_id`` and ``before_id`` ask for. Raises ``RequestError`` where there is
+    none."""
     query = request.query
     stages = [value for key in ("lifecycle", "lifecycle[]") for value in query.getall(key, [])]
     shown = entries if not stages or "active" in stages else []

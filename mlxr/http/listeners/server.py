@@ -30,7 +30,7 @@ BACKLOG = 1024
 
 
 def make_transport(settings: str, gateway: Gateway, metrics: Metrics, blobs: Blobs) -> HttpServer:
-    """The ``TransportFactory`` of HTTP; ``settings``: a ``ServerSettings`` as JSON."""
+    """Returns the ``TransportFactory`` of HTTP; ``settings``: a ``ServerSettings`` as JSON."""
     given = msgspec.json.decode(settings, type=ServerSettings)
     check(given)
     return HttpServer(make_app(gateway, given, metrics, blobs), given)

@@ -69,14 +69,14 @@ class AnswerLines:
         return one_line_json(ollama_error(problem)) + b"\n"
 
     def whole(self, deltas: Iterable[Delta], stream: Stream) -> dict[str, Any]:
-        """The single object of a request that does not stream."""
+        """Returns the single object of a request that does not stream."""
         for delta in deltas:
             self._whole.add(delta)
         fields = self._fields(self._whole.text, self._whole.reasoning, self._complete_calls(None))
         return {**self._head(), **fields, **_logprobs(self._whole.logprobs), **self.last(stream)}
 
     def last(self, stream: Stream) -> dict[str, Any]:
-        """What the closing object carries; durations in nanoseconds, at least 1."""
+        """Returns what the closing object carries; durations in nanoseconds, at least 1."""
         usage = stream.usage
         fields: dict[str, Any] = {
             "done": True,
@@ -121,7 +121,7 @@ class AnswerLines:
 
 
 def load_answer(model: str, make_fields: MakeFields, reason: str) -> dict[str, Any]:
-    """The answer to an empty prompt, which loads or unloads the model."""
+    """Returns the answer to an empty prompt, which loads or unloads the model."""
     return {
         "model": model,
         "created_at": rfc3339(time.time()),

@@ -19,7 +19,7 @@ from mlxr.runtime.messages.tokenizer import TextPrompt
 
 
 async def embed(services: Services, body: EmbedRequest, request: web.Request) -> web.Response:
-    """A vector of unit length for each text. Without any the model is loaded, or unloaded."""
+    """Returns a vector of unit length for each text. Without any the model is loaded, or unloaded."""
     began = time.monotonic()
     given = options(body.options, services.gateway.find(body.model))
     keep_alive = keep_alive_seconds(body.keep_alive)

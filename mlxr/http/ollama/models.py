@@ -53,7 +53,8 @@ async def ps(services: Services, body: None, request: web.Request) -> web.Respon
 
 
 async def show(services: Services, body: ShowRequest, request: web.Request) -> web.Response:
-    """The registry's own words: with a vocabulary in them they are megabytes, too many to decode on the loop."""
+    """Returns the registry's own words: with a vocabulary in them they are megabytes, too many to decode on the
+    loop."""
     return await registry_response(services, ShowModel(model_name(body), bool(body.verbose)))
 
 

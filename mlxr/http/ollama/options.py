@@ -30,8 +30,8 @@ KEEP_ALL = 2**31 - 1
 
 
 def options(given: dict[str, Any] | None, entry: ModelEntry | None, within: str = "options") -> Options:
-    """The request's options over the model's own. Unknown ones are logged; raises ``RequestError`` for wrong ones.
-    ``within``: the field they came in."""
+    """Returns the request's options over the model's own. Unknown ones are logged; raises ``RequestError`` for wrong
+    ones. ``within``: the field they came in."""
     merged = {**options_of(entry), **{name: value for name, value in (given or {}).items() if value is not None}}
     known = set(Options.__struct_fields__)
     if strange := [name for name in merged if name not in known and name not in Options.IGNORED]:
@@ -47,7 +47,7 @@ def sampling(given: Options, logprobs: int | None) -> Sampling:
 
 
 def command(body: GenerationFields, entry: ModelEntry | None, prompt: Prompt, settings: ServerSettings) -> Generate:
-    """The ``Generate`` of either route, around its prompt."""
+    """Returns the ``Generate`` of either route, around its prompt."""
     given = options(body.options, entry)
     if body.top_logprobs and not body.logprobs:
         raise invalid("`top_logprobs` needs `logprobs`: true", "top_logprobs")

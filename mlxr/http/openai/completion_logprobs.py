@@ -19,7 +19,7 @@ class CompletionLogprobs:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def piece(self, tokens: Iterable[TextLogprob], without_logprob: Iterable[bytes] = ()) -> dict[str, Any]:
-        """The object for ``tokens``, after ``without_logprob`` (a prompt's first), which have none."""
+        """Returns the object for ``tokens``, after ``without_logprob`` (a prompt's first), which have none."""
         names: list[str] = []
         values: list[float | None] = []
         tops: list[dict[str, float] | None] = []

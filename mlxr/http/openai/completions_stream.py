@@ -34,7 +34,7 @@ class Echo:
 
 
 def echo_of(started: Started, pieces: list[PromptLogprobs]) -> Echo:
-    """What ``echo`` puts before the output: the prompt's text and tokens."""
+    """Returns what ``echo`` puts before the output: the prompt's text and tokens."""
     prompt_logprobs = [token for piece in sorted(pieces, key=lambda piece: piece.start) for token in piece.logprobs]
     without = len(started.token_text) - len(prompt_logprobs)
     return Echo(started.text, started.token_text[:without], prompt_logprobs)

@@ -71,7 +71,7 @@ def usages(options: StreamOptions | None) -> tuple[bool, bool]:
 
 
 def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
-    """What the output must match; raises ``RequestError`` when two fields ask for different things."""
+    """Returns what the output must match; raises ``RequestError`` when two fields ask for different things."""
     found = [
         (name, made)
         for name, made in (

@@ -31,12 +31,12 @@ class RunningUsage:
         self._made = 0
 
     def start(self, started: Started) -> bytes:
-        """The end of chunks before the first token."""
+        """Returns the end of chunks before the first token."""
         self._prompt = started.prompt_tokens
         return self._close()
 
     def close(self, delta: Delta) -> bytes:
-        """The end of the chunks that ``delta`` makes."""
+        """Returns the end of the chunks that ``delta`` makes."""
         self._made += delta.tokens
         return self._close()
 

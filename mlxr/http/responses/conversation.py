@@ -67,7 +67,7 @@ def wants_logprobs(body: ResponsesRequest) -> bool:
 
 
 def messages_of(body: InputFields) -> list[ChatMessage]:
-    """The conversation; reasoning and calls of one assistant's turn become one message with its text."""
+    """Returns the conversation; reasoning and calls of one assistant's turn become one message with its text."""
     messages = [ChatMessage("system", body.instructions)] if body.instructions else []
     if isinstance(body.input, str):
         return [*messages, ChatMessage("user", body.input)]

@@ -22,7 +22,7 @@ def left_out_tools(tools: Sequence[ResponsesTool]) -> frozenset[int]:
 
 
 def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str | None = None) -> list[Tool]:
-    """What the model is told of; raises ``RequestError`` for a tool that is no function."""
+    """Returns what the model is told of; raises ``RequestError`` for a tool that is no function."""
     left_out = left_out_tools(tools)
     found: list[Tool] = []
     for index, tool in enumerate(tools):
@@ -39,7 +39,7 @@ def offered(tools: Sequence[ResponsesTool], place: str = "tools", namespace: str
 
 
 def split_names(tools: Sequence[ResponsesTool]) -> dict[str, dict[str, str]]:
-    """How an answer names a namespace's functions, by the names that the model knows."""
+    """Returns how an answer names a namespace's functions, by the names that the model knows."""
     spaces = [tool for tool in tools if tool.type == NAMESPACE]
     return {
         qualified_name(space.name, tool.name): {"name": tool.name, "namespace": space.name}

@@ -32,7 +32,7 @@ class Items:
         self._split_names = split_names(body.tools or [])
 
     def item(self, block: ContentBlock, id: str, status: str, logprobs: list[TextLogprob]) -> dict[str, Any]:
-        """A block as an output item; one in progress has no parts yet."""
+        """Returns a block as an output item; one in progress has no parts yet."""
         parts = [self.part(block, logprobs)] if status != "in_progress" and block.kind is not BlockKind.TOOL else []
         match block.kind:
             case BlockKind.REASONING:
@@ -62,7 +62,7 @@ class Items:
         }
 
     def names(self, kind: BlockKind) -> tuple[str, str, str]:
-        """What a block's events are called: those of its part, those of its text; and the name of its index."""
+        """Returns what a block's events are called: those of its part, those of its text; and the name of its index."""
         if kind is BlockKind.REASONING and self.summarized:
             return "reasoning_summary_part", "reasoning_summary_text", "summary_index"
         return "content_part", "reasoning_text" if kind is BlockKind.REASONING else "output_text", "content_index"

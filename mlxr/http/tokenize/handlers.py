@@ -53,7 +53,8 @@ async def detokenize(services: Services, body: DetokenizeRequest, request: web.R
 
 
 async def tokenizer_info(services: Services, body: None, request: web.Request) -> web.Response:
-    """What the model's files say of its tokenizer; ``?model=`` names the model, the loaded one if it is left out."""
+    """Returns what the model's files say of its tokenizer; ``?model=`` names the model, the loaded one if it is left
+    out."""
     entry = installed(services.gateway, request.query.get("model") or default_model(services.gateway))
     shown: dict[str, Any] = {}
     async for reply in services.gateway.registry(ShowModel(entry.name)):

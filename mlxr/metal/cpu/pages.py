@@ -178,6 +178,6 @@ def pages_of(pool: Pool | None, layer: int) -> _native.Pool | None:
 
 
 def native_pool(pool: Pool) -> _native.Pool:
-    """The one object that holds the pages of all layers."""
+    """Returns the one object that holds the pages of all layers."""
     native: _native.Pool = next(iter(pool.layers.values()))
     return native

@@ -30,7 +30,7 @@ class Language(Enum):
         return {**_NUMBERS, "float16": "half", "bfloat16": "bfloat" if self is Language.METAL else "__nv_bfloat16"}
 
     def constant(self, name: str, value: str | int | bool) -> str:
-        """A template argument as it stands in a body."""
+        """Returns a template argument as it stands in a body."""
         if isinstance(value, str):
             return f"using {name} = {self.numbers[value]};\n"
         return f"constexpr {'bool' if isinstance(value, bool) else 'int'} {name} = {str(value).lower()};\n"

@@ -35,7 +35,7 @@ def compiled(source: str, architecture: str) -> bytes:
 
 
 def version() -> str:
-    """The compiler's. Raises ``OSError`` where there is none."""
+    """Returns the compiler's version. Raises ``OSError`` where there is none."""
     major, minor = ctypes.c_int(), ctypes.c_int()
     _must(_library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
     return f"{major.value}.{minor.value}"

@@ -332,7 +332,7 @@ def _distances(length: int) -> mx.array:
 
 
 def of_run(run: Run, x: mx.array) -> mx.array:
-    """The run's rows of ``x``."""
+    """Returns the run's rows of ``x``."""
     if run.begin is None:
         return x[mx.array(run.rows)]
     whole = len(run.rows) == x.shape[0]

@@ -50,7 +50,7 @@ def normal(seed: int, *shape: int) -> Values:
 
 
 def matrix(seed: int, outputs: int, inputs: int) -> Tensor:
-    """A float32 matrix whose products are about as large as what it multiplies."""
+    """Returns a float32 matrix whose products are about as large as what it multiplies."""
     values = normal(seed, outputs, inputs) / np.float32(inputs**0.5)
     return Tensor("w", TensorType.F32, values.shape, values.view(np.uint8))
 
@@ -84,12 +84,12 @@ def codes(kind: Kind, outputs: int, inputs: int) -> Tensor:
 
 
 def of_bits(side: Side, seed: int, outputs: int, inputs: int, bits: int) -> Weight:
-    """A matrix of codes of so many ``bits``, or of floats where they are 16."""
+    """Returns a matrix of codes of so many ``bits``, or of floats where they are 16."""
     return side.weight(matrix(seed, outputs, inputs) if bits == 16 else codes(bits, outputs, inputs))
 
 
 def steps_of(backend: Side, mix: MixerOperation, group: CacheGroup, steps: list[list[int]]) -> mx.array:
-    """What a half adds to the rows of some steps, of a layer number 0."""
+    """Returns what a half adds to the rows of some steps, of a layer number 0."""
     pool = backend.pool(PoolSpec.even([group], 64, PAGE))
     done = [0] * len(steps[0])
     parts = []

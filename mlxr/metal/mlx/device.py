@@ -177,7 +177,7 @@ def kind() -> str:
 
 
 def language() -> Language:
-    """What our own kernels for the GPU here are written in."""
+    """Returns what our own kernels for the GPU here are written in."""
     return Language.METAL if kind() == "metal" else Language.CUDA
 
 
@@ -203,14 +203,14 @@ def constants(parts: Sequence[mx.array]) -> mx.array:
 
 
 def described() -> str:
-    """The device's own name."""
+    """Returns the device's own name."""
     info = mx.device_info(mx.default_device())
     return str(info.get("device_name", info.get("architecture", kind())))
 
 
 def memory() -> DeviceMemory | None:
-    """What a GPU has left: on CUDA its own memory, of which what MLX keeps for reuse counts as free; on Metal how far
-    MLX may go into the system's. None on a CPU."""
+    """Returns what a GPU has left: on CUDA its own memory, of which what MLX keeps for reuse counts as free; on Metal
+    how far MLX may go into the system's. None on a CPU."""
     info = mx.device_info(mx.default_device())
     match kind():
         case "cuda":
@@ -229,7 +229,7 @@ def _held() -> int:
 
 
 def driver() -> str:
-    """The version of what runs kernels here, as the system tells it."""
+    """Returns the version of what runs kernels here, as the system tells it."""
     try:
         return NVIDIA_DRIVER.read_text().splitlines()[0].strip()
     except (OSError, IndexError):

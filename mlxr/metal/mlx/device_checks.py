@@ -60,7 +60,7 @@ class DeviceChecks:
         return frozenset(name for name, right in self._found.items() if not right)
 
     def sound_ways(self) -> Ways:
-        """The ways that are right here."""
+        """Returns the ways that compute rightly on this device."""
         return self._ways.without(frozenset(name for name in CHECKS if not self._right(name)))
 
     def __contains__(self, kind: object) -> bool:

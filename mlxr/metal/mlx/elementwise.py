@@ -16,7 +16,7 @@ Gate = Callable[[mx.array, mx.array], mx.array]
 
 
 class Elementwise:
-    """``fuses``: whether ``mx.compile`` may be used."""
+    """Makes the chains, once for a backend. ``fuses``: whether ``mx.compile`` may be used."""
 
     def __init__(self, fuses: bool) -> None:
         self._fuses = fuses

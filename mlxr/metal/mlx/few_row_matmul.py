@@ -62,7 +62,7 @@ class Norm:
         return mx.fast.rms_norm(x, self.weight, self.eps).astype(HALF)
 
     def of_few(self, x: mx.array, layout: Layout = Layout.BY_ROWS) -> mx.array:
-        """The same by a kernel of our own, where ``rms_norm.fits``."""
+        """Returns the same by a kernel of our own, where ``rms_norm.fits``."""
         out: mx.array
         (out,) = _norming(*x.shape, layout)(inputs=[x, self._constants])
         return out
@@ -122,7 +122,7 @@ class FewRows:
         return self._multiplied(x, None, Product(x.shape[0], dtype=dtype, layout=layout))
 
     def added(self, x: mx.array, residual: mx.array, layout: Layout = Layout.BY_ROWS) -> mx.array:
-        """The product of 16-bit ``x`` ``[T, in]`` and ``residual`` together, both float32 ``[T, out]``."""
+        """Returns the product of 16-bit ``x`` ``[T, in]`` and ``residual`` together, both float32 ``[T, out]``."""
         of = Product(x.shape[0], Epilogue.RESIDUAL, dtype="float32", layout=layout)
         return self._multiplied(x, residual, of)
 

@@ -53,5 +53,5 @@ class GridMemory:
 
 @cache
 def grid_memory() -> GridMemory:
-    """The device's."""
+    """Returns the memory that all grids of the device share."""
     return GridMemory()

@@ -173,7 +173,7 @@ def split(codes: Codes, parts: int) -> Codes:
 
 
 def unsplit(codes: Codes) -> Codes:
-    """What ``split`` was made from, not computed yet."""
+    """Returns what ``split`` was made from, not computed yet."""
     return codes.of([a.swapaxes(0, 1).reshape(a.shape[1], -1) for a in codes.arrays])
 
 

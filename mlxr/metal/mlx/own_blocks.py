@@ -16,7 +16,7 @@ MOST_CHOSEN_ROWS = 64
 
 
 def multiplied(x: mx.array, blocks: Blocks) -> mx.array:
-    """16-bit ``x`` ``[T, in]`` to 16-bit ``[T, out]``."""
+    """Returns the product of 16-bit ``x`` ``[T, in]`` and the matrix, 16-bit ``[T, out]``."""
     if not x.shape[0]:
         return mx.zeros((0, blocks.packed.shape[0]), HALF)
     few = x.shape[0] <= matmul.MOST_VECTOR_ROWS

@@ -103,7 +103,8 @@ class OwnExperts:
         return rows, chosen, shares
 
     def added(self, rows: mx.array, chosen: mx.array, shares: mx.array, residual: mx.array) -> mx.array:
-        """The mixture of 16-bit ``rows`` ``[T, features]`` and ``residual`` together, float32 ``[T, features]``."""
+        """Returns the mixture of 16-bit ``rows`` ``[T, features]`` and ``residual`` together, float32 ``[T,
+        features]``."""
         _, gates, mixture = self._launched(rows.shape[0])
         (hidden,) = gates(inputs=[rows, chosen, *self._gates_arrays, self._gates_constants])
         given = [hidden, chosen, *self._down_arrays, self._down_constants, shares, residual, self._tickets]

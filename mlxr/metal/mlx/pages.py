@@ -81,7 +81,7 @@ class Pages(Protocol):
     """How rows of pages are written and read."""
 
     def layer(self, slots: int, heads: int, forms: tuple[Form, Form]) -> Layer:
-        """An empty one."""
+        """Returns an empty layer of the pool."""
         ...
 
     def written(self, layer: Layer, slots: mx.array, keys: mx.array, values: mx.array) -> Layer:

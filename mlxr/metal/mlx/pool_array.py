@@ -38,7 +38,7 @@ class RowAccess(Protocol):
     """How rows of such an array are written and read."""
 
     def layer(self, rows: int, width: int) -> PoolArray:
-        """An empty one."""
+        """Returns an empty layer of the pool."""
         ...
 
     def written(self, layer: PoolArray, at: mx.array, values: mx.array) -> PoolArray:

@@ -55,8 +55,8 @@ def _wide(x: mx.array, ways: Ways) -> mx.array:
 
 
 def head_products(x: mx.array, matrix: Matrix, ways: Ways) -> mx.array:
-    """The products of 16-bit ``x`` ``[heads, T, in]`` with each head's own matrix, which lie above one another in
-    ``matrix`` ``[heads * out, in]``: 16-bit ``[heads, T, out]``."""
+    """Returns the products of 16-bit ``x`` ``[heads, T, in]`` with each head's own matrix, which lie above one another
+    in ``matrix`` ``[heads * out, in]``: 16-bit ``[heads, T, out]``."""
     heads = x.shape[0]
     if isinstance(matrix, Blocks):
         return own_blocks.of_heads(x, matrix)

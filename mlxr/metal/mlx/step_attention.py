@@ -26,7 +26,7 @@ from mlxr.metal.weights import AttentionWeights
 
 
 class StepAttention:
-    """One layer's, prepared. ``inputs`` are its projections, of whose input ``norm`` is the norm.
+    """The attention of one layer, prepared. ``inputs`` are its projections, of whose input ``norm`` is the norm.
 
     ``products``: the projections for few rows, None where a kernel takes not all; ``parts``: where queries, keys and
     values are in what they give; ``constants``: as the kernel takes them.
@@ -89,7 +89,7 @@ class StepAttention:
         return out, Layer(layer.keys, layer.values, layer.forms, done, layer.tickets)
 
     def shape(self, page_size: int, blocks: tuple[int, int] = (0, 0)) -> StepShape:
-        """What the kernel knows of the layer, with pages of so many tokens and scales for such ``blocks``."""
+        """Returns what the kernel knows of the layer, with pages of so many tokens and scales for such ``blocks``."""
         known = page_size, blocks
         if known not in self._shapes:
             self._shapes[known] = StepShape(self._spec, page_size, self._normed, self._own, self._sinks, blocks)
@@ -122,7 +122,8 @@ def _together(weights: AttentionWeights, spec: AttentionSpec) -> mx.array:
 
 
 def few_rows_of(inputs: Projections, norm: Norm | None) -> list[FewRows] | None:
-    """The projections' products for few rows, with a norm before each; None where a kernel takes not all of them."""
+    """Returns the projections' products for few rows, with a norm before each; None where a kernel takes not all of
+    them."""
     made = []
     for product in inputs.products:
         if product.few is None or product.codes is None:

@@ -68,8 +68,8 @@ def can_be_padded(batch: Batch) -> bool:
 
 
 def padded(batch: Batch, tokens: int) -> Batch:
-    """The batch, which ``can_be_padded``, with its last token computed again until there are so many: they write the
-    keys and values that it writes."""
+    """Returns the batch, which ``can_be_padded``, with its last token computed again until there are so many: they
+    write the keys and values that it writes."""
     more = tokens - batch.tokens
     if more <= 0:
         return batch
@@ -152,18 +152,19 @@ class DeviceTables:
     def splits(
         self, shape: StepShape, count: Callable[[StepShape, NDArray[np.int32]], int], together: bool = False
     ) -> int:
-        """How many splits the sequence with most of them has, or all ``together``, in layers that ``STEP`` computes."""
+        """Returns how many splits the sequence with most of them has, or all ``together``, in layers that ``STEP``
+        computes."""
         known = shape.spec.window, shape.spec.chunked, together
         if known not in self._splits:
             self._splits[known] = count(shape, self._batch.context_lengths)
         return self._splits[known]
 
     def all_splits(self, shape: StepShape) -> int:
-        """How many splits all sequences have together, in layers that ``STEP`` computes on CUDA."""
+        """Returns how many splits all sequences have together, in layers that ``STEP`` computes on CUDA."""
         return self.splits(shape, _summed_splits, together=True)
 
     def layout(self, shape: StepShape) -> mx.array:
-        """The step's layout as ``STEP`` takes it, in layers that turn by the rope of ``shape``."""
+        """Returns the step's layout as ``STEP`` takes it, in layers that turn by the rope of ``shape``."""
         rope = shape.spec.rope
         for known, layout in self._layouts:  # one or two, the same objects at every layer
             if known is rope or known == rope:
@@ -180,7 +181,7 @@ class DeviceTables:
         return self._layouts[-1][1]
 
     def states(self, run: int) -> StateRows:
-        """Where a run's sequences have their states, in a group of these."""
+        """Returns where a run's sequences have their states, in a group of these."""
         if run not in self._states:
             sequences = self._runs[run].sequences
             pages = self._group.block_tables[sequences, 0]
@@ -189,7 +190,7 @@ class DeviceTables:
         return self._states[run]
 
     def state_layout(self, run: int) -> mx.array:
-        """The rows of a run's sequences and where they have their states, int32 ``[B, 4]`` as
+        """Returns the rows of a run's sequences and where they have their states, int32 ``[B, 4]`` as
         ``recurrence.STEP_CONVOLUTION`` takes them."""
         if not self._state_layouts:
             # All runs' at once: they may be as many as the sequences, each of which runs some tokens.
@@ -208,7 +209,7 @@ class DeviceTables:
         return made
 
     def keys(self, run: int, spec: AttentionSpec) -> Keys:
-        """The keys in the pool that the queries of a run see, in layers of a ``spec``."""
+        """Returns the keys in the pool that the queries of a run see, in layers of a ``spec``."""
         known = run, spec.window, spec.chunked, spec.kv_heads
         if known not in self._keys:
             self._keys[known] = self._seen(self._runs[run], spec)

@@ -48,8 +48,8 @@ REQUANTIZED = (*CODEBOOK_TYPES, TensorType.NVFP4, TensorType.MXFP8, TensorType.F
 
 
 def take_over(tensor: Tensor, usable: Container[Kind]) -> Matrix:
-    """The matrix of a file's tensor on the device, repacked some rows at a time. Codes of other than ``usable`` kinds
-    stay blocks, where these are, and become floats elsewhere."""
+    """Returns the matrix of a file's tensor on the device, repacked some rows at a time. Codes of other than ``usable``
+    kinds stay blocks, where these are, and become floats elsewhere."""
     if tensor.type in ROUNDED_BLOCKS and _as_they_are(tensor, usable):
         return _blocks(tensor)
     if tensor.type in AFFINE_TYPES:

@@ -74,8 +74,8 @@ def encoder_attention(
 
 
 def distance_penalties(spec: AttentionSpec, distance: mx.array) -> mx.array:
-    """What ALiBi adds to the scores of keys at ``distance`` ``[L, S]``: float32 ``[kv_heads, heads / kv_heads, L,
-    S]``."""
+    """Returns what ALiBi adds to the scores of keys at ``distance`` ``[L, S]``: float32 ``[kv_heads, heads / kv_heads,
+    L, S]``."""
     slopes = mx.array(spec.alibi, mx.float32).reshape(spec.kv_heads, -1, 1, 1)
     return -slopes * distance
 
@@ -146,6 +146,7 @@ def _scattered_back(groups: list[tuple[Indices, mx.array]], tokens: int) -> mx.a
 
 
 def gated_heads(out: mx.array, gate: mx.array, spec: AttentionSpec) -> mx.array:
-    """What heads gave, ``[T, heads * head_dim]``, by what the gate's projection did (``AttentionSpec.gate``)."""
+    """Returns what heads gave, ``[T, heads * head_dim]``, by what the gate's projection did
+    (``AttentionSpec.gate``)."""
     gates = mx.logaddexp(gate, 0) if spec.gate is Gate.SOFTPLUS else mx.sigmoid(gate)
     return out * (mx.repeat(gates, spec.head_dim, axis=1) if spec.head_gates else gates)

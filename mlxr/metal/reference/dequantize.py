@@ -69,7 +69,7 @@ DECODERS: dict[TensorType, Callable[[Blocks], Values]] = {
 
 
 def dequantize(tensor: Tensor) -> Values:
-    """The tensor's values, float32 of its logical shape."""
+    """Returns the tensor's values, float32 of its logical shape."""
     if tensor.type is TensorType.FP8_E4M3:
         return _float8(tensor)
     if tensor.type is TensorType.NF4:

@@ -24,7 +24,7 @@ def mixed(
     batch: Batch,
     pool: Pool | None,
 ) -> mx.array:
-    """What the heads give for ``normed`` ``[T, width]``, normed and gated: ``[T, values]``."""
+    """Returns what the heads give for ``normed`` ``[T, width]``, normed and gated: ``[T, values]``."""
     inputs, gate, alpha, beta = (
         multiplied(normed, weight) for weight in (weights.query_key_value, weights.gate, weights.alpha, weights.beta)
     )

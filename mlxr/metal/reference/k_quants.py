@@ -36,7 +36,7 @@ def shifted(scale: Values, levels: Values, minimum: Values) -> Values:
 
 
 def six_bit_pairs(packed: Blocks) -> tuple[Values, Values]:
-    """The 8 scales and 8 minimums of Q4_K and Q5_K, 6 bits each, from 12 bytes."""
+    """Returns the 8 scales and 8 minimums of Q4_K and Q5_K, 6 bits each, from 12 bytes."""
     low, middle, high = packed[:, 0:4], packed[:, 4:8], packed[:, 8:12]
     scales = np.concatenate([low & 63, (high & 15) | (low >> 6 << 4)], axis=1)
     minimums = np.concatenate([middle & 63, (high >> 4) | (middle >> 6 << 4)], axis=1)

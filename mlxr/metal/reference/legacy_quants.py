@@ -16,7 +16,7 @@ IQ4_VALUES = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 
 
 
 def half(blocks: Blocks, at: int) -> Values:
-    """The float16 at byte ``at`` of each block, as float32 ``[n, 1]``."""
+    """Returns the float16 at byte ``at`` of each block, as float32 ``[n, 1]``."""
     return np.ascontiguousarray(blocks[:, at : at + 2]).view("<f2").astype(np.float32)
 
 

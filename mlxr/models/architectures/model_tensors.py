@@ -28,7 +28,7 @@ class ModelTensors:
         return name in self.tensors
 
     def rows(self, name: str, most: int) -> int:
-        """How many rows a matrix has, where no hyperparameter tells (a vocabulary)."""
+        """Returns how many rows a matrix has, where no hyperparameter tells (a vocabulary)."""
         shape = self._found(name).shape
         if not shape:
             raise ModelFileError(self.path, f"has a tensor {name!r} of one number, where a matrix should be")
@@ -38,7 +38,7 @@ class ModelTensors:
         return rows
 
     def optional_values(self, name: str, size: int) -> NDArray[np.float64] | None:
-        """A vector's values, read at once by either kind of weights; None where the model has none."""
+        """Returns a vector's values, read at once by either kind of weights; None where the model has none."""
         if name not in self.tensors:
             return None
         one = size == 1 and not self.tensors[name].shape

@@ -38,7 +38,7 @@ def rope_from(
     factors: Frequencies | None = None,
     default_base: float = 10000.0,
 ) -> Rope:
-    """The rope that GGUF's ``rope.*`` keys describe. Raises ``ModelFileError`` for numbers that make none,
+    """Returns the rope that GGUF's ``rope.*`` keys describe. Raises ``ModelFileError`` for numbers that make none,
     ``UnsupportedModelError`` for a scaling that mlxr lacks.
 
     ``factors`` ``[dims / 2]`` divide the frequencies: GGUF stores Llama 3's scaling so, as ``rope_freqs.weight``, and
@@ -87,7 +87,7 @@ def long_rope_factors(
 
 
 def plain_rope(dims: int, base: float) -> Rope:
-    """A rope whose halves turn together, without scaling."""
+    """Returns a rope whose halves turn together, without scaling."""
     return made_rope(RopeStyle.NEOX, plain(dims, base))
 
 

@@ -21,7 +21,7 @@ def plain(dims: int, base: float) -> Frequencies:
 
 
 def proportional(dims: int, base: float, share: float) -> Frequencies:
-    """The plain ones of the first ``share`` of the pairs; the others don't turn (Gemma 4)."""
+    """Returns the plain frequencies of the first ``share`` of the pairs; the others don't turn (Gemma 4)."""
     frequencies = plain(dims, base)
     frequencies[int(share * dims // 2) :] = 0
     return frequencies
@@ -63,7 +63,7 @@ def yarn(
 
 
 def yarn_mscale(factor: float, multiplier: float = 1.0) -> float:
-    """What YaRN raises scores by, as a factor of queries and keys each: ``1 + 0.1 multiplier ln(factor)``."""
+    """Returns what YaRN raises scores by, as a factor of queries and keys each: ``1 + 0.1 multiplier ln(factor)``."""
     return 1.0 if factor <= 1 else 1 + 0.1 * multiplier * math.log(factor)
 
 

@@ -25,7 +25,7 @@ GGUF_NAMES: Names = {
 
 
 def folder_names(place: str) -> Names:
-    """Where folders have a layer's tensors, of which ``place`` tells the module."""
+    """Returns where folders have a layer's tensors, of which ``place`` tells the module."""
     return {
         "ssm_input": f"{place}.in_proj.weight",
         "ssm_input_bias": f"{place}.in_proj.bias",
@@ -56,7 +56,7 @@ GGUF_NORMS_OF_FIRST: Names = {
 
 
 def folder_names_of_first(place: str) -> Names:
-    """Where folders have the tensors of a layer of Mamba's, but for norms."""
+    """Returns where folders have the tensors of a layer of Mamba's, but for norms."""
     shared = folder_names(place)
     return {
         **{role: name for role, name in shared.items() if role != "ssm_norm"},

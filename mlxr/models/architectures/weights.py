@@ -282,7 +282,8 @@ class Weights(ModelTensors):
         return weight
 
     def notes(self) -> list[str]:
-        """What the backend keeps in another form than the file has, and how near that is, a sentence for each form."""
+        """Returns what the backend keeps in another form than the file has, and how near that is, a sentence for each
+        form."""
         return [
             f"{count} {'matrix' if count == 1 else 'matrices'} of {type} {'is' if count == 1 else 'are'} held as {form}"
             for (type, form), count in sorted(self._held.items())

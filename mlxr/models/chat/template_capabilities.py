@@ -138,7 +138,7 @@ def probe(render: Render, template: Signs) -> TemplateCapabilities:
 
 
 def why_unusable(render: Render) -> str:
-    """Why the template renders no conversation at all, or nothing where it renders one."""
+    """Returns why the template renders no conversation at all, or nothing where it renders one."""
     reason = ""
     answer = {"role": "assistant", "content": "hi"}
     typed = {"role": "user", "content": [{"type": "text", "text": "hello"}]}

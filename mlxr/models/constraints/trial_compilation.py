@@ -34,7 +34,8 @@ OPENERS = (b"{", b"[", b",", b":", b'"', b"(")
 
 
 def trial_compile(constraint: Constraint, vocabulary: Vocabulary | None = None) -> str | None:
-    """Why ``constraint`` can't be enforced, or None if it can. With a ``vocabulary`` it is tried: masks are made, too.
+    """Returns why ``constraint`` can't be enforced, or None if it can. With a ``vocabulary`` it is tried: masks are
+    made, too.
 
     Sizes are looked at first. What is within them may still take seconds and gigabytes: what strangers wrote belongs in
     a process whose time and memory are limited. The native part runs on a thread with a stack that is large enough.

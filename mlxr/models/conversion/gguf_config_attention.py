@@ -38,7 +38,7 @@ def rotary_share(source: Source) -> Config:
 
 
 def exaone4(source: Source) -> Config:
-    """The pattern of windows by letters, as older files have it."""
+    """Returns the pattern of windows by letters, as older files have it."""
     every = [one.window for one in source.attention]
     pattern = "L" * every.index(0) + "G" if any(every) and 0 in every else None
     return {"sliding_window_pattern": pattern, "sliding_window": source.get("attention.sliding_window")}

@@ -146,7 +146,7 @@ def half(tensor: Readable, number: int, takes_turns: bool = False) -> Readable:
 
 
 def half_of_vectors(tensor: Readable, number: int, takes_turns: bool) -> Readable:
-    """The same of vectors, one in each row."""
+    """Returns the same of vectors, one in each row."""
     size = tensor.shape[-1] // 2
     part = slice(number, None, 2) if takes_turns else slice(number * size, (number + 1) * size)
     return computed(tensor, (*tensor.shape[:-1], size), lambda values: values[..., part])

@@ -43,7 +43,7 @@ class Importance:
     chunks: int = 0
 
     def pairs(self) -> list[Pair]:
-        """What a model's file says of the importance matrix it was made with, as llama-quantize writes it."""
+        """Returns what a model's file says of the importance matrix it was made with, as llama-quantize writes it."""
         said = [Pair.of("quantize.imatrix.file", Kind.STRING, self.path.name)]
         if self.datasets:
             said.append(Pair.of("quantize.imatrix.dataset", Kind.STRING, self.datasets[0]))

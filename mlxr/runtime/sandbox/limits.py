@@ -87,7 +87,7 @@ def was_killed(status: int | None) -> bool:
 
 
 def describe_end(status: int) -> tuple[str, str]:
-    """Why a worker ended that was not told to, by its wait status: a reason and a phrase."""
+    """Returns why a worker ended that was not told to, by its wait status: a reason and a phrase."""
     if was_killed(status):
         return "killed", "was being looked at by a process that somebody killed"
     if not os.WIFSIGNALED(status):

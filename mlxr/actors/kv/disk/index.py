@@ -32,7 +32,7 @@ class PageIndex:
         return len(self._segments)
 
     def group(self, group: int) -> Container[bytes]:
-        """The addresses of a group's pages."""
+        """Returns the addresses of a group's pages."""
         return self._places.setdefault(group, {})
 
     def place(self, group: int, address: bytes) -> Place | None:

@@ -56,7 +56,7 @@ class Segment:
     checksums: tuple[bytes, ...]
 
     def offset(self, page: int) -> int:
-        """Where the content of a page begins in the file."""
+        """Returns where the content of a page begins in the file."""
         return _aligned(_table_end(len(self.pages))) + page * self.page_bytes
 
 

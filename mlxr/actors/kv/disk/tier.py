@@ -147,7 +147,7 @@ class DiskTier:
             self._restores.cancel(sequence)
 
     def keep(self, sequence: int, groups: list[list[KeptPage]]) -> None:
-        """These pages of a sequence, group by group from the first on, are to be on disk."""
+        """Queues pages of a sequence for the disk, group by group from the first on."""
         if self._saves is None or self._opened is None or not self._writable:
             return
         left = int(self._opened.quota * SHARE)

@@ -26,6 +26,6 @@ BUILT_IN = tuple(
 
 
 def built_in(name: str) -> Alias | None:
-    """The alias of that name, or of that source."""
+    """Returns the alias of that name, or of that source."""
     wanted = names.key(name)
     return next((alias for alias in BUILT_IN if wanted in (alias.name, alias.source)), None)

@@ -48,7 +48,7 @@ class Database:
 
     @classmethod
     async def empty(cls, home: Home) -> Database:
-        """A catalogue in memory that holds nothing."""
+        """Returns a catalogue in memory that holds nothing."""
         return await cls._prepared(home, await _connected(":memory:", _BUSY_SECONDS), True)
 
     @classmethod

@@ -148,7 +148,7 @@ class CatalogueEntry(Struct, frozen=True):
         return structs.replace(self, name=name, aliases=[], adapters=[*self.adapters, *added]) if added else self
 
     def message(self) -> ModelEntry:
-        """What the frontend is told."""
+        """Returns what the frontend is told."""
         return ModelEntry(
             name=self.name,
             digest=self.digest,
@@ -166,7 +166,7 @@ class CatalogueEntry(Struct, frozen=True):
         )
 
     def engine_spec(self) -> EngineSpec:
-        """What an engine for it is made of."""
+        """Returns what an engine for it is made of."""
         return EngineSpec(
             model=self.name,
             digest=self.blob.digest,

@@ -65,7 +65,7 @@ def upload_path(home: Home, digest: str) -> Path:
 
 
 def find(home: Home, digest: str) -> Path | None:
-    """The file of that content, a model's or an uploaded one."""
+    """Returns the file of that content, a model's or an uploaded one."""
     paths = (blob_path(home, digest), upload_path(home, digest))
     return next((path for path in paths if path.is_file()), None)
 
@@ -75,7 +75,7 @@ def folder_path(home: Home, digest: str) -> Path:
 
 
 def partial(home: Home) -> Path:
-    """The directory for unfinished files, made if need be. On the same file system as their final place. Raises
+    """Returns the directory for unfinished files, made if need be. On the same file system as their final place. Raises
     ``PullError`` where it can't be."""
     path = home.models / "partial"
     try:
@@ -86,7 +86,7 @@ def partial(home: Home) -> Path:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 in hexadecimal."""
+    """Returns the SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
     with open_regular(path) as file, pacing.background() as pacer:
         while piece := file.read(CHUNK):
@@ -96,8 +96,8 @@ def hash_file(path: Path) -> str:
 
 
 def hash_folder(folder: Path) -> str:
-    """SHA-256 of the folder's ``sha256sum`` listing, sorted by path. Raises ``ValueError`` and ``OSError`` as
-    ``local.members`` does."""
+    """Returns the SHA-256 of the folder's ``sha256sum`` listing, sorted by path. Raises ``ValueError`` and ``OSError``
+    as ``local.members`` does."""
     return _hash_listing(folder, [member.path for member in members(folder)])
 
 
@@ -107,7 +107,7 @@ def _hash_listing(folder: Path, found: list[Path]) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """What ``copy_model`` would make of it: that of a file, or of a listing of files."""
+    """Returns what ``copy_model`` would make of it: that of a file, or of a listing of files."""
     if not holds_gguf(path):
         return hash_folder(path)
     parts = gguf_files(path)
@@ -153,13 +153,14 @@ def copy_model(path: Path, work: Path, check: Callable[[], None] = lambda: None)
 
 
 def create(path: Path) -> BinaryIO:
-    """A new, empty file that its owner alone may read; in place of what has that name, which is not written to."""
+    """Returns a new, empty file that its owner alone may read; in place of what has that name, which is not written
+    to."""
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    """Returns how many bytes a file has, or all files in a folder together."""
     if path.is_dir():
         return sum(member.stat().st_size for member in path.rglob("*") if member.is_file())
     return path.stat().st_size
@@ -197,7 +198,7 @@ def is_set_aside(path: Path) -> bool:
 
 
 def gone(home: Home) -> dict[Path, Path]:
-    """Where files and folders of models came from that were set aside and not removed, by where they are."""
+    """Returns where files and folders of models came from that were set aside and not removed, by where they are."""
     found: dict[Path, Path] = {}
     for path in partial(home).glob("gone-*-*"):
         name = path.name.split("-", 2)[2]

@@ -89,7 +89,7 @@ def stat_model(path: Path) -> ModelStat:
 
 
 def gguf_files(path: Path) -> list[Path]:
-    """The files of the GGUF model that ``path`` names, a file, a part or a folder, as far as they are there.
+    """Returns the files of the GGUF model that ``path`` names, a file, a part or a folder, as far as they are there.
 
     Raises ``ValueError`` for a link out of their folder, ``ModelFileError`` for a folder of several models.
     """
@@ -126,7 +126,7 @@ def _moment(status: os.stat_result) -> float:
 
 
 def members(folder: Path) -> list[Member]:
-    """The files of a model folder, sorted by their paths.
+    """Returns the files of a model folder, sorted by their paths.
 
     Raises ``ValueError`` saying what is in it that no model folder has (links out of it, FIFOs, names that a listing
     of one line for each file can't hold), ``OSError`` for what can't be read.
@@ -155,8 +155,8 @@ def members(folder: Path) -> list[Member]:
 
 
 def link_roots(folder: Path) -> list[str]:
-    """The folders that links in a model folder may lead into: itself, and for a snapshot in Hugging Face's cache
-    (``models--ORG--REPO/snapshots/COMMIT``) the ``blobs`` beside it, where its files lie."""
+    """Returns the folders that links in a model folder may lead into: itself, and for a snapshot in Hugging Face's
+    cache (``models--ORG--REPO/snapshots/COMMIT``) the ``blobs`` beside it, where its files lie."""
     root = os.path.realpath(folder)
     snapshots, repository = os.path.dirname(root), os.path.dirname(os.path.dirname(root))
     if os.path.basename(snapshots) == "snapshots" and os.path.basename(repository).startswith("models--"):

@@ -72,7 +72,7 @@ class ModelConfigs:
 
     @classmethod
     def load(cls, home: Home) -> ModelConfigs:
-        """The package's and the user's. Raises ``ConfigError`` naming file, line and key."""
+        """Returns what the package's files and the user's say. Raises ``ConfigError`` naming file, line and key."""
         made = {names.key(config.name): config for config in read_folder(built_in_folder())}
         for config in read_folder(home.models_d):
             key = names.key(config.name)
@@ -80,7 +80,7 @@ class ModelConfigs:
         return cls(made.values())
 
     def of(self, name: str, aliases: Iterable[str] = ()) -> ModelConfig:
-        """What is known of a model, by its name or else by what else it is called."""
+        """Returns what is known of a model, by its name or else by what else it is called."""
         found = (self._by_name.get(names.key(each)) for each in (name, *aliases))
         return next((config for config in found if config is not None), NOTHING)
 

@@ -48,7 +48,7 @@ def model_files(home: Home) -> list[Path]:
 
 
 async def find_models(home: Home) -> list[FoundModel]:
-    """The models in ``models/``, as good as they can be told; what is none is left alone.
+    """Returns the models in ``models/``, as good as they can be told; what is none is left alone.
 
     Names are those of a catalogue that was set aside, if they can be read there; else an alias that is known by its
     file, else what the file calls itself.

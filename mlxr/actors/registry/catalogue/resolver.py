@@ -73,7 +73,7 @@ class Resolver:
         return served or await self._store.find(name) is not None
 
     async def find(self, name: str, remote: bool = False) -> CatalogueEntry:
-        """The model of that name, alias or path, if the client may name it; raises ``ModelNotFound``, or
+        """Returns the model of that name, alias or path, if the client may name it; raises ``ModelNotFound``, or
         ``UnusableModelError`` for a local file that is corrupt or can't run here."""
         await self.require_allowed(name, remote)
         entry = await self._store.find(name)
@@ -119,7 +119,7 @@ class Resolver:
         return await self._store.content_of(entry.blob)
 
     async def models(self, loaded: set[str]) -> list[CatalogueEntry]:
-        """The catalogue, and the local files among ``loaded``; others are forgotten."""
+        """Returns the catalogue, and the local files among ``loaded``; others are forgotten."""
         self._local = {name: entry for name, entry in self._local.items() if name in loaded}
         return [*await self._store.models(), *self._local.values()]
 

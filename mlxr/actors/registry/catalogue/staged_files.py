@@ -50,7 +50,7 @@ class StagedFiles:
                 clear(staging, resumable=False)
 
     def now(self, blob: Blob) -> Path:
-        """Where the files of ``blob`` are."""
+        """Returns where the files of ``blob`` are."""
         return self._now.get(blob.path, blob.path)
 
     def place(self, blobs: Iterable[Blob]) -> None:

@@ -122,7 +122,7 @@ class Store:
         return await self._tables.entries("ORDER BY modified DESC, models.name")
 
     async def find(self, name: str) -> CatalogueEntry | None:
-        """The model of that name or alias, in any case, with or without ``:latest``."""
+        """Returns the model of that name or alias, in any case, with or without ``:latest``."""
         return await self._tables.find(name) if names.plain(name) else None
 
     async def spellings(self) -> list[str]:

@@ -46,11 +46,11 @@ class Tables:
         await self._db.rows("SELECT path, fingerprint, digest, facts, facts_version FROM local_files LIMIT 1")
 
     async def entries(self, condition: str = "", *values: Any) -> list[CatalogueEntry]:
-        """Those that a ``WHERE`` or ``ORDER BY`` asks for."""
+        """Returns the entries that a ``WHERE`` or ``ORDER BY`` asks for."""
         return [self._entry(row) for row in await self._db.rows(f"{_SELECT} {condition}", *values)]
 
     async def find(self, name: str) -> CatalogueEntry | None:
-        """The model of that name, else of that alias, in any case."""
+        """Returns the model of that name, else of that alias, in any case."""
         key = names.key(name)
         by_alias = "WHERE key = (SELECT model FROM aliases WHERE aliases.key = ?)"
         found = await self.entries("WHERE key = ?", key) or await self.entries(by_alias, key)
@@ -62,15 +62,15 @@ class Tables:
         return named + [str(row[0]) for row in await self._db.rows("SELECT alias FROM aliases")]
 
     async def stale(self) -> list[CatalogueEntry]:
-        """Those whose files an older mlxr read."""
+        """Returns the entries whose files an older mlxr read."""
         return await self.entries("WHERE facts_version <> ?", INFO_VERSION)
 
     async def paths(self) -> set[Path]:
-        """Where the files of all models are."""
+        """Returns where the files of all models are."""
         return {self._home.models / row[0] for row in await self._db.rows("SELECT path FROM blobs")}
 
     async def extent_without(self, name: str) -> tuple[int, int]:
-        """How many names there are beside ``name``, and how many characters of what is known of them."""
+        """Returns how many names there are beside ``name``, and how many characters of what is known of them."""
         query = """
             SELECT count(*), total(length(overrides) + length(facts)) FROM models JOIN blobs USING (digest)
             WHERE key <> ?

@@ -54,7 +54,7 @@ def _refused(error: Exception) -> RequestError:
 
 
 def parse_digest(text: str) -> str:
-    """The hexadecimal part of ``sha256:HEX``; raises ``ValueError``."""
+    """Returns the hexadecimal part of ``sha256:HEX``; raises ``ValueError``."""
     match = _DIGEST.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is no digest; it must be sha256: and 64 hexadecimal digits")

@@ -68,8 +68,8 @@ class DryRun:
     draft_bytes: Callable[[CatalogueEntry], Awaitable[int]] = _no_draft
 
     async def estimate(self, name: str, context: int = 0) -> Estimate:
-        """What a pull of ``name`` would fetch and need: of the model that is here by that name, else of what lies at
-        its source. ``context``: tokens that memory is told for, 0 for a usual number.
+        """Returns what a pull of ``name`` would fetch and need: of the model that is here by that name, else of what
+        lies at its source. ``context``: tokens that memory is told for, 0 for a usual number.
 
         Raises as ``pull_model``.
         """
@@ -139,7 +139,7 @@ class DryRun:
         return looked, machine
 
     async def of_installed(self, entry: CatalogueEntry, context: int = 0) -> Estimate:
-        """What a load of a model that is here needs. Raises ``UnusableModelError``, ``CanNotMeasure``."""
+        """Returns what a load of a model that is here needs. Raises ``UnusableModelError``, ``CanNotMeasure``."""
         path = entry.blob.path
         looked, machine = await self._measured_beside(lambda machine: self.reader.look(path, machine), path)
         return estimate(
@@ -155,8 +155,8 @@ class DryRun:
         )
 
     async def memory_of(self, entry: CatalogueEntry) -> MemoryEstimate | None:
-        """What a load of a model that is here needs, at once: by what is known of the machine, if anything is. Raises
-        ``UnusableModelError``."""
+        """Returns what a load of a model that is here needs, at once: by what is known of the machine, if anything is.
+        Raises ``UnusableModelError``."""
         machine = machine_of(self.home, self.settings)
         looked = await self.reader.look(entry.blob.path, machine)
         if looked.footprint is None:
@@ -174,7 +174,7 @@ class DryRun:
 
 
 def available_on(machine: Machine) -> int:
-    """Bytes that a model may still take where ``machine`` computes."""
+    """Returns the bytes that a model may still take where ``machine`` computes."""
     device = None if machine.memory is None else DeviceMemory(machine.memory, machine.shares_memory)
     return free_bytes(device, also=left_bytes())
 

@@ -48,8 +48,8 @@ class LoadNeeds:
         self._asked = False
 
     async def of(self, entry: CatalogueEntry, identity: str, drafts: Sequence[DraftFiles] = ()) -> LoadNeed:
-        """What the executor will ask for; the size of the model's files where they can't be read now, which the load
-        will say. ``identity``: of the files. ``drafts``: as in ``EngineSpec``, of which the first counts if
+        """Returns what the executor will ask for; the size of the model's files where they can't be read now, which the
+        load will say. ``identity``: of the files. ``drafts``: as in ``EngineSpec``, of which the first counts if
         somebody named it: another is taken only where it fits."""
         drafts = [draft for draft in drafts if draft.named and not draft.missing]
         said = [f"{draft.path}\0{draft.identity}\0{draft.required}" for draft in drafts]

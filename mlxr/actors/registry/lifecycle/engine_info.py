@@ -33,12 +33,12 @@ def engine_info(engine: Engine, model: str, now: float, wall: float) -> EngineIn
 
 
 def waits_for_pages(others: list[Engine]) -> str:
-    """What an engine waits for that needs memory in which others keep pages, in words."""
+    """Returns what an engine waits for that needs memory in which others keep pages, in words."""
     return f"waiting for {', '.join(other.spec.model for other in others)} to give pages back"
 
 
 def waits_for(victims: list[Engine]) -> str:
-    """What an engine waits for that has no room yet, in words."""
+    """Returns what an engine waits for that has no room yet, in words."""
     if not victims:
         return WAITING
     names = ", ".join(victim.spec.model for victim in victims)

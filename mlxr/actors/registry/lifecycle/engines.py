@@ -47,33 +47,33 @@ class Engines:
         self._merged[engine.name] = other.name
 
     def named(self, name: str) -> Engine | None:
-        """The engine of that very name, as its actors have it."""
+        """Returns the engine of that very name, as its actors have it."""
         return self._engines.get(name)
 
     def models(self) -> set[str]:
-        """Every name that is or will be served."""
+        """Returns every name that is or will be served."""
         return {model for engine in self._engines.values() for model in engine.active}
 
     def find(self, name: str) -> Engine | None:
-        """The engine of that name, or the one that has come in its place before it was started."""
+        """Returns the engine of that name, or the one that has come in its place before it was started."""
         return self._engines.get(self._merged.get(name, name))
 
     def serving(self, model: str) -> Engine | None:
-        """The engine that serves, or is to serve, that name."""
+        """Returns the engine that serves, or is to serve, that name."""
         serving = (e for e in self._engines.values() if model in e.active and not (e.for_room or e.detached_at))
         return next(serving, None)
 
     def serves(self, spec: EngineSpec) -> Engine | None:
-        """The engine that serves that name, and goes on to once ``spec`` is what the name stands for."""
+        """Returns the engine that serves that name, and goes on to once ``spec`` is what the name stands for."""
         serving = self.serving(spec.model)
         return serving if serving is not None and same_files(serving.spec, spec) else None
 
     def infos(self, now: float, wall: float) -> list[EngineInfo]:
-        """One entry for each engine and name. ``wall``: seconds since the epoch at ``now``."""
+        """Returns an entry for each engine and name. ``wall``: seconds since the epoch at ``now``."""
         return [engine_info(engine, model, now, wall) for engine in self._engines.values() for model in engine.active]
 
     def running(self) -> list[Engine]:
-        """Engines that were started and not stopped."""
+        """Returns the engines that were started and not stopped."""
         return [engine for engine in self._engines.values() if engine.started]
 
     def adopt(self, engines: Iterable[Engine]) -> None:

@@ -73,7 +73,7 @@ class EngineStateFile:
         self._written = data
 
     def read(self, now: float) -> list[Engine]:
-        """The engines of an earlier registry, as of ``now``."""
+        """Returns the engines of an earlier registry, as of ``now``."""
         try:
             lines = msgspec.json.decode(self._path.read_bytes(), type=list[_Line])
         except FileNotFoundError:

@@ -80,7 +80,7 @@ def _nearest(info: ModelInfo) -> str:
 
 
 def adapter_fault(adapter: Path, model: Path) -> str:
-    """Why the adapter can't be applied to the model; '' where it can."""
+    """Returns why the adapter can't be applied to the model; '' where it can."""
     try:
         check_adapter(adapter, read_adapter_base(model))
     except UnusableModelError as error:

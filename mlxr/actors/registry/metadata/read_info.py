@@ -47,8 +47,8 @@ MAX_BASE = 200
 
 
 def read_model_info(path: Path) -> ModelInfo:
-    """What a GGUF file says, or a folder with ``config.json`` and ``*.safetensors``, and whether it can run here; what
-    an adapter's files say, likewise.
+    """Returns what a GGUF file says, or a folder with ``config.json`` and ``*.safetensors``, and whether it can run
+    here; what an adapter's files say, likewise.
 
     Raises ``ModelFileError`` for corrupt files, ``OSError`` for unreadable ones.
     """
@@ -159,8 +159,8 @@ def _quantization(file: GGUFFile) -> str:
 
 
 def with_template(template: str, insert: bool) -> list[str]:
-    """What a model can do with another chat template; ``insert``: whether it fills in the middle. Raises ``ChatError``
-    for a template that doesn't parse or renders no conversation."""
+    """Returns what a model can do with another chat template; ``insert``: whether it fills in the middle. Raises
+    ``ChatError`` for a template that doesn't parse or renders no conversation."""
     made = ChatTemplate(template, param="template", bounded=True)
     if made.fault:
         raise ChatError(made.fault, "template")

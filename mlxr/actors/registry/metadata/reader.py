@@ -83,7 +83,7 @@ class MetadataReader:
         return require_usable(path, await self.info(path))
 
     async def show(self, entry: CatalogueEntry, verbose: bool, remote: bool) -> dict[str, Any]:
-        """What ``show`` says of an entry; raises as it does."""
+        """Returns what ``show`` says of an entry; raises as it does."""
         body: dict[str, Any] = await self._run(
             entry.blob.path, f"{_SHOW}:show", entry, verbose, remote, returns=dict[str, Any]
         )
@@ -102,25 +102,26 @@ class MetadataReader:
         return looked
 
     async def footprint(self, path: Path, machine: Machine) -> Footprint:
-        """What ``look`` says of it alone; raises ``UnusableModelError``."""
+        """Returns what ``look`` says of it alone; raises ``UnusableModelError``."""
         kind = (await late_import(_FOOTPRINT)).Footprint
         footprint: Footprint = await self._run(path, f"{_FOOTPRINTS}:footprint_on", path, machine, returns=kind)
         return footprint
 
     async def gguf_header_needs(self, path: Path, have: int) -> int:
-        """What ``header_needs`` says; raises as it does."""
+        """Returns what ``header_needs`` says; raises as it does."""
         needs: int = await self._run(path, f"{_LOOK}:gguf_header_needs", path, have, returns=int)
         return needs
 
     async def early_reads(self, path: Path) -> list[tuple[str, int, int]]:
-        """What ``read_early`` says, of a skeleton; raises as it does."""
+        """Returns what ``read_early`` says, of a skeleton; raises as it does."""
         reads: list[tuple[str, int, int]] = await self._run(
             path, f"{_LOOK}:read_early", path, returns=list[tuple[str, int, int]]
         )
         return reads
 
     async def with_template(self, template: str, insert: bool) -> list[str]:
-        """What ``read_info.with_template`` says; raises as it does, and ``ChatError`` where that takes too much."""
+        """Returns what ``read_info.with_template`` says; raises as it does, and ``ChatError`` where that takes too
+        much."""
         try:
             able: list[str] = await self._work(
                 f"{_READ_INFO}:with_template", template, insert, returns=list[str], limits=TEMPLATE_LIMITS

@@ -21,8 +21,8 @@ LONG_ARRAY = 64
 
 
 def show(entry: CatalogueEntry, verbose: bool, remote: bool = False) -> dict[str, Any]:
-    """The body of the answer, for a ``remote`` client without the paths of this machine. Reads the model's file: for a
-    worker thread. Raises ``ModelFileError``, ``OSError``."""
+    """Returns the body of the answer, for a ``remote`` client without the paths of this machine. Reads the model's
+    file: for a worker thread. Raises ``ModelFileError``, ``OSError``."""
     info = entry.info
     gguf = GGUFFile.open(entry.blob.path, ADAPTER if info.is_adapter else MODEL) if info.format == "gguf" else None
     body: dict[str, Any] = {

@@ -57,7 +57,7 @@ class Manifest(Struct, frozen=True, rename="camel"):
     layers: list[Layer] = []
 
     def of(self, *media_types: str) -> list[Layer]:
-        """The layers of these types."""
+        """Returns the layers of these types."""
         return [layer for layer in self.layers if layer.media_type in media_types]
 
 

@@ -70,7 +70,7 @@ class RegistryModel:
         return self._base.with_user(None).authority
 
     def url(self, *parts: str) -> str:
-        """The address of something of this model's."""
+        """Returns the address of something of this model's."""
         return str(self._base.joinpath("v2", self.name.namespace, self.name.model, *parts))
 
     @property
@@ -101,7 +101,7 @@ class RegistryModel:
         return data
 
     def blob(self, layer: Layer, name: str) -> HttpFile:
-        """The file of a layer, which is called ``name``."""
+        """Returns the file of a layer, which is called ``name``."""
         url = self.url("blobs", layer.digest)
         return HttpFile(self.client, url, name, layer.size, layer.digest, layer.digest, _BlobAccess(self, layer))
 

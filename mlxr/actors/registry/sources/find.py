@@ -39,8 +39,8 @@ FORMS = (
 
 
 def find_source(name: str, registry: RegistryAt = OLLAMAS_OWN) -> Source:
-    """What ``name`` asks for, an alias or in one of ``FORMS``; raises ``ModelNotFound``. ``registry``: where names such
-    as ``llama3.2:1b`` lead."""
+    """Returns what ``name`` asks for, an alias or in one of ``FORMS``; raises ``ModelNotFound``. ``registry``: where
+    names such as ``llama3.2:1b`` lead."""
     if names.in_tool_store(name):
         raise ModelNotFound(
             f"{names.quoted(name)} names what another tool has on this machine: `mlxr import {name}` adds it to the "

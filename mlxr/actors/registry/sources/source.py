@@ -69,8 +69,8 @@ class Source(Protocol):
         """Whether ``spelled`` means the same files for ever: then what is here of it is not fetched again."""
 
     def remote(self, limits: TransferLimits) -> AbstractAsyncContextManager[RemoteModel | None]:
-        """What lies at the source, with nothing fetched but lists of files: each has a size, and can be read anywhere
-        while the context lasts. None where a source can't be looked into, as a package can't.
+        """Returns what lies at the source, with nothing fetched but lists of files: each has a size, and can be read
+        anywhere while the context lasts. None where a source can't be looked into, as a package can't.
 
         Raises as ``fetch``.
         """

@@ -99,7 +99,7 @@ def remove_leftovers(home: Home) -> list[UnusedFile]:
 
 
 def leftovers(home: Home) -> list[UnusedFile]:
-    """What pulls left that do not run. Blocking."""
+    """Returns what pulls left behind that run no more. Blocking."""
     found: list[UnusedFile] = []
     for path in sorted(files.partial(home).iterdir()):
         if path.is_dir() and not files.is_set_aside(path):

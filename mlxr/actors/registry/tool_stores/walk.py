@@ -75,7 +75,7 @@ class Walk:
 
 
 def unreadable(label: str, path: Path, error: OSError) -> str:
-    """A line on a place that can't be read, with the way out where the system's owner keeps others from it."""
+    """Returns a line on a place that can't be read, with the way out where the system's owner keeps others from it."""
     reason = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return f"{label}: {path} can't be read: {reason}"

@@ -107,11 +107,11 @@ class StepShape:
 
     @property
     def pairs(self) -> int:
-        """Of numbers that are turned; one where there is no rope."""
+        """How many pairs of a head's numbers the rope turns; one where there is no rope."""
         return len(self.spec.rope.inverse_frequencies) if self.spec.rope else 1
 
     def template(self, begins: tuple[int, int, int]) -> tuple[tuple[str, int | bool], ...]:
-        """What the kernel is told of the layer in each language. ``begins``: as of ``step``."""
+        """Returns what the kernel is told of the layer in each language. ``begins``: as of ``step``."""
         spec, rope = self.spec, self.spec.rope
         return (
             ("DIMS", spec.head_dim),

@@ -107,8 +107,8 @@ TUNING = Tuning()
 
 
 def grid_blocks(processors: int, tuning: Tuning = TUNING) -> int:
-    """How many blocks a grid has on a device of so many processors. Matrices have multiples of a power of 2 of strips:
-    some processors that idle cost less than some that have one strip more."""
+    """Returns how many blocks a grid has on a device of so many processors. Matrices have multiples of a power of 2 of
+    strips: some processors that idle cost less than some that have one strip more."""
     even = processors // 16 * 16
     return tuning.blocks * (even if even >= 0.96 * processors else processors)
 

@@ -111,7 +111,7 @@ class LayerShape:
         )
 
     def shared(self, layers: int) -> int:
-        """Bytes of shared memory that a block takes, at most."""
+        """Returns how many bytes of shared memory a block takes, at most."""
         spec = self.step.spec
         sums = 2 * 8 * 2 * 128 * 4
         attention = 16 * (spec.head_dim + 8) + 32 * self.step.group * spec.head_dim + 1024

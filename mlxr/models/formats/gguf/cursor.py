@@ -207,7 +207,7 @@ class Cursor:
         return dtype
 
     def items(self, what: str, smallest: int) -> int:
-        """The length of an array, as ``count``; all arrays together have ``MAX_ITEMS``."""
+        """Returns the length of an array, as ``count``; all arrays together have ``MAX_ITEMS``."""
         at = self.at
         count = self.count(what, smallest)
         self._items_left -= count
@@ -216,8 +216,8 @@ class Cursor:
         return count
 
     def count(self, what: str, smallest: int, most: int | None = None) -> int:
-        """A count of things of at least ``smallest`` bytes each, refused when the rest of the file can't hold them, or
-        where it is above ``most``."""
+        """Returns a count of things of at least ``smallest`` bytes each, refused when the rest of the file can't hold
+        them, or where it is above ``most``."""
         at = self.at
         count = self.u64(f"{what} count")
         if count * smallest > self.size - self.at:

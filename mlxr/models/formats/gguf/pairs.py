@@ -41,12 +41,12 @@ class Pair(NamedTuple):
 
     @classmethod
     def of(cls, key: str, kind: Kind, value: Any) -> Pair:
-        """A pair with one value of ``kind``."""
+        """Returns a pair with one value of ``kind``."""
         return cls(key, pack("<I", kind) + _value(kind, value))
 
     @classmethod
     def array(cls, key: str, kind: Kind, values: Sequence[Any]) -> Pair:
-        """A pair with an array of values of ``kind``."""
+        """Returns a pair with an array of values of ``kind``."""
         return cls(key, pack("<I", Kind.ARRAY) + _array(kind, values))
 
 

@@ -110,21 +110,21 @@ class Parts:
         self.notes[text] = None
 
     def lacks(self, module: str, suffix: str, what: str) -> ModelFileError:
-        """The error for a module without a tensor, which is ``what`` of its matrix."""
+        """Returns the error for a module without a tensor, which is ``what`` of its matrix."""
         reason = f"lacks the tensor {f'{module}.{suffix}'[:120]!r}, {what} of a quantized matrix"
         return ModelFileError(self.path, f"{reason}; fetch all files of the model")
 
     def error(self, reason: str) -> ModelFileError:
-        """The error for settings that can't be: with their file and the way out."""
+        """Returns the error for settings that can't be: with their file and the way out."""
         return ModelFileError(self.settings, f"{reason}; {AGAIN}")
 
     def unsupported(self, reason: str) -> UnsupportedModelError:
-        """The error for settings that mlxr does not run, which say what it does: with their file."""
+        """Returns the error for settings that mlxr does not run, which say what it does: with their file."""
         return UnsupportedModelError(self.settings, reason)
 
 
 def misshapen(name: str, why: str, *parts: StoredTensor) -> ModelFileError:
-    """The error for ``parts`` that do not fit together."""
+    """Returns the error for ``parts`` that do not fit together."""
     shapes = ", ".join(f"{part.name.rpartition('.')[2][:40]} {part.stored_as[:10]} {part.shape}" for part in parts)
     return ModelFileError(parts[0].file.path, f"has {name[:100]!r} of {shapes}, which {why}; {ONE_VERSION}")
 

@@ -74,13 +74,13 @@ class ModelFolder:
 
 
 def read_tensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of one file, as ``read_file`` has them."""
+    """Returns the tensors of one file, as ``read_file`` has them."""
     return read_file(path)[0]
 
 
 def read_file(path: Path) -> tuple[dict[str, StoredTensor], dict[str, Any]]:
-    """The tensors of one file, and what is said of it. Tensors of types that mlxr does not read are there too, without
-    a type."""
+    """Returns the tensors of one file, and what is said of it. Tensors of types that mlxr does not read are there too,
+    without a type."""
     file = ModelFile(path)
     if file.size == 0:
         raise ModelFileError(path, f"is empty, not a safetensors file; {AGAIN}", 0)

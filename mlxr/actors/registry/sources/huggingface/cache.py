@@ -23,7 +23,7 @@ def offline() -> bool:
 
 
 def cached_repository(name: HubName) -> Repository | None:
-    """What the cache holds of a repository at a revision; None where it does not. In a worker thread."""
+    """Returns what the cache holds of a repository at a revision; None where it does not. In a worker thread."""
     folder = _folder(name.repo)
     commit = name.revision
     if not _COMMIT.fullmatch(commit):

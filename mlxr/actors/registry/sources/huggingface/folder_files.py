@@ -19,8 +19,8 @@ _MODULE = re.compile(r"\d+_[A-Za-z]+")
 
 
 def folder_files(paths: Sequence[str], root: str) -> tuple[str, ...]:
-    """The files of a model or adapter of safetensors in the folder ``root``, its configuration first; none where there
-    is none."""
+    """Returns the files of a model or adapter of safetensors in the folder ``root``, its configuration first; none
+    where there is none."""
     own = [path for path in paths if path.startswith(root) and "/" not in path[len(root) :]]
     here = {path[len(root) :] for path in own}
     texts = [path for path in own if path.lower().endswith(_TEXTS) and not path.lower().endswith("readme.md")]

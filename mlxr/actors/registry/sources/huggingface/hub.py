@@ -60,7 +60,7 @@ class Hub:
 
     @classmethod
     async def here(cls) -> Hub:
-        """The one that ``HF_ENDPOINT`` names, with the token of ``HF_TOKEN`` or ``hf auth login``."""
+        """Returns the Hub that ``HF_ENDPOINT`` names, with the token of ``HF_TOKEN`` or ``hf auth login``."""
         return await to_thread.run_sync(cls._here)
 
     @classmethod
@@ -74,11 +74,11 @@ class Hub:
         return HubAccess(repo, self._token)
 
     def address(self, repository: Repository, path: str) -> str:
-        """Where a file of a repository is."""
+        """Returns where a file of a repository is."""
         return f"{self.endpoint}/{repository.id}/resolve/{repository.commit}/{quote(path)}"
 
     async def repository(self, name: HubName, limits: TransferLimits) -> Repository:
-        """What ``name``'s repository holds. Raises ``ModelNotFound`` and ``PullError``."""
+        """Returns what ``name``'s repository holds. Raises ``ModelNotFound`` and ``PullError``."""
         retries = Retries(limits, f"the list of files of {name.spelled}", limits.first_attempts)
         while True:
             try:

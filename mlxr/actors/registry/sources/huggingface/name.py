@@ -50,8 +50,8 @@ class HubName:
 
 
 def parse(name: str) -> HubName | None:
-    """The model that ``name`` means; None where it does not say that it is on the Hub. Raises ``ModelNotFound`` for one
-    that does and is no name of a model."""
+    """Returns the model that ``name`` means; None where it does not say that it is on the Hub. Raises ``ModelNotFound``
+    for one that does and is no name of a model."""
     rest = names.on_hub(name)
     if rest is None:
         return None
@@ -73,7 +73,7 @@ def parse(name: str) -> HubName | None:
 
 
 def parse_plain(name: str) -> HubName | None:
-    """The model that ORG/REPO[@REVISION][:TAG] means; None for any other form."""
+    """Returns the model that ORG/REPO[@REVISION][:TAG] means; None for any other form."""
     name = name.strip()
     match = _REFERENCE.fullmatch(name) if _PLAIN.fullmatch(name) else None
     return _referred(match) if match else None

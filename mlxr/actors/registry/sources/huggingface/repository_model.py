@@ -53,7 +53,7 @@ class RepositoryModel:
 
 
 def choose(repo: str, paths: Sequence[str], tag: str = "", path: str = "") -> RepositoryModel:
-    """The model that ``tag`` or ``path`` means in a repository with these files, or the one that suits most.
+    """Returns the model that ``tag`` or ``path`` means in a repository with these files, or the one that suits most.
 
     Raises ``ModelNotFound`` where there is no such one, or several, with those that there are; ``PullError`` where the
     repository has no files that mlxr reads.
@@ -81,7 +81,7 @@ def choose(repo: str, paths: Sequence[str], tag: str = "", path: str = "") -> Re
 
 
 def gguf_models(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The GGUF models among files: the parts of each, by the path of its first."""
+    """Returns the GGUF models among files: the parts of each, by the path of its first."""
     whole = {path for path in paths if path.lower().endswith(SUFFIX) and not _BESIDE.search(path)}
     there = {path for path in whole if not _AHEAD.search(path)} or whole
     found: dict[str, tuple[str, ...]] = {}
@@ -93,8 +93,8 @@ def gguf_models(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def label(path: str) -> str:
-    """The quantization that a GGUF file's name has, as it is usually written, or else the name of its folder; '' where
-    neither says."""
+    """Returns the quantization that a GGUF file's name has, as it is usually written, or else the name of its folder;
+    '' where neither says."""
     pure = PurePosixPath(path)
     for text in (pure.stem, *(parent.name for parent in pure.parents)):
         if found := _LABELS.findall(text):

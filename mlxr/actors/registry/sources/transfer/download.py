@@ -63,7 +63,7 @@ async def download_model(model: RemoteModel, staging: Path, report: Report) -> t
 
 
 def listing_digest(digests: dict[str, str]) -> str:
-    """What ``files.hash_folder`` would make of files with these SHA-256, by their names in the folder."""
+    """Returns what ``files.hash_folder`` would make of files with these SHA-256, by their names in the folder."""
     listing = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests, key=lambda name: Path(name).parts))
     return hashlib.sha256(listing.encode()).hexdigest()
 

@@ -151,8 +151,8 @@ class HttpClient:
 
 
 async def read_short(response: aiohttp.ClientResponse, most: int, limits: TransferLimits) -> bytes:
-    """The body of ``response``, however many pieces it comes in: all of it, or its first ``most`` + 1 bytes. Raises as
-    ``HttpClient.send``."""
+    """Returns the body of ``response``, however many pieces it comes in: all of it, or its first ``most`` + 1 bytes.
+    Raises as ``HttpClient.send``."""
     host = response.url.host or "the server"
 
     async def read() -> bytes:
@@ -179,8 +179,8 @@ async def _in_time(work: Callable[[], Awaitable[T]], host: str | None, limits: T
 
 
 def interruption(host: str, error: Exception, limits: TransferLimits) -> Exception:
-    """What went wrong with a connection to ``host``, in the user's words: ``Interrupted`` where another try may do
-    better."""
+    """Returns what went wrong with a connection to ``host``, in the user's words: ``Interrupted`` where another try may
+    do better."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return PullError(
@@ -232,8 +232,8 @@ class Denied(PullError):  # noqa: N818  (reads as what happened)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait: ``Retry-After`` (RFC 9110 10.2.3: seconds or a date), else the reset time of
-    ``RateLimit`` (``"name";r=0;t=SECONDS``); None where it says nothing of use."""
+    """Returns the seconds that a server asks to wait: ``Retry-After`` (RFC 9110 10.2.3: seconds or a date), else the
+    reset time of ``RateLimit`` (``"name";r=0;t=SECONDS``); None where it says nothing of use."""
     said = headers.get("Retry-After", "").strip()
     if said.isdecimal() and len(said) < 10:
         return float(said)

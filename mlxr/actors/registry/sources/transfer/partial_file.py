@@ -125,13 +125,14 @@ class FollowingHash:
         return True
 
     def digests(self) -> dict[str, str]:
-        """What ``RemoteFile.digest`` may ask for, by kind; of a file that is hashed whole."""
+        """Returns what ``RemoteFile.digest`` may ask for, by kind; of a file that is hashed whole."""
         found = {"sha256": self._sha256.hexdigest()}
         return found if self._git is None else {**found, "git": self._git.hexdigest()}
 
 
 def noted(folder: Path) -> tuple[int, int]:
-    """What is noted of the files that another process fetches into ``folder``: bytes that are there, bytes in all."""
+    """Returns what is noted of the files that another process fetches into ``folder``: bytes that are there, bytes in
+    all."""
     notes = [note for path in folder.glob("*.json") if (note := _read(path)) is not None]
     return sum(sum(note.have) for note in notes), sum(note.size for note in notes)
 

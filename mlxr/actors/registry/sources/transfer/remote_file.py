@@ -120,7 +120,7 @@ class LocalFile:
 
     @classmethod
     def of(cls, name: str, path: Path, digest: str = "", *, links: bool = True) -> LocalFile:
-        """The file at ``path``; raises ``OSError``."""
+        """Returns the file at ``path``; raises ``OSError``."""
         status = path.stat()
         seen = stamp(status)
         return cls(name, path, status.st_size, digest or seen, seen, digest, links)

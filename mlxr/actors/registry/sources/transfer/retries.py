@@ -74,7 +74,8 @@ class Retries:
 
 
 def wait_before(attempt: int, after: float | None, limits: TransferLimits) -> float | None:
-    """Seconds to wait after ``attempt`` failures; None where the server asks for more than is worth waiting."""
+    """Returns the seconds to wait after ``attempt`` failures; None where the server asks for more than is worth
+    waiting."""
     if after is not None:
         return after if after <= limits.longest_retry_after else None
     wait: float = min(limits.first_wait * 2 ** (attempt - 1), limits.longest_wait)

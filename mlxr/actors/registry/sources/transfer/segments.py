@@ -61,7 +61,8 @@ class Segments:
         return max((index * self.length + have for index, have in enumerate(self._have) if have), default=0)
 
     def take(self) -> Missing | None:
-        """The first bytes that are missing and that nobody fetches yet; they are the caller's until ``give_back``."""
+        """Returns the first bytes that are missing and that nobody fetches yet; they are the caller's until
+        ``give_back``."""
         for index, have in enumerate(self._have):
             if have < self._span(index) and index not in self._taken:
                 self._taken.add(index)
@@ -69,7 +70,7 @@ class Segments:
         return None
 
     def rest(self, index: int) -> Missing:
-        """What is still missing of a segment."""
+        """Returns what is still missing of a segment."""
         start = index * self.length
         return Missing(index, start + self._have[index], start + self._span(index))
 
@@ -100,7 +101,7 @@ class Segments:
 
 
 def segment_length(size: int) -> int:
-    """Bytes of each segment of a file of ``size`` bytes but the last."""
+    """Returns how many bytes each segment of a file of ``size`` bytes has, but the last."""
     even = -(-size // MOST)
     return max(SMALLEST, -(-even // MIB) * MIB)
 
