@@ -20,7 +20,7 @@ from mlxr.cli.client.endpoint import named
 from mlxr.cli.printing import print_json, remark
 from mlxr.cli.progress import PullBars
 from mlxr.cli.reporting import reported
-from mlxr.models.conversion.to_mlx import matrix_type
+from mlxr.models.conversion.mlx_types import matrix_type
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.quantization.file_types import file_type
 from mlxr.models.sizes import readable

@@ -18,8 +18,9 @@ import pytest
 from gguf import GGUFReader
 
 from mlxr.models.conversion import to_gguf
+from mlxr.models.conversion.mlx_types import matrix_type
 from mlxr.models.conversion.to_gguf import model_of_folder
-from mlxr.models.conversion.to_mlx import folder_of, matrix_type, write_folder
+from mlxr.models.conversion.to_mlx import folder_of, write_folder
 from mlxr.models.jsonfile import read_json
 from mlxr.models.quantization.encoding import write_model
 from mlxr.models.quantization.file_types import file_type

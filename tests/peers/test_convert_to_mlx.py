@@ -12,7 +12,8 @@ import pytest
 
 from mlxr.models.conversion import gguf_to_mlx, to_gguf
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
-from mlxr.models.conversion.to_mlx import Folder, folder_of, matrix_type, write_folder
+from mlxr.models.conversion.mlx_types import matrix_type
+from mlxr.models.conversion.to_mlx import Folder, folder_of, write_folder
 from mlxr.models.errors import UnsupportedModelError
 from tests.models.architectures import checkpoints_kindred, checkpoints_newest, checkpoints_states
 from tests.models.conversion.test_to_gguf import logits_of, written

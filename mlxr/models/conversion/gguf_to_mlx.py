@@ -21,17 +21,8 @@ from mlxr.metal.tensors import BLOCKS, Tensor, TensorType
 from mlxr.models.conversion.gguf_config import config_of
 from mlxr.models.conversion.gguf_tokenizer import tokenizer_files
 from mlxr.models.conversion.mlx_rules import FROM_GGUF, to_mlx
-from mlxr.models.conversion.to_mlx import (
-    DTYPES,
-    EXACT,
-    Folder,
-    MatrixType,
-    Part,
-    Quantization,
-    array_of,
-    encoded,
-    model_of,
-)
+from mlxr.models.conversion.mlx_types import MatrixType, Quantization
+from mlxr.models.conversion.to_mlx import DTYPES, EXACT, Folder, Part, array_of, encoded, model_of
 from mlxr.models.conversion.transforms import Readable, values_of
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import ModelHeader, read_header

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from mlxr.metal.reference.dequantize import dequantize
 from mlxr.metal.tensors import Tensor, TensorType
 from mlxr.models.architectures.header_weights import HeaderWeights
 from mlxr.models.conversion.mlx_rules import FROM_FOLDER, OWN_FROM_FOLDER, to_mlx
+from mlxr.models.conversion.mlx_types import MatrixType, Quantization
 from mlxr.models.conversion.source_tensors import Model
 from mlxr.models.conversion.transforms import Readable
 from mlxr.models.errors import UnsupportedModelError
@@ -40,60 +40,8 @@ TOKENIZER_FILES = (
 )
 DTYPES = {TensorType.F32: "F32", TensorType.F16: "F16", TensorType.BF16: "BF16"}
 BYTES = {"F32": 4, "F16": 2, "BF16": 2, "U32": 4, "U8": 1}
-PLAIN = {"f32": "F32", "float32": "F32", "f16": "F16", "float16": "F16", "bf16": "BF16", "bfloat16": "BF16"}
-MODES = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
-"""MLX's ways to quantize besides its own affine one: values that share a scale, and bits."""
-AFFINE_BITS, AFFINE_GROUPS = (2, 3, 4, 5, 6, 8), (32, 64, 128)
 EXACT = frozenset({"router", "shared_router", "conv", "delta_conv", "ssm_conv"})
 """Roles of matrices that stay as they are: experts are chosen by them, or they are no matrices but convolutions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quantization:
-    """``mode``: MLX's name. ``group``: values that share a scale. ``bits``: of each."""
-
-    mode: str
-    group: int
-    bits: int
-
-    def settings(self) -> dict[str, Any]:
-        """As mlx-lm has them in ``config.json``."""
-        return {"group_size": self.group, "bits": self.bits, "mode": self.mode}
-
-    @property
-    def has_biases(self) -> bool:
-        return self.mode == "affine"
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixType:
-    """What matrices become: ``dtype`` where they are not quantized (empty: as they are)."""
-
-    dtype: str = ""
-    quantization: Quantization | None = None
-
-
-def matrix_type(type: str, group: int) -> MatrixType:
-    """Returns what ``4bit``, ``mxfp4`` or ``bf16`` means. Raises ``ValueError`` with the list of all."""
-    name = type.strip().lower()
-    if name in PLAIN or not name:
-        if group:
-            raise ValueError(
-                f"{group} values share a scale where matrices are quantized: give a type such as 4bit, too"
-            )
-        return MatrixType(PLAIN.get(name, ""))
-    if name in MODES:
-        fixed, bits = MODES[name]
-        if group not in (0, fixed):
-            raise ValueError(f"{name} has {fixed} values a scale, and not {group}")
-        return MatrixType("", Quantization(name, fixed, bits))
-    match = re.fullmatch(r"q?(\d)[-_ ]?(?:bits?)?", name)
-    if match and int(match[1]) in AFFINE_BITS:
-        if group not in (0, *AFFINE_GROUPS):
-            raise ValueError(f"{group} values can't share a scale; MLX takes {', '.join(map(str, AFFINE_GROUPS))}")
-        return MatrixType("", Quantization("affine", group or 64, int(match[1])))
-    known = [*(f"{bits}bit" for bits in AFFINE_BITS), *MODES, "f16", "bf16", "f32"]
-    raise ValueError(f"{type[:40]!r} is no type of MLX folders; choose from {', '.join(known)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlxr.models.conversion.pre_tokenizer_names import pre_tokenizer_of, steps_of
 from mlxr.models.tokenizers.errors import TokenizerError
-from mlxr.models.tokenizers.pretokenizers import GPT2, PRE_TOKENIZERS
 from mlxr.models.tokenizers.token_types import TokenType
 from mlxr.models.tokenizers.tokenizer_json import read_source
 
@@ -88,7 +88,7 @@ def _of_tokenizer_json(
     if kind == "WordPiece":
         tokens, types = _tokens(source, config)
         writer.add_token_type_count(config.get("type_vocab_size", 1))
-        for step in _steps(source.get("normalizer")):
+        for step in steps_of(source.get("normalizer")):
             if isinstance(step.get("lowercase"), bool):
                 writer.add_bool("tokenizer.ggml.normalizer.lowercase", step["lowercase"])
         phantom = [_phantom(token, type) for token, type in zip(tokens, types, strict=True)]
@@ -247,7 +247,7 @@ def _gemma4(source: Mapping[str, Any], config: Mapping[str, Any]) -> Vocabulary:
 
 def _adds_space(source: Mapping[str, Any]) -> bool:
     """Whether a text begins with a space that nobody wrote."""
-    steps = _steps(source.get("normalizer")) + _steps(source.get("pre_tokenizer"))
+    steps = steps_of(source.get("normalizer")) + steps_of(source.get("pre_tokenizer"))
     return any(
         step.get("type") == "Prepend"
         or step.get("prepend_scheme") in ("first", "always")
@@ -268,50 +268,10 @@ def _unigram(writer: GGUFWriter, source: Mapping[str, Any], config: Mapping[str,
         texts.append(text)
         scores.append(float(score))
         types.append(int(TokenType.UNKNOWN if id == unknown else type))
-    for step in _steps(source.get("normalizer")):
+    for step in steps_of(source.get("normalizer")):
         if step.get("precompiled_charsmap"):
             writer.add_precompiled_charsmap(base64.b64decode(step["precompiled_charsmap"]))
     writer.add_add_space_prefix(_adds_space(source))
     writer.add_token_type_count(config.get("type_vocab_size", 1))
     writer.add_remove_extra_whitespaces(True)
     return Vocabulary("t5", "default", texts, types, scores)
-
-
-def pre_tokenizer_of(source: Mapping[str, Any]) -> str:
-    """Returns llama.cpp's name for how byte-level BPE cuts texts into words, by the patterns in a ``tokenizer.json``.
-    Raises ``TokenizerError`` for patterns that no name stands for."""
-    patterns = []
-    for step in _steps(source.get("pre_tokenizer")):
-        match step:
-            case {"type": "Split", "pattern": {"Regex": str(expression)}}:
-                patterns.append(expression)
-            case {"type": "Digits", "individual_digits": True}:
-                patterns.append(r"\p{N}")
-            case {"type": "Digits"}:
-                patterns.append(r"\p{N}+")
-            case {"type": "ByteLevel"} if step.get("use_regex", True):
-                patterns.append(GPT2)
-    whole_words = bool(source["model"].get("ignore_merges"))
-    known = [(name, rules) for name, rules in PRE_TOKENIZERS.items() if rules.byte_level]
-    wanted = [_plain(pattern) for pattern in patterns]
-    same = [(name, rules) for name, rules in known if [_plain(pattern) for pattern in rules.patterns] == wanted]
-    exact = [name for name, rules in same if rules.whole_words == whole_words]
-    if not same:
-        shown = " | ".join(patterns)[:200]
-        raise TokenizerError(f"its tokenizer cuts texts by {shown!r}, for which GGUF has no name that mlxr knows")
-    return (exact or [name for name, _ in same])[0]
-
-
-def _plain(pattern: str) -> str:
-    """An expression without what makes no difference in how it is written."""
-    return pattern.replace(r"\r\n", "\r\n").replace(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?i:'s|'t|'re|'ve|'m|'ll|'d)")
-
-
-def _steps(stage: Any) -> list[Mapping[str, Any]]:
-    """The steps of a stage, one after another."""
-    if not isinstance(stage, dict):
-        return []
-    for key in ("pretokenizers", "normalizers", "processors"):
-        if isinstance(stage.get(key), list):
-            return [step for inner in stage[key] for step in _steps(inner)]
-    return [stage]

@@ -19,7 +19,8 @@ from mlxr.models.conversion.gguf_config import config_of
 from mlxr.models.conversion.gguf_config_rows import ROWS
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
 from mlxr.models.conversion.gguf_tokenizer import tokenizer_files
-from mlxr.models.conversion.to_mlx import matrix_type, write_folder
+from mlxr.models.conversion.mlx_types import matrix_type
+from mlxr.models.conversion.to_mlx import write_folder
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import read_header
 from mlxr.models.hyperparameters import Format

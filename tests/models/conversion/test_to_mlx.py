@@ -11,7 +11,8 @@ from gguf import GGUFWriter
 
 from mlxr.metal.reference.dequantize import dequantize
 from mlxr.models.conversion import to_gguf
-from mlxr.models.conversion.to_mlx import Quantization, folder_of, matrix_type, write_folder
+from mlxr.models.conversion.mlx_types import Quantization, matrix_type
+from mlxr.models.conversion.to_mlx import folder_of, write_folder
 from mlxr.models.errors import UnsupportedModelError
 from mlxr.models.header import read_header
 from mlxr.models.loading import check_model

@@ -11,8 +11,9 @@ from mlxr.actors.registry.conversion.job import Job, Outlook
 from mlxr.api.conversion import ConversionChoice
 from mlxr.api.estimate import TypeShare
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
+from mlxr.models.conversion.mlx_types import AFFINE_BITS, MODES, matrix_type
 from mlxr.models.conversion.to_gguf import model_of_folder
-from mlxr.models.conversion.to_mlx import AFFINE_BITS, MODES, Folder, folder_of, matrix_type
+from mlxr.models.conversion.to_mlx import Folder, folder_of
 from mlxr.models.errors import UnusableModelError
 from mlxr.models.formats.gguf.split import holds_gguf
 from mlxr.models.quantization.file_types import FILE_TYPES, FileType, file_type

@@ -8,7 +8,8 @@ from mlxr.actors.registry.catalogue import files
 from mlxr.actors.registry.conversion.job import Done, Job
 from mlxr.actors.registry.conversion.to_gguf import Begin
 from mlxr.models.conversion.gguf_to_mlx import folder_of_gguf
-from mlxr.models.conversion.to_mlx import folder_of, matrix_type, write_folder
+from mlxr.models.conversion.mlx_types import matrix_type
+from mlxr.models.conversion.to_mlx import folder_of, write_folder
 from mlxr.models.formats.gguf.split import holds_gguf
 
 
