@@ -18,7 +18,7 @@ from mlxr.cli.printing import Remarks
 from mlxr.cli.server_ahead import Server
 from mlxr.cli.verbs import Everything
 from mlxr.runtime.errors import ConfigError
-from mlxr.runtime.exit_status import exit_on_error
+from mlxr.runtime.exit_status import exit_on_error, say
 from mlxr.runtime.printable import printable_message
 
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
@@ -155,4 +155,4 @@ def _explain(error: typer.BadParameter) -> None:
     else:
         path = error.ctx.command_path if error.ctx else "mlxr"
         way_out = f"`{path} --help` shows how it is used"
-    print(f"mlxr: {printable_message(' '.join(said.split()))}; {printable_message(way_out)}", file=sys.stderr)
+    say(f"{printable_message(' '.join(said.split()))}; {printable_message(way_out)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ import mlxr
 from mlxr.cli.checks.finding import Finding, Level
 from mlxr.cli.machine import cores
 from mlxr.cli.options import AsJson
-from mlxr.cli.printing import colored, print_facts, print_json
+from mlxr.cli.printing import colored, hung, print_facts, print_json, terminal_width
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.paths import Home
 from mlxr.runtime.printable import printable
@@ -24,6 +25,8 @@ EXAMPLES = [
 ]
 ORDER = {Level.OK: 0, Level.WARN: 1, Level.ERROR: 2}
 COLORS = {Level.OK: "green", Level.WARN: "yellow", Level.ERROR: "red"}
+BELOW = " " * 7
+"""Behind this stands below a check what a narrow terminal has no room for beside it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,12 +49,15 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _print_findings(findings: list[Finding]) -> None:
     """What is wrong at the end, where it is read first."""
-    width = max(len(finding.check) for finding in findings)
+    width, columns = max(len(finding.check) for finding in findings), terminal_width(sys.stdout)
     for finding in sorted(findings, key=lambda finding: ORDER[finding.level]):
+        lines = hung(f"{'':5}  {finding.check:<{width}}  ", printable(finding.text), columns, BELOW)
         mark = colored(f"{finding.level:<5}", COLORS[finding.level])
-        typer.echo(f"{mark}  {finding.check:<{width}}  {printable(finding.text)}")
+        typer.echo(f"{mark}{lines[0][5:]}")
         if finding.mend:
-            typer.echo(f"{'':5}  {'':{width}}  mend it: {printable(finding.mend)}")
+            lines += hung(f"{'':5}  {'':{width}}  ", f"mend it: {printable(finding.mend)}", columns, BELOW)
+        for line in lines[1:]:
+            typer.echo(line)
     wrong = [finding for finding in findings if finding.level != Level.OK]
     if not wrong:
         typer.echo("\nnothing is wrong")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 GAP = "  "
 LEAST_ROOM = 32
-"""Cells beside a fact's name in which a longer text is readable; with fewer it stands below the name."""
+"""Cells beside a name in which a longer text is readable; with fewer it stands below the name."""
 
 
 class Column(NamedTuple):
@@ -91,25 +91,33 @@ def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
 
 
 def fact_lines(facts: Sequence[tuple[str, str]], width: int | None, indent: str = "") -> list[str]:
-    """Returns the lines of names with what they have, of ``width`` cells where words allow that; None: as long as they
-    are. What does not fit beside its name is broken between words there, or below the name where that leaves more."""
+    """Returns the lines of names with what they have, as ``hung`` has them."""
     from rich.cells import cell_len, set_cell_size
 
     names = max((cell_len(name) for name, _ in facts), default=0)
-    column = len(indent) + names + len(GAP)
     lines: list[str] = []
     for name, value in facts:
-        room = None if width is None else width - column
-        below = room is not None and cell_len(value) > room
-        if below and room is not None and room >= LEAST_ROOM:
-            below = max(map(cell_len, value.split()), default=0) > room
-        if below:
-            lines.append(f"{indent}{name}")
-        beginning = f"{indent}{GAP}" if below else f"{indent}{set_cell_size(name, names)}{GAP}"
-        for line in value.split("\n"):
-            for part in _broken(line, None if width is None else width - cell_len(beginning)):
-                lines.append(f"{beginning}{part}".rstrip())
-                beginning = " " * cell_len(beginning)
+        lines += hung(f"{indent}{set_cell_size(name, names)}{GAP}", value, width, f"{indent}{GAP}")
+    return lines
+
+
+def hung(beginning: str, text: str, width: int | None, indent: str = GAP) -> list[str]:
+    """Returns the lines of ``text`` behind ``beginning``, of ``width`` cells where words allow that; None: as long as
+    they are. What does not fit is broken between words where it began, or goes below, behind ``indent``, where that
+    leaves more room."""
+    from rich.cells import cell_len
+
+    room = None if width is None else width - cell_len(beginning)
+    lines: list[str] = []
+    if room is not None and cell_len(text) > room:
+        longest = max(map(cell_len, text.split()), default=0)
+        if room < LEAST_ROOM or longest > room:
+            lines += [beginning.rstrip()] if beginning.strip() else []
+            beginning = indent
+    for line in text.split("\n"):
+        for part in _broken(line, None if width is None else width - cell_len(beginning)):
+            lines.append(f"{beginning}{part}".rstrip())
+            beginning = " " * cell_len(beginning)
     return lines
 
 

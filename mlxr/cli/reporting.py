@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import typer
 
 from mlxr.cli import interruptible
+from mlxr.cli.printing import remark
 from mlxr.models.errors import UnusableModelError
 from mlxr.runtime.errors import MlxrError
-from mlxr.runtime.printable import printable
 
 T = TypeVar("T")
 
@@ -32,5 +31,5 @@ def reported(work: Callable[[], T]) -> T:
 
         # Clients of a server are not told what lies at a path; this is the user.
         said = error.why if isinstance(error, NoModelAtPath) else str(error)
-        print(f"mlxr: {printable(said)}", file=sys.stderr)
+        remark(said)
         raise typer.Exit(1) from None

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mlxr.cli.printing import remark
 from mlxr.cli.verbs import Task, add_verb
 from mlxr.runtime.errors import StartError
 from mlxr.runtime.paths import Home
@@ -68,6 +69,6 @@ def find_endpoint(home: Home) -> str:
     for endpoint, server in found.items():
         if len(found) > 1:
             others = "; ".join(f"--endpoint {other} for {found[other]}" for other in found if other != endpoint)
-            typer.echo(f"mlxr: several servers run here, and this is {server}; {others}", err=True)
+            remark(f"several servers run here, and this is {server}; {others}")
         return endpoint
     raise StartError("no server is running under this MLXR_HOME; start one with `mlxr up`, or name an --endpoint")

@@ -160,9 +160,7 @@ def _warn_of(chosen: Config) -> None:
         remark(said)
     threads, here = chosen.executor.threads, len(cores())
     if threads > here:
-        typer.echo(
-            f"mlxr: {threads} threads on {here} cores slow each other down; 0 takes as many as there are", err=True
-        )
+        remark(f"{threads} threads on {here} cores slow each other down; 0 takes as many as there are")
 
 
 def _keys(given: list[str] | None, file: Path | None) -> list[str] | None:

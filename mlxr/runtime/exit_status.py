@@ -45,6 +45,20 @@ def exit_on_error() -> Iterator[None]:
         _exit_with(error)
 
 
+def say(text: str) -> None:
+    """Says on stderr, in one line, why this process ends; a terminal gets it broken between words."""
+    line = f"mlxr: {text}"
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):  # no terminal
+        width = 0
+    if 0 < width < len(line):
+        from textwrap import fill  # one more module, which the start of a server does without
+
+        line = fill(line, width, break_long_words=False, break_on_hyphens=False)
+    sys.stderr.write(f"{line}\n")
+
+
 def private_files() -> None:
     """Sees to it that files which this process and its children make are their owner's alone, whatever streams it was
     started with."""
@@ -77,9 +91,9 @@ def _exit_with(error: BaseException) -> NoReturn:
         # What is still unwritten fails again, and Python says so at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         what, way_out = error.filename or "what this prints", _KEPT[error.errno]
-        sys.stderr.write(f"mlxr: {printable_message(str(what))}: {error.strerror}; {way_out}\n")
+        say(f"{printable_message(str(what))}: {error.strerror}; {way_out}")
         sys.exit(FAILED)
     if not isinstance(error, MlxrError):
         raise error
-    sys.stderr.write(f"mlxr: {printable_message(str(error))}\n")
+    say(printable_message(str(error)))
     sys.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)

@@ -52,6 +52,17 @@ def test_facts_stand_below_their_names_where_those_leave_little_room() -> None:
     assert fact_lines(FACTS, 25)[3:] == ["parameters", "  one two three four five", "  six seven"]
 
 
+def test_what_has_no_name_goes_below_what_came_before() -> None:
+    assert fact_lines([("memory", "needs 764.9 MB"), ("", "247.0 MB weights + 151.0 MB context")], 40) == [
+        "memory  needs 764.9 MB",
+        "        247.0 MB weights + 151.0 MB",
+        "        context",
+    ]
+    assert fact_lines([("context length", "8192"), ("", "247.0 MB weights + 151.0 MB")], 40)[1:] == [
+        "  247.0 MB weights + 151.0 MB"
+    ]
+
+
 def test_a_pipe_gets_facts_whole() -> None:
     assert fact_lines(FACTS, None) == [f"{name:<10}  {value}" for name, value in FACTS]
 
