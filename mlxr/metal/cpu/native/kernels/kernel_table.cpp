@@ -23,6 +23,7 @@ KernelTable with_tiles() {
   for (size_t type = 0; type < matmul.size(); ++type) {
     if (matmul[type] != nullptr) table.matmul[type] = matmul[type];
   }
+  table.quantize_superblocks = kernels::tile_quantize();
   table.products = kernels::multiply_tiles;
   return table;
 }

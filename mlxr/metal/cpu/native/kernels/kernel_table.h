@@ -77,6 +77,8 @@ struct KernelTable {
   /// Activations to the blocks that `matmul` reads: rows that are multiplied together, and a single row.
   kernels::Quantize quantize;
   kernels::Quantize quantize_single_row;
+  /// Likewise for products that sum up whole superblocks; no function where the instruction set has none.
+  kernels::Quantize quantize_superblocks;
   /// Products of 16-bit codes; without functions where the instruction set has none.
   kernels::Int16Kernels int16;
 };

@@ -183,6 +183,43 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
   static void store_weights(Bytes codes, uint8_t* to) {
     _mm512_storeu_si512(to, kSigned ? _mm512_xor_si512(codes, _mm512_set1_epi8(static_cast<char>(0x80))) : codes);
   }
+  // The same in registers, and as their high bytes, which have a sign, and their low ones, which have none.
+  struct WordProducts { __m512i even, odd; };
+  template <int kZero>
+  static WordProducts word_products(const Factors<kZero>& f, Bytes codes) {
+    const __m512i even = _mm512_maddubs_epi16(codes, f.even), odd = _mm512_maddubs_epi16(codes, f.odd);
+    if constexpr (kZero == 0) return {even, odd};
+    return {_mm512_sub_epi16(even, f.zero), _mm512_sub_epi16(odd, f.zero)};
+  }
+  static Bytes low_bytes(const WordProducts& w) { return bytes_of(w.even, w.odd); }
+  static Bytes high_bytes(const WordProducts& w) {
+    const __m512i high = _mm512_set1_epi16(static_cast<short>(0xff00));
+    return _mm512_or_si512(_mm512_srli_epi16(w.even, 8), _mm512_and_si512(w.odd, high));
+  }
+  // Bytes at two places as two words of every lane.
+  static Ints pair_words(const uint8_t* first, const uint8_t* second) {
+    const Ints low = _mm512_and_si512(load_integers<8>(first), _mm512_set1_epi32(0xffff));
+    return _mm512_or_si512(low, _mm512_slli_epi32(load_integers<8>(second), 16));
+  }
+  // Adds products with the high bytes of the 4 activations at `at`, and with the low ones.
+  [[gnu::always_inline]] static void add_byte_products(Ints& high, Ints& low, Bytes w, const ByteBlock& x, int at) {
+    add_products(high, w, x.high + at);
+    add_products(low, w, x.low + at);
+  }
+  // 256 * high + low as a float, the same one however a sum is shared out between the two.
+  [[gnu::always_inline]] static Floats rounded(Ints high, Ints low) {
+    const Ints carried = _mm512_add_epi32(high, _mm512_srai_epi32(low, 8));
+    return {_mm512_fmadd_ps(_mm512_set1_ps(256.0f), _mm512_cvtepi32_ps(carried),
+                            _mm512_cvtepi32_ps(_mm512_and_si512(low, _mm512_set1_epi32(255))))};
+  }
+  // x - kFactor * y
+  template <int kFactor>
+  static Ints less_times(Ints x, Ints y) {
+    return _mm512_sub_epi32(x, _mm512_mullo_epi32(y, _mm512_set1_epi32(kFactor)));
+  }
+  static Ints times_256(Ints x) { return _mm512_slli_epi32(x, 8); }
+  static Ints load_sums(const int32_t* p) { return _mm512_loadu_si512(p); }
+
   // Sums of high bytes and of low ones as one.
   static Ints join(const int32_t* high, const int32_t* low) {
     return _mm512_add_epi32(_mm512_slli_epi32(_mm512_loadu_si512(high), 8), _mm512_loadu_si512(low));

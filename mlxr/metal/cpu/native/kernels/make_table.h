@@ -79,6 +79,7 @@ constexpr KernelTable make_table(const std::array<Matmul, kTypeCount>& matmul, c
       .matmul = matmul,
       .quantize = {quantize<Lanes, typename Lanes::Block>, sizeof(typename Lanes::Block)},
       .quantize_single_row = {quantize<Lanes, typename Lanes::SingleRowBlock>, sizeof(typename Lanes::SingleRowBlock)},
+      .quantize_superblocks = {},
       .int16 = int16,
   };
 }

@@ -3,6 +3,8 @@
 
 #ifdef MLXR_TILES
 #include "kernels/lanes_avx512.h"
+#include "kernels/quantize.h"
+#include "kernels/superblock_tiles.h"
 #include "kernels/tile_matmul.h"
 #endif
 
@@ -15,8 +17,10 @@ namespace {
 template <int kIndex>
 Matmul of_type() {
   constexpr Type kType = kTypes[kIndex].type;
-  if constexpr (is_floating(kType) ||
-                (packed::has_halves(packed::layout(kType).scales) && !packed::scaled_fits_byte(kType))) {
+  if constexpr (packed::has_superblock_sums(kType)) {
+    return SuperblockTiles<Avx512Lanes, kType>::run;
+  } else if constexpr (is_floating(kType) ||
+                       (packed::has_halves(packed::layout(kType).scales) && !packed::scaled_fits_byte(kType))) {
     return nullptr;
   } else {
     return TileMatmul<Avx512Lanes, kType>::run;
@@ -30,6 +34,8 @@ std::array<Matmul, kTypeCount> tile_matmul() {
     return std::array<Matmul, kTypeCount>{of_type<kIndices>()...};
   }(std::make_integer_sequence<int, kTypeCount>());
 }
+
+Quantize tile_quantize() { return {quantize_superblocks<Avx512Lanes, ByteBlock>, sizeof(ByteBlock)}; }
 
 int64_t multiply_tiles(int64_t rounds) {
   TileConfig config;
@@ -48,6 +54,7 @@ int64_t multiply_tiles(int64_t rounds) {
 #else
 
 std::array<Matmul, kTypeCount> tile_matmul() { return {}; }
+Quantize tile_quantize() { return {}; }
 int64_t multiply_tiles(int64_t) { return 0; }
 
 #endif

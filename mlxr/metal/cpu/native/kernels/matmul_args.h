@@ -20,6 +20,8 @@ enum class ScaledAs { Sums, Bytes, Words };
 
 inline constexpr int kLargestActivation = 127 * 256 + 127;  // the largest magnitude that splits into two signed bytes
 
+inline constexpr int kActivationSpan = 256;  // activations that share a scale where superblocks are summed up
+
 // 32 activations of one row: 16-bit codes times a scale. All that a kernel reads of them lies side by side.
 struct ScaledBlock {
   float scale;

@@ -11,7 +11,7 @@ namespace mlxr {
 int64_t Matrix::grain(int64_t activation_rows, int threads) const {
   constexpr int64_t kBytes = 48 * 1024;   // decode: a stretch of memory long enough for the prefetchers
   constexpr int64_t kProducts = 1 << 21;  // prefill: some tens of microseconds
-  constexpr int64_t kPanels = 4, kManyRows = 16, kManyPanels = 16;
+  constexpr int64_t kPanels = 4, kManyRows = 6, kManyPanels = 16;
   const int64_t bytes = static_cast<int64_t>(panel_code_bytes + panel_scale_bytes);
   const int64_t products = std::max<int64_t>(1, cols * kLanes * activation_rows);
   // Every turn reads all activations, so with some rows it must use them for some panels, and with many for more: they
@@ -33,9 +33,11 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
       cols_(cols),
       needs_(needs),
       quantize_(alone() ? kernel_table(isa).quantize_single_row : kernel_table(isa).quantize),
+      quantize_superblocks_(kernel_table(isa).quantize_superblocks),
       int16_kernels_(int16_kernels(isa, cols)) {
   const size_t values = static_cast<size_t>(rows) * static_cast<size_t>(cols);
   if (needs & kNeedsCodes) blocks_ = AlignedBuffer(values / kBlock * quantize_.block_bytes);
+  if (needs & kNeedsSuperblocks) superblocks_ = AlignedBuffer(values / kBlock * quantize_superblocks_.block_bytes);
   if (needs & kNeedsFloat) floats_ = AlignedBuffer(values * sizeof(float));
   if (needs & kNeedsInt16) {
     int16_codes_ = AlignedBuffer(values * sizeof(int16_t));
@@ -43,16 +45,20 @@ Activations::Activations(int64_t rows, int64_t cols, unsigned needs, Isa isa)
   }
 }
 
-const void* Activations::blocks(int64_t row) const {
-  const size_t row_bytes = static_cast<size_t>(cols_ / kBlock) * quantize_.block_bytes;
-  return blocks_.as<uint8_t>() + static_cast<size_t>(row) * row_bytes;
+const void* Activations::blocks(const Matrix& m, int64_t row) const {
+  const bool superblocks = (mlxr::needs(m) & kNeedsSuperblocks) != 0;
+  const size_t block_bytes = superblocks ? quantize_superblocks_.block_bytes : quantize_.block_bytes;
+  const size_t before = static_cast<size_t>(row) * static_cast<size_t>(cols_ / kBlock) * block_bytes;
+  return (superblocks ? superblocks_ : blocks_).as<uint8_t>() + before;
 }
 
 void Activations::set_row(int64_t row, const float* x) {
-  if (needs_ & kNeedsCodes) {
-    const size_t row_bytes = static_cast<size_t>(cols_ / kBlock) * quantize_.block_bytes;
-    quantize_.run(x, cols_, blocks_.as<uint8_t>() + static_cast<size_t>(row) * row_bytes);
-  }
+  const auto quantize = [&](const kernels::Quantize& by, AlignedBuffer& to) {
+    const size_t row_bytes = static_cast<size_t>(cols_ / kBlock) * by.block_bytes;
+    by.run(x, cols_, to.as<uint8_t>() + static_cast<size_t>(row) * row_bytes);
+  };
+  if (needs_ & kNeedsCodes) quantize(quantize_, blocks_);
+  if (needs_ & kNeedsSuperblocks) quantize(quantize_superblocks_, superblocks_);
   if (needs_ & kNeedsFloat) {
     std::memcpy(floats_.as<float>() + row * cols_, x, static_cast<size_t>(cols_) * sizeof(float));
   }
@@ -84,7 +90,7 @@ void matmul_panel_rows(const Matrix& m, const Activations& x, int64_t row, int64
   args.end = end;
   args.rows = rows;
   args.alone = x.alone();
-  args.x_blocks = x.blocks(row);
+  args.x_blocks = x.blocks(m, row);
   args.x_floats = x.floats(row);
   args.y = y;
   args.ldy = ldy;

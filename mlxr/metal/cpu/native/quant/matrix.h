@@ -1,7 +1,8 @@
 // Quantized matrix multiplication: y = x W^T with W kept in the file's own bits.
 //
 // A matrix is packed once at load: kLanes output features lie side by side (a panel), so that one SIMD lane is one
-// output feature. Activations are float32 rows, quantized once to 16 bits with a float32 scale per 32 values.
+// output feature. Activations are float32 rows, quantized once to 16 bits with a float32 scale per 32 values, or per
+// 256 where an instruction set sums up whole superblocks of the weights (kernels/superblock_matmul.h).
 //
 // Every output element is summed over the input features in one fixed order, whatever the number of activation rows,
 // the number of threads or the way panels are shared out: a row gives the same bits alone and in any batch.
@@ -28,6 +29,7 @@
 #include "base/isa.h"
 #include "base/threadpool.h"
 #include "quant/formats.h"
+#include "quant/packed_layout.h"
 
 namespace mlxr {
 
@@ -84,9 +86,11 @@ std::shared_ptr<const Matrix> pack(Type type, int64_t rows, int64_t cols, const 
 
 // Forms of the activations that a matrix multiplies with; combine with |. kNeedsAlone: rows are multiplied one at a
 // time, as is the only row of activations that have no other.
-enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsInt16 = 4, kNeedsAlone = 8 };
+enum Needs : unsigned { kNeedsCodes = 1, kNeedsFloat = 2, kNeedsInt16 = 4, kNeedsAlone = 8, kNeedsSuperblocks = 16 };
 inline unsigned needs(const Matrix& m) {
-  return m.int16 ? kNeedsInt16 : is_floating(m.type) ? kNeedsFloat : kNeedsCodes;
+  if (m.int16) return kNeedsInt16;
+  if (is_floating(m.type)) return kNeedsFloat;
+  return m.isa == Isa::Amx && packed::has_superblock_sums(m.type) ? kNeedsSuperblocks : kNeedsCodes;
 }
 
 // T rows of activations in the forms that kernels read. Rows may be set concurrently.
@@ -106,8 +110,8 @@ class Activations {
   // Whether codes are in the form of rows that are multiplied alone.
   bool alone() const { return rows_ == 1 || (needs_ & kNeedsAlone) != 0; }
 
-  // Read by kernels: [rows, cols / 32] blocks, [rows, cols] floats; null where not needed.
-  const void* blocks(int64_t row = 0) const;
+  // Read by kernels: [rows, cols / 32] blocks, as `m` needs them, [rows, cols] floats; null where not needed.
+  const void* blocks(const Matrix& m, int64_t row = 0) const;
   const float* floats(int64_t row = 0) const { return floats_.as<float>() + row * cols_; }
   // Likewise [rows, cols] codes and what belongs to each row of them.
   const int16_t* int16_codes() const { return int16_codes_.as<int16_t>(); }
@@ -116,9 +120,9 @@ class Activations {
  private:
   int64_t rows_, cols_;
   unsigned needs_;
-  const kernels::Quantize& quantize_;
+  const kernels::Quantize &quantize_, &quantize_superblocks_;
   const kernels::Int16Kernels& int16_kernels_;
-  AlignedBuffer blocks_, floats_, int16_codes_, int16_rows_;
+  AlignedBuffer blocks_, superblocks_, floats_, int16_codes_, int16_rows_;
 };
 
 // y[t * ldy + feature] for every activation row t and the features of panels [begin, end). Call from any thread; calls

@@ -172,7 +172,12 @@ inline constexpr int kLargestCodebookScale = 32;
 // -32 * -4 would not be one, -128 .. 124.
 constexpr bool scaled_fits_byte(Type type) { return type == Type::Q2_K || type == Type::Q3_K; }
 
-// Bits of such a scale.
+// Whether a machine with tiles makes one integer sum of a whole superblock, whose activations then share a scale.
+constexpr bool has_superblock_sums(Type type) {
+  return type == Type::Q4_K || type == Type::Q5_K || type == Type::Q6_K || type == Type::CODEBOOK;
+}
+
+// Bits of an integer scale.
 constexpr int scale_bits(Type type) { return type == Type::Q2_K ? 4 : 8; }
 
 // Bytes of one panel's floating weights.
