@@ -201,10 +201,11 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     const Ints low = _mm512_and_si512(load_integers<8>(first), _mm512_set1_epi32(0xffff));
     return _mm512_or_si512(low, _mm512_slli_epi32(load_integers<8>(second), 16));
   }
-  // Adds products with the high bytes of the 4 activations at `at`, and with the low ones.
-  [[gnu::always_inline]] static void add_byte_products(Ints& high, Ints& low, Bytes w, const ByteBlock& x, int at) {
-    add_products(high, w, x.high + at);
-    add_products(low, w, x.low + at);
+  // Adds products with the high bytes of 4 activations, and with the low ones.
+  [[gnu::always_inline]] static void add_byte_products(Ints& high, Ints& low, Bytes w, const int8_t* x_high,
+                                                       const int8_t* x_low) {
+    add_products(high, w, x_high);
+    add_products(low, w, x_low);
   }
   // 256 * high + low as a float, the same one however a sum is shared out between the two.
   [[gnu::always_inline]] static Floats rounded(Ints high, Ints low) {

@@ -3,7 +3,6 @@
 
 #ifdef MLXR_TILES
 #include "kernels/lanes_avx512.h"
-#include "kernels/quantize.h"
 #include "kernels/superblock_tiles.h"
 #include "kernels/tile_matmul.h"
 #endif
@@ -35,7 +34,9 @@ std::array<Matmul, kTypeCount> tile_matmul() {
   }(std::make_integer_sequence<int, kTypeCount>());
 }
 
-Quantize tile_quantize() { return {quantize_superblocks<Avx512Lanes, ByteBlock>, sizeof(ByteBlock)}; }
+Quantize tile_quantize() {
+  return {quantize_superblocks<Avx512Lanes>, sizeof(SuperblockActivations) / SuperblockActivations::kBlocks};
+}
 
 int64_t multiply_tiles(int64_t rounds) {
   TileConfig config;

@@ -5,7 +5,6 @@
 // block's scale one, and so every result that it touches.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
 #include "kernels/matmul_args.h"
@@ -35,24 +34,6 @@ template <class V, class Block>
 void quantize(const float* x, int64_t cols, void* blocks) {
   auto* out = static_cast<Block*>(blocks);
   for (const float* end = x + cols; x < end; x += kBlock, ++out) quantize_block<V>(x, V::largest_magnitude(x), *out);
-}
-
-// The same, but that the blocks of each kActivationSpan activations have one scale (superblock_matmul.h).
-template <class V, class Block>
-void quantize_superblocks(const float* x, int64_t cols, void* blocks) {
-  auto* out = static_cast<Block*>(blocks);
-  while (cols > 0) {
-    const int64_t span = cols < kActivationSpan ? cols : kActivationSpan;
-    float largest = 0.0f;
-    for (int64_t i = 0; i < span; i += kBlock) {
-      // As integers, so that a NaN is larger than all.
-      const float own = V::largest_magnitude(x + i);
-      if (std::bit_cast<int32_t>(own) > std::bit_cast<int32_t>(largest)) largest = own;
-    }
-    for (int64_t i = 0; i < span; i += kBlock) quantize_block<V>(x + i, largest, *out++);
-    x += span;
-    cols -= span;
-  }
 }
 
 }  // namespace mlxr::kernels

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kernels/integer_matmul.h"
+#include "kernels/superblock_activations.h"
 
 namespace mlxr::kernels {
 
@@ -17,7 +18,7 @@ struct SuperblockMatmul {
   using Floats = typename V::Floats;
   using Ints = typename V::Ints;
   using Bytes = typename V::Bytes;
-  using X = typename V::Block;
+  using X = SuperblockActivations;
   static constexpr packed::Layout kLayout = packed::layout(kType);
   using Codes = BlockCodes<V, kLayout.codes>;
   static constexpr int kBlocks = packed::blocks_per_super(kLayout.scales);
@@ -52,13 +53,16 @@ struct SuperblockMatmul {
   // Groups [first, first + kCount) of a block, which share a scale.
   template <int R, int kCount>
   [[gnu::always_inline]] static void add_groups(const Bytes* groups, const uint8_t* scales, int first, const X* x,
-                                                int64_t stride, Sums<R>& sums) {
+                                                int64_t stride, int block, Sums<R>& sums) {
     Ints high[R] = {}, low[R] = {};
 #pragma GCC unroll 8
     for (int g = first; g < first + kCount; ++g) {
       const Bytes w = groups[g];
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) V::add_byte_products(high[r], low[r], w, x[r * stride], 4 * g);
+      for (int r = 0; r < R; ++r) {
+        const int at = kBlock * block + 4 * g;
+        V::add_byte_products(high[r], low[r], w, x[r * stride].high + at, x[r * stride].low + at);
+      }
     }
     const Ints scale = V::template load_integers<8>(scales);
     for (int r = 0; r < R; ++r) {
@@ -69,46 +73,46 @@ struct SuperblockMatmul {
 
   template <int R>
   [[gnu::always_inline]] static void add_block(const Codes& codes, const uint8_t* scales, const X* x, int64_t stride,
-                                               Sums<R>& sums) {
+                                               int block, Sums<R>& sums) {
     Bytes groups[8];
     [&]<int... G>(std::integer_sequence<int, G...>) {
       ((groups[G] = codes.template group<G>()), ...);
     }(std::make_integer_sequence<int, 8>());
     if constexpr (kHasMin) {
-      add_groups<R, 8>(groups, scales, 0, x, stride, sums);
+      add_groups<R, 8>(groups, scales, 0, x, stride, block, sums);
     } else {
-      add_groups<R, 4>(groups, scales, 0, x, stride, sums);
-      add_groups<R, 4>(groups, scales + kLanes, 4, x, stride, sums);
+      add_groups<R, 4>(groups, scales, 0, x, stride, block, sums);
+      add_groups<R, 4>(groups, scales + kLanes, 4, x, stride, block, sums);
     }
     // Of the halves' sums of activations.
     const Ints words = V::pair_words(kHasMin ? scales + kLanes : scales, scales + kLanes);
     for (int r = 0; r < R; ++r) {
-      V::add_word_products(sums.offset_high[r], words, V::repeat_32(x[r * stride].high_sums));
-      V::add_word_products(sums.offset_low[r], words, V::repeat_32(x[r * stride].low_sums));
+      V::add_word_products(sums.offset_high[r], words, V::repeat_32(x[r * stride].half_high + 2 * block));
+      V::add_word_products(sums.offset_low[r], words, V::repeat_32(x[r * stride].half_low + 2 * block));
     }
   }
 
   // R rows of a panel.
   template <int R>
   static void rows(const MatmulArgs& a, int64_t panel, int64_t row) {
-    const int64_t blocks = a.cols / kBlock;
-    const X* x = static_cast<const X*>(a.x_blocks) + row * blocks;
+    const int64_t supers = a.cols / kActivationSpan;
+    const X* x = static_cast<const X*>(a.x_blocks) + row * supers;
     const uint8_t* codes = a.codes + static_cast<size_t>(panel) * a.panel_code_bytes;
     const uint8_t* scales = a.scales + static_cast<size_t>(panel) * a.panel_scale_bytes;
     Floats out[R];
     for (int r = 0; r < R; ++r) out[r] = V::zero();
-    for (int64_t first = 0; first < blocks; first += kBlocks, x += kBlocks) {
+    for (int64_t i = 0; i < supers; ++i, ++x) {
       const Super super = open(scales);
       scales += kHeaderBytes;
       Sums<R> sums = {};
       for (int block = 0; block < kBlocks; ++block) {
         for (size_t line = 0; line < kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
-        add_block<R>(Codes{codes, a.table}, scales, x + block, blocks, sums);
+        add_block<R>(Codes{codes, a.table}, scales, x, supers, block, sums);
         codes += kCodeBytes;
         scales += kScaleBytes;
       }
       for (int r = 0; r < R; ++r) {
-        const Floats scale = V::splat(x[r * blocks].scale);
+        const Floats scale = V::splat(x[r * supers].scale);
         if constexpr (kHasMin) {
           add_sum(super.scale, scale, sums.high[r], sums.low[r], out[r]);
           add_sum(super.min, scale, sums.offset_high[r], sums.offset_low[r], out[r]);

@@ -4,8 +4,6 @@
 // features deep, and add up a whole superblock before anything leaves them.
 #pragma once
 
-#include <cstring>
-
 #include "kernels/superblock_matmul.h"
 #include "kernels/tiles.h"
 
@@ -16,22 +14,16 @@ struct SuperblockTiles {
   using Few = SuperblockMatmul<V, kType>;
   using Floats = typename V::Floats;
   using Ints = typename V::Ints;
-  using X = typename V::Block;
+  using X = SuperblockActivations;
   static constexpr packed::Layout kLayout = packed::layout(kType);
   static constexpr int kBlocks = Few::kBlocks;
   static constexpr int kDeep = kTileRowBytes / kBlock;  // blocks of a tile
   static constexpr int kParts = kBlocks / kDeep;        // tiles of a superblock
   static constexpr int64_t kChunkRows = 256;            // for which a superblock is spread out once
   static constexpr int64_t kGroups = kChunkRows / kTileRows;
-  static constexpr int64_t kStretch = 4;  // superblocks of activations that are laid out at a time
+  static constexpr int64_t kStretch = 4;  // superblocks of activations that stay in the caches while panels pass by
   static constexpr size_t kSuperBytes = Few::kHeaderBytes + kBlocks * Few::kScaleBytes;
 
-  // A superblock of a tile's rows, each part's rows side by side.
-  struct alignas(64) Rows {
-    int8_t high[kParts][kTileRows][kTileRowBytes], low[kParts][kTileRows][kTileRowBytes];
-    float scale[kTileRows];
-    int16_t high_sums[kTileRows][kBlocks], low_sums[kTileRows][kBlocks];  // of activations
-  };
   // A superblock of a panel: weights times their scales, as bytes, and minima, of two blocks each.
   struct alignas(64) Weights {
     uint8_t high[kParts][kTileRows][kTileRowBytes], low[kParts][kTileRows][kTileRowBytes];
@@ -42,7 +34,6 @@ struct SuperblockTiles {
 
   const MatmulArgs& a;
   const int64_t tile_rows;  // all of a tile, or of fewer rows those
-  Rows rows[kGroups][kStretch];
   Weights weights;
   Products products;
   alignas(64) float sums[kChunkRows][kLanes];
@@ -57,18 +48,19 @@ struct SuperblockTiles {
   SuperblockTiles& operator=(const SuperblockTiles&) = delete;
 
   // Each of four sums is added to in turn: a product takes its time to be there.
-  [[gnu::always_inline]] void multiply_tiles(const Rows& x) {
+  [[gnu::always_inline]] void multiply_tiles(const X* x) {
+    const int64_t stride = a.cols / kActivationSpan * static_cast<int64_t>(sizeof(X));
     Tiles::zero<0>();
     Tiles::zero<1>();
     Tiles::zero<2>();
     Tiles::zero<3>();
     for (int part = 0; part < kParts; ++part) {
-      Tiles::load<4>(x.high[part], kTileRowBytes);
+      Tiles::load<4>(x->high + part * kTileRowBytes, stride);
       Tiles::load<6>(weights.high[part], kTileRowBytes);
       Tiles::add_products<0, 4, 6, true, true>();
       Tiles::load<7>(weights.low[part], kTileRowBytes);
       Tiles::add_products<1, 4, 7, true, false>();
-      Tiles::load<5>(x.low[part], kTileRowBytes);
+      Tiles::load<5>(x->low + part * kTileRowBytes, stride);
       Tiles::add_products<2, 5, 6, true, true>();
       Tiles::add_products<3, 5, 7, true, false>();
     }
@@ -79,18 +71,19 @@ struct SuperblockTiles {
   }
 
   // Adds what tiles made of a superblock to the rows' sums.
-  [[gnu::always_inline]] void add_products(const Rows& x, const typename Few::Super& super, float (*to)[kLanes]) const {
+  [[gnu::always_inline]] void add_products(const X* x, const typename Few::Super& super, float (*to)[kLanes]) const {
+    const int64_t supers = a.cols / kActivationSpan;
     for (int64_t r = 0; r < tile_rows; ++r) {
       const auto sum = [&](int of) { return V::load_sums(products.sums[of][r]); };
-      const Floats scale = V::splat(x.scale[r]);
+      const Floats scale = V::splat(x[r * supers].scale);
       Floats out = V::load(to[r]);
       Few::add_sum(super.scale, scale, V::add(V::times_256(sum(0)), V::add(sum(1), sum(2))), sum(3), out);
       if constexpr (Few::kHasMin) {
         Ints high{}, low{};
         for (int pair = 0; pair < kBlocks / 2; ++pair) {
           const auto mins = V::load(reinterpret_cast<const uint8_t*>(weights.mins[pair]));
-          V::add_word_products(high, mins, V::repeat_32(x.high_sums[r] + 2 * pair));
-          V::add_word_products(low, mins, V::repeat_32(x.low_sums[r] + 2 * pair));
+          V::add_word_products(high, mins, V::repeat_32(x[r * supers].sum_high + 2 * pair));
+          V::add_word_products(low, mins, V::repeat_32(x[r * supers].sum_low + 2 * pair));
         }
         Few::add_sum(super.min, scale, high, low, out);
       }
@@ -121,38 +114,16 @@ struct SuperblockTiles {
     V::template store_weights<false>(V::low_bytes(words), weights.low[part][row]);
   }
 
-  // `count` superblocks of a tile's rows.
-  void lay_out_rows(int64_t group, const X* x, int64_t count) {
-    const int64_t blocks = a.cols / kBlock;
-    for (int64_t r = 0; r < tile_rows; ++r) {
-      for (int64_t super = 0; super < count; ++super) {
-        const X* const from = x + r * blocks + super * kBlocks;
-        Rows& to = rows[group][super];
-        for (int block = 0; block < kBlocks; ++block) {
-          const int part = block / kDeep, at = block % kDeep * kBlock;
-          std::memcpy(to.high[part][r] + at, from[block].high, kBlock);
-          std::memcpy(to.low[part][r] + at, from[block].low, kBlock);
-          const X& own = from[block];
-          to.high_sums[r][block] = static_cast<int16_t>(own.high_sums[0] + own.high_sums[1]);
-          to.low_sums[r][block] = static_cast<int16_t>(own.low_sums[0] + own.low_sums[1]);
-        }
-        to.scale[r] = from->scale;
-      }
-    }
-  }
-
   // Rows [first, last), a tile of them at least and a chunk at most, of superblocks [begin, end). The last tile may
   // take rows again that the one before it had: sums are loaded before any is stored.
   void multiply(int64_t first, int64_t last, int64_t begin, int64_t end) {
-    const auto* x = static_cast<const X*>(a.x_blocks) + begin * kBlocks;
+    const int64_t supers = a.cols / kActivationSpan;
+    const auto* x = static_cast<const X*>(a.x_blocks);
     const int64_t groups = (last - first + kTileRows - 1) / kTileRows;
     const auto row_of = [&](int64_t group) {
       const int64_t row = first + group * kTileRows;
       return row + tile_rows <= last ? row : last - tile_rows;
     };
-    for (int64_t group = 0; group < groups; ++group) {
-      lay_out_rows(group, x + row_of(group) * (a.cols / kBlock), end - begin);
-    }
     const auto each_row = [&](auto visit) {
       for (int64_t group = 0; group < groups; ++group) {
         for (int64_t r = 0; r < tile_rows; ++r) visit(row_of(group) + r, sums[group * kTileRows + r]);
@@ -167,7 +138,7 @@ struct SuperblockTiles {
         spread(codes, scales + Few::kHeaderBytes);
         const auto opened = Few::open(scales);
         for (int64_t group = 0; group < groups; ++group) {
-          const Rows& own = rows[group][super - begin];
+          const X* const own = x + row_of(group) * supers + super;
           multiply_tiles(own);
           add_products(own, opened, sums + group * kTileRows);
         }
