@@ -20,7 +20,6 @@ struct SuperblockTiles {
   static constexpr int kDeep = kTileRowBytes / kBlock;  // blocks of a tile
   static constexpr int kParts = kBlocks / kDeep;        // tiles of a superblock
   static constexpr int64_t kChunkRows = 256;            // for which a superblock is spread out once
-  static constexpr int64_t kGroups = kChunkRows / kTileRows;
   static constexpr int64_t kStretch = 4;  // superblocks of activations that stay in the caches while panels pass by
   static constexpr size_t kSuperBytes = Few::kHeaderBytes + kBlocks * Few::kScaleBytes;
 
