@@ -46,7 +46,7 @@ export function Sidebar({ onSearch, onClose }: { onSearch: () => void; onClose: 
             <li key={to}>
               <Link
                 to={to}
-                activeOptions={{ exact: to === "/" }}
+                activeOptions={{ exact: to === "/", includeSearch: false }}
                 className={ROW}
                 activeProps={{ className: "bg-hover font-medium text-ink" }}
                 inactiveProps={{ className: to === "/" && inChats ? "bg-hover font-medium" : "text-muted" }}

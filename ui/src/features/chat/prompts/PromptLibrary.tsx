@@ -1,13 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Pencil, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { useId, useRef, useState } from "react";
 import { Button, IconButton } from "@/components/Button";
 import { Dialog } from "@/components/Dialog";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { TextAreaField, TextField } from "@/components/Field";
 import { useTexts } from "@/i18n/texts";
 import { libraryTexts } from "./libraryTexts";
-import { deletePrompt, savedPrompts, savePrompt } from "./queries";
+import { deletePrompt, type SavedPrompt, savedPrompts, savePrompt } from "./queries";
 import { promptTexts } from "./texts";
 
 const NEW: { id?: string; name: string; text: string } = { name: "", text: "" };
@@ -21,14 +21,37 @@ export default function PromptLibrary({ onClose }: { onClose: () => void }) {
   const [typed, setTyped] = useState(NEW);
   const onSuccess = () => client.invalidateQueries({ queryKey: savedPrompts.queryKey });
   const save = useMutation({ mutationFn: savePrompt, onSuccess });
-  const remove = useMutation({ mutationFn: deletePrompt, onSuccess });
+  const remove = useMutation({ mutationFn: ({ id }: SavedPrompt) => deletePrompt(id), onSuccess });
+  const id = useId();
+  const nameField = useRef<HTMLInputElement>(null);
   const name = typed.name.trim();
   const isTaken = data.some((prompt) => prompt.name === name && prompt.id !== typed.id);
   const isWrong = /[\s/]/.test(name);
   const isReady = name !== "" && !isTaken && !isWrong && typed.text.trim() !== "";
+  const change = (prompt: SavedPrompt) => {
+    setTyped(prompt);
+    nameField.current?.focus();
+  };
+  // What was deleted stays in the fields, where nothing else is: saving it brings it back.
+  const removed = ({ id, name, text }: SavedPrompt) =>
+    setTyped((now) => (now.id === id || now === NEW ? { name, text } : now));
   const keep = () => isReady && save.mutate({ ...typed, name }, { onSuccess: () => setTyped(NEW) });
   return (
-    <Dialog open onClose={onClose} title={library} description={texts.about} size="large">
+    <Dialog
+      open
+      onClose={onClose}
+      title={library}
+      description={texts.about}
+      size="large"
+      actions={
+        <>
+          {typed !== NEW && <Button onClick={() => setTyped(NEW)}>{texts.clear}</Button>}
+          <Button type="submit" form={id} look="primary" busy={save.isPending} disabled={!isReady}>
+            {texts.add}
+          </Button>
+        </>
+      }
+    >
       {isSuccess && data.length === 0 && <p className="text-muted">{texts.none}</p>}
       <ul className="flex max-h-60 flex-col overflow-y-auto">
         {data.map((prompt) => (
@@ -37,14 +60,14 @@ export default function PromptLibrary({ onClose }: { onClose: () => void }) {
               <span className="block truncate font-medium">/{prompt.name}</span>
               <span className="block truncate text-sm text-muted">{prompt.text}</span>
             </p>
-            <IconButton label={texts.change(prompt.name)} size="small" onClick={() => setTyped(prompt)}>
+            <IconButton label={texts.change(prompt.name)} size="small" onClick={() => change(prompt)}>
               <Pencil />
             </IconButton>
             <IconButton
               label={texts.remove(prompt.name)}
               size="small"
-              busy={remove.isPending && remove.variables === prompt.id}
-              onClick={() => remove.mutate(prompt.id, { onSuccess: () => typed.id === prompt.id && setTyped(NEW) })}
+              busy={remove.isPending && remove.variables.id === prompt.id}
+              onClick={() => remove.mutate(prompt, { onSuccess: () => removed(prompt) })}
             >
               <Trash2 />
             </IconButton>
@@ -52,6 +75,7 @@ export default function PromptLibrary({ onClose }: { onClose: () => void }) {
         ))}
       </ul>
       <form
+        id={id}
         className="mt-3 flex flex-col gap-3"
         onSubmit={(event) => {
           event.preventDefault();
@@ -59,6 +83,7 @@ export default function PromptLibrary({ onClose }: { onClose: () => void }) {
         }}
       >
         <TextField
+          ref={nameField}
           label={texts.name}
           hint={texts.nameHint}
           error={isTaken ? texts.nameTaken : isWrong ? texts.nameHint : undefined}
@@ -73,9 +98,6 @@ export default function PromptLibrary({ onClose }: { onClose: () => void }) {
           value={typed.text}
           onChange={({ target }) => setTyped({ ...typed, text: target.value })}
         />
-        <Button type="submit" look="primary" className="self-end" busy={save.isPending} disabled={!isReady}>
-          {texts.add}
-        </Button>
       </form>
       {[error, save.error, remove.error].map((each) => each && <ErrorNotice key={each.message} error={each} />)}
     </Dialog>

@@ -21,10 +21,11 @@ export function VirtualChats({ groups, labelOf, heading, row, children }: Virtua
   const rows = useMemo(() => rowsOf(groups), [groups]);
   // The row that has the keys stays in the page, wherever that is scrolled.
   const [held, setHeld] = useState<string | null>(null);
+  const height = hasKeyboard() ? 32 : 44;
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => (rows[index]?.chat === undefined ? 32 : hasKeyboard() ? 32 : 44),
+    estimateSize: () => height,
     getItemKey: (index) => rows[index]?.key ?? index,
     rangeExtractor: (range) => {
       const at = rows.findIndex(({ key }) => key === held);
