@@ -61,7 +61,7 @@ class Layers:
             matrix = Array.of(rng.standard_normal((count, shape.width)), "float16")
             constants = np.concatenate([[EPS, 1.5, 0, 0], norm, *rng.standard_normal((2, count))])
             self.router = [matrix, Array.of(constants, "float32")]
-        self.splits = int((at // attention.SPLIT_KEYS + 1).max())
+        self.splits = shape.step.splits(at + 1)
 
     def _matrix(self, product: Projection) -> list[Array]:
         arrays, weights = affine_matrix(product.shape)

@@ -186,6 +186,7 @@ def step_cases_of_cuda() -> list[Case]:
         step_case("capped", spec(neox, 8, 1, 256, 128, softcap=5.0), [45], language=cuda),
         step_case("in a window, normed behind the rope", windowed, [100_005, 15], normed=True, language=cuda),
         step_case("normed, with sinks", spec(normal, 6, 1, 128, 48), [299], normed=True, sunk=True, language=cuda),
+        step_case("long", spec(neox, 1, 1, 64, 32), [4100], language=cuda),
         step_case("of int8's pages", spec(neox, 4, 2, 64, 32), [5, 0, 300, 31], blocks=(32, 64), language=cuda),
         step_case("of int8's keys", spec(neox, 2, 1, 128, 64), [45], blocks=(32, 0), language=cuda),
     ]

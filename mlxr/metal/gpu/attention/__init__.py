@@ -11,15 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mlxr.metal.gpu.affine_matmul import Layout
 from mlxr.metal.gpu.kernel import Kernel, Launch
 from mlxr.metal.specs import AttentionSpec, RopeStyle
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-SPLIT_KEYS = 256
 SIMDGROUPS = 4
 TILE = 32
 MOST_VALUES = 256
@@ -132,9 +132,11 @@ class StepShape:
         )
 
     def splits_each(self, lengths: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Returns how many splits each sequence has."""
+        """Returns how many splits each sequence has (``split_keys`` of the kernel)."""
         positions = lengths - 1
-        return positions // SPLIT_KEYS - self.spec.first_key(positions) // SPLIT_KEYS + 1
+        first = self.spec.first_key(positions)
+        each = np.where(lengths - first < 4096, 256, 512).astype(np.int32)
+        return positions // each - first // each + 1
 
     def splits(self, lengths: NDArray[np.int32]) -> int:
         """Returns how many splits the sequence with most of them has."""
@@ -156,7 +158,6 @@ def step(
         template=(
             *shape.template(begins),
             *zip(("KEY_BLOCK", "VALUE_BLOCK"), shape.blocks, strict=True),
-            ("SPLIT_KEYS", SPLIT_KEYS),
             ("THREADS", threads),
             ("OUTPUT_LAYOUT", int(layout)),
         ),

@@ -3,11 +3,15 @@
 //
 // A block has one sequence, one head of keys with its GROUP heads of queries, and one split of the context; each of its
 // warps goes through tiles of 16 tokens on tensor cores. The last block of a head to finish adds its splits up, in
-// their order. Splits begin at multiples of SPLIT, so that sums depend on a sequence's own length alone.
+// their order. How long splits are, at whose multiples they begin, and so sums, depends on what the sequence sees alone.
 
 namespace attention_step {
 
-constexpr int SPLIT = 256, TILE = 16;
+constexpr int TILE = 16;
+
+// Tokens of a split where a sequence sees so many, by measurement: a long one has splits enough for all processors, and
+// less to add up where each is longer.
+__host__ __device__ constexpr int split_keys(int seen) { return seen < 4096 ? 256 : 512; }
 
 enum Style { STRAIGHT, NEIGHBOURS, HALVES };
 
@@ -160,12 +164,14 @@ struct Step {
         return !WINDOW ? 0 : CHUNKED ? (length - 1) / WINDOW * WINDOW : max(0, length - WINDOW);
     }
     __device__ static inline int splits_of(int length) {
-        return (length - 1) / SPLIT - first_of(length) / SPLIT + 1;
+        const int first = first_of(length), each = split_keys(length - first);
+        return (length - 1) / each - first / each + 1;
     }
 
     // layout: of each row its length, the slot of its token, cosines and sines, and its pages. constants: eps, scale, soft
     // cap, one that is not used; then the norms of queries and of keys, and sinks. LAYOUT: how rows of `out` are to lie.
-    template <int LAYOUT>
+    // EARLY: whether keys are on their way while queries are made; where registers are short that costs more than it saves.
+    template <int LAYOUT, bool EARLY>
     __device__ static inline void run(
         Shared& shared, Place place, const __half* query_rows, const __half* key_rows,
         const __half* value_rows,  // of this block's sequence
@@ -183,11 +189,29 @@ struct Step {
         const float* turns = (const float*)(own + 2);
         const int* table = own + 2 + 2 * PAIRS;
         const float *query_norm = constants + 4, *key_norm = query_norm + DIMS, *sinks = query_norm + (NORMED ? 2 * DIMS : 0);
-        const int first = first_of(length), splits = splits_of(length), split = first / SPLIT + place.at;
+        const int first = first_of(length), each = split_keys(length - first);
+        const int splits = splits_of(length), split = first / each + place.at;
         if (place.at >= splits) return;
-        const bool last = split == position / SPLIT;
+        const bool last = split == position / each;
         const float eps = constants[0], cap = constants[2];
         const float scale = CAPPED ? constants[1] : constants[1] * 1.4426950408889634f;
+
+        // The keys of a tile.
+        uint4 key[2][DIMS / 32];
+        const auto is_seen = [&](int begin) { return begin + TILE > first && begin < length; };
+        const auto slot_of = [&](int begin) { return size_t(table[begin / PAGE]) * PAGE + begin % PAGE; };
+        const auto load_keys = [&](size_t slot) {
+#pragma unroll
+            for (int j = 0; j < 2; ++j)
+#pragma unroll
+                for (int i = 0; i < DIMS / 32; ++i)
+                    key[j][i] = KeyRow::eight(
+                        keys + ((slot + j * 8 + quad) * KV_HEADS + head) * KeyRow::WIDTH, i * 32 + member * 8
+                    );
+        };
+        const int begins = split * each + warp * TILE;
+        if constexpr (EARLY)
+            if (is_seen(begins)) load_keys(slot_of(begins));
 
         for (int which = warp; which < 8 + (OWN_KEYS ? 2 : 0); which += WARPS) {
             float* space = sums[warp][0];
@@ -215,18 +239,11 @@ struct Step {
         for (int i = 0; i < DIMS / 64; ++i)
 #pragma unroll
             for (int j = 0; j < 8; ++j) sum[i][j][0] = sum[i][j][1] = 0;
-        for (int tile = warp; tile < SPLIT / TILE; tile += WARPS) {
-            const int begin = split * SPLIT + tile * TILE;
-            if (begin + TILE <= first || begin >= length) continue;
-            const size_t slot = size_t(table[begin / PAGE]) * PAGE + begin % PAGE;
-            uint4 key[2][DIMS / 32];
-#pragma unroll
-            for (int j = 0; j < 2; ++j)
-#pragma unroll
-                for (int i = 0; i < DIMS / 32; ++i)
-                    key[j][i] = KeyRow::eight(
-                        keys + ((slot + j * 8 + quad) * KV_HEADS + head) * KeyRow::WIDTH, i * 32 + member * 8
-                    );
+        for (int begin = begins; begin < (split + 1) * each; begin += WARPS * TILE) {
+            if (!is_seen(begin)) continue;
+            const size_t slot = slot_of(begin);
+            // The token's own are there by now.
+            if (!EARLY || begin != begins || (OWN_KEYS && position - begin < TILE)) load_keys(slot);
             float score[2][2];
             score[0][0] = score[0][1] = score[1][0] = score[1][1] = 0;
 #pragma unroll

@@ -181,7 +181,7 @@ struct Layers {
             const int each = splits[row];
             for (; item < begin + each * Step::KEY_HEADS; item += gridDim.x) {
                 const int head = (item - begin) / each, at = (item - begin) % each;
-                Step::template run<ATTENDED_LAYOUT>(
+                Step::template run<ATTENDED_LAYOUT, false>(
                     shared, {row, rows, head, at, size_t(begin + head * each)}, Queries::of(scratch.projected, ROWS, row),
                     Keys::of(scratch.projected, ROWS, row), Values::of(scratch.projected, ROWS, row), scratch.layout,
                     width, constants + STEP, keys, values, tickets, scratch.attended, scratch.partial, scratch.states

@@ -116,11 +116,11 @@ __device__ inline void route(
             for (int j = 0; j < 8; ++j) weights[i][j] = by[j] * __half2float(((const __half*)&eight)[j]);
         }
 #pragma unroll
-        for (int row = 0; row < ROWS; ++row) {
-            if (row >= rows) break;
+        for (int row = 0; row < ROWS; ++row) {  // without an end between them all are on their way at once
             float eight[8];
-            *(float4*)eight = ((const float4*)x)[size_t(row) * (COLUMNS / 4) + 2 * at];
-            *(float4*)(eight + 4) = ((const float4*)x)[size_t(row) * (COLUMNS / 4) + 2 * at + 1];
+            const float4* from = (const float4*)x + size_t(min(row, rows - 1)) * (COLUMNS / 4) + 2 * at;
+            *(float4*)eight = from[0];
+            *(float4*)(eight + 4) = from[1];
 #pragma unroll
             for (int j = 0; j < 8; ++j) {
                 sums[EACH][row] += eight[j] * eight[j];
@@ -133,7 +133,6 @@ __device__ inline void route(
     for (int i = 0; i < SUMS; ++i)
 #pragma unroll
         for (int row = 0; row < ROWS; ++row) {
-            if (row >= rows) break;
             const float sum = whole(sums[i][row]);
             if (lane == 0) parts[warp][i][row] = sum;
         }
