@@ -131,10 +131,28 @@ def test_serving_ones_own_file_goes_as_printed(shell: Shell) -> None:
     assert shell.servers
 
 
+def test_a_browser_is_served_as_printed(tmp_path: Path) -> None:
+    made = Shell(tmp_path / "machine")
+    try:
+        made.run("mlxr pull ~/models/some.gguf")
+        for block in blocks(IN_A_BROWSER):
+            for line in block:
+                made.run(line)
+        assert made.servers
+        asked = urllib.request.Request(f"http://127.0.0.1:{made.port}/", headers={"Accept": "text/html"})
+        with urllib.request.urlopen(asked) as page:
+            assert b"<html" in page.read().lower()
+    finally:
+        made.close()
+
+
+IN_A_BROWSER, OWN_FILE = "In a browser", "Serve your own GGUF"
+"""Tasks that start servers, each with a test of its own."""
 ON_A_TERMINAL = "Chat in a terminal"
 """A task that has a test with a terminal, ``tests/cli/run/test_readme.py``."""
 
-LATER = [(task, line) for task in tasks()[1:] if task != ON_A_TERMINAL for block in blocks(task) for line in block]
+ELSEWHERE = (IN_A_BROWSER, OWN_FILE, ON_A_TERMINAL)
+LATER = [(task, line) for task in tasks() if task not in ELSEWHERE for block in blocks(task) for line in block]
 
 
 @pytest.mark.parametrize(("task", "line"), LATER, ids=[f"{task}: {line.split('#')[0].strip()}" for task, line in LATER])

@@ -97,7 +97,9 @@ def _bound(axes: Axes, points: Sequence[Point], at: Sequence[int]) -> None:
     bounds = [point.bound for point in points]
     if all(bound is not None for bound in bounds):
         values = [bound or 0.0 for bound in bounds]
-        axes.plot(at, values, color=PALE, linewidth=2, linestyle=(0, (4, 3)), label="what the memory allows")
+        (line,) = axes.plot(at, values, color=PALE, linewidth=2, linestyle=(0, (4, 3)), label="what the memory allows")
+        if len(values) == 1:  # a line of one point is none
+            line.set(marker="_", markersize=60, markeredgewidth=2)
         axes.set_ylim(0, max(values) * 1.05)
 
 
