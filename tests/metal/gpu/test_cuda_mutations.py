@@ -80,7 +80,7 @@ FAULTS = [
         "(false) grid.arrive",
         case="halves",
     ),
-    Fault(LAYERS, "a run that is multiplied again", "part = behind;", "", case="of one row, by runs"),
+    Fault(LAYERS, "a run that is multiplied again", "part = behind;", ";", case="of one row, by runs"),
     Fault(FEW_ROWS, "rows that lie elsewhere", "at / 32 * 8 + at % 8", "at / 32 * 8 + at % 4", case="3x512"),
     Fault(LAYERS, "an item's strips again", "held(next).load", "held(item).load", case="of one"),
 ]
