@@ -131,7 +131,7 @@ struct IntegerMatmul {
   // Whether several rows meet weights that were multiplied by their scales.
   static constexpr bool kScaled =
       Scale::kIntegers &&
-      (V::kScaledAs == ScaledAs::Words || (V::kScaledAs == ScaledAs::Bytes && packed::scaled_fits_byte(kType)));
+      (V::kScaledAs == ScaledAs::Int16 || (V::kScaledAs == ScaledAs::Bytes && packed::scaled_fits_byte(kType)));
   // Of such weights, where they are bytes: with a bias of 128 if they have signs.
   static constexpr int kScaledBits = kLayout.zero != 0 && V::kScaledAs == ScaledAs::Bytes ? 8 : 7;
   static constexpr int kPanels = V::kPanels;

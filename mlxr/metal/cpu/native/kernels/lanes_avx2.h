@@ -24,7 +24,7 @@ struct Avx2Lanes : simd::Lanes<simd::Avx2> {
   using Block = Int16Block;
   using SingleRowBlock = Int16AndByteBlock;
   static constexpr bool kHasSingleRowDot = true;  // has dot_single_row
-  static constexpr ScaledAs kScaledAs = ScaledAs::Words;
+  static constexpr ScaledAs kScaledAs = ScaledAs::Int16;
   static constexpr int kScaledRows = 4;  // the fewest of a block that is worth multiplying by its scales
   struct Bytes { __m256i a, b; };
   struct Ints { __m256i a, b; };
@@ -143,7 +143,7 @@ struct Avx2Lanes : simd::Lanes<simd::Avx2> {
     return {_mm256_sub_epi32(x.a, zero), _mm256_sub_epi32(x.b, zero)};
   }
 
-  // What codes of one half of a block are multiplied by, in even bytes and in odd ones, and what the products, words,
+  // What codes of one half of a block are multiplied by, in even bytes and in odd ones, and what the products, int16,
   // are then less.
   template <int kZero>
   struct Factors {
@@ -155,11 +155,11 @@ struct Avx2Lanes : simd::Lanes<simd::Avx2> {
       return _mm256_or_si256(_mm256_and_si256(v, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32(v, 16));
     };
     const Ints scale = load_integers<kBits>(p);
-    const Bytes words = {twice(scale.a), twice(scale.b)};
+    const Bytes factors = {twice(scale.a), twice(scale.b)};
     const __m256i low = _mm256_set1_epi16(255), zero = _mm256_set1_epi16(kZero);
-    return {{_mm256_and_si256(words.a, low), _mm256_and_si256(words.b, low)},
-            {_mm256_slli_epi16(words.a, 8), _mm256_slli_epi16(words.b, 8)},
-            {_mm256_mullo_epi16(words.a, zero), _mm256_mullo_epi16(words.b, zero)}};
+    return {{_mm256_and_si256(factors.a, low), _mm256_and_si256(factors.b, low)},
+            {_mm256_slli_epi16(factors.a, 8), _mm256_slli_epi16(factors.b, 8)},
+            {_mm256_mullo_epi16(factors.a, zero), _mm256_mullo_epi16(factors.b, zero)}};
   }
   template <int kZero>
   static Weights times(const Factors<kZero>& f, Bytes codes) {

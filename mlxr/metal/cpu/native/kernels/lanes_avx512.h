@@ -120,7 +120,7 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
   }
 
   // What codes of one half of a block are multiplied by, in even bytes and in odd ones, and what the products are then
-  // less, as words and as bytes, which get a bias of 128 where they have signs.
+  // less, as int16 and as bytes, which get a bias of 128 where they have signs.
   template <int kZero>
   struct Factors {
     __m512i even, odd, zero, zero_bytes;
@@ -129,9 +129,9 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
   static Factors<kZero> factors(const uint8_t* p) {
     const __m512i scale = load_integers<kBits>(p);
     const __m512i low = _mm512_set1_epi32(0xffff);
-    const __m512i words = _mm512_or_si512(_mm512_and_si512(scale, low), _mm512_slli_epi32(scale, 16));
-    const __m512i zero = _mm512_mullo_epi16(words, _mm512_set1_epi16(kZero));
-    return {_mm512_and_si512(words, _mm512_set1_epi16(255)), _mm512_slli_epi16(words, 8), zero,
+    const __m512i factors = _mm512_or_si512(_mm512_and_si512(scale, low), _mm512_slli_epi32(scale, 16));
+    const __m512i zero = _mm512_mullo_epi16(factors, _mm512_set1_epi16(kZero));
+    return {_mm512_and_si512(factors, _mm512_set1_epi16(255)), _mm512_slli_epi16(factors, 8), zero,
             _mm512_xor_si512(bytes_of(zero, zero), _mm512_set1_epi8(static_cast<char>(0x80)))};
   }
   template <int kZero>
@@ -139,22 +139,22 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     const Bytes products = bytes_of(_mm512_maddubs_epi16(codes, f.even), _mm512_maddubs_epi16(codes, f.odd));
     return kZero == 0 ? products : _mm512_sub_epi8(products, f.zero_bytes);
   }
-  // The same as words: codes 0 and 2 of each four, and behind them 1 and 3.
+  // The same as int16: codes 0 and 2 of each four, and behind them 1 and 3.
   template <int kZero>
-  static void store_word_products(const Factors<kZero>& f, Bytes codes, int16_t* to) {
+  static void store_int16_products(const Factors<kZero>& f, Bytes codes, int16_t* to) {
     _mm512_storeu_si512(to, _mm512_sub_epi16(_mm512_maddubs_epi16(codes, f.even), f.zero));
     _mm512_storeu_si512(to + 32, _mm512_sub_epi16(_mm512_maddubs_epi16(codes, f.odd), f.zero));
   }
   // Activations in that order.
-  static void store_words(const ByteBlock& x, int16_t* to) {
+  static void store_int16(const ByteBlock& x, int16_t* to) {
     const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
     const __m512i high = _mm512_cvtepi8_epi16(thirty_two(reinterpret_cast<const uint8_t*>(x.high)));
     const __m512i low = _mm512_cvtepi8_epi16(thirty_two(reinterpret_cast<const uint8_t*>(x.low)));
-    const __m512i words = _mm512_add_epi16(_mm512_slli_epi16(high, 8), low);
-    _mm512_storeu_si512(to, _mm512_shuffle_epi8(words, _mm512_broadcast_i32x4(order)));
+    const __m512i both = _mm512_add_epi16(_mm512_slli_epi16(high, 8), low);
+    _mm512_storeu_si512(to, _mm512_shuffle_epi8(both, _mm512_broadcast_i32x4(order)));
   }
-  // sums += both words at x times the two of every lane.
-  [[gnu::always_inline]] static void add_word_products(Ints& sums, Bytes w, Bytes x) {
+  // sums += both int16 at x times the two of every lane.
+  [[gnu::always_inline]] static void add_int16_products(Ints& sums, Bytes w, Bytes x) {
 #ifdef MLXR_EMULATED_AVX512
     sums = emulated::dot_int16(sums, w, x);
 #else
@@ -184,20 +184,20 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
     _mm512_storeu_si512(to, kSigned ? _mm512_xor_si512(codes, _mm512_set1_epi8(static_cast<char>(0x80))) : codes);
   }
   // The same in registers, and as their high bytes, which have a sign, and their low ones, which have none.
-  struct WordProducts { __m512i even, odd; };
+  struct Int16Products { __m512i even, odd; };
   template <int kZero>
-  static WordProducts word_products(const Factors<kZero>& f, Bytes codes) {
+  static Int16Products int16_products(const Factors<kZero>& f, Bytes codes) {
     const __m512i even = _mm512_maddubs_epi16(codes, f.even), odd = _mm512_maddubs_epi16(codes, f.odd);
     if constexpr (kZero == 0) return {even, odd};
     return {_mm512_sub_epi16(even, f.zero), _mm512_sub_epi16(odd, f.zero)};
   }
-  static Bytes low_bytes(const WordProducts& w) { return bytes_of(w.even, w.odd); }
-  static Bytes high_bytes(const WordProducts& w) {
+  static Bytes low_bytes(const Int16Products& w) { return bytes_of(w.even, w.odd); }
+  static Bytes high_bytes(const Int16Products& w) {
     const __m512i high = _mm512_set1_epi16(static_cast<short>(0xff00));
     return _mm512_or_si512(_mm512_srli_epi16(w.even, 8), _mm512_and_si512(w.odd, high));
   }
-  // Bytes at two places as two words of every lane.
-  static Ints pair_words(const uint8_t* first, const uint8_t* second) {
+  // Bytes at two places as two int16 of every lane.
+  static Ints pair_int16(const uint8_t* first, const uint8_t* second) {
     const Ints low = _mm512_and_si512(load_integers<8>(first), _mm512_set1_epi32(0xffff));
     return _mm512_or_si512(low, _mm512_slli_epi32(load_integers<8>(second), 16));
   }
@@ -314,7 +314,7 @@ struct Avx512Lanes : simd::Lanes<simd::Avx512> {
  private:
   static __m128i sixteen(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
   static __m256i thirty_two(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-  // The low bytes of words.
+  // The low bytes of int16.
   static Bytes bytes_of(__m512i even, __m512i odd) {
     return _mm512_or_si512(_mm512_and_si512(even, _mm512_set1_epi16(255)), _mm512_slli_epi16(odd, 8));
   }

@@ -18,7 +18,7 @@ struct PortableLanes : simd::Lanes<simd::Portable> {
   using Block = Int16Block;
   using SingleRowBlock = Int16Block;
   static constexpr bool kHasSingleRowDot = false;  // has dot_single_row
-  static constexpr ScaledAs kScaledAs = ScaledAs::Words;
+  static constexpr ScaledAs kScaledAs = ScaledAs::Int16;
   static constexpr int kScaledRows = 2;  // the fewest of a block that is worth multiplying by its scales
   struct Bytes { uint8_t v[4 * kLanes]; };
   struct Ints { int32_t v[kLanes]; };

@@ -17,7 +17,7 @@
 #include "kernels/recurrence_kernels.h"
 #include "kernels/reduction_kernels.h"
 #include "kernels/row_kernels.h"
-#include "kernels/word_matmul.h"
+#include "kernels/scaled_int16_matmul.h"
 
 namespace mlxr::kernels {
 
@@ -28,7 +28,7 @@ constexpr Matmul matmul_of() {
     return FloatingMatmul<Lanes, kType>::run;
   } else if constexpr (Lanes::kScaledAs == ScaledAs::Bytes && packed::has_integer_scales(kType) &&
                        !packed::scaled_fits_byte(kType)) {
-    return WordMatmul<Lanes, kType>::run;
+    return ScaledInt16Matmul<Lanes, kType>::run;
   } else {
     return IntegerMatmul<Lanes, kType>::run;
   }

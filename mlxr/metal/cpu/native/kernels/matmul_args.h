@@ -16,7 +16,7 @@ inline constexpr int kFloatPanels = 4;  // panels that one row of floating weigh
 inline constexpr int kTypeCount = sizeof(kTypes) / sizeof(kTypes[0]);
 
 // What an instruction set multiplies scales of 16 weights into, where several rows meet a block (integer_matmul.h).
-enum class ScaledAs { Sums, Bytes, Words };
+enum class ScaledAs { Sums, Bytes, Int16 };
 
 inline constexpr int kLargestActivation = 127 * 256 + 127;  // the largest magnitude that splits into two signed bytes
 

@@ -85,10 +85,10 @@ struct SuperblockMatmul {
       add_groups<R, 4>(groups, scales + kLanes, 4, x, stride, block, sums);
     }
     // Of the halves' sums of activations.
-    const Ints words = V::pair_words(kHasMin ? scales + kLanes : scales, scales + kLanes);
+    const Ints pairs = V::pair_int16(kHasMin ? scales + kLanes : scales, scales + kLanes);
     for (int r = 0; r < R; ++r) {
-      V::add_word_products(sums.offset_high[r], words, V::repeat_32(x[r * stride].half_high + 2 * block));
-      V::add_word_products(sums.offset_low[r], words, V::repeat_32(x[r * stride].half_low + 2 * block));
+      V::add_int16_products(sums.offset_high[r], pairs, V::repeat_32(x[r * stride].half_high + 2 * block));
+      V::add_int16_products(sums.offset_low[r], pairs, V::repeat_32(x[r * stride].half_low + 2 * block));
     }
   }
 

@@ -1,6 +1,6 @@
 // The products of superblock_matmul.h for many rows, on tiles, with the same bits.
 //
-// Weights times their scales are words; so are activations. Tiles multiply high and low bytes of both, 64 input
+// Weights times their scales are int16; so are activations. Tiles multiply high and low bytes of both, 64 input
 // features deep, and add up a whole superblock before anything leaves them.
 #pragma once
 
@@ -81,8 +81,8 @@ struct SuperblockTiles {
         Ints high{}, low{};
         for (int pair = 0; pair < kBlocks / 2; ++pair) {
           const auto mins = V::load(reinterpret_cast<const uint8_t*>(weights.mins[pair]));
-          V::add_word_products(high, mins, V::repeat_32(x[r * supers].sum_high + 2 * pair));
-          V::add_word_products(low, mins, V::repeat_32(x[r * supers].sum_low + 2 * pair));
+          V::add_int16_products(high, mins, V::repeat_32(x[r * supers].sum_high + 2 * pair));
+          V::add_int16_products(low, mins, V::repeat_32(x[r * supers].sum_low + 2 * pair));
         }
         Few::add_sum(super.min, scale, high, low, out);
       }
@@ -96,10 +96,10 @@ struct SuperblockTiles {
       [&]<int... G>(std::integer_sequence<int, G...>) {
         const auto first = V::template factors<8, kLayout.zero>(scales);
         const auto last = Few::kHasMin ? first : V::template factors<8, kLayout.zero>(scales + kLanes);
-        (store_group(V::word_products(G < 4 ? first : last, from.template group<G>()), block, G), ...);
+        (store_group(V::int16_products(G < 4 ? first : last, from.template group<G>()), block, G), ...);
       }(std::make_integer_sequence<int, 8>());
       if (Few::kHasMin && block % 2 == 0) {
-        const Ints mins = V::pair_words(scales + kLanes, scales + Few::kScaleBytes + kLanes);
+        const Ints mins = V::pair_int16(scales + kLanes, scales + Few::kScaleBytes + kLanes);
         V::template store_weights<false>(mins, reinterpret_cast<uint8_t*>(weights.mins[block / 2]));
       }
       for (size_t line = 0; line < Few::kCodeBytes; line += 64) V::prefetch(codes + V::kPrefetch + line);
@@ -107,10 +107,10 @@ struct SuperblockTiles {
       scales += Few::kScaleBytes;
     }
   }
-  [[gnu::always_inline]] void store_group(const typename V::WordProducts& words, int block, int group) {
+  [[gnu::always_inline]] void store_group(const typename V::Int16Products& products, int block, int group) {
     const int part = block / kDeep, row = block % kDeep * 8 + group;
-    V::template store_weights<false>(V::high_bytes(words), weights.high[part][row]);
-    V::template store_weights<false>(V::low_bytes(words), weights.low[part][row]);
+    V::template store_weights<false>(V::high_bytes(products), weights.high[part][row]);
+    V::template store_weights<false>(V::low_bytes(products), weights.low[part][row]);
   }
 
   // Rows [first, last), a tile of them at least and a chunk at most, of superblocks [begin, end). The last tile may

@@ -1,5 +1,6 @@
-// Integer weights times 16-bit activations where scales of 16 weights are multiplied into the weights, which are words
-// then and meet activations as words: the products of integer_matmul.h for many rows, with the same bits.
+// Integer weights times 16-bit activations where scales of 16 weights are multiplied into the weights, which are
+// 16-bit integers then and meet activations as such: the products of integer_matmul.h for many rows, with the same
+// bits.
 //
 // Against bytes there are as many products, and a block has one sum instead of four.
 #pragma once
@@ -9,7 +10,7 @@
 namespace mlxr::kernels {
 
 template <class V, Type kType>
-struct WordMatmul {
+struct ScaledInt16Matmul {
   using Vectors = IntegerMatmul<V, kType>;
   using Floats = typename V::Floats;
   using Scale = BlockScales<V, kType>;
@@ -32,7 +33,7 @@ struct WordMatmul {
   float scales[kStretchBlocks][kChunkRows];
   Sums sums[kGroups];
 
-  explicit WordMatmul(const MatmulArgs& args) : a(args) {}
+  explicit ScaledInt16Matmul(const MatmulArgs& args) : a(args) {}
 
   void lay_out_rows(int64_t first, int64_t last, Stretch stretch) {
     const int64_t blocks = a.cols / kBlock;
@@ -40,7 +41,7 @@ struct WordMatmul {
     for (int64_t r = 0; r < last - first; ++r, x += blocks) {
       for (int64_t block = 0; block < stretch.end - stretch.begin; ++block) {
         const X& from = x[block];
-        V::store_words(from, rows[block][r].codes);
+        V::store_int16(from, rows[block][r].codes);
         scales[block][r] = from.scale;
       }
     }
@@ -52,7 +53,7 @@ struct WordMatmul {
     const typename Vectors::Codes from{codes, table};
     [&]<int... G>(std::integer_sequence<int, G...>) {
       const auto first = Vectors::template factors_of<0>(scale), last = Vectors::template factors_of<1>(scale);
-      (V::store_word_products(G < 4 ? first : last, from.template group<G>(), to.weights[2 * G]), ...);
+      (V::store_int16_products(G < 4 ? first : last, from.template group<G>(), to.weights[2 * G]), ...);
     }(std::make_integer_sequence<int, 8>());
   }
 
@@ -71,7 +72,7 @@ struct WordMatmul {
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const auto both = V::repeat_32(x[r].codes + 2 * pair);
-        for (int p = 0; p < P; ++p) V::add_word_products(totals[p][r], w[p], both);
+        for (int p = 0; p < P; ++p) V::add_int16_products(totals[p][r], w[p], both);
       }
     }
 #pragma GCC unroll 8
@@ -151,7 +152,7 @@ struct WordMatmul {
   static void run(const MatmulArgs& a) {
     constexpr int kLeast = 12;  // rows that are worth it
     if (a.alone || a.rows < kLeast) return Vectors::run(a);
-    WordMatmul(a).multiply_all();
+    ScaledInt16Matmul(a).multiply_all();
   }
 };
 
