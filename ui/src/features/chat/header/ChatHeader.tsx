@@ -62,7 +62,9 @@ export function ChatHeader({ panel, onPanel }: ChatHeaderProps) {
           />
         )}
       </div>
-      {chat.id === null ? <TemporaryToggle /> : chat.temporary && <Badge>{temporary.temporary}</Badge>}
+      {chat.id === null
+        ? chat.model !== null && <TemporaryToggle />
+        : chat.temporary && <Badge>{temporary.temporary}</Badge>}
       {context !== null && <ContextMeter {...context} />}
       {PANELS.map((known) => (
         <PanelButton
