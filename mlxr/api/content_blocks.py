@@ -48,7 +48,7 @@ class ContentBlocks:
 
     def __init__(self) -> None:
         self.blocks: list[ContentBlock] = []
-        self._call = -1
+        self._call: int | None = None
 
     def feed(self, delta: Delta) -> list[BlockDelta]:
         """Returns the pieces of one delta: its reasoning, then its text, then its tool calls."""

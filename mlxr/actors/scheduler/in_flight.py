@@ -64,7 +64,7 @@ class InFlightSteps:
 
     def __init__(self) -> None:
         self._steps: dict[int, list[InFlightRow]] = {}
-        self._first = -1
+        self._first: int | None = None
         """The newest step that was planned while none was in flight."""
         self._step_seconds = math.inf
         self._token_seconds = 0.0

@@ -213,7 +213,7 @@ def to_mlx(
     places = places_of(model.source.names, tensors)
     model = replace(model, at={place: tensors[name] for name, place in places.items()})
 
-    def named(tensor: str, role: str, layer: int) -> str:
+    def named(tensor: str, role: str, layer: int | None) -> str:
         for each in (f"{role}_together", role, role.removesuffix("_together")):
             if each in names and "{expert}" not in names[each]:
                 return model.target.written_below + name_of(names, Place(each, layer))
@@ -227,7 +227,7 @@ def to_mlx(
             for part in parts:
                 yield part, role, tensors[part]
     for name, place in places.items():
-        if place.expert >= 0:
+        if place.expert is not None:
             continue
         rule = own.get(place.role, rules.as_it_is)
         for role, made in rule(SourceTensor(model, tensors[name], place)):

@@ -105,7 +105,7 @@ def to_gguf(model: Model, tensors: Mapping[str, StoredTensor]) -> Iterator[tuple
     places = places_of(model.source.names, tensors)
     own = {**RULES, **OWN.get(model.architecture, {})}
 
-    def named(tensor: str, role: str, layer: int) -> str:
+    def named(tensor: str, role: str, layer: int | None) -> str:
         if role not in model.target.names:
             reason = f"has the tensor {tensor!r}, for which GGUF files of {model.architecture!r} have no name"
             raise UnsupportedModelError(model.path, f"{reason}; mlxr runs the folder as it is")
@@ -114,7 +114,7 @@ def to_gguf(model: Model, tensors: Mapping[str, StoredTensor]) -> Iterator[tuple
     for (role, layer), parts in by_expert(places).items():
         yield named(parts[0], role, layer), transforms.together([tensors[part] for part in parts])
     for name, place in places.items():
-        if place.expert >= 0:
+        if place.expert is not None:
             continue
         rule = own.get(place.role, rules.as_it_is)
         for role, source in rule(SourceTensor(model, tensors[name], place)):

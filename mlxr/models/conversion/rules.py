@@ -119,7 +119,7 @@ def shared_or_not(dense: Rule, shared: Rule) -> Rule:
     """Granite 4's perceptrons: beside experts they are what every token uses."""
 
     def rule(given: SourceTensor) -> Made:
-        half = given.model.spec.layers[given.place.layer].feed_forward
+        half = given.layer.feed_forward
         yield from (shared if isinstance(half, Experts) else dense)(given)
 
     return rule
@@ -145,7 +145,7 @@ def latent_rope(behind: str) -> Rule:
     the folder: GGUF files of latent attention know neighbours alone. ``behind``: of what a head has before them."""
 
     def rule(given: SourceTensor) -> Made:
-        mixer = given.model.spec.layers[given.place.layer].mixer
+        mixer = given.layer.mixer
         if not isinstance(mixer, LatentSpec) or mixer.rope is None or mixer.rope.style is RopeStyle.NORMAL:
             yield given.role, given.tensor
             return

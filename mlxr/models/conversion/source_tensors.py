@@ -9,6 +9,7 @@ from typing import Any
 
 from mlxr.metal.specs import AttentionAndMamba2Spec, AttentionSpec, GatedDeltaNetSpec, LatentSpec, Mamba2Spec
 from mlxr.models.architectures.families.family import ModelSpec
+from mlxr.models.architectures.spec import LayerSpec
 from mlxr.models.architectures.tensors import FormatTable
 from mlxr.models.conversion.tensor_places import Place
 from mlxr.models.conversion.transforms import Readable
@@ -54,8 +55,15 @@ class SourceTensor:
     def role(self) -> str:
         return self.place.role
 
+    @property
+    def layer(self) -> LayerSpec:
+        """The layer that it is in. Raises ``UnsupportedModelError`` where its name has no layer's number."""
+        if self.place.layer is None:
+            raise UnsupportedModelError(self.model.path, f"has the tensor {self.tensor.name!r} in no layer")
+        return self.model.spec.layers[self.place.layer]
+
     def _mixer(self, kind: type[Any]) -> Any:
-        mixer = self.model.spec.layers[self.place.layer].mixer
+        mixer = self.layer.mixer
         if isinstance(mixer, AttentionAndMamba2Spec):
             mixer = mixer.attention if kind is AttentionSpec else mixer.mamba2
         if not isinstance(mixer, kind):

@@ -10,11 +10,11 @@ from mlxr.models.architectures.tensors import Names
 
 
 class Place(NamedTuple):
-    """``role``: what a tensor is. ``layer``, ``expert``: its numbers; -1 where it is in none."""
+    """``role``: what a tensor is. ``layer``, ``expert``: its numbers; None where it is in none."""
 
     role: str
-    layer: int = -1
-    expert: int = -1
+    layer: int | None = None
+    expert: int | None = None
 
 
 def places_of(names: Names, tensors: Iterable[str]) -> dict[str, Place]:
@@ -29,7 +29,7 @@ def places_of(names: Names, tensors: Iterable[str]) -> dict[str, Place]:
         for role, pattern in patterns:
             if match := pattern.fullmatch(name):
                 numbers = {key: int(value) for key, value in match.groupdict().items()}
-                found[name] = Place(role, numbers.get("layer", -1), numbers.get("expert", -1))
+                found[name] = Place(role, numbers.get("layer"), numbers.get("expert"))
                 break
     return found
 
@@ -39,11 +39,11 @@ def name_of(names: Names, place: Place) -> str:
     return names[place.role].format(layer=place.layer, expert=place.expert)
 
 
-def by_expert(places: Mapping[str, Place]) -> dict[tuple[str, int], list[str]]:
+def by_expert(places: Mapping[str, Place]) -> dict[tuple[str, int | None], list[str]]:
     """Returns the names of experts' tensors in their order, by role and layer."""
-    groups: dict[tuple[str, int], list[tuple[int, str]]] = {}
+    groups: dict[tuple[str, int | None], list[tuple[int, str]]] = {}
     for name, place in places.items():
-        if place.expert >= 0:
+        if place.expert is not None:
             groups.setdefault((place.role, place.layer), []).append((place.expert, name))
     return {key: [name for _, name in sorted(group)] for key, group in groups.items()}
 

@@ -42,7 +42,7 @@ class Followed:
     Attributes:
         offset: tokens in the index before the sequence's first, those of its prediction.
         source: the text of the place; None where there is none.
-        checked: length of the text when such a place was last looked for.
+        checked: length of the text when such a place was last looked for; None before that.
         left: the text that it has left, whose place is ``position`` still, as an edit leaves what it edits.
         since: how many tokens have come since then.
         forced: of its last tokens, whether nothing else could have come; none at all until something was forced.
@@ -54,7 +54,7 @@ class Followed:
     kind: DraftKind = DraftKind.LOOKUP
     position: int = 0
     length: int = 0
-    checked: int = -1
+    checked: int | None = None
     left: TextIndex | None = None
     since: int = 0
     forced: bytearray = field(default_factory=bytearray)
