@@ -28,7 +28,7 @@ _UNITS = {
 }
 """Seconds of each unit: Go's, and days and weeks."""
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_PART = re.compile(rf"(\d+(?:\.\d*)?|\.\d+)({'|'.join(_UNITS)})")
+_PART = re.compile(rf"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)({'|'.join(_UNITS)})")
 _DURATION = re.compile(rf"[+-]?(?:{_PART.pattern})+")
 
 _MARK = {"duration": True}

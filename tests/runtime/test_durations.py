@@ -17,7 +17,7 @@ def test_a_duration_is_seconds_or_numbers_with_units(text: str, seconds: float) 
     assert duration_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5 minutes", "5M", "1.5", "h", "1h30"])
+@pytest.mark.parametrize("text", ["", "soon", "5 minutes", "5M", "1.5", "h", "1h30", "٣m"])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         duration_seconds(text)
