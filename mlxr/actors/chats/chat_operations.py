@@ -81,6 +81,9 @@ class ChatOperations:
                 if not any(message.id == named["leaf"] for message in messages):
                     raise not_found("message", named["leaf"])
                 named["leaf"] = latest_through(messages, named["leaf"])
+            if named.get("temporary"):
+                # Its time begins now, however old it is.
+                self._followed[chat.id] = time.time()
             return await self.save(structs.replace(chat, **named))
 
     async def delete(self, path: Path) -> Deleted:

@@ -89,18 +89,24 @@ class LibraryOperations:
         return PresetList(presets=[msgspec.json.decode(body, type=Preset) for (body,) in rows])
 
     async def create_preset(self, path: Path, body: SavePreset) -> Preset:
-        return await self._put_preset(new_id(), body)
+        return await self._put_preset(None, body)
 
     async def change_preset(self, path: Path, body: SavePreset) -> Preset:
-        return await self._put_preset(await self.known("presets", "preset", path), body)
+        return await self._put_preset(path, body)
 
-    async def _put_preset(self, id: str, body: SavePreset) -> Preset:
-        preset = Preset(id=id, name=body.name, system=body.system, model=body.model, parameters=body.parameters)
-        await self._put("presets", preset)
+    async def _put_preset(self, path: Path | None, body: SavePreset) -> Preset:
+        preset = Preset(
+            id=path["preset"] if path else new_id(),
+            name=body.name,
+            system=body.system,
+            model=body.model,
+            parameters=body.parameters,
+        )
+        await self._put("presets", preset, path)
         return preset
 
     async def delete_preset(self, path: Path) -> Nothing:
-        return await self._delete("presets", await self.known("presets", "preset", path))
+        return await self._delete("presets", "preset", path)
 
     # Saved prompts.
 
@@ -109,18 +115,18 @@ class LibraryOperations:
         return SavedPromptList(prompts=[msgspec.json.decode(body, type=SavedPrompt) for (body,) in rows])
 
     async def create_prompt(self, path: Path, body: SavePrompt) -> SavedPrompt:
-        return await self._put_prompt(new_id(), body)
+        return await self._put_prompt(None, body)
 
     async def change_prompt(self, path: Path, body: SavePrompt) -> SavedPrompt:
-        return await self._put_prompt(await self.known("prompts", "prompt", path), body)
+        return await self._put_prompt(path, body)
 
-    async def _put_prompt(self, id: str, body: SavePrompt) -> SavedPrompt:
-        prompt = SavedPrompt(id=id, name=body.name, text=body.text)
-        await self._put("prompts", prompt)
+    async def _put_prompt(self, path: Path | None, body: SavePrompt) -> SavedPrompt:
+        prompt = SavedPrompt(id=path["prompt"] if path else new_id(), name=body.name, text=body.text)
+        await self._put("prompts", prompt, path)
         return prompt
 
     async def delete_prompt(self, path: Path) -> Nothing:
-        return await self._delete("prompts", await self.known("prompts", "prompt", path))
+        return await self._delete("prompts", "prompt", path)
 
     # Attachments.
 
@@ -153,8 +159,11 @@ class LibraryOperations:
 
     # What they share.
 
-    async def _put(self, table: str, made: Preset | SavedPrompt) -> None:
+    async def _put(self, table: str, made: Preset | SavedPrompt, path: Path | None) -> None:
+        """Writes what is new, or changes what ``path`` names."""
         async with self._state.turn:
+            if path is not None:
+                await self.known(table, table.removesuffix("s"), path)
             await self._unused(table, made.name, made.id)
             async with self._database.transaction():
                 await self._database.execute(
@@ -163,8 +172,9 @@ class LibraryOperations:
                     made.id, made.name, msgspec.json.encode(made).decode(),
                 )  # fmt: skip
 
-    async def _delete(self, table: str, id: str) -> Nothing:
+    async def _delete(self, table: str, what: str, path: Path) -> Nothing:
         async with self._state.turn, self._database.transaction():
+            id = await self.known(table, what, path)
             await self._database.execute(f"DELETE FROM {table} WHERE id = ?", id)
         return Nothing()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 
+from mlxr.actors.chats.chat_operations import TEMPORARY_SECONDS, ChatOperations
 from mlxr.runtime.messages.chats import AnswerEnded
 from mlxr.runtime.messages.common import ErrorCode, Usage
 from mlxr.runtime.messages.frontend import RunAnswer
@@ -168,6 +172,49 @@ async def test_a_temporary_chat_is_gone_once_nobody_has_followed_it_for_long_eno
             while await _is_there(r, chat):
                 pass
         assert [each["id"] for each in (await r.ask("list"))["chats"]] == [kept]
+
+
+async def test_a_kept_chat_that_is_made_temporary_stays_as_long_as_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead, purges = 0.0, 0
+    purge = ChatOperations.purge
+
+    async def counted(chats: ChatOperations) -> None:
+        nonlocal purges
+        await purge(chats)
+        purges += 1
+
+    monkeypatch.setattr("mlxr.actors.chats.actor.PURGE_SECONDS", 0.01)
+    monkeypatch.setattr("mlxr.actors.chats.chat_operations.time", SimpleNamespace(time=lambda: time.time() + ahead))
+    monkeypatch.setattr(ChatOperations, "purge", counted)
+    async with rig(tmp_path) as r:
+        chat = await r.chat()
+        ahead = 2 * TEMPORARY_SECONDS
+        await r.ask("patch", {"temporary": True}, chat=chat)
+        before = purges
+        with anyio.fail_after(20):
+            while purges < before + 2:
+                assert await _is_there(r, chat)
+        ahead = 4 * TEMPORARY_SECONDS
+        with anyio.fail_after(20):
+            while await _is_there(r, chat):
+                pass
+
+
+async def test_a_saved_prompt_that_is_deleted_stays_so_whoever_changes_it_meanwhile(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        made = await r.ask("create_prompt", {"name": "brief", "text": "Briefly."})
+
+        async def change() -> None:
+            with suppress(AskError):
+                await r.ask("change_prompt", {"name": "terse", "text": "Tersely."}, prompt=made["id"])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: r.ask("delete_prompt", prompt=made["id"]))
+            for _ in range(4):
+                tasks.start_soon(change)
+        assert not (await r.ask("prompts"))["prompts"]
 
 
 async def test_presets_are_kept(tmp_path: Path) -> None:
