@@ -11,15 +11,17 @@ COMMAND = Path(sys.executable).with_name("mlxr")
 """What installing the package made."""
 
 
-def environment(home: Path, **variables: str) -> dict[str, str]:
-    """The tests' own environment with another home, and no setting of mlxr or of terminals."""
+def environment(home: Path, **variables: str | None) -> dict[str, str]:
+    """The tests' own environment with another home, and no setting of mlxr or of terminals but that servers keep no
+    pages in shared memory. ``variables`` come on top; None takes one away."""
     dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLXR_") and key not in dropped}
     # A server that is killed would leave its pages in memory where every test leaves them.
-    return {**inherited, "MLXR_HOME": str(home), "MLXR_KV_SHARED_MEMORY": "false", **variables}
+    made = {**inherited, "MLXR_HOME": str(home), "MLXR_KV_SHARED_MEMORY": "false", **variables}
+    return {key: value for key, value in made.items() if value is not None}
 
 
-def mlxr(home: Path, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+def mlxr(home: Path, *arguments: str, stdin: str = "", **variables: str | None) -> subprocess.CompletedProcess[str]:
     """``mlxr ARGUMENTS`` with its streams in pipes."""
     return subprocess.run(
         [str(COMMAND), *arguments],

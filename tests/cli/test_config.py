@@ -25,7 +25,7 @@ PAGE = (ROOT / "docs/adding/command.md").read_text()
 
 def test_every_key_is_printed_with_its_default(tmp_path: Path) -> None:
     for arguments in (["config"], ["config", "list"], ["config", "default"]):
-        printed = mlxr(tmp_path, *arguments).stdout
+        printed = mlxr(tmp_path, *arguments, MLXR_KV_SHARED_MEMORY=None).stdout
         assert tomllib.loads(printed) == msgspec.to_builtins(Config())
         assert "negative for ever" in printed
 
@@ -55,7 +55,8 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_each_value_says_where_it_comes_from(home: Path) -> None:
-    done = mlxr(home, "config", "list", "--json", "--set", "kv.pool_tokens=64", MLXR_SERVER_HOST="127.0.0.2")
+    variables: dict[str, str | None] = {"MLXR_SERVER_HOST": "127.0.0.2", "MLXR_KV_SHARED_MEMORY": None}
+    done = mlxr(home, "config", "list", "--json", "--set", "kv.pool_tokens=64", **variables)
     found = {setting["key"]: setting for setting in json.loads(done.stdout)}
     sources = {key: (s["value"], s["source"], s["where"]) for key, s in found.items() if s["source"] != "default"}
     assert sources == {

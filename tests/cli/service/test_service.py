@@ -79,7 +79,7 @@ def test_it_is_installed_once_however_often_and_removed(tmp_path: Path, system: 
 
 
 def test_where_no_manager_runs_it_says_so_in_one_line(tmp_path: Path) -> None:
-    done = mlxr(tmp_path, "service", "install", PATH="/nowhere", HOME=str(tmp_path))
+    done = mlxr(tmp_path, "service", "install", PATH="/nowhere", HOME=str(tmp_path), MLXR_KV_SHARED_MEMORY=None)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "neither systemd nor launchd" in done.stderr
