@@ -17,7 +17,6 @@ class _Row:
     epoch: int
     pid: int
     started: float
-    last_end: str = ""
 
 
 class ActorTable:
@@ -25,6 +24,8 @@ class ActorTable:
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
+        self._last_ends: dict[str, str] = {}
+        """Why an actor's life before ended: its row may be gone while it is being started again."""
         self._shown: dict[str, dict[str, Any]] = {}
         self._models: dict[str, str] = {}
 
@@ -32,14 +33,14 @@ class ActorTable:
         name = event.get("actor", "")
         match event["event"]:
             case "ActorStarted":
-                before = self._rows.get(name)
-                last_end = before.last_end if before else ""
-                self._rows[name] = _Row(event.get("epoch", 0), event.get("pid", 0), event["t"], last_end)
+                self._rows[name] = _Row(event.get("epoch", 0), event.get("pid", 0), event["t"])
             case "ActorEnded" if event.get("restarting"):
+                self._last_ends[name] = event.get("reason", "")
                 if row := self._rows.get(name):
-                    row.pid, row.last_end = 0, event.get("reason", "")
+                    row.pid = 0
             case "ActorEnded":
                 self._rows.pop(name, None)
+                self._last_ends.pop(name, None)
             case "ActorState":
                 self._shown[name] = event
             case "StateShown" if name == "supervisor":
@@ -67,7 +68,7 @@ class ActorTable:
                     bool(row.pid) and shared.count(row.pid) == 1,
                     row.epoch,
                     row.started,
-                    row.last_end,
+                    self._last_ends.get(name, ""),
                     process.memory_bytes,
                     process.cpu_percent,
                 )

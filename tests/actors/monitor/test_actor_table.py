@@ -47,6 +47,18 @@ def test_actors_that_started_unheard_are_known_by_the_state() -> None:
     assert [(row.actor, row.restarts) for row in table.rows({})] == [("frontend", 2)]
 
 
+def test_why_an_actor_ended_is_told_though_the_state_was_shown_while_it_was_down() -> None:
+    table = ActorTable()
+    for event in (
+        ActorStarted("executor/m", 0, 5),
+        ActorEnded("executor/m", 0, "killed by SIGKILL", True),
+        StateShown("supervisor"),
+        ActorStarted("executor/m", 1, 6),
+    ):
+        table.take(as_event(event))
+    assert [(row.restarts, row.last_end) for row in table.rows({})] == [(1, "killed by SIGKILL")]
+
+
 def test_the_state_is_read_until_actors_are_known_and_while_requests_are_watched() -> None:
     wanted: list[bool] = []
     reader = StateReader(lambda topic, want: wanted.append(want))
