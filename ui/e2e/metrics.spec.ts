@@ -1,7 +1,8 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "./harness/test";
 
-test.use({ serverOptions: ["--set", "ui.developer=true"] });
+// A text that repeats itself would be written several times as fast with drafts as its beginning was.
+test.use({ serverOptions: ["--set", "ui.developer=true", "--set", "speculation.enabled=false"] });
 
 interface Chunk {
   error?: { message: string; code: string };
