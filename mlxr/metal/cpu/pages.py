@@ -7,7 +7,7 @@ import errno
 import mmap
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,23 +89,16 @@ def write_pages(pool: Pool, group: int, pages: Sequence[int], content: NDArray[n
 def touch_pages(pool: Pool, group: int, pages: Sequence[int], goes_on: Callable[[], bool]) -> None:
     if _madvise is None or not len(pages):
         return
-    runs, touch = _runs(pages), _touch_huge if pool.of_file else _touch
-    for part in reversed(native_pool(pool).parts(group)):
-        for first, count in runs:
-            if not goes_on():
-                return
-            begin = part.ctypes.data + first * part.shape[1]
-            if not touch(begin, begin + count * part.shape[1], goes_on):
-                return  # Older systems can't, and there may be no more memory: whoever writes finds out.
+    touch = _touch_huge if pool.of_file else _touch
+    for begin, end in _addresses(reversed(native_pool(pool).parts(group)), pages):
+        if not goes_on() or not touch(begin, end, goes_on):
+            return  # Older systems can't, and there may be no more memory: whoever writes finds out.
 
 
 def provide_pages(pool: Pool, group: int, pages: Sequence[int]) -> None:
     """As ``FilePools.provide``, in small pages: ``touch_pages`` makes huge ones of them."""
-    runs = _runs(pages)
-    for part in native_pool(pool).parts(group):
-        for first, count in runs:
-            begin = part.ctypes.data + first * part.shape[1]
-            _provide(begin, begin + count * part.shape[1])
+    for begin, end in _addresses(native_pool(pool).parts(group), pages):
+        _provide(begin, end)
 
 
 def require_huge(pool: Pool) -> None:
@@ -118,9 +111,7 @@ def require_huge(pool: Pool) -> None:
 
 def _provide(begin: int, end: int) -> None:
     """Gives addresses their memory. Raises ``OSError``."""
-    begin, end = begin // mmap.PAGESIZE * mmap.PAGESIZE, -(-end // mmap.PAGESIZE) * mmap.PAGESIZE
-    while _madvise is None or _madvise(begin, end - begin, POPULATE_WRITE):
-        number = errno.ENOSYS if _madvise is None else ctypes.get_errno()
+    while number := _populate(begin, end):
         if number not in _AGAIN:
             # What would be SIGBUS for whoever wrote there.
             number = errno.ENOSPC if number == errno.EFAULT else number
@@ -129,9 +120,15 @@ def _provide(begin: int, end: int) -> None:
 
 def _touch(begin: int, end: int, goes_on: Callable[[], bool]) -> bool:
     """Gives addresses their memory; tells whether the system does so."""
-    assert _madvise is not None
+    return not _populate(begin, end)
+
+
+def _populate(begin: int, end: int) -> int:
+    """Gives addresses their memory; returns why the system does not, its error's number, 0 where it does."""
     begin, end = begin // mmap.PAGESIZE * mmap.PAGESIZE, -(-end // mmap.PAGESIZE) * mmap.PAGESIZE
-    return not _madvise(begin, end - begin, POPULATE_WRITE)
+    if _madvise is None:
+        return errno.ENOSYS
+    return ctypes.get_errno() if _madvise(begin, end - begin, POPULATE_WRITE) else 0
 
 
 def _touch_huge(begin: int, end: int, goes_on: Callable[[], bool]) -> bool:
@@ -147,6 +144,15 @@ def _touch_huge(begin: int, end: int, goes_on: Callable[[], bool]) -> bool:
         if _madvise(at, HUGE_PAGE, COLLAPSE) and _madvise(at, HUGE_PAGE, POPULATE_WRITE):
             return False
     return True
+
+
+def _addresses(parts: Iterable[NDArray[np.uint8]], pages: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yields where pages begin and end in each part of a group, those that lie side by side as one."""
+    runs = _runs(pages)
+    for part in parts:
+        for first, count in runs:
+            begin = part.ctypes.data + first * part.shape[1]
+            yield begin, begin + count * part.shape[1]
 
 
 def _runs(pages: Sequence[int]) -> list[tuple[int, int]]:
