@@ -11,10 +11,10 @@ import logging
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from mlxr.runtime.exit_status import say
 from mlxr.runtime.printable import printable, printable_json, printable_message
 
 if TYPE_CHECKING:
@@ -147,10 +147,7 @@ def print_part(name: str, text: str, as_json: bool) -> None:
 
 def remark(text: str) -> None:
     """Says something beside the result, on stderr, as one line of ours; a terminal breaks that between words."""
-    line = f"mlxr: {printable_message(text)}"
-    if width := terminal_width(sys.stderr):
-        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-    print(line, file=sys.stderr, flush=True)
+    say(printable_message(text), terminal_width(sys.stderr) or 0)
 
 
 class Remarks(logging.Handler):

@@ -45,18 +45,20 @@ def exit_on_error() -> Iterator[None]:
         _exit_with(error)
 
 
-def say(text: str) -> None:
-    """Says on stderr, in one line, why this process ends; a terminal gets it broken between words."""
+def say(text: str, width: int | None = None) -> None:
+    """Says something on stderr as one line of ours, such as why this process ends; a terminal gets it broken between
+    words. ``width``: of its lines, 0 for what is none; None: what the terminal says."""
     line = f"mlxr: {text}"
-    try:
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
-    except (OSError, ValueError):  # no terminal
-        width = 0
+    if width is None:
+        try:
+            width = os.get_terminal_size(sys.stderr.fileno()).columns
+        except (OSError, ValueError):  # no terminal
+            width = 0
     if 0 < width < len(line):
         from textwrap import fill  # one more module, which the start of a server does without
 
         line = fill(line, width, break_long_words=False, break_on_hyphens=False)
-    sys.stderr.write(f"{line}\n")
+    print(line, file=sys.stderr, flush=True)
 
 
 def private_files() -> None:
