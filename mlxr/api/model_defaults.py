@@ -11,7 +11,7 @@ from mlxr.api.gateway import Gateway
 from mlxr.api.parameters import most_drafted
 from mlxr.api.pending_models import not_installed, not_listed
 from mlxr.runtime.errors import RequestError
-from mlxr.runtime.messages.catalogue import ModelEntry
+from mlxr.runtime.messages.catalogue import EngineInfo, ModelEntry
 from mlxr.runtime.messages.tokenizer import ChatMessage, ChatPrompt, Generate
 
 SAMPLING = {
@@ -49,6 +49,11 @@ def listed(gateway: Gateway, model: str) -> ModelEntry:
     if entry := gateway.find(model):
         return entry
     raise RequestError(not_listed(gateway.models(), model))
+
+
+def engine_of(gateway: Gateway, entry: ModelEntry) -> EngineInfo | None:
+    """Returns the engine that has the model, None where none does."""
+    return next((engine for engine in gateway.engines() if engine.model == entry.name), None)
 
 
 def options_of(entry: ModelEntry | None) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from msgspec.structs import replace
 import mlxr
 from mlxr.api.caller import CALLER
 from mlxr.api.default_model import default_model
-from mlxr.api.model_defaults import installed, with_model_defaults, with_option_defaults
+from mlxr.api.model_defaults import engine_of, installed, with_model_defaults, with_option_defaults
 from mlxr.http.chat_messages import chat_prompt
 from mlxr.http.json_response import json_response
 from mlxr.http.llamacpp.answer import settings_object
 from mlxr.http.llamacpp.completion import to_generate
 from mlxr.http.llamacpp.errors import not_supported
 from mlxr.http.llamacpp.schema import CompletionRequest, TemplateAnswer, TemplateRequest
-from mlxr.http.llamacpp.slots import context_length, engine_of, total_slots
+from mlxr.http.llamacpp.slots import context_length, total_slots
 from mlxr.http.model_request import with_model
 from mlxr.http.services import Services
 from mlxr.runtime.messages.tokenizer import TextPrompt, Tokenize

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from mlxr.api.default_model import default_model
 from mlxr.api.gateway import Gateway
-from mlxr.api.model_defaults import installed
+from mlxr.api.model_defaults import engine_of, installed
 from mlxr.http.errors import HttpError, Problem
 from mlxr.http.json_response import json_response
 from mlxr.http.llamacpp.errors import not_supported
@@ -41,10 +41,6 @@ async def slot_action(services: Services, body: None, request: web.Request) -> N
         "slots keep nothing here that could be saved, restored or erased: what was computed of a prompt is found again "
         "by whoever sends it, after a restart too (kv.disk)"
     )
-
-
-def engine_of(gateway: Gateway, entry: ModelEntry) -> EngineInfo | None:
-    return next((engine for engine in gateway.engines() if engine.model == entry.name), None)
 
 
 def context_length(engine: EngineInfo | None, entry: ModelEntry) -> int:

@@ -13,6 +13,7 @@ from mlxr.api.constraints import JsonSchema, grammar, json_object, json_schema, 
 from mlxr.api.errors import invalid
 from mlxr.api.gateway import Gateway
 from mlxr.api.llama_sampling import PENALTY_WINDOW
+from mlxr.api.model_defaults import engine_of
 from mlxr.api.parameters import seed
 from mlxr.http.openai.sampling_fields import SamplingFields, StreamOptions, StructuredOutputs
 from mlxr.http.openai.schema import ChatRequest, CompletionRequest, ResponseFormat
@@ -97,7 +98,8 @@ def constraint(fields: ChatRequest | CompletionRequest) -> Constraint | None:
 def fingerprint(gateway: Gateway, model: str) -> str:
     """``system_fingerprint``: changes when the model's file, its engine's backend or mlxr does."""
     entry = gateway.find(model)
-    backend = next((e.backend for e in gateway.engines() if entry and e.model == entry.name), "")
+    engine = engine_of(gateway, entry) if entry else None
+    backend = engine.backend if engine else ""
     facts = f"{mlxr.__version__}:{entry.digest if entry else model}:{backend}"
     return "fp_" + hashlib.sha256(facts.encode()).hexdigest()[:10]
 
