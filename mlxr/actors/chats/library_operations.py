@@ -60,7 +60,7 @@ class LibraryOperations:
 
     async def rename_folder(self, path: Path, body: SaveFolder) -> Folder:
         async with self._state.turn:
-            id = await self.known("folders", "folder", path)
+            id = await self.known("folders", path)
             await self._unused("folders", body.name, id)
             async with self._database.transaction():
                 await self._database.execute("UPDATE folders SET name = ? WHERE id = ?", body.name, id)
@@ -70,7 +70,7 @@ class LibraryOperations:
     async def delete_folder(self, path: Path) -> Nothing:
         """Deletes a folder; its chats stay, in none."""
         async with self._state.turn:
-            id = await self.known("folders", "folder", path)
+            id = await self.known("folders", path)
             store = self._state.store
             rows = await self._database.rows("SELECT id FROM chats WHERE folder = ?", id)
             chats = [structs.replace(await store.chat(chat, deleted=True), folder=None) for (chat,) in rows]
@@ -106,7 +106,7 @@ class LibraryOperations:
         return preset
 
     async def delete_preset(self, path: Path) -> Nothing:
-        return await self._delete("presets", "preset", path)
+        return await self._delete("presets", path)
 
     # Saved prompts.
 
@@ -126,7 +126,7 @@ class LibraryOperations:
         return prompt
 
     async def delete_prompt(self, path: Path) -> Nothing:
-        return await self._delete("prompts", "prompt", path)
+        return await self._delete("prompts", path)
 
     # Attachments.
 
@@ -163,7 +163,7 @@ class LibraryOperations:
         """Writes what is new, or changes what ``path`` names."""
         async with self._state.turn:
             if path is not None:
-                await self.known(table, table.removesuffix("s"), path)
+                await self.known(table, path)
             await self._unused(table, made.name, made.id)
             async with self._database.transaction():
                 await self._database.execute(
@@ -172,14 +172,15 @@ class LibraryOperations:
                     made.id, made.name, msgspec.json.encode(made).decode(),
                 )  # fmt: skip
 
-    async def _delete(self, table: str, what: str, path: Path) -> Nothing:
+    async def _delete(self, table: str, path: Path) -> Nothing:
         async with self._state.turn, self._database.transaction():
-            id = await self.known(table, what, path)
+            id = await self.known(table, path)
             await self._database.execute(f"DELETE FROM {table} WHERE id = ?", id)
         return Nothing()
 
-    async def known(self, table: str, what: str, path: Path) -> str:
+    async def known(self, table: str, path: Path) -> str:
         """Returns the id that ``path`` has; raises ``RequestError`` where there is nothing of it."""
+        what = table.removesuffix("s")
         id = path[what]
         if not await self._database.rows(f"SELECT 1 FROM {table} WHERE id = ?", id):
             raise not_found(what, id)

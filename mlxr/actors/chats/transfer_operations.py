@@ -62,7 +62,7 @@ class TransferOperations:
 
     async def import_chats(self, path: Path, body: bytes) -> ImportReport:
         """Takes all chats of a file, or says in words why it can't. Each chat comes whole or not at all."""
-        folder = await self._library.known("folders", "folder", path) if path.get("folder") else None
+        folder = await self._library.known("folders", path) if path.get("folder") else None
         try:
             imports = await anyio.to_thread.run_sync(read_chats, body)
         except ValueError as error:
