@@ -91,9 +91,11 @@ class FittingLoader:
         model, draft = self.load_model(self.chosen_draft(), progress)
         require_same(self._path, self._settings.identity)
         drafter, draft_bytes = self._load_drafter(draft, model)
-        spec_of = partial(self._pool_spec, model, draft_bytes)
-        shared = open_shared_pool(self._settings, self._backend, spec_of) if model.cache_groups else None
-        spec = shared.spec if shared is not None else spec_of() if model.cache_groups else None
+        spec, shared = None, None
+        if model.cache_groups:
+            spec_of = partial(self._pool_spec, model, draft_bytes)
+            shared = open_shared_pool(self._settings, self._backend, spec_of)
+            spec = spec_of() if shared is None else shared.spec
         groups = _group_pages(spec, model, self._backend)
         return Loaded(model, drafter, draft_bytes, spec, groups, shared, partial(self._room_beside, model))
 
